@@ -1,0 +1,55 @@
+//! The queue `call-meter`: one message, one look at one live call.
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use shared::{
+    alarm,
+    charging::{Charging, Settings},
+    config::Invalid,
+    http::problem::chain,
+    store::queue::Tick,
+    world::World,
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// The rules of calls and money.
+    pub charging: Charging,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: &World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let settings = Settings::read(&mut reader);
+        reader.finish()?;
+        Ok(Self { charging: Charging::deployed(world, settings) })
+    }
+}
+
+/// Looks at each call that a message names. Those that could not be looked at are given back to the queue, alone.
+pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
+    let mut failed = SqsBatchResponse::default();
+    for message in event.records {
+        let id = message.message_id.unwrap_or_default();
+        if let Err(error) = look(deps, message.body.as_deref().unwrap_or_default()).await {
+            tracing::error!(message_id = id, cause = chain(&*error), "a look is to be done again");
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failed.batch_item_failures.push(failure);
+        }
+    }
+    failed
+}
+
+async fn look(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    // A message that is not ours fails until it is a dead letter, where somebody sees it.
+    let tick: Tick = serde_json::from_str(body)?;
+    deps.charging.look(&tick).await.inspect_err(|_| {
+        alarm!("call_look_failed", org_id = %tick.org_id, call_id = %tick.call_id, "a look at a live call failed");
+    })?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! `POST /api/vapi/webhook`: the one address that Vapi posts to.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use shared::{
+    alarm,
+    charging::{Answer, Charging, Place, Settings},
+    config::Invalid,
+    domain::{content::Content, ids::EventId, call::Testimony},
+    http::problem::{Code, Problem, json_answer},
+    providers::vapi::{
+        VapiWebhook,
+        message::{CallRef, Kind, Message, ToolCall},
+    },
+    store::{
+        Dynamo,
+        webhook_events::{WebhookEvent, WebhookEvents, scrubbed},
+    },
+    world::World,
+};
+
+/// The largest body read: API Gateway passes at most 10 MB, Lambda 6 MB.
+const LARGEST_BODY: usize = 6 * 1024 * 1024;
+/// How long before its provider limit a call is warned, by Vapi itself.
+const LIMIT_WARNING_SECS: u32 = 30;
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// The rules of calls and money.
+    pub charging: Charging,
+    /// Proves that a message comes from Vapi.
+    pub webhook: VapiWebhook,
+    /// Where messages are kept that belong to nobody.
+    pub events: WebhookEvents,
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let settings = Settings::read(&mut reader);
+        let secrets = reader.webhook_secrets("VAPI_WEBHOOK_SECRETS");
+        reader.finish()?;
+        let db = Dynamo::new(
+            world.dynamodb.clone(),
+            &settings.base.table_prefix,
+            Arc::clone(&world.clock),
+            Arc::clone(&world.entropy),
+        );
+        Ok(Self {
+            charging: Charging::deployed(&world, settings),
+            webhook: VapiWebhook { secrets },
+            events: WebhookEvents::vapi(db),
+            world,
+        })
+    }
+}
+
+/// Answers one message of Vapi's.
+///
+/// The signature is checked over the raw body, before anything is parsed. A message is acknowledged when what
+/// follows from it is durable; until then Vapi sends it again. Types we do not know are acknowledged.
+///
+/// # Errors
+/// When the message is not Vapi's, cannot be read, or its effect could not be made durable.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = bytes_of(&body)?;
+    deps.webhook.verify(&parts.headers, body, deps.world.clock.now())?;
+    let raw: Value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let message = Message::parse(&raw).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    if let Some(call) = &message.call {
+        tracing::info!(kind = message.type_name, vapi_call_id = %call.parties.vapi_call_id, "a message from Vapi");
+    }
+    match (&message.kind, &message.call) {
+        (Kind::Other, _) => Ok(acknowledged()),
+        (Kind::Hang, call) => {
+            let call = call.as_ref().map(|call| call.parties.vapi_call_id.to_string());
+            tracing::warn!(vapi_call_id = call, "an assistant left its caller waiting");
+            Ok(acknowledged())
+        }
+        (Kind::ToolCalls(calls), _) => Ok(json_answer(StatusCode::OK, &tool_results(calls))),
+        (_, None) => dead_letter(deps, &message, &raw).await,
+        (Kind::AssistantRequest, Some(call)) => authorize(deps, call, &message, &raw).await,
+        (_, Some(call)) => match deps.charging.place(call).await? {
+            None => dead_letter(deps, &message, &raw).await,
+            Some(place) => follow(deps, &place, call, &message).await,
+        },
+    }
+}
+
+fn bytes_of(body: &Body) -> Result<&[u8], Problem> {
+    let bytes: &[u8] = body;
+    if bytes.len() > LARGEST_BODY { Err(Problem::new(Code::BodyTooLarge)) } else { Ok(bytes) }
+}
+
+/// A refusal is HTTP 200 with a sentence to speak: Vapi speaks nothing else.
+async fn authorize(
+    deps: &Deps,
+    call: &CallRef,
+    message: &Message,
+    raw: &Value,
+) -> Result<Response<Body>, Problem> {
+    let vapi_call_id = &call.parties.vapi_call_id;
+    Ok(match deps.charging.authorize(call).await? {
+        Answer::Take { assistant, max_duration_secs } => {
+            tracing::info!(%vapi_call_id, max_duration_secs, "authorized");
+            let answer = json!({
+                "assistantId": assistant,
+                "assistantOverrides": {
+                    "maxDurationSeconds": max_duration_secs,
+                    "hooks": [limit_warning(max_duration_secs)],
+                },
+            });
+            json_answer(StatusCode::OK, &answer)
+        }
+        Answer::Refuse { reason, sentence } => {
+            tracing::info!(%vapi_call_id, reason, "refused");
+            json_answer(StatusCode::OK, &json!({ "error": sentence }))
+        }
+        Answer::Unknown => {
+            dead_letter(deps, message, raw).await?;
+            json_answer(StatusCode::OK, &json!({ "error": "This number is not in service." }))
+        }
+    })
+}
+
+/// Vapi itself warns before the limit it was given (`CallHookCallTimeElapsed`): it does so even if we are gone.
+fn limit_warning(max_duration_secs: u32) -> Value {
+    json!({
+        "on": "call.timeElapsed",
+        "options": {"seconds": max_duration_secs.saturating_sub(LIMIT_WARNING_SECS).max(1)},
+        "do": [{"type": "say", "exact": "Just so you know, this call will have to end in about thirty seconds."}],
+    })
+}
+
+async fn follow(
+    deps: &Deps,
+    place: &Place,
+    call: &CallRef,
+    message: &Message,
+) -> Result<Response<Body>, Problem> {
+    match &message.kind {
+        Kind::InProgress { started_at } => {
+            let at = started_at.or(message.timestamp).unwrap_or_else(|| deps.world.clock.now());
+            deps.charging.start(place, call, at).await?;
+        }
+        Kind::Ended { reason } => deps.charging.ended(place, call, reason.clone()).await?,
+        Kind::EndOfCallReport { testimony, content } => report(deps, place, call, testimony, content).await?,
+        Kind::AssistantRequest | Kind::ToolCalls(_) | Kind::Hang | Kind::Other => {}
+    }
+    Ok(acknowledged())
+}
+
+/// The money first; what was said is kept after it, so that a vendor's text can never block a debit.
+async fn report(
+    deps: &Deps,
+    place: &Place,
+    call: &CallRef,
+    testimony: &Testimony,
+    content: &Content,
+) -> Result<(), Problem> {
+    deps.charging.report(place, call, testimony).await?;
+    deps.charging.calls.put_content(place.org_id, &place.call_id, content).await?;
+    Ok(())
+}
+
+/// No tool is offered yet: each call is answered so, in the order asked, on one line, as Vapi demands.
+fn tool_results(calls: &[ToolCall]) -> Value {
+    let results: Vec<Value> = calls
+        .iter()
+        .map(|call| json!({"toolCallId": call.id, "name": call.name, "result": "This tool is not available."}))
+        .collect();
+    json!({ "results": results })
+}
+
+/// Keeps a message that belongs to nobody, without what was said in it, and tells a person.
+async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Response<Body>, Problem> {
+    let now = deps.world.clock.now();
+    let call = message.call.as_ref().map(|call| call.parties.vapi_call_id.to_string());
+    // One letter for all copies of one message; a message that names no call is its own.
+    let key = match &call {
+        Some(call) => format!("{call}:{}", message.type_name),
+        None => deps.world.entropy.uuid(now).to_string(),
+    };
+    let event_key = EventId::parse(key.chars().take(128).collect::<String>())
+        .map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    deps.events
+        .record(&WebhookEvent {
+            event_key,
+            kind: message.type_name.clone(),
+            outcome: "dead_letter".into(),
+            reason: Some("no record of ours says whose it is".into()),
+            payload: Some(scrubbed(raw).to_string()),
+            received_at: now,
+        })
+        .await?;
+    alarm!("vapi_dead_letter", kind = message.type_name, vapi_call_id = call, "a message from Vapi belongs to no org");
+    Ok(acknowledged())
+}
+
+fn acknowledged() -> Response<Body> {
+    json_answer(StatusCode::OK, &json!({}))
+}

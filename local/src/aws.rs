@@ -1,0 +1,287 @@
+//! Stands in for AWS behind the SDK's own HTTP seam: DynamoDB by the embedded engine, SQS by [`crate::queue`]. The
+//! same place injects faults, counts requests and reads what they cost.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::Database;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::queue::Queues;
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// `DynamoDB_20120810` or `AmazonSQS`.
+    pub service: String,
+    /// `UpdateItem`, `SendMessage`, …
+    pub operation: String,
+    /// What is asked. A plan may change it.
+    pub body: Value,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is done and answered.
+    Pass,
+    /// It is not done, and answered with this error of the service's.
+    Fail(&'static str),
+    /// It is not done, and not answered.
+    LoseRequest,
+    /// It is done, and not answered.
+    LoseAnswer,
+}
+
+/// Decides what becomes of each request, and may change it.
+pub type Plan = dyn FnMut(&mut Sent) -> Fate + Send;
+
+/// What was asked and what it cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spent {
+    /// `UpdateItem`, `SendMessage`, …
+    pub operation: String,
+    /// Capacity units, as the engine counts them.
+    pub units: f64,
+}
+
+/// Where DynamoDB requests go.
+#[derive(Clone)]
+enum Engine {
+    /// Answered on the calling thread.
+    Memory(Database),
+    /// Answered on a thread that may wait for the disk.
+    Disk(Database),
+    /// Sent on to another endpoint: a second opinion.
+    Elsewhere(String, reqwest::Client),
+}
+
+/// The transport.
+#[derive(Clone)]
+pub struct Transport {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    queues: Queues,
+    plan: Mutex<Option<Box<Plan>>>,
+    spent: Mutex<Vec<Spent>>,
+    counts: bool,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+impl Transport {
+    /// An engine in memory, which counts what is asked of it.
+    pub fn memory(db: Database, queues: Queues) -> Self {
+        Self::over(Engine::Memory(db), queues, true)
+    }
+
+    /// An engine on disk.
+    pub fn disk(db: Database, queues: Queues) -> Self {
+        Self::over(Engine::Disk(db), queues, false)
+    }
+
+    /// Another endpoint.
+    pub fn elsewhere(url: String, queues: Queues) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test's own way to another engine")]
+        let client = reqwest::Client::new();
+        Self::over(Engine::Elsewhere(url, client), queues, true)
+    }
+
+    fn over(engine: Engine, queues: Queues, counts: bool) -> Self {
+        let (plan, spent) = (Mutex::new(None), Mutex::default());
+        Self { inner: Arc::new(Inner { engine, queues, plan, spent, counts }) }
+    }
+
+    /// The queues behind it.
+    pub fn queues(&self) -> &Queues {
+        &self.inner.queues
+    }
+
+    /// Lets `plan` decide what becomes of each request from now on.
+    pub fn set_plan(&self, plan: impl FnMut(&mut Sent) -> Fate + Send + 'static) {
+        *self.inner.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(plan));
+    }
+
+    /// Lets every request pass from now on.
+    pub fn clear_plan(&self) {
+        *self.inner.plan.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What was asked since the last time this was called.
+    pub fn take_spent(&self) -> Vec<Spent> {
+        std::mem::take(&mut *self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Creates a table.
+    ///
+    /// # Errors
+    /// When the engine refuses; a table that exists is not an error.
+    pub async fn create_table(&self, table: &Value) -> Result<(), String> {
+        let (status, body) = self.dynamodb("CreateTable", table.clone()).await;
+        let exists = body["__type"].as_str().is_some_and(|kind| kind.ends_with("ResourceInUseException"));
+        if status == 200 || exists { Ok(()) } else { Err(body.to_string()) }
+    }
+
+    async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let (service, operation) = target.split_once('.').unwrap_or_default();
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let mut sent = Sent { service: service.to_owned(), operation: operation.to_owned(), body };
+        tokio::task::yield_now().await;
+        let fate = {
+            let mut plan = self.inner.plan.lock().unwrap_or_else(PoisonError::into_inner);
+            plan.as_mut().map_or(Fate::Pass, |plan| plan(&mut sent))
+        };
+        let answer = match fate {
+            Fate::Fail(code) => failure(code),
+            Fate::LoseRequest => return Err(ConnectorError::timeout("the request was lost".into())),
+            Fate::Pass | Fate::LoseAnswer => self.done(sent).await,
+        };
+        tokio::task::yield_now().await;
+        if fate == Fate::LoseAnswer {
+            return Err(ConnectorError::timeout("the answer was lost".into()));
+        }
+        response(answer)
+    }
+
+    async fn done(&self, sent: Sent) -> (u16, Value) {
+        if sent.service != "AmazonSQS" {
+            return self.dynamodb(&sent.operation, sent.body).await;
+        }
+        self.count(&sent.operation, &Value::Null);
+        match self.inner.queues.answer(&sent.operation, &sent.body) {
+            Ok(answer) => (200, answer),
+            Err(error) => (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": error.to_string()})),
+        }
+    }
+
+    async fn dynamodb(&self, operation: &str, mut body: Value) -> (u16, Value) {
+        if self.inner.counts && operation != "CreateTable" {
+            body["ReturnConsumedCapacity"] = json!("TOTAL");
+        }
+        // The engine searches the tokens of ten minutes at every transaction; the conditions are the guard.
+        if let (true, Some(fields)) = (operation == "TransactWriteItems", body.as_object_mut()) {
+            fields.remove("ClientRequestToken");
+        }
+        let answer = match &self.inner.engine {
+            Engine::Memory(db) => evaluate(db, operation, body),
+            Engine::Disk(db) => {
+                let (db, operation) = (db.clone(), operation.to_owned());
+                tokio::task::spawn_blocking(move || evaluate(&db, &operation, body))
+                    .await
+                    .unwrap_or_else(|_| failure("InternalServerError"))
+            }
+            Engine::Elsewhere(url, client) => elsewhere(client, url, operation, &body).await,
+        };
+        self.count(operation, &answer.1["ConsumedCapacity"]);
+        answer
+    }
+
+    fn count(&self, operation: &str, consumed: &Value) {
+        if !self.inner.counts {
+            return;
+        }
+        let one = |value: &Value| value["CapacityUnits"].as_f64().unwrap_or_default();
+        let units = consumed.as_array().map_or_else(|| one(consumed), |all| all.iter().map(one).sum());
+        let spent = Spent { operation: operation.to_owned(), units };
+        self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner).push(spent);
+    }
+}
+
+impl HttpConnector for Transport {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let transport = self.clone();
+        HttpConnectorFuture::new(async move { transport.answer(request).await })
+    }
+}
+
+impl HttpClient for Transport {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+fn failure(code: &str) -> (u16, Value) {
+    let status = if code.starts_with("Internal") || code == "ServiceUnavailable" { 500 } else { 400 };
+    (status, json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "injected"}))
+}
+
+fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError> {
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    if body["__type"] == "com.amazonaws.sqs#QueueDoesNotExist" {
+        response
+            .headers_mut()
+            .insert("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender");
+    }
+    Ok(response)
+}
+
+fn evaluate(db: &Database, operation: &str, body: Value) -> (u16, Value) {
+    fn run<I: DeserializeOwned, O: Serialize>(
+        body: Value,
+        act: impl FnOnce(I) -> dynoxide::Result<O>,
+    ) -> (u16, Value) {
+        let input = match serde_json::from_value(body) {
+            Ok(input) => input,
+            Err(error) => {
+                return (400, json!({"__type": "com.amazon.coral.service#SerializationException", "message": error.to_string()}));
+            }
+        };
+        match act(input) {
+            Ok(output) => (200, serde_json::to_value(output).unwrap_or_default()),
+            Err(error) => {
+                (error.status_code(), serde_json::from_str(&error.to_json()).unwrap_or_default())
+            }
+        }
+    }
+    match operation {
+        "CreateTable" => run(body, |input| db.create_table(input)),
+        "GetItem" => run(body, |input| db.get_item(input)),
+        "PutItem" => run(body, |input| db.put_item(input)),
+        "UpdateItem" => run(body, |input| db.update_item(input)),
+        "DeleteItem" => run(body, |input| db.delete_item(input)),
+        "Query" => run(body, |input| db.query(input)),
+        "Scan" => run(body, |input| db.scan(input)),
+        "BatchGetItem" => run(body, |input| db.batch_get_item(input)),
+        "TransactWriteItems" => run(body, |input| db.transact_write_items(input)),
+        "TransactGetItems" => run(body, |input| db.transact_get_items(input)),
+        _ => failure("UnknownOperationException"),
+    }
+}
+
+async fn elsewhere(client: &reqwest::Client, url: &str, operation: &str, body: &Value) -> (u16, Value) {
+    let answer = client
+        .post(url)
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+        .body(body.to_string())
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => (answer.status().as_u16(), answer.json().await.unwrap_or_default()),
+        Err(_) => failure("InternalServerError"),
+    }
+}

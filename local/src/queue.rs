@@ -1,0 +1,323 @@
+//! A queue that behaves as SQS documents: delays, visibility, receive counts, dead letters. Kept in a table of the
+//! same database where there is one on disk, so that messages survive a kill.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use dynoxide::Database;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::domain::{clock::Clock, entropy::Entropy};
+
+use crate::template::Queue;
+
+/// The table that messages are kept in.
+const TABLE: &str = "local_queue_messages";
+
+/// All queues of the template.
+#[derive(Clone)]
+pub struct Queues {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    declared: Vec<Queue>,
+    messages: Mutex<BTreeMap<String, Message>>,
+    kept_in: Option<Database>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    arrived: tokio::sync::Notify,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id; here it is the receipt handle too.
+    pub id: String,
+    /// The logical name of the queue it is in.
+    pub queue: String,
+    /// What was sent.
+    pub body: String,
+    /// When it can be received.
+    pub visible_at: Timestamp,
+    /// How often it was received.
+    pub received: u64,
+}
+
+impl std::fmt::Debug for Queues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queues").field("declared", &self.inner.declared).finish_non_exhaustive()
+    }
+}
+
+/// Why a queue request was refused, with SQS's own code.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// No such queue.
+    #[error("there is no queue at {0}")]
+    NonExistentQueue(String),
+    /// An operation that is not stood in for.
+    #[error("this queue does not do {0}")]
+    UnsupportedOperation(String),
+}
+
+impl Queues {
+    /// The declared queues, with the messages that `kept_in` still has.
+    pub fn open(
+        declared: Vec<Queue>,
+        kept_in: Option<Database>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Self {
+        let mut messages = BTreeMap::new();
+        if let Some(db) = &kept_in {
+            create_table(db);
+            messages = load(db);
+        }
+        let inner = Inner {
+            declared,
+            messages: Mutex::new(messages),
+            kept_in,
+            clock,
+            entropy,
+            arrived: tokio::sync::Notify::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Where a queue is reached.
+    pub fn url(logical_name: &str) -> String {
+        format!("http://queues.local/{logical_name}")
+    }
+
+    /// Sends a message, to be received after `delay`.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub fn send(&self, queue: &str, body: &str, delay: SignedDuration) -> Result<String, QueueError> {
+        if !self.inner.declared.iter().any(|declared| declared.logical_name == queue) {
+            return Err(QueueError::NonExistentQueue(queue.to_owned()));
+        }
+        let now = self.inner.clock.now();
+        let message = Message {
+            id: self.inner.entropy.uuid(now).to_string(),
+            queue: queue.to_owned(),
+            body: body.to_owned(),
+            visible_at: now.saturating_add(delay).unwrap_or(now),
+            received: 0,
+        };
+        let id = message.id.clone();
+        self.keep(&message);
+        self.lock().insert(id.clone(), message);
+        self.inner.arrived.notify_waiters();
+        Ok(id)
+    }
+
+    /// Receives what is visible in `queue`, at most `most`, the longest visible first. What has been received too
+    /// often goes to the dead-letter queue instead.
+    pub fn receive(&self, queue: &str, most: usize) -> Vec<Message> {
+        let now = self.inner.clock.now();
+        let Some(declared) = self.inner.declared.iter().find(|declared| declared.logical_name == queue) else {
+            return Vec::new();
+        };
+        let mut messages = self.lock();
+        let mut due: Vec<_> =
+            messages.values().filter(|m| m.queue == queue && m.visible_at <= now).map(|m| (m.visible_at, m.id.clone())).collect();
+        due.sort();
+        let mut received = Vec::new();
+        for (_, id) in due {
+            if received.len() == most {
+                break;
+            }
+            let Some(message) = messages.get_mut(&id) else { continue };
+            match &declared.redrive {
+                Some((dead_letters, times)) if message.received >= *times => {
+                    message.queue.clone_from(dead_letters);
+                    self.keep(message);
+                }
+                _ => {
+                    message.received = message.received.saturating_add(1);
+                    let hidden = SignedDuration::from_secs(declared.visibility_secs);
+                    message.visible_at = now.saturating_add(hidden).unwrap_or(now);
+                    self.keep(message);
+                    received.push(message.clone());
+                }
+            }
+        }
+        received
+    }
+
+    /// Deletes a message: it was dealt with.
+    pub fn delete(&self, id: &str) {
+        if self.lock().remove(id).is_some()
+            && let Some(db) = &self.inner.kept_in
+        {
+            let request = json!({"TableName": TABLE, "Key": {"id": {"S": id}}});
+            if let Ok(request) = serde_json::from_value(request) {
+                let _ = db.delete_item(request);
+            }
+        }
+    }
+
+    /// Changes when a received message becomes visible again.
+    pub fn change_visibility(&self, id: &str, from_now: SignedDuration) {
+        let visible_at = self.inner.clock.now().saturating_add(from_now).unwrap_or(Timestamp::MAX);
+        if let Some(message) = self.lock().get_mut(id) {
+            message.visible_at = visible_at;
+            self.keep(message);
+        }
+        self.inner.arrived.notify_waiters();
+    }
+
+    /// All messages, those in flight and not yet due too.
+    pub fn messages(&self) -> Vec<Message> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// When the next message of a queue that has a consumer becomes visible.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let consumed = |queue: &str| {
+            self.inner.declared.iter().any(|declared| declared.logical_name == queue && declared.consumer.is_some())
+        };
+        self.lock().values().filter(|message| consumed(&message.queue)).map(|message| message.visible_at).min()
+    }
+
+    /// Waits until a message arrives or becomes visible earlier.
+    pub async fn changed(&self) {
+        self.inner.arrived.notified().await;
+    }
+
+    /// The queues that a function reads.
+    pub fn consumed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.inner
+            .declared
+            .iter()
+            .filter_map(|queue| Some((queue.logical_name.as_str(), queue.consumer.as_deref()?)))
+    }
+
+    /// Answers a request of the AWS SDK (`AwsJson1.0`).
+    ///
+    /// # Errors
+    /// When there is no such queue or operation.
+    pub fn answer(&self, operation: &str, body: &Value) -> Result<Value, QueueError> {
+        let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+        let handle = body["ReceiptHandle"].as_str().unwrap_or_default();
+        match operation {
+            "SendMessage" => {
+                let text = body["MessageBody"].as_str().unwrap_or_default();
+                let delay = SignedDuration::from_secs(body["DelaySeconds"].as_i64().unwrap_or_default());
+                let id = self.send(queue, text, delay)?;
+                Ok(json!({"MessageId": id}))
+            }
+            "ReceiveMessage" => {
+                let most = body["MaxNumberOfMessages"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
+                let messages: Vec<Value> = self
+                    .receive(queue, most)
+                    .into_iter()
+                    .map(|message| {
+                        json!({"MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body,
+                            "Attributes": {"ApproximateReceiveCount": message.received.to_string()}})
+                    })
+                    .collect();
+                Ok(json!({"Messages": messages}))
+            }
+            "DeleteMessage" => {
+                self.delete(handle);
+                Ok(json!({}))
+            }
+            "ChangeMessageVisibility" => {
+                let secs = body["VisibilityTimeout"].as_i64().unwrap_or_default();
+                self.change_visibility(handle, SignedDuration::from_secs(secs));
+                Ok(json!({}))
+            }
+            other => Err(QueueError::UnsupportedOperation(other.to_owned())),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Message>> {
+        self.inner.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a message to disk. A message that cannot be kept would be lost by a kill: that stops the process.
+    fn keep(&self, message: &Message) {
+        let Some(db) = &self.inner.kept_in else { return };
+        let item = json!({"id": {"S": message.id}, "message": {"S": json!(message).to_string()}});
+        let request = serde_json::from_value(json!({"TableName": TABLE, "Item": item}));
+        let written = request.map_err(|error| error.to_string()).and_then(|request| {
+            db.put_item(request).map_err(|error| error.to_string())
+        });
+        if let Err(error) = written {
+            panic!("a queue's message cannot be written to disk: {error}");
+        }
+    }
+}
+
+fn create_table(db: &Database) {
+    let request = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]});
+    if let Ok(request) = serde_json::from_value(request) {
+        // It is there already after a restart.
+        let _ = db.create_table(request);
+    }
+}
+
+fn load(db: &Database) -> BTreeMap<String, Message> {
+    let Ok(request) = serde_json::from_value(json!({"TableName": TABLE})) else { return BTreeMap::new() };
+    let found = db.scan(request).ok().and_then(|answer| serde_json::to_value(answer).ok()).unwrap_or_default();
+    let items = found["Items"].as_array().cloned().unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| serde_json::from_str::<Message>(item["message"]["S"].as_str()?).ok())
+        .map(|message| (message.id.clone(), message))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::TestClock;
+
+    fn queues(kept_in: Option<Database>) -> (Queues, Arc<TestClock>) {
+        let clock = Arc::new(TestClock::at(Timestamp::UNIX_EPOCH));
+        let dead_letters =
+            Queue { logical_name: "Dead".into(), visibility_secs: 30, redrive: None, consumer: None };
+        let work = Queue {
+            logical_name: "Work".into(),
+            visibility_secs: 60,
+            redrive: Some(("Dead".into(), 2)),
+            consumer: Some("worker".into()),
+        };
+        let entropy = Arc::new(Entropy::seeded(1));
+        (Queues::open(vec![work, dead_letters], kept_in, Arc::<TestClock>::clone(&clock), entropy), clock)
+    }
+
+    #[test]
+    fn a_message_waits_hides_and_dies() {
+        let (queues, clock) = queues(None);
+        queues.send("Work", "one", SignedDuration::from_secs(60)).unwrap();
+        assert!(queues.receive("Work", 10).is_empty(), "it is delayed");
+        clock.turn_to(Timestamp::from_second(60).unwrap());
+        assert_eq!(queues.receive("Work", 10).len(), 1);
+        assert!(queues.receive("Work", 10).is_empty(), "it is hidden");
+        clock.turn_to(Timestamp::from_second(120).unwrap());
+        assert_eq!(queues.receive("Work", 10)[0].received, 2);
+        clock.turn_to(Timestamp::from_second(180).unwrap());
+        assert!(queues.receive("Work", 10).is_empty(), "twice was enough");
+        assert_eq!(queues.receive("Dead", 10).len(), 1);
+    }
+
+    #[test]
+    fn messages_outlive_the_process() {
+        let db = Database::memory().unwrap();
+        let (before, _) = queues(Some(db.clone()));
+        before.send("Work", "one", SignedDuration::ZERO).unwrap();
+        let gone = before.send("Work", "two", SignedDuration::ZERO).unwrap();
+        before.delete(&gone);
+        let (after, _) = queues(Some(db));
+        assert_eq!(after.messages(), before.messages());
+    }
+}

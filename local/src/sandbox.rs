@@ -1,0 +1,4 @@
+//! Sandboxes that keep state and behave as the vendors document, failures included.
+
+pub mod agenda;
+pub mod vapi;

@@ -1,0 +1,316 @@
+//! The whole system in one process: every function behind the template's routes and queues, on stand-ins for AWS and
+//! the vendors. `cargo run` lets it run by a running clock; the tests turn the clock themselves.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+use dynoxide::Database;
+use http::{Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::{Body, Context, RequestExt};
+use shared::{
+    config::{Environment, Invalid},
+    domain::{clock::Clock, entropy::Entropy},
+    http::problem::{Code, Problem},
+    providers::http::{Http, HttpError},
+    runtime::answered,
+    store::Dynamo,
+    world::{Aws, World},
+};
+
+use crate::{
+    aws::Transport,
+    queue::{Message, Queues},
+    sandbox::vapi::{self, VapiSandbox},
+    template::{Template, TemplateError},
+};
+
+/// How long Vapi waits for the answer to an assistant-request. Never sped up: it is the network's time.
+const VAPI_PATIENCE: Duration = Duration::from_millis(7_500);
+
+/// Where the data lies.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In memory.
+    Memory,
+    /// In a file in this folder.
+    Folder(PathBuf),
+    /// At another DynamoDB endpoint.
+    Elsewhere(String),
+}
+
+/// How to build a stack.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The environment that names the tables.
+    pub environment: String,
+    /// Where the data lies.
+    pub storage: Storage,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and chance.
+    pub entropy: Arc<Entropy>,
+    /// Where the gateway listens, for URLs that point back to it.
+    pub address: String,
+    /// Settings beside the usual ones.
+    pub settings: Vec<(String, String)>,
+}
+
+/// The secrets of the sandboxes. They guard nothing.
+pub const VAPI_SECRET: &str = "sandbox-vapi-webhook-secret";
+const VAPI_KEY: &str = "sandbox-vapi-key";
+const VAPI_BASE: &str = "http://api.vapi.sandbox";
+
+/// Why the stack does not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The template is not usable.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The settings are not.
+    #[error(transparent)]
+    Settings(#[from] Invalid),
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Database(String),
+}
+
+/// The system.
+#[derive(Debug)]
+pub struct Stack {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The seams that every function has.
+    pub world: World,
+    /// AWS.
+    pub aws: Transport,
+    /// Vapi.
+    pub vapi: Arc<VapiSandbox>,
+    /// What the template declares.
+    pub template: Template,
+    functions: Functions,
+}
+
+#[derive(Debug)]
+struct Functions {
+    vapi_webhook: vapi_webhook::Deps,
+    call_meter: call_meter::Deps,
+}
+
+impl Stack {
+    /// Builds it, and creates the tables that are not there yet.
+    ///
+    /// # Errors
+    /// When template, settings or database are not usable.
+    pub async fn build(plan: Plan) -> Result<Self, StackError> {
+        let template = Template::read(&plan.environment)?;
+        let (aws, _) = transport(&plan, &template)?;
+        for table in &template.tables {
+            aws.create_table(table).await.map_err(StackError::Database)?;
+        }
+        let settings = vapi::Settings {
+            api_key: VAPI_KEY.into(),
+            webhook_secret: VAPI_SECRET.into(),
+            control_base: format!("http://{}", plan.address),
+        };
+        let vapi = Arc::new(VapiSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
+        let world = world(&plan, &aws, vendors(&vapi));
+        let functions = Functions {
+            vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
+            call_meter: call_meter::Deps::new(&world)?,
+        };
+        Ok(Self { clock: plan.clock, world, aws, vapi, template, functions })
+    }
+
+    /// The database, as the functions see it.
+    pub fn db(&self) -> Dynamo {
+        let prefix = format!("voxanne-{}-", self.world.environment.reader().optional("VOXANNE_ENVIRONMENT").unwrap_or_default());
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.world.entropy));
+        Dynamo::new(self.world.dynamodb.clone(), &prefix, clock, entropy)
+    }
+
+    /// Answers a request as API Gateway and the function behind the route would.
+    pub async fn request(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let path = request.uri().path().to_owned();
+        let at_path: Vec<_> = self.template.routes.iter().filter(|route| is_match(&route.path, &path)).collect();
+        let route = at_path.iter().find(|route| route.method == request.method().as_str());
+        let function = route.map(|route| route.function.clone());
+        let request_id = self.world.entropy.uuid(self.clock.now()).to_string();
+        let response = match function.as_deref() {
+            Some(function) => self.invoke(function, lambda_request(request, &request_id)).await,
+            None if at_path.is_empty() => Problem::new(Code::NotFound).answer(&request_id),
+            None => Problem::new(Code::MethodNotAllowed).answer(&request_id),
+        };
+        response.map(|body| match body {
+            Body::Text(text) => Bytes::from(text),
+            Body::Binary(bytes) => Bytes::from(bytes),
+            _ => Bytes::new(),
+        })
+    }
+
+    async fn invoke(&self, function: &str, request: lambda_http::Request) -> Response<Body> {
+        match function {
+            "vapi-webhook" => {
+                let deps = &self.functions.vapi_webhook;
+                answered(request, async |request| vapi_webhook::handle(deps, request).await).await
+            }
+            _ => Problem::new(Code::NotFound).answer("none"),
+        }
+    }
+
+    /// Gives one message to the function that reads its queue. Deletes it when it was dealt with; else it comes
+    /// again when its visibility ends.
+    pub async fn consume(&self, consumer: &str, message: Message) {
+        let mut record = SqsMessage::default();
+        record.message_id = Some(message.id.clone());
+        record.body = Some(message.body.clone());
+        let mut event = SqsEvent::default();
+        event.records = vec![record];
+        let failed = match consumer {
+            "call-meter" => call_meter::handle(&self.functions.call_meter, event).await.batch_item_failures,
+            _ => return,
+        };
+        if failed.is_empty() {
+            self.aws.queues().delete(&message.id);
+        }
+    }
+
+    /// Does what a sandbox's step leads to.
+    pub async fn post(&self, post: vapi::Post) {
+        let mut request = Request::new(post.request.body().clone());
+        *request.method_mut() = post.request.method().clone();
+        *request.uri_mut() = post.request.uri().clone();
+        *request.headers_mut() = post.request.headers().clone();
+        let answer = tokio::time::timeout(VAPI_PATIENCE, self.request(request)).await.ok();
+        self.vapi.posted(post, answer.as_ref());
+    }
+
+    /// When anything next happens by itself.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.aws.queues().next_due(), self.vapi.next_due()].into_iter().flatten().min()
+    }
+
+    /// Does everything that is due now, one thing after another, until nothing is.
+    pub async fn settle_down(&self) {
+        loop {
+            if let Some(step) = self.vapi.step() {
+                if let Some(post) = step {
+                    self.post(post).await;
+                }
+                continue;
+            }
+            let queues = self.aws.queues();
+            let due = queues.consumed().find_map(|(queue, consumer)| {
+                queues.receive(queue, 1).pop().map(|message| (consumer.to_owned(), message))
+            });
+            let Some((consumer, message)) = due else { return };
+            self.consume(&consumer, message).await;
+        }
+    }
+}
+
+fn transport(plan: &Plan, template: &Template) -> Result<(Transport, Queues), StackError> {
+    let open = |db: Result<Database, dynoxide::DynoxideError>| {
+        db.map_err(|error| StackError::Database(error.to_string()))
+    };
+    let queues = |kept_in| {
+        Queues::open(template.queues.clone(), kept_in, Arc::clone(&plan.clock), Arc::clone(&plan.entropy))
+    };
+    Ok(match &plan.storage {
+        Storage::Memory => {
+            let queues = queues(None);
+            (Transport::memory(open(Database::memory())?, queues.clone()), queues)
+        }
+        Storage::Folder(folder) => {
+            let path = folder.join("voxanne.db");
+            let db = open(Database::new(&path.to_string_lossy()))?;
+            let queues = queues(Some(db.clone()));
+            (Transport::disk(db, queues.clone()), queues)
+        }
+        Storage::Elsewhere(url) => {
+            let queues = queues(None);
+            (Transport::elsewhere(url.clone(), queues.clone()), queues)
+        }
+    })
+}
+
+fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-2"))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
+            "local", "local", None, None, "local",
+        )))
+        .build();
+    let aws =
+        Aws { config, transport: Some(SharedHttpClient::new(transport.clone())), attempt_timeout: None };
+    let usual = [
+        ("VOXANNE_ENVIRONMENT", plan.environment.clone()),
+        ("METER_QUEUE_URL", Queues::url("CallMeterQueue")),
+        ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
+        ("VAPI_API_KEY", VAPI_KEY.to_owned()),
+        ("VAPI_WEBHOOK_SECRETS", VAPI_SECRET.to_owned()),
+    ];
+    let usual = usual.map(|(name, value)| (name.to_owned(), value));
+    let environment = Environment::of(usual.into_iter().chain(plan.settings.iter().cloned()));
+    let mut world =
+        World::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    world.local_control_host = Some(plan.address.clone());
+    world
+}
+
+/// The vendors' HTTP: each host to its sandbox.
+fn vendors(vapi: &Arc<VapiSandbox>) -> Http {
+    let vapi = Arc::clone(vapi);
+    Http::Sandbox(Arc::new(move |request: Request<Bytes>| {
+        let vapi = Arc::clone(&vapi);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let is_control = request.uri().path().starts_with("/_sandbox/vapi/control/");
+            if is_control || request.uri().host() == Some("api.vapi.sandbox") {
+                return Ok(vapi.answer(&request));
+            }
+            Err(HttpError::Connection("no sandbox stands in for this host".into()))
+        })
+    }))
+}
+
+fn lambda_request(request: Request<Bytes>, request_id: &str) -> lambda_http::Request {
+    let mut context = Context::default();
+    request_id.clone_into(&mut context.request_id);
+    // API Gateway passes text as text, and what is not UTF-8 in base64, which becomes bytes again.
+    let request = request.map(|body| match String::from_utf8(body.to_vec()) {
+        Ok(text) if text.is_empty() => Body::Empty,
+        Ok(text) => Body::Text(text),
+        Err(bytes) => Body::Binary(bytes.into_bytes()),
+    });
+    request.with_lambda_context(context)
+}
+
+/// Whether a path fits a route's pattern: `{name}` stands for one segment.
+fn is_match(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+/// An answer with a status alone.
+pub fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// A time that all tests start at.
+pub fn test_epoch() -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 56)
+}

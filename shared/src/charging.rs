@@ -1,0 +1,326 @@
+//! Online charging of calls (RFC 8506): authorize, start, meter, end, settle. Used by the webhook, which is the
+//! fast path, and by the meter, which finds what the webhook missed.
+
+mod authorize;
+mod close;
+mod ending;
+mod meter;
+mod start;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use authorize::Answer;
+pub use close::Closed;
+
+use crate::{
+    alarm,
+    config::{Base, Reader},
+    domain::{
+        amount::Amount,
+        call::{Call, IllegalTransition},
+        clock::Clock,
+        ids::{CallId, OrgId, VapiPhoneId},
+        meter::FIRST_LOOK_SECS,
+        wallet::Wallet,
+    },
+    providers::vapi::{Vapi, VapiError, message::CallRef},
+    world::World,
+    store::{
+        Dynamo, StoreError,
+        calls::{CallMapping, Calls, SaveError},
+        mappings::{Mappings, PhoneNumberMapping},
+        queue::{MeterQueue, Tick},
+        wallets::{BookError, Wallets},
+    },
+};
+
+/// How long a number's mapping is believed without reading it again.
+const MAPPING_CACHE: SignedDuration = SignedDuration::from_secs(60);
+/// How long one step may try again when others change the same records.
+const BUDGET: SignedDuration = SignedDuration::from_secs(4);
+/// The first pause before such a try.
+const PAUSE_MILLIS: u64 = 15;
+
+/// The limits of charging.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The room a top-up has to lengthen a running call, and the most one call can cost unpaid.
+    pub outage_credit: Amount,
+    /// The debt at which an operator is alarmed. It never makes a charge disappear.
+    pub debt_limit: Amount,
+}
+
+impl Limits {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)),
+            debt_limit: reader.pence_or("DEBT_LIMIT_PENCE", Amount::from_pence(500)),
+        }
+    }
+}
+
+/// Everything that charging needs.
+#[derive(Debug)]
+pub struct Charging {
+    /// The records of calls.
+    pub calls: Calls,
+    /// The money.
+    pub wallets: Wallets,
+    /// Whose numbers and assistants are.
+    pub mappings: Mappings,
+    /// The meter's messages.
+    pub queue: MeterQueue,
+    /// The vendor that runs the calls.
+    pub vapi: Vapi,
+    /// The limits.
+    pub limits: Limits,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+    numbers: Mutex<HashMap<VapiPhoneId, (PhoneNumberMapping, Timestamp)>>,
+}
+
+/// Why a step of charging could not be done. It is to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ChargingError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was heard contradicts what is known.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The call's record, which was just there, is not.
+    #[error("the record of call {0} is missing")]
+    RecordMissing(CallId),
+}
+
+/// Where a call belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Which it is.
+    pub call_id: CallId,
+    /// The longest its agent may talk, in seconds, when the number or assistant says so.
+    pub agent_limit_secs: Option<u32>,
+}
+
+/// A call and its org's wallet, both read consistently.
+struct Seen {
+    call: Call,
+    wallet: Option<Wallet>,
+}
+
+impl Charging {
+    /// Puts it together.
+    pub fn new(
+        db: &Dynamo,
+        queue: MeterQueue,
+        vapi: Vapi,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            calls: Calls::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            mappings: Mappings::new(db.clone()),
+            queue,
+            vapi,
+            limits,
+            db: db.clone(),
+            clock,
+            numbers: Mutex::default(),
+        }
+    }
+
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let (clock, entropy) = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
+        let db = Dynamo::new(world.dynamodb.clone(), &settings.base.table_prefix, clock, entropy);
+        let queue = MeterQueue::new(world.sqs.clone(), settings.meter_queue_url);
+        let mut vapi = Vapi::new(world.vendors.clone(), settings.vapi_base_url, settings.vapi_key);
+        if let Some(host) = &world.local_control_host {
+            vapi = vapi.with_local_control_host(host);
+        }
+        Self::new(&db, queue, vapi, settings.limits, Arc::clone(&world.clock))
+    }
+
+    /// Finds whose a call is: by our own record of the call, else of its number, else of its assistant. Never by
+    /// anything else the message says. What is found is noted, and never changes.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn place(&self, call: &CallRef) -> Result<Option<Place>, ChargingError> {
+        let parties = &call.parties;
+        if let Some(known) = self.calls.mapping(&parties.vapi_call_id).await? {
+            let agent_limit_secs = None;
+            return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs }));
+        }
+        let by_number = match &parties.vapi_phone_id {
+            Some(id) => self.number(id).await?.map(|number| (number.org_id, number.agent_limit_secs)),
+            None => None,
+        };
+        let found = match (by_number, &parties.vapi_assistant_id) {
+            (Some(found), _) => Some(found),
+            (None, Some(id)) => {
+                self.mappings.assistant(id).await?.map(|assistant| (assistant.org_id, assistant.agent_limit_secs))
+            }
+            (None, None) => None,
+        };
+        let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
+        let noted = self
+            .calls
+            .map(&CallMapping {
+                vapi_call_id: parties.vapi_call_id.clone(),
+                org_id,
+                call_id: parties.vapi_call_id.clone().into(),
+            })
+            .await?;
+        Ok(Some(Place {
+            org_id: noted.org_id,
+            call_id: noted.call_id,
+            agent_limit_secs: Some(agent_limit_secs),
+        }))
+    }
+
+    /// Whose a number is; believed for a minute.
+    async fn number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
+        let now = self.clock.now();
+        let cached = self.numbers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned();
+        if let Some((mapping, read_at)) = cached
+            && now.duration_since(read_at) < MAPPING_CACHE
+        {
+            return Ok(Some(mapping));
+        }
+        let found = self.mappings.phone_number(id).await?;
+        let mut numbers = self.numbers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &found {
+            Some(mapping) => numbers.insert(id.clone(), (mapping.clone(), now)),
+            None => numbers.remove(id),
+        };
+        Ok(found)
+    }
+
+    /// Reads a call and its org's wallet at once.
+    async fn seen(&self, org: OrgId, call: &CallId) -> Result<Option<Seen>, StoreError> {
+        let (call, wallet) = futures::future::try_join(self.calls.get(org, call), self.wallets.get(org)).await?;
+        Ok(call.map(|call| Seen { call, wallet }))
+    }
+
+    /// The record of a call, made now with its first look if this is the first that is heard of it.
+    async fn opened(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
+        if self.calls.get(place.org_id, &place.call_id).await?.is_some() {
+            return Ok(());
+        }
+        let record = self.first_record(place, call);
+        let tick = tick_of(&record, record.due_at);
+        self.queue.send(&tick, self.clock.now()).await?;
+        self.calls.open(&record).await?;
+        Ok(())
+    }
+
+    fn first_record(&self, place: &Place, call: &CallRef) -> Call {
+        let now = self.clock.now();
+        let limit = place.agent_limit_secs.unwrap_or(DEFAULT_AGENT_LIMIT_SECS);
+        let mut record =
+            Call::first_heard(place.org_id, place.call_id.clone(), call.parties.clone(), limit, now);
+        record.due_at = crate::domain::clock::plus_secs(now, FIRST_LOOK_SECS);
+        record
+    }
+
+    /// Sends the message of a call's next look, then notes when it is. In this order: a look that is noted has its
+    /// message, so a copy that finds the record past its own look has nothing to do.
+    async fn look_again(&self, call: &Call, after: Call, at: Timestamp) -> Result<(), ChargingError> {
+        let at = at.max(self.clock.now());
+        self.queue.send(&tick_of(call, at), self.clock.now()).await?;
+        match self.calls.save(call, &Call { due_at: at, ..after }).await {
+            // Whoever moved the record has sent a message of its own; ours is due all the same.
+            Ok(_) | Err(SaveError::Moved) => Ok(()),
+            Err(SaveError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// What every change of a wallet is followed by, before it is acknowledged; doing it again changes nothing.
+    ///
+    /// At nothing or below, every live call of the org is looked at now, and ended. A debt past the limit alarms.
+    ///
+    /// # Errors
+    /// When the queue does not take the messages.
+    pub async fn follow_up(&self, wallet: &Wallet) -> Result<(), ChargingError> {
+        let balance = wallet.balance();
+        if balance.is_positive() {
+            return Ok(());
+        }
+        if balance.pence() < self.limits.debt_limit.pence().saturating_neg() {
+            alarm!("debt_limit", org_id = %wallet.org_id, balance_pence = balance.pence(), "an org is past its debt limit");
+        }
+        let now = self.clock.now();
+        for call_id in wallet.holds.keys() {
+            let tick = Tick { org_id: wallet.org_id, call_id: call_id.clone(), due_at: now, urgent: true };
+            self.queue.send(&tick, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment before trying again what others changed, or gives up when the time is up.
+    async fn again(&self, give_up_at: Timestamp, what: &'static str) -> Result<(), StoreError> {
+        if self.clock.now() >= give_up_at {
+            return Err(StoreError::Contended { what });
+        }
+        self.db.pause(PAUSE_MILLIS).await;
+        Ok(())
+    }
+}
+
+/// The longest an agent talks when nobody says otherwise (Vapi's own default for `maxDurationSeconds`).
+const DEFAULT_AGENT_LIMIT_SECS: u32 = 600;
+
+fn tick_of(call: &Call, due_at: Timestamp) -> Tick {
+    Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at, urgent: false }
+}
+
+/// Settings that the functions which charge have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// Where the meter's messages go.
+    pub meter_queue_url: String,
+    /// Vapi's API.
+    pub vapi_base_url: String,
+    /// Its key.
+    pub vapi_key: secrecy::SecretString,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            base: Base::read(reader),
+            meter_queue_url: reader.required("METER_QUEUE_URL"),
+            vapi_base_url: reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned()),
+            vapi_key: reader.secret("VAPI_API_KEY"),
+            limits: Limits::read(reader),
+        }
+    }
+}
+
+fn log_vapi(error: &VapiError, call: &CallId, what: &str) {
+    tracing::warn!(%call, error = %error, "Vapi did not {what}");
+}
+
+/// Whether the write is to be decided again; any other failure is passed on.
+fn is_moved(outcome: Result<(), BookError>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(()) => Ok(false),
+        Err(BookError::Moved | BookError::AlreadyBooked) => Ok(true),
+        Err(BookError::Store(error)) => Err(error),
+    }
+}

@@ -1,0 +1,178 @@
+//! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
+
+use super::{BUDGET, Charging, ChargingError, Place, tick_of};
+use crate::{
+    domain::{
+        call::{Call, Event, State},
+        ids::VapiAssistantId,
+        tariff::Tariff,
+        wallet::{Grant, Refusal, Terms, Wallet},
+    },
+    providers::vapi::message::CallRef,
+    store::{
+        StoreError,
+        calls::{CallMapping, SaveError},
+        mappings::PhoneNumberMapping,
+        wallets::AuthorizeError,
+    },
+};
+
+/// How often a grant that rests on the whole wallet is tried before one that rests on itself alone.
+const GENEROUS_TRIES: u32 = 4;
+
+/// The answer to "may this call start?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Take {
+        /// Who answers it.
+        assistant: VapiAssistantId,
+        /// For how long at most, in seconds.
+        max_duration_secs: u32,
+    },
+    /// No, and the caller hears why.
+    Refuse {
+        /// The stable code of the reason.
+        reason: String,
+        /// What the caller hears.
+        sentence: &'static str,
+    },
+    /// No number of ours: nobody's call.
+    Unknown,
+}
+
+impl Charging {
+    /// Decides whether an inbound call may start, and sets its first minutes aside.
+    ///
+    /// Two trips with a warm mapping: the wallet is read while the record, the mapping and the first meter message
+    /// are written; then hold and record move together. A repeat gets the same answer.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
+    pub async fn authorize(&self, call: &CallRef) -> Result<Answer, ChargingError> {
+        let Some(number) = self.called_number(call).await? else { return Ok(Answer::Unknown) };
+        let call_id = call.parties.vapi_call_id.clone().into();
+        let place = Place { org_id: number.org_id, call_id, agent_limit_secs: Some(number.agent_limit_secs) };
+        let record = self.first_record(&place, call);
+        let mapping = CallMapping {
+            vapi_call_id: call.parties.vapi_call_id.clone(),
+            org_id: place.org_id,
+            call_id: place.call_id.clone(),
+        };
+        let tick = tick_of(&record, record.due_at);
+        let (wallet, there, noted, ()) = futures::future::try_join4(
+            self.wallets.get(place.org_id),
+            self.calls.open(&record),
+            self.calls.map(&mapping),
+            self.queue.send(&tick, self.clock.now()),
+        )
+        .await?;
+        if noted != mapping {
+            return Ok(Answer::Unknown);
+        }
+        self.decide(there.unwrap_or(record), wallet, &number).await
+    }
+
+    async fn called_number(&self, call: &CallRef) -> Result<Option<PhoneNumberMapping>, StoreError> {
+        match &call.parties.vapi_phone_id {
+            Some(id) => self.number(id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn decide(
+        &self,
+        mut call: Call,
+        mut wallet: Option<Wallet>,
+        number: &PhoneNumberMapping,
+    ) -> Result<Answer, ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        let terms = self.terms(number.agent_limit_secs);
+        for tries in 0_u32.. {
+            if let Some(answer) = standing_answer(&call, number) {
+                return Ok(answer);
+            }
+            let decision = match &wallet {
+                None => Err(Refusal::NoWallet),
+                Some(wallet) if tries < GENEROUS_TRIES => wallet.first_grant(&terms),
+                Some(wallet) => wallet.cautious_grant(&terms),
+            };
+            let tried = match decision {
+                Ok(grant) => self.hold(&call, grant).await,
+                Err(refusal) => {
+                    let after = call.after(Event::Refused { reason: code(&refusal) })?;
+                    match self.calls.save(&call, &after).await {
+                        Ok(saved) => {
+                            call = saved;
+                            continue;
+                        }
+                        Err(SaveError::Moved) => Err(AuthorizeError::CallMoved),
+                        Err(SaveError::Store(error)) => Err(error.into()),
+                    }
+                }
+            };
+            match tried {
+                Ok(max_duration_secs) => {
+                    return Ok(Answer::Take { assistant: number.vapi_assistant_id.clone(), max_duration_secs });
+                }
+                Err(AuthorizeError::WalletMoved(now)) => wallet = Some(*now),
+                Err(AuthorizeError::NoWallet) => wallet = None,
+                Err(AuthorizeError::AlreadyHeld(_) | AuthorizeError::CallMoved) => {
+                    call = self
+                        .calls
+                        .get(call.org_id, &call.call_id)
+                        .await?
+                        .ok_or(ChargingError::RecordMissing(call.call_id))?;
+                }
+                Err(AuthorizeError::Store(error)) => return Err(error.into()),
+            }
+            if tries > 0 {
+                self.again(give_up_at, "the wallet").await?;
+            }
+        }
+        Err(StoreError::Contended { what: "the wallet" }.into())
+    }
+
+    /// Writes the hold and the authorized record; answers the limit that Vapi is told.
+    async fn hold(&self, call: &Call, grant: Grant) -> Result<u32, AuthorizeError> {
+        // The state was checked by `standing_answer`; a call in any other cannot come here.
+        let after = call.after(Event::Authorized(grant)).map_err(|_| AuthorizeError::CallMoved)?;
+        let hold = self.wallets.authorize(call, &after, &grant).await?;
+        Ok(hold.provider_limit_secs)
+    }
+
+    pub(super) fn terms(&self, agent_limit_secs: u32) -> Terms {
+        Terms { tariff: Tariff::at(self.clock.now()), agent_limit_secs, outage_credit: self.limits.outage_credit }
+    }
+}
+
+/// The answer that a call's record already gives: a repeat of the question gets the same one.
+fn standing_answer(call: &Call, number: &PhoneNumberMapping) -> Option<Answer> {
+    match &call.state {
+        State::Authorizing => None,
+        State::Authorized | State::InProgress { .. } => Some(Answer::Take {
+            assistant: number.vapi_assistant_id.clone(),
+            max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
+        }),
+        State::Refused { reason } => Some(Answer::Refuse { reason: reason.clone(), sentence: sentence(reason) }),
+        State::Ended { .. } | State::Settled(_) | State::Released => {
+            Some(Answer::Refuse { reason: "call_over".to_owned(), sentence: sentence("call_over") })
+        }
+    }
+}
+
+pub(super) const fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::InsufficientFunds { .. } => "insufficient_funds",
+        Refusal::Frozen => "wallet_frozen",
+        Refusal::NoWallet => "no_wallet",
+    }
+}
+
+/// What the caller hears. It does not tell a stranger about the clinic's money.
+fn sentence(reason: &str) -> &'static str {
+    match reason {
+        "call_over" => "This call has already ended. Please ring again.",
+        _ => "We're sorry, our phone assistant is not available at the moment. Please try again later.",
+    }
+}

@@ -1,0 +1,236 @@
+//! It is over: charge what was talked, or give the hold back.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved, log_vapi};
+use crate::{
+    alarm,
+    domain::{
+        call::{Bill, Call, Event, State, Testimony, Verdict},
+        clock::plus_secs,
+        ledger::{Posting, Reason},
+        meter::REPORT_WAIT_SECS,
+        wallet::Wallet,
+    },
+    providers::vapi::message::CallRef,
+    store::{StoreError, wallets::BookError},
+};
+
+/// How long a call whose duration nobody states stays open before it is billed by our own times.
+const ESTIMATE_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// What became of a call that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It was charged, now or by an earlier copy of the same news.
+    Settled(Bill),
+    /// Nobody talked; nothing was charged.
+    Released,
+    /// It was refused before, and stays so.
+    Refused,
+    /// How long it was is not known yet. It stays open and is looked at again.
+    Pending,
+}
+
+impl Charging {
+    /// Records that Vapi says a call is over. Its report is expected; if it is lost, the meter asks.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn ended(
+        &self,
+        place: &Place,
+        call: &CallRef,
+        reason: Option<String>,
+    ) -> Result<(), ChargingError> {
+        self.opened(place, call).await?;
+        let Some(Seen { call, .. }) = self.seen(place.org_id, &place.call_id).await? else {
+            return Err(ChargingError::RecordMissing(place.call_id.clone()));
+        };
+        self.await_report(&call, reason).await
+    }
+
+    async fn await_report(&self, call: &Call, reason: Option<String>) -> Result<(), ChargingError> {
+        let mut after = call.after(Event::Ended { reason })?;
+        if after == *call {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        after.last_seen_at = now;
+        self.look_again(call, after, plus_secs(now, REPORT_WAIT_SECS)).await
+    }
+
+    /// Charges a finished call, once, by the first source that states its duration: the report, else Vapi's own
+    /// record of the call.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part. Nothing is lost: the call stays open and due.
+    pub async fn report(
+        &self,
+        place: &Place,
+        call: &CallRef,
+        testimony: &Testimony,
+    ) -> Result<Closed, ChargingError> {
+        self.opened(place, call).await?;
+        match self.close(place, testimony).await? {
+            Closed::Pending => {}
+            closed => return Ok(closed),
+        }
+        let asked = match self.vapi.call(&call.parties.vapi_call_id).await {
+            Ok(found) if found.is_ended() => self.close(place, &found.testimony()).await?,
+            Ok(_) => Closed::Pending,
+            Err(error) => {
+                log_vapi(&error, &place.call_id, "tell how long the call was");
+                Closed::Pending
+            }
+        };
+        if asked == Closed::Pending
+            && let Some(seen) = self.seen(place.org_id, &place.call_id).await?
+        {
+            self.await_report(&seen.call, testimony.ended_reason.clone()).await?;
+        }
+        Ok(asked)
+    }
+
+    /// Closes a call on one source's word, if that says enough.
+    pub(super) async fn close(&self, place: &Place, testimony: &Testimony) -> Result<Closed, ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let Some(Seen { call, wallet }) = self.seen(place.org_id, &place.call_id).await? else {
+                return Err(ChargingError::RecordMissing(place.call_id.clone()));
+            };
+            let Some(wallet) = wallet else {
+                let is_refused = matches!(call.state, State::Refused { .. });
+                return if is_refused { Ok(Closed::Refused) } else { Err(StoreError::NoWallet.into()) };
+            };
+            if let State::Settled(bill) = &call.state {
+                let bill = bill.clone();
+                self.follow_up(&wallet).await?;
+                return Ok(Closed::Settled(bill));
+            }
+            let ended = call.after(Event::Ended { reason: testimony.ended_reason.clone() })?;
+            let tried = match testimony.verdict(call.started_at().is_some()) {
+                Verdict::Unstated => return Ok(Closed::Pending),
+                Verdict::NeverTalked => self.release(&call, &ended, &wallet).await?,
+                Verdict::Talked { duration_secs, started_at, ended_at } => {
+                    let tariff = call.tariff(wallet.holds.get(&call.call_id).map(|hold| hold.tariff));
+                    let bill = Bill {
+                        duration_secs,
+                        charged: tariff.charge(duration_secs),
+                        tariff: tariff.version,
+                        started_at: started_at.or(call.started_at()),
+                        ended_at,
+                        estimated: false,
+                    };
+                    self.settle(&call, &ended, &wallet, bill).await?
+                }
+            };
+            match tried {
+                Some(closed) => return Ok(closed),
+                None => self.again(give_up_at, "the wallet").await?,
+            }
+        }
+    }
+
+    /// Bills a call by our own times, when no vendor will ever say: from its start to its last sign of life, or its
+    /// provider limit if that is earlier.
+    pub(super) async fn estimate(&self, call: &Call, wallet: &Wallet) -> Result<Option<Closed>, ChargingError> {
+        let Some(started_at) = call.started_at() else {
+            return self.release(call, call, wallet).await;
+        };
+        let hold = wallet.holds.get(&call.call_id);
+        let limit = call.provider_limit_secs.map(|secs| plus_secs(started_at, secs.into()));
+        let ended_at = limit.map_or(call.last_seen_at, |limit| limit.min(call.last_seen_at)).max(started_at);
+        let whole = ended_at.duration_since(started_at).as_millis().div_ceil_to_secs();
+        let tariff = call.tariff(hold.map(|hold| hold.tariff));
+        let bill = Bill {
+            duration_secs: whole,
+            charged: tariff.charge(whole),
+            tariff: tariff.version,
+            started_at: Some(started_at),
+            ended_at: Some(ended_at),
+            estimated: true,
+        };
+        alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id, duration_secs = whole,
+            "no vendor states how long a call was; it is billed by our own times");
+        self.settle(call, call, wallet, bill).await
+    }
+
+    /// Whether a call that is over has waited long enough for somebody to state its duration.
+    pub(super) fn is_unstated_for_good(&self, call: &Call, now: Timestamp) -> bool {
+        now.duration_since(call.last_seen_at) >= ESTIMATE_AFTER
+    }
+
+    async fn settle(
+        &self,
+        call: &Call,
+        ended: &Call,
+        wallet: &Wallet,
+        bill: Bill,
+    ) -> Result<Option<Closed>, ChargingError> {
+        let after = ended.after(Event::Settled(bill.clone()))?;
+        let posting = Posting {
+            reason: Reason::Call { call_id: call.call_id.clone(), tariff: bill.tariff },
+            amount: bill.charged,
+            description: format!(
+                "{} call, {} min {} s",
+                match call.parties.direction {
+                    crate::domain::call::Direction::Inbound => "Inbound",
+                    crate::domain::call::Direction::Outbound => "Outbound",
+                },
+                bill.duration_secs.div_euclid(60),
+                bill.duration_secs.rem_euclid(60)
+            ),
+            at: self.clock.now(),
+        };
+        match self.wallets.settle(wallet, call, &after, &posting).await {
+            Ok(wallet) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, duration_secs = bill.duration_secs,
+                    charged_pence = bill.charged.pence(), estimated = bill.estimated, "settled");
+                self.follow_up(&wallet).await?;
+                Ok(Some(Closed::Settled(bill)))
+            }
+            // An entry that exists was written with its record: the next read finds the call settled.
+            Err(BookError::Moved | BookError::AlreadyBooked) => Ok(None),
+            Err(BookError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn release(
+        &self,
+        call: &Call,
+        ended: &Call,
+        wallet: &Wallet,
+    ) -> Result<Option<Closed>, ChargingError> {
+        let after = ended.after(Event::Released)?;
+        let closed = match after.state {
+            State::Refused { .. } => Closed::Refused,
+            _ => Closed::Released,
+        };
+        let moved = match wallet.holds.get(&call.call_id) {
+            Some(hold) => is_moved(self.wallets.release(call, &after, hold).await)?,
+            None if after == *call => false,
+            None => match self.calls.save(call, &after).await {
+                Ok(_) => false,
+                Err(crate::store::calls::SaveError::Moved) => true,
+                Err(crate::store::calls::SaveError::Store(error)) => return Err(error.into()),
+            },
+        };
+        if !moved {
+            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "released");
+        }
+        Ok((!moved).then_some(closed))
+    }
+}
+
+trait WholeSeconds {
+    fn div_ceil_to_secs(self) -> u32;
+}
+
+impl WholeSeconds for i128 {
+    /// Milliseconds as whole seconds, rounded up.
+    fn div_ceil_to_secs(self) -> u32 {
+        let millis = u64::try_from(self).unwrap_or_default();
+        u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+}

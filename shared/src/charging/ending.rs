@@ -1,0 +1,60 @@
+//! Ending a call that must not go on, rung by rung, until a vendor says that it is over.
+
+use jiff::Timestamp;
+
+use super::{Charging, ChargingError, log_vapi};
+use crate::{
+    alarm,
+    domain::{
+        call::Call,
+        clock::plus_secs,
+        meter::{EndReason, Rung, rung},
+    },
+};
+
+impl Charging {
+    /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds.
+    ///
+    /// `control_url` is the one Vapi has just told, if the record has none.
+    pub(super) async fn end(
+        &self,
+        call: &Call,
+        reason: EndReason,
+        now: Timestamp,
+        started_at: Timestamp,
+    ) -> Result<(), ChargingError> {
+        let ending_at = call.ending_at.unwrap_or(now);
+        let (rung, next_look_secs) = rung(ending_at, now);
+        let after = Call { ending_at: Some(ending_at), ..call.clone() };
+        self.look_again(call, after, plus_secs(now, next_look_secs)).await?;
+        match rung {
+            Rung::EndCall => self.send_end(call, reason).await,
+            Rung::Wait => {}
+            Rung::Alarm => {
+                let secs = u32::try_from(now.duration_since(started_at).as_secs()).unwrap_or_default();
+                let cost = call.tariff(None).charge(secs);
+                alarm!("call_will_not_end", org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(),
+                    cost_pence = cost.pence(), "a call goes on although it was told to end");
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_end(&self, call: &Call, reason: EndReason) {
+        let control_url = match &call.control_url {
+            Some(url) => Some(url.clone()),
+            None => match self.vapi.call(&call.parties.vapi_call_id).await {
+                Ok(found) => found.control_url(),
+                Err(error) => return log_vapi(&error, &call.call_id, "tell where the call takes commands"),
+            },
+        };
+        let Some(control_url) = control_url else {
+            return tracing::warn!(call_id = %call.call_id, "the call has no control URL to end it by");
+        };
+        match self.vapi.end_call(&control_url).await {
+            Ok(()) => tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end"),
+            // The next look is ordered, and goes on from here.
+            Err(error) => log_vapi(&error, &call.call_id, "take the end"),
+        }
+    }
+}

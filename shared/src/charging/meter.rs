@@ -1,0 +1,189 @@
+//! A look at a live call: extend, warn, end; and find what a lost webhook left behind.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi};
+use crate::{
+    alarm,
+    domain::{
+        call::{Call, Event, State},
+        clock::plus_secs,
+        meter::{self, Next},
+        wallet::{Extension, Wallet},
+    },
+    providers::vapi::{VapiCall, VapiError},
+    store::{StoreError, queue::Tick},
+};
+
+/// How long a call may be out of sight before somebody is told, or a call that nobody knows is given up.
+const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
+/// When a call that Vapi does not say has ended is asked after again.
+const ASK_AGAIN_SECS: i64 = 60;
+
+/// What the callers hear before the money ends. It does not speak of money.
+const WARNING: &str = "Just so you know, this call will have to end in about thirty seconds.";
+
+/// What Vapi says of a call.
+enum Sight {
+    Ended(Box<VapiCall>),
+    Live(Box<VapiCall>),
+    Unknown,
+    Unreachable,
+}
+
+impl Charging {
+    /// Does whatever is due for the call that `tick` names. What that is follows from the records and the time
+    /// alone; the message only says when to look. A copy that comes after the look was done does nothing.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part: the message must come again.
+    pub async fn look(&self, tick: &Tick) -> Result<(), ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        let place = Place { org_id: tick.org_id, call_id: tick.call_id.clone(), agent_limit_secs: None };
+        let mut sight = None;
+        loop {
+            let Some(Seen { call, wallet }) = self.seen(tick.org_id, &tick.call_id).await? else {
+                // Its record was never written, and nothing was set aside for it: the webhook answered an error.
+                tracing::warn!(call_id = %tick.call_id, "a look at a call without a record");
+                return Ok(());
+            };
+            let is_behind = sight.is_none() && !tick.urgent && tick.due_at < call.due_at;
+            if is_behind || !call.is_open() {
+                return Ok(());
+            }
+            let wallet = wallet.ok_or(StoreError::NoWallet)?;
+            let now = self.clock.now();
+            let next = meter::next(&call, &wallet, now);
+            let asks = match next {
+                Next::Ask => true,
+                // A live call is seen to be alive at every look that is not pressed for time.
+                Next::Sleep { .. } | Next::Extend(_) => call.started_at().is_some(),
+                Next::End(_) => call.ending_at.is_some(),
+                Next::Nothing | Next::Warn { .. } => false,
+            };
+            if asks && sight.is_none() {
+                let seen = self.sight(&call).await;
+                if self.follow_sight(&place, &call, &wallet, &seen, now).await? {
+                    return Ok(());
+                }
+                sight = Some(seen);
+                continue;
+            }
+            let last_seen_at = if matches!(sight, Some(Sight::Live(_))) { now } else { call.last_seen_at };
+            let call = Call { last_seen_at, ..call };
+            if self.act(&call, &wallet, next, now).await? {
+                return Ok(());
+            }
+            self.again(give_up_at, "the call").await?;
+        }
+    }
+
+    /// Does one thing. Answers whether the look is over.
+    async fn act(&self, call: &Call, wallet: &Wallet, next: Next, now: Timestamp) -> Result<bool, ChargingError> {
+        let started_at = call.started_at().unwrap_or(call.created_at);
+        match next {
+            Next::Nothing => {}
+            Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await?,
+            Next::Sleep { until } => self.look_again(call, call.clone(), until).await?,
+            Next::Extend(extension) => {
+                self.extend(call, wallet, started_at, &extension).await?;
+                return Ok(false);
+            }
+            Next::Warn { paid_until, until } => {
+                let after = Call { warned_for: Some(paid_until), ..call.clone() };
+                self.look_again(call, after, until).await?;
+                self.warn(call).await;
+            }
+            Next::End(reason) => self.end(call, reason, now, started_at).await?,
+        }
+        Ok(true)
+    }
+
+    async fn extend(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        started_at: Timestamp,
+        extension: &Extension,
+    ) -> Result<(), StoreError> {
+        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(()) };
+        let extended = self.wallets.extend(call.org_id, &call.call_id, hold, started_at, extension).await;
+        if !is_moved(extended.map(|_| ()))? {
+            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
+                pence = extension.amount.pence(), full = extension.full, "extended");
+        }
+        Ok(())
+    }
+
+    async fn warn(&self, call: &Call) {
+        let Some(control_url) = &call.control_url else { return };
+        match self.vapi.say(control_url, WARNING).await {
+            Ok(()) => tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "warned"),
+            // A warning is a courtesy: the end does not wait for it.
+            Err(error) => log_vapi(&error, &call.call_id, "say the warning"),
+        }
+    }
+
+    async fn sight(&self, call: &Call) -> Sight {
+        match self.vapi.call(&call.parties.vapi_call_id).await {
+            Ok(found) if found.is_ended() => Sight::Ended(Box::new(found)),
+            Ok(found) => Sight::Live(Box::new(found)),
+            Err(VapiError::NotFound) => Sight::Unknown,
+            Err(error) => {
+                log_vapi(&error, &call.call_id, "tell how the call stands");
+                Sight::Unreachable
+            }
+        }
+    }
+
+    /// Does what follows from what Vapi says. Answers whether the look is over.
+    async fn follow_sight(
+        &self,
+        place: &Place,
+        call: &Call,
+        wallet: &Wallet,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
+        let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
+        match sight {
+            Sight::Ended(found) => match self.close(place, &found.testimony()).await? {
+                Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
+                Closed::Pending => self.wait_for_a_duration(call, wallet, now).await,
+            },
+            Sight::Live(found) => {
+                let is_news = call.started_at().is_none() || call.control_url.is_none();
+                if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
+                    (&call.state, found.started_at(), is_news)
+                {
+                    let event = Event::Started { at, control_url: found.control_url() };
+                    self.started(place, &event).await?;
+                }
+                Ok(false)
+            }
+            Sight::Unknown if is_long_gone => {
+                // Never seen to start: released. Seen to start: billed to the last sign of life.
+                Ok(self.estimate(call, wallet).await?.is_some())
+            }
+            Sight::Unreachable if is_long_gone => {
+                alarm!("call_out_of_sight", org_id = %call.org_id, call_id = %call.call_id,
+                    "Vapi has not said for ten minutes how a call stands");
+                Ok(false)
+            }
+            Sight::Unknown | Sight::Unreachable => Ok(false),
+        }
+    }
+
+    /// Vapi says that it is over, not how long it was, and we saw it start: it stays open and alarms, and after an
+    /// hour is billed by our own times.
+    async fn wait_for_a_duration(&self, call: &Call, wallet: &Wallet, now: Timestamp) -> Result<bool, ChargingError> {
+        if self.is_unstated_for_good(call, now) {
+            return Ok(self.estimate(call, wallet).await?.is_some());
+        }
+        alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
+            "a call is over and nobody states how long it was");
+        let after = call.after(Event::Ended { reason: None })?;
+        self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,131 @@
+//! They talk: the clock of the call starts.
+
+use jiff::Timestamp;
+
+use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved};
+use crate::{
+    domain::{
+        call::{Call, Event, State},
+        clock::plus_secs,
+        hold::Hold,
+        meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS},
+        wallet::{Refusal, Wallet},
+    },
+    providers::vapi::message::CallRef,
+    store::{
+        StoreError,
+        calls::SaveError,
+        queue::Tick,
+        wallets::AuthorizeError,
+    },
+};
+
+impl Charging {
+    /// Records that a call is in progress. One that comes here without a hold (a web call, a number with an
+    /// assistant bound) is authorized now and, when that is refused, ended at once.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
+        self.opened(place, call).await?;
+        let event = Event::Started { at, control_url: call.control_url.clone() };
+        self.started(place, &event).await
+    }
+
+    /// The same for a call whose record exists.
+    pub(super) async fn started(&self, place: &Place, event: &Event) -> Result<(), ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let seen = self.seen(place.org_id, &place.call_id).await?;
+            let Some(Seen { call, wallet }) = seen else {
+                return Err(ChargingError::RecordMissing(place.call_id.clone()));
+            };
+            let mut after = call.after(event.clone())?;
+            after.last_seen_at = after.last_seen_at.max(self.clock.now());
+            let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
+            let is_done = match (hold, &after.state) {
+                (Some(hold), State::InProgress { started_at }) => {
+                    let is_news = call.state != after.state || call.control_url != after.control_url;
+                    let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
+                    if !moved {
+                        self.hasten(&call, hold, *started_at).await?;
+                    }
+                    !moved
+                }
+                (None, State::InProgress { .. }) => self.authorize_late(&call, &after, wallet.as_ref()).await?,
+                _ => self.note(&call, after).await?,
+            };
+            if is_done {
+                return Ok(());
+            }
+            self.again(give_up_at, "the call").await?;
+        }
+    }
+
+    /// A small hold needs its first look before the one that was ordered when the call rang.
+    async fn hasten(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
+        let extend_at = plus_secs(hold.paid_until(started_at), EXTEND_LEAD_SECS.saturating_neg());
+        if extend_at >= plus_secs(call.created_at, FIRST_LOOK_SECS) {
+            return Ok(());
+        }
+        self.look_now(call).await
+    }
+
+    pub(super) async fn look_now(&self, call: &Call) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let tick = Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at: now, urgent: true };
+        self.queue.send(&tick, now).await
+    }
+
+    /// Sets money aside for a call that already talks. Answers whether that is settled, one way or the other.
+    async fn authorize_late(
+        &self,
+        call: &Call,
+        after: &Call,
+        wallet: Option<&Wallet>,
+    ) -> Result<bool, ChargingError> {
+        let grant = wallet.map_or(Err(Refusal::NoWallet), |wallet| {
+            if wallet.balance().is_positive() {
+                wallet.first_grant(&self.terms(call.agent_limit_secs))
+            } else {
+                Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
+            }
+        });
+        let grant = match grant {
+            Ok(grant) if call.ending_at.is_none() => grant,
+            Ok(_) | Err(_) => {
+                // Recorded as talking without a hold: the meter, told to look now, ends it.
+                let noted = self.note(call, after.clone()).await?;
+                self.look_now(call).await?;
+                return Ok(noted);
+            }
+        };
+        let authorized = after.after(Event::Authorized(grant))?;
+        match self.wallets.authorize(call, &authorized, &grant).await {
+            Ok(hold) => {
+                let started_at = authorized.started_at().unwrap_or(authorized.created_at);
+                self.hasten(call, &hold, started_at).await?;
+                Ok(true)
+            }
+            Err(AuthorizeError::Store(error)) => Err(error.into()),
+            Err(
+                AuthorizeError::AlreadyHeld(_)
+                | AuthorizeError::WalletMoved(_)
+                | AuthorizeError::NoWallet
+                | AuthorizeError::CallMoved,
+            ) => Ok(false),
+        }
+    }
+
+    /// Writes the record alone, when it changed. Answers whether it is written.
+    async fn note(&self, call: &Call, after: Call) -> Result<bool, StoreError> {
+        if call.state == after.state && call.control_url == after.control_url {
+            return Ok(true);
+        }
+        match self.calls.save(call, &after).await {
+            Ok(_) => Ok(true),
+            Err(SaveError::Moved) => Ok(false),
+            Err(SaveError::Store(error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The rules, without I/O: values come in, and what should change comes out.
+
+pub mod amount;
+pub mod call;
+pub mod clock;
+pub mod content;
+pub mod entropy;
+pub mod hold;
+pub mod ids;
+pub mod ledger;
+pub mod meter;
+pub mod phone_number;
+pub mod tariff;
+pub mod wallet;

@@ -1,0 +1,80 @@
+//! Time, as an argument, and how it is written down.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Where a function gets the time and waits between retries: the system's clock when deployed, a test's otherwise.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The time, in whole milliseconds.
+    fn now(&self) -> Timestamp;
+
+    /// Waits.
+    fn sleep(&self, duration: SignedDuration) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+}
+
+/// RFC 3339, UTC, always with milliseconds: one instant has one spelling, and spellings sort like instants.
+pub fn rfc3339_millis(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The same instant, without what is finer than a millisecond.
+#[must_use]
+pub fn whole_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+/// `at`, so many seconds later (or earlier, when negative). Stays at the end of time rather than pass it.
+#[must_use]
+pub fn plus_secs(at: Timestamp, secs: i64) -> Timestamp {
+    at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(at)
+}
+
+/// Serialises an instant with [`rfc3339_millis`].
+pub mod millis {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// See [`super::rfc3339_millis`].
+    ///
+    /// # Errors
+    /// Only the serializer's own.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::rfc3339_millis(*at))
+    }
+
+    /// Any RFC 3339 instant.
+    ///
+    /// # Errors
+    /// When the text is not one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer)
+    }
+
+    /// The same for an instant that may be missing.
+    pub mod option {
+        use jiff::Timestamp;
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        /// See [`super::super::rfc3339_millis`].
+        ///
+        /// # Errors
+        /// Only the serializer's own.
+        #[expect(clippy::ref_option, reason = "serde's signature")]
+        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Any RFC 3339 instant, or nothing.
+        ///
+        /// # Errors
+        /// When there is a text, and it is not an instant.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+            Option::deserialize(deserializer)
+        }
+    }
+}

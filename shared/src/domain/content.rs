@@ -1,0 +1,25 @@
+//! The text of a call.
+
+use serde::{Deserialize, Serialize};
+
+/// What was said and what came of it. It moves no money, and is written after it has moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Content {
+    /// Who spoke what.
+    pub transcript: Option<String>,
+    /// The vendor's summary.
+    pub summary: Option<String>,
+    /// How the caller sounded.
+    pub sentiment_label: Option<String>,
+    /// The same as a number, as the vendor wrote it.
+    pub sentiment_score: Option<String>,
+    /// What the call came to.
+    pub outcome: Option<String>,
+    /// The tools the assistant used, in order.
+    pub tools_used: Vec<String>,
+    /// Where the vendor keeps the recording. It expires.
+    pub recording_url: Option<String>,
+    /// What the vendor charges us, in dollars, as it wrote it. Never the customer's price.
+    pub vendor_cost_usd: Option<String>,
+}

@@ -1,0 +1,132 @@
+//! Ids that cannot be mistaken for one another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is not an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 1 to 128 letters, digits or any of _ - . : and this is not")]
+pub struct IdError;
+
+/// Who owns the data and pays. It comes from a verified token or from our own record, never from a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrgId(Uuid);
+
+impl OrgId {
+    /// Wraps an id that our own record or a verified token states.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for OrgId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for OrgId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_| IdError)
+    }
+}
+
+macro_rules! opaque_ids {
+    ($($(#[$doc:meta])+ $name:ident)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes an id as the party that made it wrote it.
+            ///
+            /// # Errors
+            /// When it is empty, longer than 128 characters, or holds anything but letters, digits and `_-.:`.
+            pub fn parse(text: impl Into<String>) -> Result<Self, IdError> {
+                let text = text.into();
+                let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b':');
+                if (1..=128).contains(&text.len()) && text.bytes().all(allowed) { Ok(Self(text)) } else { Err(IdError) }
+            }
+
+            /// The id as it was written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+opaque_ids! {
+    /// One conversation, through hold, record and ledger: Vapi's id for calls Vapi starts, ours for calls we start.
+    CallId
+    /// A call as Vapi names it.
+    VapiCallId
+    /// A phone number as Vapi names it: never an E.164 number.
+    VapiPhoneId
+    /// An assistant as Vapi names it.
+    VapiAssistantId
+    /// A payment as Stripe names it (`pi_…`).
+    PaymentIntentId
+    /// A customer as Stripe names it (`cus_…`).
+    CustomerId
+    /// A refund as Stripe names it (`re_…`).
+    RefundId
+    /// A dispute as Stripe names it (`dp_…`, `du_…`).
+    DisputeId
+    /// A movement on Stripe's own ledger (`txn_…`).
+    BalanceTransactionId
+    /// A Checkout session as Stripe names it (`cs_…`).
+    CheckoutSessionId
+    /// A delivery as its vendor names it.
+    EventId
+    /// A signed-in person, as the token's `sub` names them.
+    UserId
+}
+
+impl From<VapiCallId> for CallId {
+    /// A call that Vapi starts keeps Vapi's id.
+    fn from(id: VapiCallId) -> Self {
+        Self(id.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        for good in ["a", "pi_3Abc", "0ce83208-5124-4e47-8d91-d5eddd2d78bb", &"x".repeat(128)] {
+            assert_eq!(CallId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a b", "a/b", "a#b", "é", "a\n", &"x".repeat(129)] {
+            assert_eq!(CallId::parse(bad), Err(IdError), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a call costs. Every price in the system comes from here: the hold, the bill, the end, the quote.
+
+use jiff::Timestamp;
+use rust_decimal::{Decimal, dec, prelude::ToPrimitive};
+use serde::{Deserialize, Serialize};
+
+use super::amount::Amount;
+
+/// One version of the price list. A call and its hold carry the version they started under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// Its number, from 1.
+    pub version: TariffVersion,
+    /// Calls that start from here on are billed by it.
+    pub effective_from: Timestamp,
+    /// Pence for each minute, billed per second.
+    rate_per_minute: Decimal,
+}
+
+/// Names a [`Tariff`]. Only a version that is compiled in has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct TariffVersion(u32);
+
+/// A tariff version that this build does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tariff version {0} is not known to this build")]
+pub struct UnknownTariff(u32);
+
+/// All versions, oldest first. One is only ever added, for a future time.
+const TARIFFS: [Tariff; 1] =
+    [Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) }];
+
+impl TariffVersion {
+    /// The prices of this version.
+    pub fn tariff(self) -> Tariff {
+        // A version is made only from this list, so it is always found.
+        TARIFFS.into_iter().find(|tariff| tariff.version == self).unwrap_or(TARIFFS[0])
+    }
+}
+
+impl TryFrom<u32> for TariffVersion {
+    type Error = UnknownTariff;
+
+    fn try_from(version: u32) -> Result<Self, UnknownTariff> {
+        TARIFFS.iter().map(|tariff| tariff.version).find(|known| known.0 == version).ok_or(UnknownTariff(version))
+    }
+}
+
+impl From<TariffVersion> for u32 {
+    fn from(version: TariffVersion) -> Self {
+        version.0
+    }
+}
+
+impl Tariff {
+    /// The tariff in force at `at`.
+    pub fn at(at: Timestamp) -> Self {
+        TARIFFS.into_iter().rfind(|tariff| tariff.effective_from <= at).unwrap_or(TARIFFS[0])
+    }
+
+    /// What `seconds` of talk cost: `ceil(seconds × rate / 60)` pence.
+    ///
+    /// # Panics
+    /// Never for a call: a rate times a `u32` of seconds is far inside [`Amount::MAX`].
+    pub fn charge(self, seconds: u32) -> Amount {
+        let pence = (Decimal::from(seconds) * self.rate_per_minute / dec!(60)).ceil();
+        pence.to_i64().and_then(|pence| Amount::try_from(pence).ok()).expect("a call's price is an amount")
+    }
+
+    /// The most seconds whose charge does not exceed `amount`: the exact inverse of [`Tariff::charge`].
+    pub fn affordable_seconds(self, amount: Amount) -> u32 {
+        let seconds = (Decimal::from(amount.pence()) * dec!(60) / self.rate_per_minute).floor();
+        seconds.to_u32().unwrap_or(u32::MAX)
+    }
+
+    /// What one minute costs: the least a wallet must have for a call to start.
+    pub fn one_minute(self) -> Amount {
+        self.charge(60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_published_durations_cost_what_is_published() {
+        let tariff = Tariff::at(Timestamp::UNIX_EPOCH);
+        let table = [(0, 0), (1, 1), (26, 25), (60, 56), (61, 57), (91, 85), (120, 112)];
+        let more = [(210, 196), (300, 280), (1200, 1120), (3600, 3360)];
+        for (seconds, pence) in table.into_iter().chain(more) {
+            assert_eq!(tariff.charge(seconds), Amount::from_pence(pence), "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn affordable_seconds_is_the_exact_inverse_of_charge() {
+        let tariff = Tariff::at(Timestamp::UNIX_EPOCH);
+        for pence in 0..=8_000 {
+            let amount = Amount::from_pence(pence);
+            let seconds = tariff.affordable_seconds(amount);
+            assert!(tariff.charge(seconds) <= amount, "{pence}p buys {seconds} s");
+            assert!(tariff.charge(seconds + 1) > amount, "{pence}p buys more than {seconds} s");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_inverse_holds_for_any_amount(pence in 0_u32..2_000_000_000) {
+            let tariff = Tariff::at(Timestamp::UNIX_EPOCH);
+            let amount = Amount::from_pence(pence);
+            let seconds = tariff.affordable_seconds(amount);
+            prop_assert!(tariff.charge(seconds) <= amount && amount < tariff.charge(seconds + 1));
+        }
+    }
+
+    #[test]
+    fn a_version_is_one_that_is_compiled_in() {
+        assert_eq!(serde_json::from_str::<TariffVersion>("1").unwrap().tariff(), TARIFFS[0]);
+        assert!(serde_json::from_str::<TariffVersion>("7").is_err());
+    }
+}

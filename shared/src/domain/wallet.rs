@@ -1,0 +1,244 @@
+//! An org's prepaid money: what is free, what is set aside, and what may be done with it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    amount::{Amount, Balance},
+    hold::{END_MARGIN_SECS, GRANT_SECS, Hold, PROVIDER_LIMIT_SECS},
+    ids::{CallId, CustomerId, OrgId},
+    ledger::Head,
+    tariff::{Tariff, TariffVersion},
+};
+
+/// A wallet as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wallet {
+    /// Whose money it is.
+    pub org_id: OrgId,
+    /// Free to spend; below zero it is a debt.
+    pub available: Balance,
+    /// Set aside for live calls: the sum of `holds`.
+    pub held: Amount,
+    /// What is set aside, call by call.
+    pub holds: BTreeMap<CallId, Hold>,
+    /// The end of the ledger's chain.
+    #[serde(flatten)]
+    pub ledger: Head,
+    /// Where the dashboard starts to warn.
+    pub low_balance: Amount,
+    /// The Stripe customer that pays for it, once there is one.
+    #[serde(default)]
+    pub stripe_customer: Option<CustomerId>,
+    /// Set by the books check: no new spending until somebody has looked.
+    #[serde(default)]
+    pub frozen: Option<String>,
+}
+
+/// What a call is to be authorized under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The prices in force.
+    pub tariff: Tariff,
+    /// The longest the agent may talk, in seconds.
+    pub agent_limit_secs: u32,
+    /// The room a top-up has to lengthen a running call; also the most one call can cost unpaid.
+    pub outage_credit: Amount,
+}
+
+/// A first grant: what to set aside, and what Vapi is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What moves from available to held.
+    pub amount: Amount,
+    /// The prices the call starts under.
+    pub tariff: TariffVersion,
+    /// `maxDurationSeconds`.
+    pub provider_limit_secs: u32,
+    /// What must still be available for this grant to be right; at least `amount`.
+    pub basis: Amount,
+}
+
+/// Why a call may not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Less than one minute is available.
+    #[error("{available} is available and a call needs {needed}")]
+    InsufficientFunds {
+        /// What there is.
+        available: Balance,
+        /// What one minute costs.
+        needed: Amount,
+    },
+    /// The books check stopped this wallet.
+    #[error("the wallet is frozen")]
+    Frozen,
+    /// The org has never had a wallet.
+    #[error("the org has no wallet")]
+    NoWallet,
+}
+
+/// What can be added to a hold now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// How much; nothing when nothing is left.
+    pub amount: Amount,
+    /// Whether that is all that was wanted. Anything less makes the unit final (RFC 8506, 8.34).
+    pub full: bool,
+}
+
+impl Wallet {
+    /// What the org owns: available and held.
+    pub fn balance(&self) -> Balance {
+        self.available.plus(self.held)
+    }
+
+    /// Whether the dashboard should warn.
+    pub fn is_low(&self) -> bool {
+        self.available.pence() < self.low_balance.pence()
+    }
+
+    /// Decides what a new call is granted.
+    ///
+    /// The grant is five minutes, or what is left when that pays at least one. The provider's limit is the
+    /// agent's, cut to what `available` and the outage credit pay for, less two seconds. The write that makes the
+    /// hold demands that `basis` is still available, so that neither number rests on money that has gone.
+    ///
+    /// # Errors
+    /// When the wallet is frozen, or less than one minute is available.
+    pub fn first_grant(&self, terms: &Terms) -> Result<Grant, Refusal> {
+        self.grant_on(terms, self.available.spendable())
+    }
+
+    /// The same, resting on no more than the grant itself: right whatever else happens to the wallet meanwhile.
+    ///
+    /// # Errors
+    /// As [`Wallet::first_grant`].
+    pub fn cautious_grant(&self, terms: &Terms) -> Result<Grant, Refusal> {
+        self.grant_on(terms, self.available.spendable().min(terms.tariff.charge(GRANT_SECS)))
+    }
+
+    fn grant_on(&self, terms: &Terms, spendable: Amount) -> Result<Grant, Refusal> {
+        if self.frozen.is_some() {
+            return Err(Refusal::Frozen);
+        }
+        let needed = terms.tariff.one_minute();
+        if spendable < needed {
+            return Err(Refusal::InsufficientFunds { available: self.available, needed });
+        }
+        let amount = terms.tariff.charge(GRANT_SECS).min(spendable);
+        let most = terms.agent_limit_secs.min(*PROVIDER_LIMIT_SECS.end());
+        let paid = terms.tariff.affordable_seconds(spendable.plus(terms.outage_credit));
+        let needed_for_most = terms.tariff.charge(most).minus_or_zero(terms.outage_credit);
+        Ok(Grant {
+            amount,
+            tariff: terms.tariff.version,
+            provider_limit_secs: most
+                .min(paid)
+                .saturating_sub(END_MARGIN_SECS)
+                .max(*PROVIDER_LIMIT_SECS.start()),
+            basis: amount.max(needed_for_most.min(spendable)),
+        })
+    }
+
+    /// Decides what `hold` can be given now: five minutes, what is left, or what its provider limit still needs.
+    pub fn extension(&self, hold: &Hold) -> Extension {
+        let wanted = hold.tariff.tariff().charge(GRANT_SECS).min(hold.most().minus_or_zero(hold.amount));
+        let amount = if self.frozen.is_some() { Amount::ZERO } else { wanted.min(self.available.spendable()) };
+        Extension { amount, full: amount == wanted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn wallet(available: i64) -> Wallet {
+        let org_id = OrgId::new(uuid::Uuid::nil());
+        Wallet {
+            org_id,
+            available: Balance::from_pence(available),
+            held: Amount::ZERO,
+            holds: BTreeMap::new(),
+            ledger: Head::genesis(org_id),
+            low_balance: Amount::from_pence(500),
+            stripe_customer: None,
+            frozen: None,
+        }
+    }
+
+    fn terms(agent_limit_secs: u32, outage_credit: u32) -> Terms {
+        let outage_credit = Amount::from_pence(outage_credit);
+        Terms { tariff: Tariff::at(Timestamp::UNIX_EPOCH), agent_limit_secs, outage_credit }
+    }
+
+    #[test]
+    fn the_first_grant_is_five_minutes_or_what_is_left_down_to_one() {
+        for (available, granted) in [(2_500, Some(280)), (280, Some(280)), (100, Some(100)), (56, Some(56))] {
+            let grant = wallet(available).first_grant(&terms(600, 500)).ok();
+            assert_eq!(grant.map(|grant| grant.amount), granted.map(Amount::from_pence), "{available}p");
+        }
+        for available in [55, 0, -1] {
+            assert!(matches!(
+                wallet(available).first_grant(&terms(600, 500)),
+                Err(Refusal::InsufficientFunds { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn the_provider_limit_is_the_agents_cut_to_the_money_and_the_credit() {
+        let limit = |available, agent, credit| {
+            wallet(available).first_grant(&terms(agent, credit)).unwrap().provider_limit_secs
+        };
+        assert_eq!(limit(2_500, 600, 500), 598);
+        assert_eq!(limit(280, 3_600, 0), 298, "without credit the limit is the money");
+        assert_eq!(limit(280, 3_600, 500), 833, "780p pay 835 s");
+        assert_eq!(limit(1_000_000, 90_000, 500), 43_198, "Vapi's own limit");
+    }
+
+    #[test]
+    fn a_frozen_wallet_neither_starts_nor_extends() {
+        let frozen = Wallet { frozen: Some("books".into()), ..wallet(2_500) };
+        assert_eq!(frozen.first_grant(&terms(600, 500)), Err(Refusal::Frozen));
+        let hold = Hold {
+            amount: Amount::from_pence(280),
+            tariff: Tariff::at(Timestamp::UNIX_EPOCH).version,
+            step: 0,
+            granted_until: None,
+            provider_limit_secs: 3_598,
+        };
+        assert_eq!(frozen.extension(&hold), Extension { amount: Amount::ZERO, full: false });
+    }
+
+    proptest! {
+        // The limit never reaches past the money that `basis` guarantees and the credit.
+        #[test]
+        fn a_grant_rests_on_its_basis_alone(available in 56_i64..20_000, agent in 60_u32..50_000, credit in 0_u32..2_000) {
+            let terms = terms(agent, credit);
+            for grant in [wallet(available).first_grant(&terms), wallet(available).cautious_grant(&terms)] {
+                let grant = grant.unwrap();
+                let backed = grant.basis.plus(terms.outage_credit);
+                prop_assert!(terms.tariff.charge(grant.provider_limit_secs) <= backed);
+                prop_assert!(grant.amount <= grant.basis && grant.basis.pence() <= available);
+            }
+        }
+
+        #[test]
+        fn extensions_stop_at_the_limit_and_at_the_money(available in -500_i64..5_000, held in 56_u32..4_000, limit in 58_u32..5_000) {
+            let hold = Hold {
+                amount: Amount::from_pence(held),
+                tariff: Tariff::at(Timestamp::UNIX_EPOCH).version,
+                step: 0,
+                granted_until: None,
+                provider_limit_secs: limit,
+            };
+            let extension = wallet(available).extension(&hold);
+            prop_assert!(extension.amount.pence() <= available.max(0));
+            prop_assert!(hold.amount.plus(extension.amount) <= hold.most().max(hold.amount));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What every HTTP function has in common: who calls, and how an error is told.
+
+pub mod auth;
+pub mod problem;

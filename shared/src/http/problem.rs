@@ -1,0 +1,244 @@
+//! Errors as RFC 9457 problem details: a stable code, a sentence a person can act on, the request's id.
+
+use http::{Response, StatusCode, header};
+use lambda_http::Body;
+use serde_json::{Map, Value, json};
+
+/// Every code there is. `docs/errors.md` lists them; a test compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// No route answers this path.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The body cannot be read.
+    InvalidBody,
+    /// The body is too large.
+    BodyTooLarge,
+    /// A field or a query value is not usable.
+    InvalidValue,
+    /// An amount is not usable.
+    InvalidAmount,
+    /// A page's cursor is not one of ours.
+    InvalidCursor,
+    /// A period holds more than one answer can.
+    PeriodTooLarge,
+    /// No token came.
+    MissingToken,
+    /// The token is not accepted.
+    InvalidToken,
+    /// The token is good and names no org.
+    NoOrg,
+    /// The token's role may not do this.
+    Forbidden,
+    /// A webhook without a signature, or with a wrong one.
+    InvalidSignature,
+    /// A webhook that cannot be verified because we have no secret.
+    WebhookNotConfigured,
+    /// The payment provider did not do its part.
+    PaymentProviderUnavailable,
+    /// Something of ours failed.
+    Internal,
+}
+
+impl Code {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 16] = [
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::InvalidBody,
+        Self::BodyTooLarge,
+        Self::InvalidValue,
+        Self::InvalidAmount,
+        Self::InvalidCursor,
+        Self::PeriodTooLarge,
+        Self::MissingToken,
+        Self::InvalidToken,
+        Self::NoOrg,
+        Self::Forbidden,
+        Self::InvalidSignature,
+        Self::WebhookNotConfigured,
+        Self::PaymentProviderUnavailable,
+        Self::Internal,
+    ];
+
+    /// The code, its status, and its sentence. A problem may have a more exact sentence.
+    pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing at this address."),
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method.")
+            }
+            Self::InvalidBody => {
+                ("invalid_body", StatusCode::BAD_REQUEST, "The body is not the JSON object that this address takes.")
+            }
+            Self::BodyTooLarge => {
+                ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than this address takes.")
+            }
+            Self::InvalidValue => ("invalid_value", StatusCode::BAD_REQUEST, "A value is not one this address takes."),
+            Self::InvalidAmount => {
+                ("invalid_amount", StatusCode::BAD_REQUEST, "The amount is not whole pence within the limits.")
+            }
+            Self::InvalidCursor => (
+                "invalid_cursor",
+                StatusCode::BAD_REQUEST,
+                "The cursor is not one this list gave. Start again without it.",
+            ),
+            Self::PeriodTooLarge => (
+                "period_too_large",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The period holds more than 10,000 entries. Ask for a shorter one.",
+            ),
+            Self::MissingToken => {
+                ("missing_token", StatusCode::UNAUTHORIZED, "Sign in: no bearer token came with the request.")
+            }
+            Self::InvalidToken => {
+                ("invalid_token", StatusCode::UNAUTHORIZED, "Sign in again: the token is not accepted.")
+            }
+            Self::NoOrg => {
+                ("no_org", StatusCode::FORBIDDEN, "This account does not belong to a clinic. Ask your administrator.")
+            }
+            Self::Forbidden => (
+                "forbidden",
+                StatusCode::FORBIDDEN,
+                "Your role may look and not change. Ask an administrator or owner of the clinic.",
+            ),
+            Self::InvalidSignature => {
+                ("invalid_signature", StatusCode::UNAUTHORIZED, "The webhook's signature is not accepted.")
+            }
+            Self::WebhookNotConfigured => (
+                "webhook_not_configured",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Webhooks cannot be verified at the moment. Send it again later.",
+            ),
+            Self::PaymentProviderUnavailable => (
+                "payment_provider_unavailable",
+                StatusCode::BAD_GATEWAY,
+                "The payment provider did not answer. Nothing was charged. Try again in a moment.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong on our side. Try again; if it stays, tell us the request id.",
+            ),
+        }
+    }
+}
+
+/// An error as a client sees it, and, for the log alone, why.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    fields: Map<String, Value>,
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with its code's own sentence.
+    pub fn new(code: Code) -> Self {
+        Self { code, detail: code.parts().2.to_owned(), fields: Map::new(), cause: None }
+    }
+
+    /// The same with a more exact sentence. It is shown: it must hold nothing internal.
+    #[must_use]
+    pub fn saying(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// The same, with why it happened, for the log: the error and the chain of its sources.
+    #[must_use]
+    pub fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+        self.cause = Some(chain(error));
+        self
+    }
+
+    /// Something of ours failed.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::new(Code::Internal).because(error)
+    }
+
+    /// The code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Logs the problem, once, and writes it as the answer.
+    pub fn answer(self, request_id: &str) -> Response<Body> {
+        let (code, status, _) = self.code.parts();
+        let cause = self.cause.as_deref().unwrap_or("none");
+        if status.is_server_error() {
+            tracing::error!(code, request_id, cause, "{}", self.detail);
+        } else {
+            tracing::info!(code, request_id, cause, "{}", self.detail);
+        }
+        let mut body = json!({
+            "type": format!("urn:voxanne:problem:{code}"),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if let Some(object) = body.as_object_mut() {
+            object.extend(self.fields);
+        }
+        respond(status, "application/problem+json", body.to_string())
+    }
+}
+
+/// An error with everything behind it, outermost first: JSON logs print only the outermost message.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut written = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        written.push_str(": ");
+        written.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    written
+}
+
+impl From<crate::store::StoreError> for Problem {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<crate::charging::ChargingError> for Problem {
+    fn from(error: crate::charging::ChargingError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<crate::providers::signature::Unverified> for Problem {
+    fn from(error: crate::providers::signature::Unverified) -> Self {
+        use crate::providers::signature::Unverified;
+        match error {
+            Unverified::NoSecret => {
+                crate::alarm!("webhook_secret_missing", "a webhook came and there is no secret to verify it by");
+                Self::new(Code::WebhookNotConfigured).because(&error)
+            }
+            Unverified::Unsigned | Unverified::Malformed | Unverified::Stale | Unverified::Mismatch => {
+                Self::new(Code::InvalidSignature).because(&error)
+            }
+        }
+    }
+}
+
+/// A JSON answer.
+pub fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
+    respond(status, "application/json", body.to_string())
+}
+
+/// An answer. Nothing of ours is to be cached or guessed at.
+pub fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,14 @@
+//! The rules, the store and the vendors' clients that every function uses.
+//!
+//! Arrows point one way: functions → [`runtime`], [`http`] → [`charging`] → [`world`] → [`store`], [`providers`] →
+//! [`domain`].
+
+pub mod alarm;
+pub mod charging;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod providers;
+pub mod runtime;
+pub mod store;
+pub mod world;

@@ -1,0 +1,5 @@
+//! A client per vendor, each on the HTTP seam.
+
+pub mod http;
+pub mod signature;
+pub mod vapi;

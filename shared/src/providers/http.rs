@@ -1,0 +1,96 @@
+//! The seam to every vendor: reqwest when deployed, a sandbox in the same process otherwise.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+
+/// The most that is read of an answer.
+const LARGEST_ANSWER: usize = 10 * 1024 * 1024;
+
+/// Answers a vendor's requests in the same process.
+pub type Sandbox = dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> + Send + Sync;
+
+/// How requests leave.
+#[derive(Clone)]
+pub enum Http {
+    /// Over the network.
+    Network(reqwest::Client),
+    /// To a sandbox.
+    Sandbox(Arc<Sandbox>),
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network(_) => "Network",
+            Self::Sandbox(_) => "Sandbox",
+        })
+    }
+}
+
+/// Why there is no answer. The request may have been carried out all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Nothing came in time.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The connection failed.
+    #[error("the connection failed")]
+    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer is larger than anything we ask for.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+impl Http {
+    /// A client for the network: TLS by rustls, never following a redirect, `timeout` for each whole exchange.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn network(timeout: Duration) -> Result<Self, HttpError> {
+        reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(Duration::from_secs(2))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map(Self::Network)
+            .map_err(|error| HttpError::Connection(Box::new(error)))
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// When none comes. The vendor may have acted.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        match self {
+            Self::Sandbox(sandbox) => sandbox(request).await,
+            Self::Network(client) => {
+                let (parts, body) = request.into_parts();
+                let request = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
+                let answer = request.send().await.map_err(broken)?;
+                let mut builder = Response::builder().status(answer.status());
+                if let Some(headers) = builder.headers_mut() {
+                    headers.extend(answer.headers().clone());
+                }
+                let body = answer.bytes().await.map_err(broken)?;
+                if body.len() > LARGEST_ANSWER {
+                    return Err(HttpError::TooLarge);
+                }
+                builder.body(body).map_err(|error| HttpError::Connection(Box::new(error)))
+            }
+        }
+    }
+}
+
+fn broken(error: reqwest::Error) -> HttpError {
+    // The URL may hold a call's control address: it is not part of what is logged.
+    let error = error.without_url();
+    if error.is_timeout() { HttpError::TimedOut } else { HttpError::Connection(Box::new(error)) }
+}
+
+/// Whether asking again can help: too many requests, or the vendor's own trouble.
+pub fn is_transient_status(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+}

@@ -1,0 +1,257 @@
+//! Vapi: its webhook's signature, its record of a call, and the commands a live call takes.
+
+pub mod message;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use super::{
+    http::{Http, HttpError, is_transient_status},
+    signature::{Unverified, is_fresh, is_hmac_sha256, usable},
+};
+use crate::domain::{
+    call::Testimony,
+    ids::{VapiAssistantId, VapiCallId, VapiPhoneId},
+};
+
+/// The header with the HMAC, as our webhook credential names it (`HMACAuthenticationPlan.signatureHeader`).
+pub const SIGNATURE_HEADER: &str = "x-vapi-signature";
+/// The header with its time (`HMACAuthenticationPlan.timestampHeader`).
+pub const TIMESTAMP_HEADER: &str = "x-vapi-timestamp";
+/// The header with the plain secret, the simple form.
+pub const SECRET_HEADER: &str = "x-vapi-secret";
+
+/// The secrets that prove a message comes from Vapi: the current one, and during rotation the one before.
+#[derive(Clone, Debug)]
+pub struct VapiWebhook {
+    /// Any of them will do.
+    pub secrets: Vec<SecretString>,
+}
+
+impl VapiWebhook {
+    /// Checks that `body`, byte by byte as it came, was signed by a holder of a secret.
+    ///
+    /// Two forms: the hexadecimal HMAC-SHA256 over `{timestamp}.{body}` (Vapi's default `payloadFormat`), where
+    /// the timestamp may be in seconds or milliseconds, which is documented nowhere; or the secret itself in
+    /// [`SECRET_HEADER`].
+    ///
+    /// # Errors
+    /// See [`Unverified`].
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Unverified> {
+        let secrets = usable(&self.secrets)?;
+        let header = |name| headers.get(name).map(|value| value.to_str().map_err(|_| Unverified::Malformed));
+        if let Some(signature) = header(SIGNATURE_HEADER).transpose()? {
+            let stamp = header(TIMESTAMP_HEADER).transpose()?.ok_or(Unverified::Malformed)?;
+            let number: i64 = stamp.parse().map_err(|_| Unverified::Malformed)?;
+            let is_millis = number > 100_000_000_000;
+            let at = if is_millis { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
+            if !is_fresh(at.map_err(|_| Unverified::Malformed)?, now) {
+                return Err(Unverified::Stale);
+            }
+            let signature = signature.strip_prefix("sha256=").unwrap_or(signature);
+            let expected = hex::decode(signature).map_err(|_| Unverified::Malformed)?;
+            let parts: [&[u8]; 3] = [stamp.as_bytes(), b".", body];
+            let matches = secrets.iter().any(|secret| is_hmac_sha256(secret, &parts, &expected));
+            return if matches { Ok(()) } else { Err(Unverified::Mismatch) };
+        }
+        let given = header(SECRET_HEADER).transpose()?.ok_or(Unverified::Unsigned)?;
+        let is_secret =
+            |secret: &&&SecretString| bool::from(secret.expose_secret().as_bytes().ct_eq(given.as_bytes()));
+        if secrets.iter().any(|secret| is_secret(&secret)) { Ok(()) } else { Err(Unverified::Mismatch) }
+    }
+}
+
+/// Vapi's REST API, with our one key.
+#[derive(Clone, Debug)]
+pub struct Vapi {
+    http: Http,
+    base_url: String,
+    key: SecretString,
+    /// A host beside `vapi.ai` that may take a call's commands: the local sandbox's. No setting reaches it.
+    local_control_host: Option<String>,
+}
+
+/// Why Vapi did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum VapiError {
+    /// It has no such call.
+    #[error("Vapi does not know it")]
+    NotFound,
+    /// It said no.
+    #[error("Vapi refused with status {status}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+    },
+    /// It had trouble of its own.
+    #[error("Vapi answered with status {status}")]
+    Trouble {
+        /// Its status.
+        status: StatusCode,
+    },
+    /// Nothing came.
+    #[error("Vapi did not answer")]
+    Unreachable(#[source] HttpError),
+    /// It answered something else than its API describes.
+    #[error("Vapi's answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// A control URL that is not Vapi's is never called: a forged message could point us anywhere.
+    #[error("the call's control URL is not Vapi's")]
+    ForeignControlUrl,
+}
+
+impl VapiError {
+    /// Whether asking again can help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Trouble { .. } | Self::Unreachable(_) => true,
+            Self::NotFound | Self::Refused { .. } | Self::Unreadable(_) | Self::ForeignControlUrl => false,
+        }
+    }
+}
+
+/// A call as `GET /call/{id}` shows it: the fields we read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiCall {
+    /// Its id.
+    pub id: VapiCallId,
+    /// `scheduled`, `queued`, `ringing`, `in-progress`, `forwarding`, `ended` …
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    started_at: Option<Timestamp>,
+    #[serde(default)]
+    ended_at: Option<Timestamp>,
+    #[serde(default)]
+    ended_reason: Option<String>,
+    #[serde(default)]
+    monitor: Option<Monitor>,
+    /// The number it came in on.
+    #[serde(default)]
+    pub phone_number_id: Option<VapiPhoneId>,
+    /// The assistant that talks.
+    #[serde(default)]
+    pub assistant_id: Option<VapiAssistantId>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Monitor {
+    #[serde(default)]
+    control_url: Option<String>,
+}
+
+impl VapiCall {
+    /// Whether Vapi says it is over.
+    pub fn is_ended(&self) -> bool {
+        self.status.as_deref() == Some("ended") || self.ended_at.is_some()
+    }
+
+    /// Since when they talk, if they do.
+    pub const fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    /// Where it takes commands.
+    pub fn control_url(&self) -> Option<String> {
+        self.monitor.as_ref()?.control_url.clone()
+    }
+
+    /// What it says about the call's duration. Vapi's own record is whole: no start means that there was none.
+    pub fn testimony(&self) -> Testimony {
+        Testimony {
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            duration_secs: None,
+            ended_reason: self.ended_reason.clone(),
+            is_whole: self.is_ended(),
+        }
+    }
+}
+
+impl Vapi {
+    /// A client of the API at `base_url`.
+    pub fn new(http: Http, base_url: impl Into<String>, key: SecretString) -> Self {
+        Self { http, base_url: base_url.into(), key, local_control_host: None }
+    }
+
+    /// Lets calls be commanded at `host` (`name:port`) too, over plain HTTP. Only the local stack does this, in
+    /// code, for its sandbox.
+    #[must_use]
+    pub fn with_local_control_host(mut self, host: impl Into<String>) -> Self {
+        self.local_control_host = Some(host.into());
+        self
+    }
+
+    /// Vapi's own record of a call.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn call(&self, id: &VapiCallId) -> Result<VapiCall, VapiError> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("{}/call/{id}", self.base_url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()))
+            .body(Bytes::new());
+        let answer = self.send(request).await?;
+        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+    }
+
+    /// Tells a live call to end. That it is accepted does not mean that it ends.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn end_call(&self, control_url: &str) -> Result<(), VapiError> {
+        self.command(control_url, &json!({"type": "end-call"})).await
+    }
+
+    /// Has the assistant of a live call say something.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn say(&self, control_url: &str, content: &str) -> Result<(), VapiError> {
+        self.command(control_url, &json!({"type": "say", "content": content})).await
+    }
+
+    async fn command(&self, control_url: &str, command: &Value) -> Result<(), VapiError> {
+        if !self.is_ours_to_command(control_url) {
+            return Err(VapiError::ForeignControlUrl);
+        }
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(control_url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(command.to_string()));
+        self.send(request).await.map(|_| ())
+    }
+
+    /// Whether a control URL is one that Vapi made: https, at `vapi.ai` or below it.
+    fn is_ours_to_command(&self, control_url: &str) -> bool {
+        let Ok(url) = url::Url::parse(control_url) else { return false };
+        let Some(host) = url.host_str() else { return false };
+        let is_vapi = url.scheme() == "https" && (host == "vapi.ai" || host.ends_with(".vapi.ai"));
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        !has_userinfo && (is_vapi || self.local_control_host.as_ref() == Some(&authority))
+    }
+
+    async fn send(&self, request: http::Result<Request<Bytes>>) -> Result<Response<Bytes>, VapiError> {
+        let request = request.map_err(|error| VapiError::Unreachable(HttpError::Connection(Box::new(error))))?;
+        let answer = self.http.send(request).await.map_err(VapiError::Unreachable)?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            StatusCode::NOT_FOUND => Err(VapiError::NotFound),
+            status if is_transient_status(status) => Err(VapiError::Trouble { status }),
+            status => Err(VapiError::Refused { status }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

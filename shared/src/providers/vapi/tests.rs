@@ -1,0 +1,109 @@
+use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::*;
+use crate::{domain::clock::plus_secs, providers::signature::hmac_sha256};
+
+const NOW: i64 = 1_800_000_000;
+
+fn webhook(secrets: &[&str]) -> VapiWebhook {
+    VapiWebhook { secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect() }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+fn signed(secret: &str, stamp: &str, body: &[u8]) -> HeaderMap {
+    let tag = hmac_sha256(&SecretString::from(secret), &[stamp.as_bytes(), b".", body]);
+    let mut headers = HeaderMap::new();
+    headers.insert(SIGNATURE_HEADER, HeaderValue::from_str(&hex::encode(tag)).unwrap());
+    headers.insert(TIMESTAMP_HEADER, HeaderValue::from_str(stamp).unwrap());
+    headers
+}
+
+#[test]
+fn a_signature_is_believed_in_seconds_and_milliseconds_and_under_either_secret() {
+    let webhook = webhook(&["new", "old"]);
+    for stamp in [NOW.to_string(), (NOW * 1_000).to_string()] {
+        for secret in ["new", "old"] {
+            assert_eq!(webhook.verify(&signed(secret, &stamp, b"{}"), b"{}", now()), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_is_old_future_forged_or_truncated_is_not_believed() {
+    let webhook = webhook(&["new"]);
+    let stamped = |offset: i64| signed("new", &(NOW + offset).to_string(), b"{}");
+    assert_eq!(webhook.verify(&stamped(-300), b"{}", now()), Ok(()), "exactly five minutes is inside");
+    assert_eq!(webhook.verify(&stamped(300), b"{}", now()), Ok(()));
+    assert_eq!(webhook.verify(&stamped(-301), b"{}", now()), Err(Unverified::Stale));
+    assert_eq!(webhook.verify(&stamped(301), b"{}", now()), Err(Unverified::Stale));
+    assert_eq!(webhook.verify(&stamped(0), b"{ }", now()), Err(Unverified::Mismatch), "tampered");
+    let wrong = signed("other", &NOW.to_string(), b"{}");
+    assert_eq!(webhook.verify(&wrong, b"{}", now()), Err(Unverified::Mismatch));
+    assert_eq!(webhook.verify(&HeaderMap::new(), b"{}", now()), Err(Unverified::Unsigned));
+    let mut truncated = stamped(0);
+    truncated.insert(SIGNATURE_HEADER, HeaderValue::from_static("abc"));
+    assert_eq!(webhook.verify(&truncated, b"{}", now()), Err(Unverified::Malformed));
+    truncated.insert(SIGNATURE_HEADER, HeaderValue::from_static("abcd"));
+    assert_eq!(webhook.verify(&truncated, b"{}", now()), Err(Unverified::Mismatch));
+    let mut undated = stamped(0);
+    undated.remove(TIMESTAMP_HEADER);
+    assert_eq!(webhook.verify(&undated, b"{}", now()), Err(Unverified::Malformed));
+}
+
+#[test]
+fn the_plain_secret_is_believed_and_a_wrong_signature_is_not_saved_by_it() {
+    let webhook = webhook(&["new", "old"]);
+    let plain = |secret| HeaderMap::from_iter([(http::HeaderName::from_static(SECRET_HEADER), HeaderValue::from_static(secret))]);
+    assert_eq!(webhook.verify(&plain("old"), b"{}", now()), Ok(()));
+    assert_eq!(webhook.verify(&plain("nope"), b"{}", now()), Err(Unverified::Mismatch));
+    let mut both = signed("other", &NOW.to_string(), b"{}");
+    both.insert(SECRET_HEADER, HeaderValue::from_static("new"));
+    assert_eq!(webhook.verify(&both, b"{}", now()), Err(Unverified::Mismatch));
+}
+
+#[test]
+fn without_a_secret_nothing_is_believed() {
+    for secrets in [&[][..], &[""], &[" "]] {
+        let webhook = webhook(secrets);
+        assert_eq!(webhook.verify(&signed("", &NOW.to_string(), b"{}"), b"{}", now()), Err(Unverified::NoSecret));
+    }
+}
+
+#[test]
+fn only_vapis_own_urls_take_commands() {
+    let http = Http::Sandbox(std::sync::Arc::new(|_| Box::pin(async { Err(HttpError::TimedOut) })));
+    let vapi = Vapi::new(http, "https://api.vapi.ai", "key".into()).with_local_control_host("127.0.0.1:3000");
+    for (url, ours) in [
+        ("https://phone-call-websocket.aws-us-west-2-backend-production2.vapi.ai/c/control", true),
+        ("https://vapi.ai/c", true),
+        ("http://vapi.ai/c", false),
+        ("https://evil.example/vapi.ai", false),
+        ("https://notvapi.ai/c", false),
+        ("https://vapi.ai.evil.example/c", false),
+        ("https://vapi.ai@evil.example/c", false),
+        ("https://user@vapi.ai/c", false),
+        ("http://127.0.0.1:3000/c", true),
+        ("http://127.0.0.1:3001/c", false),
+        ("http://169.254.169.254/latest", false),
+        ("not a url", false),
+    ] {
+        assert_eq!(vapi.is_ours_to_command(url), ours, "{url}");
+    }
+}
+
+#[test]
+fn vapis_own_record_of_a_call_is_whole_once_it_has_ended() {
+    let call = |body: Value| serde_json::from_value::<VapiCall>(body).unwrap();
+    let ended = call(json!({"id": "c", "status": "ended", "startedAt": null, "endedReason": "customer-busy"}));
+    assert!(ended.testimony().is_whole && ended.started_at().is_none());
+    let live = call(json!({"id": "c", "status": "in-progress", "startedAt": "2026-01-01T00:00:00.000Z",
+        "monitor": {"controlUrl": "https://x.vapi.ai/c"}}));
+    assert!(!live.testimony().is_whole && !live.is_ended());
+    assert_eq!(live.control_url().as_deref(), Some("https://x.vapi.ai/c"));
+    assert_eq!(live.started_at().map(|at| plus_secs(at, 0)), live.started_at());
+}

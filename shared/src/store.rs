@@ -1,0 +1,14 @@
+//! DynamoDB and SQS: a file per family of tables, a method per business write, each one conditional write or one
+//! transaction.
+
+pub mod calls;
+pub mod customers;
+pub mod ledger;
+pub mod ledger_guard;
+pub mod mappings;
+pub mod queue;
+pub mod table;
+pub mod wallets;
+pub mod webhook_events;
+
+pub use table::{Dynamo, StoreError};

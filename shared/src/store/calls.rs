@@ -1,0 +1,253 @@
+//! Calls: the golden record, and its text in an item of its own.
+
+use std::io::{Read, Write};
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::PutItemError,
+    primitives::Blob,
+    types::{AttributeValue, Put, TransactWriteItem},
+};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize};
+
+use super::table::{Dynamo, Item, StoreError, Table, encode, number, org_key, text, unavailable};
+use crate::domain::{
+    call::Call,
+    content::Content,
+    ids::{CallId, OrgId, VapiCallId},
+};
+
+/// The table of calls, and the mapping from Vapi's call ids.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    db: Dynamo,
+}
+
+/// Why a record was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// It was changed by others since it was read: read again, decide again.
+    #[error("the call has changed since it was read")]
+    Moved,
+    /// It could not be done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which of our calls a Vapi call is. Put once, never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMapping {
+    /// The call as Vapi names it.
+    pub vapi_call_id: VapiCallId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Which it is.
+    pub call_id: CallId,
+}
+
+/// The largest text kept, before compression: far below an item's 400 KB, even if it does not compress.
+const LONGEST_TEXT: usize = 300_000;
+const CUT_MARK: &str = "\n[cut: the rest was too long to keep]";
+
+impl Calls {
+    /// The calls of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// Reads a call's record, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn get(&self, org: OrgId, call: &CallId) -> Result<Option<Call>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.get(Table::Calls, &[(name, &value), ("call_id", call.as_str())]).await
+    }
+
+    /// Records a call that was just heard of; answers the record that is there, if it was heard of before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open(&self, call: &Call) -> Result<Option<Call>, StoreError> {
+        let there = self.db.put_new(Table::Calls, "call_id", record(call)?).await?;
+        there.map(|item| super::table::decode(Table::Calls, item)).transpose()
+    }
+
+    /// Writes `after` in the place of `call`, if that is still what is there.
+    ///
+    /// # Errors
+    /// [`SaveError::Moved`] when it is not.
+    pub async fn save(&self, call: &Call, after: &Call) -> Result<Call, SaveError> {
+        let after = next_version(after, call.version);
+        let item = record(&after)?;
+        let outcome = self
+            .db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(Table::Calls))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("version = :read")
+                    .expression_attribute_values(":read", number(call.version))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(after),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(SaveError::Moved)
+            }
+            Err(error) => Err(unavailable("PutItem", error).into()),
+        }
+    }
+
+    /// Which call of whose a Vapi call is, if it was heard of.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn mapping(&self, call: &VapiCallId) -> Result<Option<CallMapping>, StoreError> {
+        self.db.get(Table::CallMapping, &[("vapi_call_id", call.as_str())]).await
+    }
+
+    /// Notes which call of whose a Vapi call is; answers what is noted, which an earlier message may have decided.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn map(&self, mapping: &CallMapping) -> Result<CallMapping, StoreError> {
+        let item = encode(Table::CallMapping, mapping)?;
+        match self.db.put_new(Table::CallMapping, "vapi_call_id", item).await? {
+            None => Ok(mapping.clone()),
+            Some(there) => super::table::decode(Table::CallMapping, there),
+        }
+    }
+
+    /// Keeps a call's text, compressed, and cut with a mark when it is too long. Writing it again changes nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn put_content(&self, org: OrgId, call: &CallId, content: &Content) -> Result<(), StoreError> {
+        let packed = pack(&cut(content)).map_err(|error| unavailable("PutItem", error))?;
+        self.db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(Table::Calls))
+                    .item("org_id", text(org.to_string()))
+                    .item("call_id", text(content_key(call)))
+                    .item("content", AttributeValue::B(Blob::new(packed.clone())))
+                    .send()
+            })
+            .await
+            .map(|_| ())
+            .map_err(|error| unavailable("PutItem", error))
+    }
+
+    /// Reads a call's text.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the text does not unpack.
+    pub async fn content(&self, org: OrgId, call: &CallId) -> Result<Option<Content>, StoreError> {
+        #[derive(Deserialize)]
+        struct Packed {
+            content: serde_bytes_vec::Bytes,
+        }
+        let (name, value) = org_key(org);
+        let key = content_key(call);
+        let packed: Option<Packed> = self.db.get(Table::Calls, &[(name, &value), ("call_id", &key)]).await?;
+        packed
+            .map(|packed| unpack(&packed.content.0).map_err(|error| unavailable("GetItem", error)))
+            .transpose()
+    }
+}
+
+/// Reads a binary attribute.
+mod serde_bytes_vec {
+    use serde::{Deserialize, Deserializer, de};
+
+    pub(super) struct Bytes(pub(super) Vec<u8>);
+
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl de::Visitor<'_> for Visitor {
+                type Value = Bytes;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("binary")
+                }
+
+                fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                    Ok(Bytes(bytes.to_vec()))
+                }
+
+                fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                    Ok(Bytes(bytes))
+                }
+            }
+            deserializer.deserialize_byte_buf(Visitor)
+        }
+    }
+}
+
+fn content_key(call: &CallId) -> String {
+    format!("{call}#content")
+}
+
+fn cut(content: &Content) -> Content {
+    let cut_text = |text: &Option<String>| {
+        text.as_ref().map(|text| {
+            if text.len() <= LONGEST_TEXT {
+                return text.clone();
+            }
+            let end = text.floor_char_boundary(LONGEST_TEXT);
+            format!("{}{CUT_MARK}", text.get(..end).unwrap_or_default())
+        })
+    };
+    Content {
+        transcript: cut_text(&content.transcript),
+        summary: cut_text(&content.summary).map(|summary| summary.chars().take(20_000).collect()),
+        tools_used: content.tools_used.iter().take(200).cloned().collect(),
+        ..content.clone()
+    }
+}
+
+fn pack(content: &Content) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&serde_json::to_vec(content)?)?;
+    encoder.finish()
+}
+
+fn unpack(packed: &[u8]) -> std::io::Result<Content> {
+    let mut plain = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut plain)?;
+    Ok(serde_json::from_slice(&plain)?)
+}
+
+fn next_version(call: &Call, read: u64) -> Call {
+    Call { version: read.saturating_add(1), ..call.clone() }
+}
+
+/// The record as an item. `live` puts it on the index by `due_at`; only reconciliation takes it off.
+fn record(call: &Call) -> Result<Item, StoreError> {
+    let mut item = encode(Table::Calls, call)?;
+    item.retain(|_, value| !value.is_null());
+    item.insert("live".into(), text("live"));
+    Ok(item)
+}
+
+/// The part of a transaction that writes `after` in the place of the record whose version was `read`.
+pub(super) fn put(db: &Dynamo, after: &Call, read: u64) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(db.table_name(Table::Calls))
+        .set_item(Some(record(&next_version(after, read))?))
+        .condition_expression("version = :read")
+        .expression_attribute_values(":read", number(read))
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}

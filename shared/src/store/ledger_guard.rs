@@ -1,0 +1,107 @@
+//! The last line in front of the ledger: no IAM policy can demand a condition, so the transport does.
+
+use aws_sdk_dynamodb::config::{
+    ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
+};
+use serde_json::Value;
+
+use super::table::Table;
+
+/// Refuses every request that could change an entry that exists: a put without `attribute_not_exists(entry_key)`,
+/// any update or delete, any batch or statement. Part of every client, in production too.
+#[derive(Debug)]
+pub struct LedgerGuard;
+
+/// Why a request never left.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} would change the ledger, which is only ever added to")]
+pub struct LedgerViolation {
+    operation: String,
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for LedgerGuard {
+    fn name(&self) -> &'static str {
+        "LedgerGuard"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), aws_sdk_dynamodb::error::BoxError> {
+        let request = context.request();
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        match request.body().bytes() {
+            Some(body) if !is_allowed(operation, body) => {
+                Err(LedgerViolation { operation: operation.to_owned() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_allowed(operation: &str, body: &[u8]) -> bool {
+    let names_ledger = std::str::from_utf8(body).is_ok_and(|body| body.contains(Table::LedgerEntries.name()));
+    if !names_ledger {
+        return true;
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let is_guarded_put = |put: &Value| {
+        let condition = put["ConditionExpression"].as_str().unwrap_or_default();
+        let key = put["ExpressionAttributeNames"]["#key"].as_str();
+        condition.starts_with("attribute_not_exists(entry_key)")
+            || (condition == "attribute_not_exists(#key)" && key == Some("entry_key"))
+    };
+    let is_ledger = |request: &Value| {
+        request["TableName"].as_str().is_some_and(|name| name.ends_with(Table::LedgerEntries.name()))
+    };
+    match operation {
+        "GetItem" | "Query" | "BatchGetItem" | "TransactGetItems" | "DescribeTable" => true,
+        "PutItem" => !is_ledger(&body) || is_guarded_put(&body),
+        "TransactWriteItems" => body["TransactItems"].as_array().is_some_and(|items| {
+            items.iter().all(|item| {
+                let others = ["Update", "Delete"].iter().all(|verb| !is_ledger(&item[verb]));
+                others && (!is_ledger(&item["Put"]) || is_guarded_put(&item["Put"]))
+            })
+        }),
+        "UpdateItem" | "DeleteItem" => !is_ledger(&body),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_allowed;
+
+    #[test]
+    fn only_a_guarded_put_reaches_the_ledger() {
+        let table = "voxanne-prod-ledger_entries";
+        let bare = json!({"TableName": table, "Item": {}});
+        let guarded = json!({"TableName": table, "Item": {}, "ConditionExpression": "attribute_not_exists(entry_key)"});
+        let other = json!({"TableName": "voxanne-prod-calls", "Item": {"note": {"S": "ledger_entries"}}});
+        let in_transaction = |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
+        let cases = [
+            ("PutItem", bare.clone(), false),
+            ("PutItem", guarded.clone(), true),
+            ("PutItem", other.clone(), true),
+            ("UpdateItem", bare.clone(), false),
+            ("UpdateItem", other, true),
+            ("DeleteItem", bare.clone(), false),
+            ("BatchWriteItem", json!({"RequestItems": {table: []}}), false),
+            ("ExecuteStatement", json!({"Statement": "DELETE FROM ledger_entries"}), false),
+            ("Query", bare.clone(), true),
+            ("TransactWriteItems", in_transaction("Put", &guarded), true),
+            ("TransactWriteItems", in_transaction("Put", &bare), false),
+            ("TransactWriteItems", in_transaction("Update", &guarded), false),
+            ("TransactWriteItems", in_transaction("Delete", &guarded), false),
+        ];
+        for (operation, body, allowed) in cases {
+            assert_eq!(is_allowed(operation, body.to_string().as_bytes()), allowed, "{operation} {body}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Whose a Vapi number or assistant is: the only way from a vendor's message to an org.
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{Dynamo, StoreError, Table, encode};
+use crate::domain::{
+    call::Direction,
+    ids::{OrgId, VapiAssistantId, VapiPhoneId},
+    phone_number::PhoneNumber,
+};
+
+/// The two mapping tables.
+#[derive(Clone, Debug)]
+pub struct Mappings {
+    db: Dynamo,
+}
+
+/// Whose a number is, and who answers it. Rewritten when the agent changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneNumberMapping {
+    /// The number as Vapi names it.
+    pub vapi_phone_id: VapiPhoneId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// The number itself.
+    pub phone_number: PhoneNumber,
+    /// What it is for.
+    pub direction: Direction,
+    /// Who answers.
+    pub vapi_assistant_id: VapiAssistantId,
+    /// The longest that agent may talk, in seconds.
+    pub agent_limit_secs: u32,
+}
+
+/// Whose an assistant is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssistantMapping {
+    /// The assistant as Vapi names it.
+    pub vapi_assistant_id: VapiAssistantId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// What it is for.
+    pub role: Direction,
+    /// The longest it may talk, in seconds.
+    pub agent_limit_secs: u32,
+}
+
+impl Mappings {
+    /// The mappings of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// Whose a number is.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn phone_number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
+        self.db.get(Table::PhoneNumberMapping, &[("vapi_phone_id", id.as_str())]).await
+    }
+
+    /// Whose an assistant is.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn assistant(&self, id: &VapiAssistantId) -> Result<Option<AssistantMapping>, StoreError> {
+        self.db.get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
+    }
+
+    /// Maps a number that is not mapped yet; a number belongs to one org. Answers whether it is mapped so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add_phone_number(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
+        let item = encode(Table::PhoneNumberMapping, mapping)?;
+        let there = self.db.put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
+        let there = there.map(|item| super::table::decode(Table::PhoneNumberMapping, item)).transpose()?;
+        Ok(there.is_none_or(|there: PhoneNumberMapping| there == *mapping))
+    }
+
+    /// Maps an assistant that is not mapped yet. Answers whether it is mapped so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
+        let item = encode(Table::AssistantMapping, mapping)?;
+        let there = self.db.put_new(Table::AssistantMapping, "vapi_assistant_id", item).await?;
+        let there = there.map(|item| super::table::decode(Table::AssistantMapping, item)).transpose()?;
+        Ok(there.is_none_or(|there: AssistantMapping| there == *mapping))
+    }
+}

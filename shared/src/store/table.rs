@@ -1,0 +1,357 @@
+//! What every table file needs: names, decoding, retries, and the guard in front of the ledger.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, TransactWriteItem},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::domain::{clock::Clock, entropy::Entropy, ids::OrgId};
+
+/// A record as DynamoDB holds it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The tables, as `template.yaml` declares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// An org's money.
+    Wallets,
+    /// Its movements.
+    LedgerEntries,
+    /// Stripe customer → org.
+    StripeCustomers,
+    /// Vapi phone number → org.
+    PhoneNumberMapping,
+    /// Vapi assistant → org.
+    AssistantMapping,
+    /// Calls, and their text.
+    Calls,
+    /// Vapi call → org and call.
+    CallMapping,
+    /// What Vapi sent that could not be placed.
+    VapiWebhookEvents,
+    /// What Stripe sent, and what became of it.
+    StripeWebhookEvents,
+}
+
+impl Table {
+    /// Its name, without the environment in front.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wallets => "wallets",
+            Self::LedgerEntries => "ledger_entries",
+            Self::StripeCustomers => "stripe_customers",
+            Self::PhoneNumberMapping => "phone_number_mapping",
+            Self::AssistantMapping => "assistant_mapping",
+            Self::Calls => "calls",
+            Self::CallMapping => "call_mapping",
+            Self::VapiWebhookEvents => "vapi_webhook_events",
+            Self::StripeWebhookEvents => "stripe_webhook_events",
+        }
+    }
+}
+
+/// Why a read or a write came to nothing. What was asked may be asked again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A record that this build cannot read. It is never skipped.
+    #[error("the record {key} in {table} cannot be read")]
+    Decode {
+        /// Where it lies.
+        table: &'static str,
+        /// Which one.
+        key: String,
+        /// Why.
+        source: serde_dynamo::Error,
+    },
+    /// A value that cannot be written.
+    #[error("a value for {table} cannot be written")]
+    Encode {
+        /// Where to.
+        table: &'static str,
+        /// Why.
+        source: serde_dynamo::Error,
+    },
+    /// The database did not answer, or refused, within the time that retries have.
+    #[error("the database did not do {operation}")]
+    Unavailable {
+        /// What was asked.
+        operation: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A queue did not take or give a message.
+    #[error("the queue did not do {operation}")]
+    Queue {
+        /// What was asked.
+        operation: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others kept changing the same record until the time was up.
+    #[error("{what} was changed by others until the time was up")]
+    Contended {
+        /// Which record.
+        what: &'static str,
+    },
+    /// The wallet must exist for this write, and does not.
+    #[error("the org has no wallet")]
+    NoWallet,
+}
+
+/// Why a transaction changed nothing.
+#[derive(Debug)]
+pub(super) enum TransactError {
+    /// A condition did not hold. One reason for each item, in the order they were given.
+    Refused(Vec<CancellationReason>),
+    /// It could not be done.
+    Store(StoreError),
+}
+
+/// How long one business write may be retried.
+const BUDGET: SignedDuration = SignedDuration::from_secs(3);
+/// The first pause between tries; it doubles, and half of it is chance.
+const FIRST_PAUSE_MILLIS: u64 = 20;
+const LONGEST_PAUSE_MILLIS: u64 = 400;
+
+/// The database: a client, the environment's prefix, and the seams that retries need.
+#[derive(Clone)]
+pub struct Dynamo {
+    /// The SDK's client, its own retries off.
+    pub(super) client: Client,
+    prefix: Arc<str>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+impl fmt::Debug for Dynamo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dynamo").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Dynamo {
+    /// Wraps a client that must have been made by [`crate::runtime::dynamodb`].
+    pub fn new(client: Client, prefix: &str, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+        Self { client, prefix: prefix.into(), clock, entropy }
+    }
+
+    /// The table's full name in this environment.
+    pub fn table_name(&self, table: Table) -> String {
+        format!("{}{}", self.prefix, table.name())
+    }
+
+    /// The time by this store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Does `attempt` until it succeeds, fails for good, or the budget is used up.
+    ///
+    /// A time-out may have been applied. Every write here is recognised by its own effect when it is done again
+    /// (a hold that is there, an entry that exists, a version that moved), so a retry is always safe, and an
+    /// ambiguous write is never taken for one that failed.
+    pub(super) async fn retrying<T, E, F>(
+        &self,
+        operation: &'static str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, SdkError<E>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let give_up_at = self.clock.now() + BUDGET;
+        let mut pause = FIRST_PAUSE_MILLIS;
+        loop {
+            match attempt().await {
+                Err(error) if is_passing(&error) && self.clock.now() < give_up_at => {
+                    tracing::debug!(operation, "trying again");
+                    self.pause(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE_MILLIS);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits about `millis`: at least half of it, the rest by chance.
+    pub(crate) async fn pause(&self, millis: u64) {
+        let half = millis.div_euclid(2);
+        let jittered = half.saturating_add(self.entropy.up_to(half));
+        let pause = SignedDuration::from_millis(i64::try_from(jittered).unwrap_or(i64::MAX));
+        self.clock.sleep(pause).await;
+    }
+
+    /// Reads one record, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &[(&str, &str)],
+    ) -> Result<Option<T>, StoreError> {
+        let keys: Item = key.iter().map(|(name, value)| ((*name).to_owned(), text(*value))).collect();
+        let got = self
+            .retrying("GetItem", || {
+                self.client
+                    .get_item()
+                    .table_name(self.table_name(table))
+                    .set_key(Some(keys.clone()))
+                    .consistent_read(true)
+                    .send()
+            })
+            .await
+            .map_err(|error| unavailable("GetItem", error))?;
+        got.item.map(|item| decode(table, item)).transpose()
+    }
+
+    /// Puts `item` if nothing has its key; answers what was there instead.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn put_new(
+        &self,
+        table: Table,
+        key: &str,
+        item: Item,
+    ) -> Result<Option<Item>, StoreError> {
+        let outcome = self
+            .retrying("PutItem", || {
+                self.client
+                    .put_item()
+                    .table_name(self.table_name(table))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("attribute_not_exists(#key)")
+                    .expression_attribute_names("#key", key)
+                    .return_values_on_condition_check_failure(
+                        aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
+                    )
+                    .send()
+            })
+            .await;
+        use aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException as Refused;
+        match outcome {
+            Ok(_) => Ok(None),
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), Refused(_)) => match error.into_err() {
+                Refused(refused) => Ok(Some(refused.item.unwrap_or_default())),
+                other => Err(unavailable("PutItem", other)),
+            },
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
+    /// Does all of `items` or none.
+    pub(super) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), TransactError> {
+        // One token for all tries: a try that was applied without an answer is answered as done. Only a comfort: the
+        // conditions alone keep a transaction from happening twice.
+        let token = self.entropy.uuid(self.clock.now()).to_string();
+        let outcome = self
+            .retrying("TransactWriteItems", || {
+                self.client
+                    .transact_write_items()
+                    .set_transact_items(Some(items.clone()))
+                    .client_request_token(&token)
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled)
+                    if cancelled.cancellation_reasons().iter().any(is_refusal) =>
+                {
+                    Err(TransactError::Refused(cancelled.cancellation_reasons.unwrap_or_default()))
+                }
+                error => Err(TransactError::Store(unavailable("TransactWriteItems", error))),
+            },
+            Err(error) => Err(TransactError::Store(unavailable("TransactWriteItems", error))),
+        }
+    }
+}
+
+/// Whether a condition of this item did not hold.
+pub(super) fn is_refusal(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// Whether trying again can help: throttled, in conflict, in progress, broken off, or without an answer.
+fn is_passing<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> bool {
+    let code = match error {
+        SdkError::ServiceError(service) => service.err().code(),
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => return true,
+        _ => return false,
+    };
+    if code == Some("TransactionCanceledException") {
+        return is_passing_cancellation(error);
+    }
+    matches!(
+        code,
+        Some(
+            "ThrottlingException"
+                | "ProvisionedThroughputExceededException"
+                | "RequestLimitExceeded"
+                | "TransactionConflictException"
+                | "TransactionInProgressException"
+                | "InternalServerError"
+                | "InternalFailure"
+                | "ServiceUnavailable"
+        )
+    )
+}
+
+/// Whether a transaction was cancelled by nothing but conflicts and throttling.
+fn is_passing_cancellation<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {
+    let Some(service) = error.as_service_error() else { return false };
+    let service: &dyn std::error::Error = service;
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = service.downcast_ref() else {
+        return false;
+    };
+    !cancelled.cancellation_reasons().iter().any(|reason| {
+        !matches!(
+            reason.code(),
+            None | Some(
+                "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+            )
+        )
+    })
+}
+
+pub(super) fn unavailable(
+    operation: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> StoreError {
+    StoreError::Unavailable { operation, source: Box::new(source) }
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn org_key(org: OrgId) -> (&'static str, String) {
+    ("org_id", org.to_string())
+}
+
+/// Reads a record; one that does not decode is an error that names its keys.
+pub(super) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, StoreError> {
+    let key = ["org_id", "call_id", "entry_key", "customer_id", "vapi_call_id", "vapi_phone_id", "event_key"]
+        .into_iter()
+        .filter_map(|name| item.get(name)?.as_s().ok().cloned())
+        .collect::<Vec<_>>()
+        .join("/");
+    serde_dynamo::from_item(item).map_err(|source| StoreError::Decode { table: table.name(), key, source })
+}
+
+/// Writes a record.
+pub(super) fn encode<T: Serialize>(table: Table, value: &T) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(value).map_err(|source| StoreError::Encode { table: table.name(), source })
+}

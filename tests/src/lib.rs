@@ -1,0 +1,269 @@
+//! The harness of the whole-flow tests: a stack in memory whose clock the test turns.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use local::{
+    clock::TestClock,
+    sandbox::vapi::Placing,
+    stack::{Plan, Stack, Storage, test_epoch},
+};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        amount::Amount,
+        call::{Call, Direction},
+        clock::Clock,
+        entropy::Entropy,
+        ids::{CallId, OrgId, PaymentIntentId, VapiAssistantId, VapiPhoneId},
+        ledger::{Entry, Posting, Reason, flaws},
+        phone_number::PhoneNumber,
+        wallet::Wallet,
+    },
+    store::{
+        calls::Calls,
+        ledger::Ledger,
+        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
+        wallets::Wallets,
+    },
+};
+use uuid::Uuid;
+
+/// The clinic of most tests.
+pub const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
+/// Another clinic.
+pub const OTHER_ORG: OrgId = OrgId::new(Uuid::from_u128(0xB));
+/// The clinic's number.
+pub const NUMBER: &str = "+442071838750";
+/// The same, as Vapi names it: the one in the recorded bodies.
+pub const PHONE_ID: &str = "48267b20-7372-4b51-a91e-e5c1e26109af";
+/// The clinic's assistant: the one in the recorded bodies.
+pub const ASSISTANT_ID: &str = "ef005c08-d978-4e38-9dd6-489078b59ba7";
+
+/// A stack, and the hands to work it with.
+#[derive(Debug)]
+pub struct Harness {
+    /// The system.
+    pub stack: Stack,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// Its wallets.
+    pub wallets: Wallets,
+    /// Its ledger.
+    pub ledger: Ledger,
+    /// Its calls.
+    pub calls: Calls,
+    /// Its mappings.
+    pub mappings: Mappings,
+}
+
+impl Harness {
+    /// A stack with the clinic, its number and assistant (limited to `agent_limit_secs`), and `pence` in its wallet.
+    pub async fn with_wallet(pence: u32, agent_limit_secs: u32) -> Self {
+        let harness = Self::empty(vec![]).await;
+        harness.add_clinic(ORG, PHONE_ID, NUMBER, ASSISTANT_ID, agent_limit_secs).await;
+        harness.top_up(ORG, "pi_first", pence).await;
+        harness
+    }
+
+    /// A stack with nothing in it.
+    pub async fn empty(settings: Vec<(String, String)>) -> Self {
+        let clock = Arc::new(TestClock::at(test_epoch()));
+        let storage = std::env::vars()
+            .find(|(name, _)| name == "VOXANNE_TEST_DYNAMODB")
+            .map_or(Storage::Memory, |(_, url)| Storage::Elsewhere(url));
+        // Another endpoint is shared by all tests: each has tables of its own there.
+        let environment = match &storage {
+            Storage::Elsewhere(_) => format!("t{:x}", Entropy::System.bits()),
+            Storage::Memory | Storage::Folder(_) => "test".to_owned(),
+        };
+        let plan = Plan {
+            environment,
+            storage,
+            clock: Arc::<TestClock>::clone(&clock),
+            entropy: Arc::new(Entropy::seeded(7)),
+            address: "127.0.0.1:3000".into(),
+            settings,
+        };
+        let stack = Stack::build(plan).await.expect("the stack comes up");
+        let db = stack.db();
+        Self {
+            wallets: Wallets::new(db.clone()),
+            ledger: Ledger::new(db.clone()),
+            calls: Calls::new(db.clone()),
+            mappings: Mappings::new(db),
+            stack,
+            clock,
+        }
+    }
+
+    /// Adds a clinic with a number and an assistant; its wallet too, empty.
+    pub async fn add_clinic(&self, org: OrgId, phone_id: &str, number: &str, assistant_id: &str, limit: u32) {
+        self.stack.vapi.add_number(phone_id, number, Some("+442079460000"));
+        let vapi_assistant_id = VapiAssistantId::parse(assistant_id).expect("an id");
+        let number = PhoneNumberMapping {
+            vapi_phone_id: VapiPhoneId::parse(phone_id).expect("an id"),
+            org_id: org,
+            phone_number: PhoneNumber::parse(number).expect("a number"),
+            direction: Direction::Inbound,
+            vapi_assistant_id: vapi_assistant_id.clone(),
+            agent_limit_secs: limit,
+        };
+        let assistant =
+            AssistantMapping { vapi_assistant_id, org_id: org, role: Direction::Inbound, agent_limit_secs: limit };
+        assert!(self.mappings.add_phone_number(&number).await.expect("the store works"));
+        assert!(self.mappings.add_assistant(&assistant).await.expect("the store works"));
+        self.wallets.ensure(org).await.expect("the store works");
+    }
+
+    /// Books a top-up, as if its payment had come.
+    pub async fn top_up(&self, org: OrgId, payment_intent: &str, pence: u32) {
+        if pence == 0 {
+            return;
+        }
+        let wallet = self.wallet_of(org).await;
+        let posting = Posting {
+            reason: Reason::TopUp { payment_intent: PaymentIntentId::parse(payment_intent).expect("an id") },
+            amount: Amount::from_pence(pence),
+            description: "Top-up".into(),
+            at: self.clock.now(),
+        };
+        self.wallets.book(&wallet, &posting).await.expect("the store works");
+    }
+
+    /// The clinic's wallet.
+    pub async fn wallet(&self) -> Wallet {
+        self.wallet_of(ORG).await
+    }
+
+    /// An org's wallet.
+    pub async fn wallet_of(&self, org: OrgId) -> Wallet {
+        self.wallets.existing(org).await.expect("the store works and the wallet exists")
+    }
+
+    /// What the clinic's wallet has: available, held.
+    pub async fn money(&self) -> (i64, i64) {
+        let wallet = self.wallet().await;
+        (wallet.available.pence(), wallet.held.pence())
+    }
+
+    /// The clinic's ledger, oldest first.
+    pub async fn entries(&self) -> Vec<Entry> {
+        self.entries_of(ORG).await
+    }
+
+    /// An org's ledger, oldest first.
+    pub async fn entries_of(&self, org: OrgId) -> Vec<Entry> {
+        let mut page = self.ledger.page(org, None, None, 100_000).await.expect("the store works").entries;
+        page.reverse();
+        page
+    }
+
+    /// The entries for one call.
+    pub async fn bills_of(&self, call: &str) -> Vec<i64> {
+        let entries = self.entries().await;
+        let of_call = entries.iter().filter(|entry| entry.call_id.as_ref().is_some_and(|id| id.as_str() == call));
+        of_call.map(|entry| entry.amount.pence()).collect()
+    }
+
+    /// The record of one of the clinic's calls.
+    pub async fn call(&self, call: &str) -> Call {
+        let id = CallId::parse(call).expect("an id");
+        self.calls.get(ORG, &id).await.expect("the store works").expect("the call is recorded")
+    }
+
+    /// Fails unless an org's books are right: the ledger is without flaw, sums to the balance, and ends where the
+    /// wallet says; what is held is the sum of the holds.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub async fn assert_books(&self, org: OrgId) {
+        let wallet = self.wallet_of(org).await;
+        let entries = self.entries_of(org).await;
+        assert_eq!(flaws(&entries), vec![], "the ledger has flaws");
+        let last = entries.last();
+        assert_eq!(wallet.ledger.seq, last.map_or(0, |last| last.seq), "the wallet's last entry");
+        assert_eq!(wallet.balance(), last.map_or_else(Default::default, |last| last.balance_after), "the balance");
+        if let Some(last) = last {
+            assert_eq!(wallet.ledger.hash, last.hash, "the wallet's head");
+        }
+        let holds = wallet.holds.values().fold(Amount::ZERO, |sum, hold| sum.plus(hold.amount));
+        assert_eq!(wallet.held, holds, "what is held is the sum of the holds");
+    }
+
+    /// Rings the clinic's number; the caller means to talk for so long. Answers the call's id.
+    pub fn ring(&self, talk_seconds: u32) -> String {
+        self.place(&Placing {
+            to: Some(NUMBER.into()),
+            from: "+447700900123".into(),
+            talk_seconds,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+        })
+    }
+
+    /// Places a call at the sandbox. Answers its id.
+    pub fn place(&self, placing: &Placing) -> String {
+        self.stack.vapi.place(placing).expect("the call is placed")
+    }
+
+    /// Lets `secs` pass: whatever becomes due is done at its time.
+    pub async fn pass(&self, secs: i64) {
+        self.run_until(self.clock.now() + SignedDuration::from_secs(secs)).await;
+    }
+
+    /// Lets time pass until `end`.
+    pub async fn run_until(&self, end: Timestamp) {
+        loop {
+            self.stack.settle_down().await;
+            match self.stack.next_due().filter(|due| *due <= end) {
+                Some(due) => self.clock.turn_to(due),
+                None => break,
+            }
+        }
+        self.clock.turn_to(end);
+    }
+
+    /// Posts a body to `/api/vapi/webhook`, signed.
+    pub async fn vapi(&self, body: &Value) -> (u16, Value) {
+        let request = self.stack.vapi.signed(&body.to_string());
+        parts(&self.stack.request(request).await)
+    }
+
+    /// Sends a request through the gateway.
+    pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.stack.request(request).await
+    }
+}
+
+/// The status and JSON body of an answer.
+pub fn parts(response: &Response<Bytes>) -> (u16, Value) {
+    (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))
+}
+
+/// A recorded body, from the papers beside the project. Where `CI` is set a missing one fails; elsewhere the test
+/// says that it was skipped.
+///
+/// # Panics
+/// When it is missing in CI, or is not JSON.
+pub fn recorded(name: &str) -> Option<Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures").join(name);
+    let in_ci = std::env::vars().any(|(name, _)| name == "CI");
+    match std::fs::read(&path) {
+        Ok(body) => Some(serde_json::from_slice(&body).expect("a recorded body is JSON")),
+        Err(error) if in_ci => panic!("the recorded body {name} is missing: {error}"),
+        Err(_) => {
+            println!("skipped: the recorded body {name} is not here");
+            None
+        }
+    }
+}
+
+/// A web call's report by hand, after the recorded one.
+pub fn web_report(call: &str, started_at: &str, ended_at: &str) -> Value {
+    json!({"message": {"type": "end-of-call-report", "timestamp": 1_749_546_450_909_u64, "startedAt": started_at,
+        "endedAt": ended_at, "endedReason": "customer-ended-call",
+        "call": {"id": call, "type": "webCall", "status": "queued", "assistantId": ASSISTANT_ID}}})
+}
