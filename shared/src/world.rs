@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use aws_smithy_async::{
-    rt::sleep::{AsyncSleep, SharedAsyncSleep, TokioSleep},
+    rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep},
     time::TimeSource,
 };
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -108,7 +108,7 @@ fn dynamodb(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_dynamodb::Client {
         .interceptor(LedgerGuard)
         .timeout_config(aws.attempt_timeout.map_or_else(TimeoutConfig::disabled, timeouts));
     config.set_http_client(aws.transport.clone().or_else(|| aws.config.http_client()));
-    config.set_sleep_impl(Some(sleeper(aws, clock)));
+    config.set_sleep_impl(Some(sleeper(aws)));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
@@ -119,17 +119,13 @@ fn sqs(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_sqs::Client {
         .time_source(Seam(Arc::clone(clock)))
         .timeout_config(aws.attempt_timeout.map_or_else(TimeoutConfig::disabled, timeouts));
     config.set_http_client(aws.transport.clone().or_else(|| aws.config.http_client()));
-    config.set_sleep_impl(Some(sleeper(aws, clock)));
+    config.set_sleep_impl(Some(sleeper(aws)));
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-/// What the SDK waits by: its time-outs run on the network's time; without any, it may wait by the seam.
-fn sleeper(aws: &Aws, clock: &Arc<dyn Clock>) -> SharedAsyncSleep {
-    if aws.attempt_timeout.is_some() {
-        SharedAsyncSleep::new(TokioSleep::new())
-    } else {
-        SharedAsyncSleep::new(Seam(Arc::clone(clock)))
-    }
+/// What the SDK waits by. All it waits for is its own time-outs: over a transport that needs none, they never come.
+fn sleeper(aws: &Aws) -> SharedAsyncSleep {
+    if aws.attempt_timeout.is_some() { SharedAsyncSleep::new(TokioSleep::new()) } else { SharedAsyncSleep::new(Never) }
 }
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
@@ -146,10 +142,13 @@ impl TimeSource for Seam {
     }
 }
 
-impl AsyncSleep for Seam {
-    fn sleep(&self, duration: Duration) -> aws_smithy_async::rt::sleep::Sleep {
-        let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        aws_smithy_async::rt::sleep::Sleep::new(self.0.sleep(duration))
+/// A wait without an end.
+#[derive(Debug)]
+struct Never;
+
+impl AsyncSleep for Never {
+    fn sleep(&self, _: Duration) -> Sleep {
+        Sleep::new(std::future::pending())
     }
 }
 
