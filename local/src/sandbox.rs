@@ -1,4 +1,5 @@
 //! Sandboxes that keep state and behave as the vendors document, failures included.
 
 pub mod agenda;
+pub mod stripe;
 pub mod vapi;

@@ -24,7 +24,10 @@ use shared::{
 use crate::{
     aws::Transport,
     queue::{Message, Queues},
-    sandbox::vapi::{self, VapiSandbox},
+    sandbox::{
+        stripe::{self, StripeSandbox},
+        vapi::{self, VapiSandbox},
+    },
     template::{Template, TemplateError},
 };
 
@@ -63,6 +66,14 @@ pub struct Plan {
 pub const VAPI_SECRET: &str = "sandbox-vapi-webhook-secret";
 const VAPI_KEY: &str = "sandbox-vapi-key";
 const VAPI_BASE: &str = "http://api.vapi.sandbox";
+/// What the Stripe sandbox signs with.
+pub const STRIPE_SECRET: &str = "whsec_sandbox";
+const STRIPE_KEY: &str = "sk_test_sandbox";
+const STRIPE_BASE: &str = "http://api.stripe.sandbox";
+/// What the local stack's tokens are signed with, and who issues them.
+pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";
+/// The issuer of the local stack's tokens.
+pub const JWT_ISSUER: &str = "http://voxanne.local/auth/v1";
 
 /// Why the stack does not come up.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +100,8 @@ pub struct Stack {
     pub aws: Transport,
     /// Vapi.
     pub vapi: Arc<VapiSandbox>,
+    /// Stripe.
+    pub stripe: Arc<StripeSandbox>,
     /// What the template declares.
     pub template: Template,
     functions: Functions,
@@ -98,6 +111,8 @@ pub struct Stack {
 struct Functions {
     vapi_webhook: vapi_webhook::Deps,
     call_meter: call_meter::Deps,
+    stripe_webhook: stripe_webhook::Deps,
+    wallet: wallet::Deps,
 }
 
 impl Stack {
@@ -117,19 +132,26 @@ impl Stack {
             control_base: format!("http://{}", plan.address),
         };
         let vapi = Arc::new(VapiSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
-        let world = world(&plan, &aws, vendors(&vapi));
+        let settings = stripe::Settings {
+            api_key: STRIPE_KEY.into(),
+            webhook_secret: STRIPE_SECRET.into(),
+            page_base: format!("http://{}", plan.address),
+        };
+        let stripe = Arc::new(StripeSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
+        let world = world(&plan, &aws, vendors(&vapi, &stripe));
         let functions = Functions {
             vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
             call_meter: call_meter::Deps::new(&world)?,
+            stripe_webhook: stripe_webhook::Deps::new(world.clone())?,
+            wallet: wallet::Deps::new(world.clone())?,
         };
-        Ok(Self { clock: plan.clock, world, aws, vapi, template, functions })
+        Ok(Self { clock: plan.clock, world, aws, vapi, stripe, template, functions })
     }
 
     /// The database, as the functions see it.
     pub fn db(&self) -> Dynamo {
-        let prefix = format!("voxanne-{}-", self.world.environment.reader().optional("VOXANNE_ENVIRONMENT").unwrap_or_default());
-        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.world.entropy));
-        Dynamo::new(self.world.dynamodb.clone(), &prefix, clock, entropy)
+        let environment = self.world.environment.reader().optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
+        self.world.database(&format!("voxanne-{environment}-"))
     }
 
     /// Answers a request as API Gateway and the function behind the route would.
@@ -157,6 +179,14 @@ impl Stack {
                 let deps = &self.functions.vapi_webhook;
                 answered(request, async |request| vapi_webhook::handle(deps, request).await).await
             }
+            "stripe-webhook" => {
+                let deps = &self.functions.stripe_webhook;
+                answered(request, async |request| stripe_webhook::handle(deps, request).await).await
+            }
+            "wallet" => {
+                let deps = &self.functions.wallet;
+                answered(request, async |request| wallet::handle(deps, request).await).await
+            }
             _ => Problem::new(Code::NotFound).answer("none"),
         }
     }
@@ -178,19 +208,21 @@ impl Stack {
         }
     }
 
-    /// Does what a sandbox's step leads to.
-    pub async fn post(&self, post: vapi::Post) {
-        let mut request = Request::new(post.request.body().clone());
-        *request.method_mut() = post.request.method().clone();
-        *request.uri_mut() = post.request.uri().clone();
-        *request.headers_mut() = post.request.headers().clone();
-        let answer = tokio::time::timeout(VAPI_PATIENCE, self.request(request)).await.ok();
+    /// Posts what a step of the Vapi sandbox leads to.
+    pub async fn post_vapi(&self, post: vapi::Post) {
+        let answer = tokio::time::timeout(VAPI_PATIENCE, self.request(copy_of(&post.request))).await.ok();
         self.vapi.posted(post, answer.as_ref());
+    }
+
+    /// Posts what a step of the Stripe sandbox leads to.
+    pub async fn post_stripe(&self, post: stripe::Post) {
+        let answer = self.request(copy_of(&post.request)).await;
+        self.stripe.posted(post, Some(&answer));
     }
 
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.aws.queues().next_due(), self.vapi.next_due()].into_iter().flatten().min()
+        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due()].into_iter().flatten().min()
     }
 
     /// Does everything that is due now, one thing after another, until nothing is.
@@ -198,7 +230,13 @@ impl Stack {
         loop {
             if let Some(step) = self.vapi.step() {
                 if let Some(post) = step {
-                    self.post(post).await;
+                    self.post_vapi(post).await;
+                }
+                continue;
+            }
+            if let Some(step) = self.stripe.step() {
+                if let Some(post) = step {
+                    self.post_stripe(post).await;
                 }
                 continue;
             }
@@ -253,6 +291,12 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
         ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
         ("VAPI_API_KEY", VAPI_KEY.to_owned()),
         ("VAPI_WEBHOOK_SECRETS", VAPI_SECRET.to_owned()),
+        ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
+        ("STRIPE_API_KEY", STRIPE_KEY.to_owned()),
+        ("STRIPE_WEBHOOK_SECRETS", STRIPE_SECRET.to_owned()),
+        ("JWT_HS256_SECRET", JWT_SECRET.to_owned()),
+        ("JWT_ISSUER", JWT_ISSUER.to_owned()),
+        ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
     ];
     let usual = usual.map(|(name, value)| (name.to_owned(), value));
     let environment = Environment::of(usual.into_iter().chain(plan.settings.iter().cloned()));
@@ -263,19 +307,29 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
 }
 
 /// The vendors' HTTP: each host to its sandbox.
-fn vendors(vapi: &Arc<VapiSandbox>) -> Http {
-    let vapi = Arc::clone(vapi);
+fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>) -> Http {
+    let (vapi, stripe) = (Arc::clone(vapi), Arc::clone(stripe));
     Http::Sandbox(Arc::new(move |request: Request<Bytes>| {
-        let vapi = Arc::clone(&vapi);
+        let (vapi, stripe) = (Arc::clone(&vapi), Arc::clone(&stripe));
         Box::pin(async move {
             tokio::task::yield_now().await;
             let is_control = request.uri().path().starts_with("/_sandbox/vapi/control/");
-            if is_control || request.uri().host() == Some("api.vapi.sandbox") {
-                return Ok(vapi.answer(&request));
+            match request.uri().host() {
+                _ if is_control => Ok(vapi.answer(&request)),
+                Some("api.vapi.sandbox") => Ok(vapi.answer(&request)),
+                Some("api.stripe.sandbox") => Ok(stripe.answer(&request)),
+                _ => Err(HttpError::Connection("no sandbox stands in for this host".into())),
             }
-            Err(HttpError::Connection("no sandbox stands in for this host".into()))
         })
     }))
+}
+
+fn copy_of(request: &Request<Bytes>) -> Request<Bytes> {
+    let mut copy = Request::new(request.body().clone());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
 }
 
 fn lambda_request(request: Request<Bytes>, request_id: &str) -> lambda_http::Request {

@@ -4,6 +4,7 @@
 mod authorize;
 mod close;
 mod ending;
+mod follow_up;
 mod meter;
 mod start;
 
@@ -16,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use authorize::Answer;
 pub use close::Closed;
+pub use follow_up::FollowUp;
 
 use crate::{
-    alarm,
     config::{Base, Reader},
     domain::{
         amount::Amount,
@@ -80,6 +81,7 @@ pub struct Charging {
     pub vapi: Vapi,
     /// The limits.
     pub limits: Limits,
+    follow_up: FollowUp,
     db: Dynamo,
     clock: Arc<dyn Clock>,
     numbers: Mutex<HashMap<VapiPhoneId, (PhoneNumberMapping, Timestamp)>>,
@@ -129,6 +131,11 @@ impl Charging {
             calls: Calls::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             mappings: Mappings::new(db.clone()),
+            follow_up: FollowUp {
+                queue: queue.clone(),
+                debt_limit: limits.debt_limit,
+                clock: Arc::clone(&clock),
+            },
             queue,
             vapi,
             limits,
@@ -140,8 +147,7 @@ impl Charging {
 
     /// Puts it together from a function's world and settings.
     pub fn deployed(world: &World, settings: Settings) -> Self {
-        let (clock, entropy) = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
-        let db = Dynamo::new(world.dynamodb.clone(), &settings.base.table_prefix, clock, entropy);
+        let db = world.database(&settings.base.table_prefix);
         let queue = MeterQueue::new(world.sqs.clone(), settings.meter_queue_url);
         let mut vapi = Vapi::new(world.vendors.clone(), settings.vapi_base_url, settings.vapi_key);
         if let Some(host) = &world.local_control_host {
@@ -243,28 +249,6 @@ impl Charging {
             Ok(_) | Err(SaveError::Moved) => Ok(()),
             Err(SaveError::Store(error)) => Err(error.into()),
         }
-    }
-
-    /// What every change of a wallet is followed by, before it is acknowledged; doing it again changes nothing.
-    ///
-    /// At nothing or below, every live call of the org is looked at now, and ended. A debt past the limit alarms.
-    ///
-    /// # Errors
-    /// When the queue does not take the messages.
-    pub async fn follow_up(&self, wallet: &Wallet) -> Result<(), ChargingError> {
-        let balance = wallet.balance();
-        if balance.is_positive() {
-            return Ok(());
-        }
-        if balance.pence() < self.limits.debt_limit.pence().saturating_neg() {
-            alarm!("debt_limit", org_id = %wallet.org_id, balance_pence = balance.pence(), "an org is past its debt limit");
-        }
-        let now = self.clock.now();
-        for call_id in wallet.holds.keys() {
-            let tick = Tick { org_id: wallet.org_id, call_id: call_id.clone(), due_at: now, urgent: true };
-            self.queue.send(&tick, now).await?;
-        }
-        Ok(())
     }
 
     /// Waits a moment before trying again what others changed, or gives up when the time is up.

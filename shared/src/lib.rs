@@ -1,6 +1,6 @@
 //! The rules, the store and the vendors' clients that every function uses.
 //!
-//! Arrows point one way: functions → [`runtime`], [`http`] → [`charging`] → [`world`] → [`store`], [`providers`] →
+//! Arrows point one way: functions → [`runtime`], [`http`] → [`charging`], [`payments`] → [`world`] → [`store`], [`providers`] →
 //! [`domain`].
 
 pub mod alarm;
@@ -8,6 +8,7 @@ pub mod charging;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod payments;
 pub mod providers;
 pub mod runtime;
 pub mod store;

@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod signature;
+pub mod stripe;
 pub mod vapi;

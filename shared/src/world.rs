@@ -17,7 +17,7 @@ use crate::{
         entropy::Entropy,
     },
     providers::http::{Http, HttpError},
-    store::ledger_guard::LedgerGuard,
+    store::{Dynamo, ledger_guard::LedgerGuard},
 };
 
 /// The three seams by which anything leaves a function: AWS, the vendors, and time and chance.
@@ -96,6 +96,12 @@ impl World {
         let dynamodb = dynamodb(aws, &clock);
         let sqs = sqs(aws, &clock);
         Self { environment, dynamodb, sqs, vendors, clock, entropy, local_control_host: None }
+    }
+
+    /// The database, its tables' names starting with `prefix`.
+    pub fn database(&self, prefix: &str) -> Dynamo {
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        Dynamo::new(self.dynamodb.clone(), prefix, clock, entropy)
     }
 }
 

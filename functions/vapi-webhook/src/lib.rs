@@ -1,7 +1,5 @@
 //! `POST /api/vapi/webhook`: the one address that Vapi posts to.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -15,10 +13,7 @@ use shared::{
         VapiWebhook,
         message::{CallRef, Kind, Message, ToolCall},
     },
-    store::{
-        Dynamo,
-        webhook_events::{WebhookEvent, WebhookEvents, scrubbed},
-    },
+    store::webhook_events::{WebhookEvent, WebhookEvents, scrubbed},
     world::World,
 };
 
@@ -50,12 +45,7 @@ impl Deps {
         let settings = Settings::read(&mut reader);
         let secrets = reader.webhook_secrets("VAPI_WEBHOOK_SECRETS");
         reader.finish()?;
-        let db = Dynamo::new(
-            world.dynamodb.clone(),
-            &settings.base.table_prefix,
-            Arc::clone(&world.clock),
-            Arc::clone(&world.entropy),
-        );
+        let db = world.database(&settings.base.table_prefix);
         Ok(Self {
             charging: Charging::deployed(&world, settings),
             webhook: VapiWebhook { secrets },

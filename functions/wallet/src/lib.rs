@@ -1,1 +1,91 @@
+//! The dashboard's wallet: what is there, what moved, the statement, and the way to pay more in.
 
+pub mod routes;
+
+use http::Method;
+use lambda_http::{Body, Request, Response};
+use shared::{
+    config::{Base, Invalid},
+    domain::amount::Amount,
+    http::{
+        auth::Auth,
+        problem::{Code, Problem},
+    },
+    providers::stripe::Stripe,
+    store::{customers::Customers, ledger::Ledger, wallets::Wallets},
+    world::World,
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// Who calls.
+    pub auth: Auth,
+    /// The money.
+    pub wallets: Wallets,
+    /// Its movements.
+    pub ledger: Ledger,
+    /// Whose a payment is.
+    pub customers: Customers,
+    /// Who takes payments.
+    pub stripe: Stripe,
+    /// `https://…`: where the dashboard is served from.
+    pub dashboard_origin: String,
+    /// The least and the most one top-up may be.
+    pub top_up_limits: (Amount, Amount),
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let base = Base::read(&mut reader);
+        let auth = Auth::read(&mut reader, &world);
+        let base_url = reader.or("STRIPE_BASE_URL", "https://api.stripe.com".to_owned());
+        let key = reader.secret("STRIPE_API_KEY");
+        let dashboard_origin = reader.required("DASHBOARD_ORIGIN").trim_end_matches('/').to_owned();
+        let least = Amount::from_pence(2_500);
+        let most = reader.pence_or("TOP_UP_MAX_PENCE", Amount::from_pence(100_000));
+        if most < least {
+            reader.problem("TOP_UP_MAX_PENCE is below the least top-up, 2500");
+        }
+        reader.finish()?;
+        let db = world.database(&base.table_prefix);
+        Ok(Self {
+            auth,
+            wallets: Wallets::new(db.clone()),
+            ledger: Ledger::new(db.clone()),
+            customers: Customers::new(db),
+            stripe: Stripe::new(world.vendors.clone(), base_url, key, base.environment),
+            dashboard_origin,
+            top_up_limits: (least, most),
+            world,
+        })
+    }
+}
+
+/// Answers a request of the dashboard's, for the caller's own org only.
+///
+/// # Errors
+/// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = deps.auth.caller(request.headers()).await?;
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/api/billing/wallet") => routes::show::show(deps, &caller).await,
+        (&Method::GET, "/api/billing/wallet/transactions") => {
+            routes::transactions::list(deps, &caller, request.uri().query()).await
+        }
+        (&Method::GET, "/api/billing/wallet/statement") => {
+            routes::statement::download(deps, &caller, request.uri().query()).await
+        }
+        (&Method::POST, "/api/billing/wallet/topup") => {
+            routes::top_up::create(deps, &caller, request.body()).await
+        }
+        _ => Err(Problem::new(Code::NotFound)),
+    }
+}

@@ -105,7 +105,7 @@ impl Charging {
             };
             if let State::Settled(bill) = &call.state {
                 let bill = bill.clone();
-                self.follow_up(&wallet).await?;
+                self.follow_up.after(&wallet).await?;
                 return Ok(Closed::Settled(bill));
             }
             let ended = call.after(Event::Ended { reason: testimony.ended_reason.clone() })?;
@@ -187,7 +187,7 @@ impl Charging {
             Ok(wallet) => {
                 tracing::info!(org_id = %call.org_id, call_id = %call.call_id, duration_secs = bill.duration_secs,
                     charged_pence = bill.charged.pence(), estimated = bill.estimated, "settled");
-                self.follow_up(&wallet).await?;
+                self.follow_up.after(&wallet).await?;
                 Ok(Some(Closed::Settled(bill)))
             }
             // An entry that exists was written with its record: the next read finds the call settled.

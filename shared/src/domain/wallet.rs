@@ -31,6 +31,9 @@ pub struct Wallet {
     /// The Stripe customer that pays for it, once there is one.
     #[serde(default)]
     pub stripe_customer: Option<CustomerId>,
+    /// The card that may be charged again, once there is one.
+    #[serde(default)]
+    pub payment_method: Option<String>,
     /// Set by the books check: no new spending until somebody has looked.
     #[serde(default)]
     pub frozen: Option<String>,
@@ -166,6 +169,7 @@ mod tests {
             ledger: Head::genesis(org_id),
             low_balance: Amount::from_pence(500),
             stripe_customer: None,
+            payment_method: None,
             frozen: None,
         }
     }

@@ -212,6 +212,12 @@ impl From<crate::charging::ChargingError> for Problem {
     }
 }
 
+impl From<crate::payments::PaymentError> for Problem {
+    fn from(error: crate::payments::PaymentError) -> Self {
+        Self::internal(&error)
+    }
+}
+
 impl From<crate::providers::signature::Unverified> for Problem {
     fn from(error: crate::providers::signature::Unverified) -> Self {
         use crate::providers::signature::Unverified;

@@ -107,6 +107,7 @@ impl Wallets {
             ledger: Head::genesis(org),
             low_balance: LOW_BALANCE,
             stripe_customer: None,
+            payment_method: None,
             frozen: None,
         };
         let mut item = encode(Table::Wallets, &empty)?;
@@ -317,6 +318,21 @@ impl Wallets {
     /// # Errors
     /// When the wallet does not exist, or the database does not answer.
     pub async fn note_customer(&self, org: OrgId, customer: &CustomerId) -> Result<CustomerId, StoreError> {
+        let change = "SET stripe_customer = if_not_exists(stripe_customer, :value)";
+        let wallet = self.note(org, change, customer.as_str()).await?;
+        Ok(wallet.stripe_customer.unwrap_or_else(|| customer.clone()))
+    }
+
+    /// Notes the card that may be charged again.
+    ///
+    /// # Errors
+    /// When the wallet does not exist, or the database does not answer.
+    pub async fn note_payment_method(&self, org: OrgId, payment_method: &str) -> Result<(), StoreError> {
+        self.note(org, "SET payment_method = :value", payment_method).await.map(|_| ())
+    }
+
+    /// Changes something that is no money. Answers the wallet after.
+    async fn note(&self, org: OrgId, change: &str, value: &str) -> Result<Wallet, StoreError> {
         let outcome = self
             .db
             .retrying("UpdateItem", || {
@@ -325,16 +341,15 @@ impl Wallets {
                     .update_item()
                     .table_name(self.db.table_name(Table::Wallets))
                     .key("org_id", text(org.to_string()))
-                    .update_expression("SET stripe_customer = if_not_exists(stripe_customer, :customer)")
+                    .update_expression(change)
                     .condition_expression("attribute_exists(org_id)")
-                    .expression_attribute_values(":customer", text(customer.as_str()))
+                    .expression_attribute_values(":value", text(value))
                     .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
                     .send()
             })
             .await
             .map_err(|error| unavailable("UpdateItem", error))?;
-        let wallet: Wallet = decode(Table::Wallets, outcome.attributes.unwrap_or_default())?;
-        Ok(wallet.stripe_customer.unwrap_or_else(|| customer.clone()))
+        decode(Table::Wallets, outcome.attributes.unwrap_or_default())
     }
 
     fn update(&self, org: OrgId) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {

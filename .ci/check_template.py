@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+"""Checks template.yaml: three linters, then the house rules that no linter knows.
+
+    check_template.py [TEMPLATE]
+
+Needs the packages that .ci/run installs (aws-sam-cli, cfn-lint) in the Python that runs it, but no AWS account.
+Prints a line for each check passed and a sentence for each fault, and exits with 1 if there is a fault.
+
+The house rules read the translated template, in which SAM's globals, events and policy templates have
+become plain CloudFormation: however a permission or a timeout was written, it is found in one form.
+"""
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REGION = "us-east-1"
+
+# The ledger is append-only: entries are put and read, never changed or removed.
+LEDGER_TABLE = "LedgerEntriesTable"
+LEDGER_TABLE_NAME = "ledger_entries"
+FORBIDDEN_ON_LEDGER = {
+    "dynamodb:updateitem",
+    "dynamodb:deleteitem",
+    "dynamodb:batchwriteitem",
+    "dynamodb:deletetable",
+    "dynamodb:updatetimetolive",
+}
+PARTIQL_PREFIX = "dynamodb:partiql"
+
+# What SAM itself attaches for logs, tracing and queues. Any other managed policy may hide a wildcard.
+ALLOWED_MANAGED_POLICIES = {
+    "AWSLambdaBasicExecutionRole",
+    "AWSLambdaSQSQueueExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+}
+
+# Vapi waits 7.5 s for the answer to an assistant-request, the network included.
+VAPI_WEBHOOK = "vapi-webhook"
+VAPI_WEBHOOK_TIMEOUT_BELOW_SECS = 7
+
+# AWS's own advice: a message must stay hidden until retries of a throttled function are over.
+VISIBILITY_PER_TIMEOUT = 6
+
+# What CloudFormation takes where the template says nothing.
+DEFAULT_FUNCTION_TIMEOUT_SECS = 3
+DEFAULT_VISIBILITY_TIMEOUT_SECS = 30
+
+
+@dataclass
+class Template:
+    """The template as written (`sam`), and as CloudFormation will see it (`translated`)."""
+
+    sam: dict
+    parameters: dict
+    translated: dict
+
+    def of_type(self, *types):
+        """The translated resources of these types, as pairs of name and properties."""
+        return [
+            (name, resource.get("Properties", {}))
+            for name, resource in self.translated["Resources"].items()
+            if resource["Type"] in types
+        ]
+
+    def number(self, value):
+        """The number that `value` stands for, or None if it is known only at deployment."""
+        if isinstance(value, dict) and set(value) == {"Ref"}:
+            value = self.parameters.get(value["Ref"])
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            return None
+
+
+def sam_functions(sam):
+    """The functions as written, as pairs of name and resource."""
+    return [(n, r) for n, r in sam["Resources"].items() if r["Type"] == "AWS::Serverless::Function"]
+
+
+def parameter_values(sam):
+    """A value for every parameter: its default, else one that it allows, else a made-up one."""
+    values = {}
+    for name, parameter in sam.get("Parameters", {}).items():
+        made_up = "1" if parameter["Type"] == "Number" else "test"
+        allowed = parameter.get("AllowedValues", [made_up])
+        values[name] = str(parameter.get("Default", allowed[0]))
+    return values
+
+
+def translate(sam, parameters):
+    """Turns the SAM template into CloudFormation, as a deployment would.
+
+    A deployment has built and uploaded the code by then: hence an S3 address instead of the build's metadata.
+    """
+    built = copy.deepcopy(sam)
+    for _, function in sam_functions(built):
+        function["Properties"]["CodeUri"] = "s3://built-code/bootstrap.zip"
+        function.pop("Metadata", None)
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    return translator.translate(built, parameters, {})
+
+
+def load(path):
+    sam = yaml_parse(path.read_text(encoding="utf-8"))
+    parameters = parameter_values(sam)
+    return Template(sam, parameters, translate(sam, parameters))
+
+
+def dicts_in(value):
+    """Every mapping inside `value`, at any depth: what is nested in an `Fn::If` counts too."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from dicts_in(item)
+
+
+def texts_in(value):
+    """Every string inside `value`, at any depth: the parts of a `!Sub`, `!GetAtt`, `!Join` or `!If`."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from texts_in(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+
+
+def referred_to(reference):
+    """The resource that a `!Ref` or a `!GetAtt` names, or None for anything else."""
+    if not isinstance(reference, dict):
+        return None
+    if "Ref" in reference:
+        return reference["Ref"]
+    attribute = reference.get("Fn::GetAtt")
+    if isinstance(attribute, str):
+        return attribute.split(".")[0]
+    return attribute[0] if attribute else None
+
+
+def run_tool(name, *arguments):
+    """Runs a tool of this Python's environment, away from anyone's AWS account, and answers its result."""
+    with tempfile.TemporaryDirectory() as settings:
+        environment = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": settings,
+        }
+        environment.pop("AWS_PROFILE", None)
+        tool = Path(sys.executable).with_name(name)
+        return subprocess.run([tool, *arguments], env=environment, capture_output=True, text=True)
+
+
+def sam_validate(path, *options):
+    """Faults that `sam validate` finds with these options."""
+    result = run_tool("sam", "validate", "--template-file", str(path), "--region", REGION, *options)
+    if result.returncode == 0:
+        return []
+    return [f"it refuses the template: {(result.stdout + result.stderr).strip()}"]
+
+
+def cfn_lint(template):
+    """Faults that cfn-lint finds in the translated template: it sees more there than in the SAM form."""
+    with tempfile.TemporaryDirectory() as folder:
+        translated = Path(folder) / "translated.json"
+        translated.write_text(json.dumps(template.translated, indent=1), encoding="utf-8")
+        result = run_tool("cfn-lint", "--format", "json", "--template", str(translated))
+    if result.returncode == 0:
+        return []
+    try:
+        matches = json.loads(result.stdout)
+    except ValueError:
+        return [f"cfn-lint did not run: {(result.stdout + result.stderr).strip()}"]
+    return [f"cfn-lint {m['Rule']['Id']} at {lint_place(m)}: {m['Message']}" for m in matches]
+
+
+def lint_place(match):
+    """Where a finding is, as a path of names: the lines of the translated file mean nothing to a reader."""
+    return "/".join(str(step) for step in match["Location"].get("Path") or ["the template"])
+
+
+def binary_of(function):
+    return function.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
+
+
+def binaries(template):
+    """`sam build` finds a missing binary only after minutes, and a function nobody deploys never."""
+    folders = {folder.name for folder in (REPOSITORY / "functions").iterdir() if folder.is_dir()}
+    built = {name: binary_of(function) for name, function in sam_functions(template.sam)}
+    faults = [
+        f"{name} has BuildProperties.Binary {binary!r}, but there is no folder functions/{binary}."
+        for name, binary in built.items()
+        if binary not in folders
+    ]
+    return faults + [
+        f"functions/{folder} is not the Binary of any function in the template."
+        for folder in sorted(folders - set(built.values()))
+    ]
+
+
+RATE = re.compile(r"rate\(([1-9]\d*) (minutes?|hours?|days?)\)")
+CRON = re.compile(r"cron\(([^()]*)\)")
+ONCE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
+
+MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+WEEKDAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
+
+# Of each cron field: its name, lowest and highest number, and what else one item of its list may be.
+CRON_FIELDS = [
+    ("minutes", 0, 59, None),
+    ("hours", 0, 23, None),
+    ("day of month", 1, 31, r"\?|L|LW|\d+W"),
+    ("month", 1, 12, rf"({MONTHS})(-({MONTHS}))?"),
+    ("day of week", 1, 7, rf"\?|L|({WEEKDAYS})(-({WEEKDAYS}))?|([1-7]|{WEEKDAYS})(L|#[1-5])"),
+    ("year", 1970, 2199, None),
+]
+CRON_ITEM = re.compile(r"(\*|(\d+)(-(\d+))?)(/[1-9]\d*)?")
+
+
+def schedules(template):
+    """A schedule with a mistake such as `rate(1 hours)` is refused only in the middle of a deployment."""
+    faults = []
+    for name, resource in template.translated["Resources"].items():
+        for part in dicts_in(resource.get("Properties", {})):
+            if "ScheduleExpression" in part:
+                problem = schedule_problem(part["ScheduleExpression"])
+                if problem:
+                    faults.append(f"{name} has the schedule {part['ScheduleExpression']!r}: {problem}.")
+    return faults
+
+
+def schedule_problem(expression):
+    """What is wrong with a schedule expression, or None."""
+    if not isinstance(expression, str):
+        return "it is not plain text, so nobody can check it before a deployment"
+    if rate := RATE.fullmatch(expression):
+        return rate_problem(int(rate[1]), rate[2])
+    if cron := CRON.fullmatch(expression):
+        return cron_problem(cron[1].split(" "))
+    if ONCE.fullmatch(expression):
+        return None
+    return "it is none of rate(NUMBER UNIT), cron(SIX FIELDS) and at(TIME)"
+
+
+def rate_problem(number, unit):
+    """AWS wants the singular after 1 and the plural after everything else."""
+    if (number == 1) == unit.endswith("s"):
+        return f"AWS wants the {'singular' if number == 1 else 'plural'} of the unit after {number}"
+    return None
+
+
+def cron_problem(fields):
+    if len(fields) != len(CRON_FIELDS):
+        return f"cron takes six fields with one space between them, not {len(fields)}"
+    for field, (name, low, high, others) in zip(fields, CRON_FIELDS):
+        if not all(is_cron_item(item, low, high, others) for item in field.split(",")):
+            return f"{field!r} is not a {name} (numbers go from {low} to {high})"
+    if (fields[2] == "?") == (fields[4] == "?"):
+        return "exactly one of day of month and day of week must be ?"
+    return None
+
+
+def is_cron_item(item, low, high, others):
+    if others and re.fullmatch(others, item):
+        return True
+    match = CRON_ITEM.fullmatch(item)
+    return bool(match) and all(low <= int(number) <= high for number in (match[2], match[4]) if number)
+
+
+def statements(template):
+    """Every allowing policy statement, with the name of the resource that holds it."""
+    for name, resource in template.translated["Resources"].items():
+        for part in dicts_in(resource):
+            if part.get("Effect") == "Allow":
+                yield name, part
+
+
+def ledger_is_append_only(template):
+    """Whoever may change or delete a ledger entry may hide where money went."""
+    if LEDGER_TABLE not in template.translated["Resources"]:
+        return [f"There is no resource {LEDGER_TABLE}, so the ledger's permissions cannot be checked."]
+    return [
+        f"{name} may {action} on the ledger, whose entries are only ever added."
+        for name, statement in statements(template)
+        if names_ledger(statement.get("Resource"))
+        for action in texts_in(statement.get("Action"))
+        if is_forbidden_on_ledger(action)
+    ]
+
+
+def names_ledger(resource):
+    return any(LEDGER_TABLE in text or LEDGER_TABLE_NAME in text for text in texts_in(resource))
+
+
+def is_forbidden_on_ledger(action):
+    """IAM does not tell upper from lower case in the name of an action."""
+    action = action.lower()
+    return action in FORBIDDEN_ON_LEDGER or action.startswith(PARTIQL_PREFIX)
+
+
+def no_wildcards(template):
+    """A wildcard takes in tables and actions that nobody thought of, the ledger's among them."""
+    faults = []
+    for name, statement in statements(template):
+        for exclusion in sorted({"NotAction", "NotResource"} & set(statement)):
+            faults.append(f"{name} has a statement with {exclusion}, which allows all that it does not name.")
+        for action in texts_in(statement.get("Action")):
+            if "*" in action or "?" in action:
+                faults.append(f"{name} allows the action {action}: name each action.")
+        for resource in texts_in(statement.get("Resource")):
+            if "*" in resource:
+                faults.append(f"{name} allows something on the resource {resource}: name each resource.")
+    return faults
+
+
+def managed_policies(template):
+    """A managed policy's statements are not in the template: most of AWS's own ones are full of wildcards."""
+    return [
+        f"{name} has the managed policy {policy}: write down the statements that it needs."
+        for name, role in template.of_type("AWS::IAM::Role")
+        for policy in role.get("ManagedPolicyArns", [])
+        if not is_allowed_managed_policy(policy, template)
+    ]
+
+
+def is_allowed_managed_policy(policy, template):
+    if referred_to(policy) in template.translated["Resources"]:
+        return True
+    return any(text.split("/")[-1] in ALLOWED_MANAGED_POLICIES for text in texts_in(policy))
+
+
+def queues(template):
+    """A message must not come back while it is worked on, nor forever when the work cannot succeed."""
+    all_queues = dict(template.of_type("AWS::SQS::Queue"))
+    functions = dict(template.of_type("AWS::Lambda::Function"))
+    faults = []
+    for name, mapping in template.of_type("AWS::Lambda::EventSourceMapping"):
+        source = referred_to(mapping.get("EventSourceArn"))
+        function = referred_to(mapping.get("FunctionName"))
+        if source in template.translated["Resources"] and source not in all_queues:
+            continue  # The stream of a table, which has no such settings.
+        if source not in all_queues or function not in functions:
+            faults.append(f"{name} does not name its queue and function by !Ref or !GetAtt of this template.")
+            continue
+        faults += consumed_queue_faults(template, source, all_queues[source], function, functions[function])
+    return faults
+
+
+def consumed_queue_faults(template, queue_name, queue, function_name, function):
+    faults = []
+    if "RedrivePolicy" not in queue:
+        faults.append(f"{queue_name} is consumed by {function_name} but has no RedrivePolicy.")
+    timeout = template.number(function.get("Timeout", DEFAULT_FUNCTION_TIMEOUT_SECS))
+    visibility = template.number(queue.get("VisibilityTimeout", DEFAULT_VISIBILITY_TIMEOUT_SECS))
+    if timeout is None or visibility is None:
+        faults.append(f"{queue_name}'s VisibilityTimeout or {function_name}'s Timeout is not a number.")
+    elif visibility < VISIBILITY_PER_TIMEOUT * timeout:
+        faults.append(
+            f"{queue_name}'s VisibilityTimeout of {visibility} s is less than {VISIBILITY_PER_TIMEOUT} times "
+            f"{function_name}'s Timeout of {timeout} s."
+        )
+    return faults
+
+
+def vapi_webhook_timeout(template):
+    """A function that outlives Vapi's patience may hold money for a call that Vapi has given up."""
+    names = [name for name, function in sam_functions(template.sam) if binary_of(function) == VAPI_WEBHOOK]
+    if not names:
+        return [f"No function has the Binary {VAPI_WEBHOOK}, so its Timeout cannot be checked."]
+    faults = []
+    for name in names:
+        properties = template.translated["Resources"][name]["Properties"]
+        timeout = template.number(properties.get("Timeout", DEFAULT_FUNCTION_TIMEOUT_SECS))
+        if timeout is None or timeout >= VAPI_WEBHOOK_TIMEOUT_BELOW_SECS:
+            faults.append(f"{name}'s Timeout is {timeout} s, not below {VAPI_WEBHOOK_TIMEOUT_BELOW_SECS} s.")
+    return faults
+
+
+def point_in_time_recovery(template):
+    """The records of money must survive a mistake in our own code."""
+    return [
+        f"{name} has no point-in-time recovery (PointInTimeRecoveryEnabled: true)."
+        for name, table in template.of_type("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+        if table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True
+    ]
+
+
+def log_retention(template):
+    """Without a group of its own a function's logs are kept, and paid for, for ever."""
+    groups = dict(template.of_type("AWS::Logs::LogGroup"))
+    faults = []
+    for name, function in template.of_type("AWS::Lambda::Function"):
+        group = referred_to(function.get("LoggingConfig", {}).get("LogGroup"))
+        if group not in groups:
+            faults.append(f"{name} has no LoggingConfig.LogGroup that is a !Ref to a log group in here.")
+        elif "RetentionInDays" not in groups[group]:
+            faults.append(f"{name}'s log group {group} has no RetentionInDays.")
+    return faults
+
+
+TRANSLATED_CHECKS = [
+    ("cfn-lint on the translated template", cfn_lint),
+    ("every Binary is a folder of functions/, and every folder a Binary", binaries),
+    ("every schedule expression is grammatical", schedules),
+    ("nobody may change or delete a ledger entry", ledger_is_append_only),
+    ("no wildcard in any permission", no_wildcards),
+    ("no managed policy but SAM's own", managed_policies),
+    ("every consumed queue has a dead-letter queue and a long enough VisibilityTimeout", queues),
+    (f"{VAPI_WEBHOOK}'s Timeout is below {VAPI_WEBHOOK_TIMEOUT_BELOW_SECS} s", vapi_webhook_timeout),
+    ("every table has point-in-time recovery", point_in_time_recovery),
+    ("every function has a log group with a retention", log_retention),
+]
+
+
+def report(title, faults):
+    """Prints the outcome of one check and answers whether it passed."""
+    if not faults:
+        print(f"ok    {title}")
+    for fault in faults:
+        print(f"FAIL  {title}: {fault}")
+    return not faults
+
+
+def check(path):
+    """Runs every check on the template at `path` and answers whether all passed."""
+    passed = [
+        report("sam validate --lint", sam_validate(path, "--lint")),
+        report("sam validate", sam_validate(path)),
+    ]
+    try:
+        template = load(path)
+    except Exception as error:  # Whatever a broken template makes the translator raise is the finding.
+        return report("translation to CloudFormation", [f"it fails, so nothing else can be checked: {error!r}"])
+    passed.append(report("translation to CloudFormation", []))
+    passed += [report(title, faults_of(template)) for title, faults_of in TRANSLATED_CHECKS]
+    return all(passed)
+
+
+def main(arguments):
+    if len(arguments) > 1:
+        sys.exit(__doc__)
+    path = Path(arguments[0]) if arguments else REPOSITORY / "template.yaml"
+    sys.exit(0 if check(path) else 1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,7 @@
+//! A module for each route.
+
+pub mod query;
+pub mod show;
+pub mod statement;
+pub mod top_up;
+pub mod transactions;

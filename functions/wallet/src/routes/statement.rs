@@ -1,0 +1,137 @@
+//! `GET /api/billing/wallet/statement`: the entries with their hashes, to keep and to verify.
+
+use http::{HeaderValue, StatusCode, header};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        clock::rfc3339_millis,
+        ids::{CallId, PaymentIntentId},
+        ledger::Entry,
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer, respond},
+    },
+    store::ledger::StatementError,
+};
+
+use super::query::Query;
+use crate::Deps;
+
+/// The most entries an answer holds.
+pub const MOST_ENTRIES: usize = 10_000;
+/// The period when none is asked for.
+const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// The columns of the CSV form: the fields of an entry, hashed ones in the order of the hash.
+pub const COLUMNS: [&str; 15] = [
+    "previous_hash",
+    "org_id",
+    "entry_key",
+    "seq",
+    "type",
+    "direction",
+    "amount_pence",
+    "balance_before_pence",
+    "balance_after_pence",
+    "call_id",
+    "stripe_payment_intent_id",
+    "tariff_version",
+    "description",
+    "created_at",
+    "hash",
+];
+
+/// All movements of a period, oldest first, with the hashes that chain them.
+///
+/// # Errors
+/// When a query value is not usable, the period holds too much, or the store does not answer.
+pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
+    let query = Query::parse(query, &["from", "to", "format"])?;
+    let now = deps.world.clock.now();
+    let to = query.get("to").map_or(Ok(now), |text| instant("to", text, 1))?;
+    let from = query.get("from").map_or(Ok(to - DEFAULT_PERIOD), |text| instant("from", text, 0))?;
+    if from >= to {
+        return Err(Problem::new(Code::InvalidValue).saying("from must lie before to."));
+    }
+    let wallet = deps.wallets.ensure(caller.org).await?;
+    let last_seq = wallet.ledger.seq;
+    let entries = deps
+        .ledger
+        .statement(caller.org, last_seq, from, to, MOST_ENTRIES)
+        .await
+        .map_err(|error| match error {
+            StatementError::TooMany { .. } => Problem::new(Code::PeriodTooLarge),
+            StatementError::Store(error) => error.into(),
+        })?;
+    match query.get("format").unwrap_or("json") {
+        "json" => Ok(json_answer(StatusCode::OK, &json_form(caller, from, to, &entries))),
+        "csv" => csv_form(&entries),
+        _ => Err(Problem::new(Code::InvalidValue).saying("format is json or csv.")),
+    }
+}
+
+fn json_form(caller: &Caller, from: Timestamp, to: Timestamp, entries: &[Entry]) -> Value {
+    json!({
+        "org_id": caller.org,
+        "from": rfc3339_millis(from),
+        "to": rfc3339_millis(to),
+        "entries": entries.iter().map(|entry| COLUMNS.into_iter().zip(fields(entry)).collect()).collect::<Vec<Value>>(),
+    })
+}
+
+fn csv_form(entries: &[Entry]) -> Result<Response<Body>, Problem> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = writer.write_record(COLUMNS).and_then(|()| {
+        entries.iter().try_for_each(|entry| {
+            writer.write_record(fields(entry).map(|field| match field {
+                Value::String(text) => text,
+                Value::Null => String::new(),
+                other => other.to_string(),
+            }))
+        })
+    });
+    let bytes = written.map_err(|error| Problem::internal(&error)).and_then(|()| {
+        writer.into_inner().map_err(|error| Problem::internal(error.error()))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| Problem::internal(&error))?;
+    let mut response = respond(StatusCode::OK, "text/csv; charset=utf-8", text);
+    let name = HeaderValue::from_static("attachment; filename=\"statement.csv\"");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+fn fields(entry: &Entry) -> [Value; 15] {
+    [
+        json!(entry.previous_hash),
+        json!(entry.org_id),
+        json!(entry.entry_key),
+        json!(entry.seq),
+        json!(entry.kind.as_str()),
+        json!(entry.direction.as_str()),
+        json!(entry.amount.pence()),
+        json!(entry.balance_before.pence()),
+        json!(entry.balance_after.pence()),
+        json!(entry.call_id.as_ref().map(CallId::as_str)),
+        json!(entry.payment_intent.as_ref().map(PaymentIntentId::as_str)),
+        json!(entry.tariff.map(u32::from)),
+        json!(entry.description),
+        json!(rfc3339_millis(entry.created_at)),
+        json!(entry.hash),
+    ]
+}
+
+/// An instant, or a day in UTC; `plus_days` later, so that a last day is included.
+fn instant(name: &str, text: &str, plus_days: i64) -> Result<Timestamp, Problem> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    let midnight = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    let day = midnight.map(|midnight| midnight.timestamp() + SignedDuration::from_hours(24_i64.saturating_mul(plus_days)));
+    day.ok_or_else(|| {
+        let detail = format!("{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z).");
+        Problem::new(Code::InvalidValue).saying(detail)
+    })
+}

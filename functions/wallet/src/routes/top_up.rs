@@ -1,0 +1,140 @@
+//! `POST /api/billing/wallet/topup`.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{amount::Amount, ids::CustomerId},
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer},
+    },
+    providers::stripe::{CheckoutSession, StripeError, TopUp},
+};
+
+use crate::Deps;
+
+const LARGEST_BODY: usize = 16 * 1024;
+/// How long an open session is answered again.
+const SESSION_LASTS: SignedDuration = SignedDuration::from_mins(10);
+
+/// Makes a Checkout session, and answers where to pay. A double click makes one: an open session of the same org,
+/// user, amount and path from the last ten minutes is answered again, and two at once have one idempotency key.
+///
+/// # Errors
+/// When the caller may not pay, the amount or path is not usable, or Stripe or the store does not answer.
+pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+    caller.may_change()?;
+    let bytes: &[u8] = body;
+    if bytes.len() > LARGEST_BODY {
+        return Err(Problem::new(Code::BodyTooLarge));
+    }
+    let body: Value = serde_json::from_slice(bytes).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    if !body.is_object() {
+        return Err(Problem::new(Code::InvalidBody));
+    }
+    let amount = amount(&body["amount_pence"], deps.top_up_limits)?;
+    let path = return_path(&body["return_url"])?;
+    let customer = customer(deps, caller).await?;
+    let fingerprint = fingerprint(caller, amount, &path);
+    let now = deps.world.clock.now();
+    let newest = deps.stripe.newest_session(&customer, &fingerprint).await.map_err(stripe_problem)?;
+    if let Some(url) = newest.as_ref().filter(|session| is_current(session, now)).and_then(|session| session.url.clone()) {
+        return Ok(json_answer(StatusCode::OK, &json!({ "url": url })));
+    }
+    let after = newest.map_or_else(|| "none".to_owned(), |session| session.id.to_string());
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let back = |outcome: &str| format!("{}{path}{separator}topup={outcome}", deps.dashboard_origin);
+    let session = deps
+        .stripe
+        .create_session(&TopUp {
+            customer: &customer,
+            amount,
+            success_url: &back("success"),
+            cancel_url: &back("cancelled"),
+            fingerprint: &fingerprint,
+            idempotency_key: &format!("topup-{fingerprint}-after-{after}"),
+        })
+        .await
+        .map_err(stripe_problem)?;
+    let url = session.url.ok_or_else(|| Problem::new(Code::PaymentProviderUnavailable))?;
+    tracing::info!(org_id = %caller.org, session_id = %session.id, pence = amount.pence(), "a top-up was begun");
+    Ok(json_answer(StatusCode::OK, &json!({ "url": url })))
+}
+
+/// The org's customer at Stripe, noted on our side before anything can be charged to it.
+async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
+    let wallet = deps.wallets.ensure(caller.org).await?;
+    if let Some(customer) = wallet.stripe_customer {
+        return Ok(customer);
+    }
+    let made = deps.stripe.create_customer(caller.org).await.map_err(stripe_problem)?;
+    deps.customers.add(&made, caller.org).await?;
+    Ok(deps.wallets.note_customer(caller.org, &made).await?)
+}
+
+fn is_current(session: &CheckoutSession, now: Timestamp) -> bool {
+    let age = now.as_second().saturating_sub(session.created);
+    session.status.as_deref() == Some("open") && age < SESSION_LASTS.as_secs()
+}
+
+/// What makes two top-ups the same.
+fn fingerprint(caller: &Caller, amount: Amount, path: &str) -> String {
+    let text = format!("{}\n{}\n{}\n{path}", caller.org, caller.user, amount.pence());
+    hex::encode(digest(&SHA256, text.as_bytes()))
+}
+
+/// Whole pence within the limits; each fault has its own sentence.
+fn amount(value: &Value, (least, most): (Amount, Amount)) -> Result<Amount, Problem> {
+    let refuse = |detail: String| Err(Problem::new(Code::InvalidAmount).saying(detail));
+    let number = match value {
+        Value::Null => return refuse("amount_pence is missing: how many pence to top up.".into()),
+        Value::Number(number) => number,
+        Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            return refuse("amount_pence must be a number, in whole pence: 2500 for £25.".into());
+        }
+    };
+    let too_large = || refuse(format!("amount_pence is more than the largest top-up, {} ({most}).", most.pence()));
+    let Some(pence) = number.as_i64() else {
+        return match number.as_u64() {
+            Some(_) => too_large(),
+            None => refuse("amount_pence must be whole pence, without a fraction: 2500 for £25.".into()),
+        };
+    };
+    match Amount::try_from(pence) {
+        Ok(amount) if amount < least => {
+            refuse(format!("amount_pence is less than the smallest top-up, {} ({least}).", least.pence()))
+        }
+        Ok(amount) if amount <= most => Ok(amount),
+        Ok(_) => too_large(),
+        Err(_) if pence < 0 => refuse("amount_pence is negative; a top-up adds money.".into()),
+        Err(_) => too_large(),
+    }
+}
+
+/// A path on the dashboard's own origin. Anything that a browser could take for another host is refused.
+fn return_path(value: &Value) -> Result<String, Problem> {
+    const DEFAULT: &str = "/dashboard/wallet";
+    let path = match value {
+        Value::Null => return Ok(DEFAULT.to_owned()),
+        Value::String(path) => path,
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => "",
+    };
+    let is_plain = path.bytes().all(|c| c.is_ascii_graphic() && !matches!(c, b'\\' | b'#' | b'"' | b'<' | b'>'));
+    let is_path = path.starts_with('/') && !path.starts_with("//");
+    if is_path && is_plain && path.len() <= 500 {
+        Ok(path.to_owned())
+    } else {
+        Err(Problem::new(Code::InvalidValue).saying("return_url is a path on the dashboard, such as /dashboard/wallet."))
+    }
+}
+
+fn stripe_problem(error: StripeError) -> Problem {
+    if error.is_transient() {
+        Problem::new(Code::PaymentProviderUnavailable).because(&error)
+    } else {
+        Problem::internal(&error)
+    }
+}

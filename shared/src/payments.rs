@@ -1,0 +1,331 @@
+//! Money in and back by card: each payment is credited once, from what Stripe received, and each refund and each
+//! movement of a dispute is booked once. Used by the webhook; events only say which payment to look at.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::{
+    alarm,
+    charging::FollowUp,
+    domain::{
+        amount::Amount,
+        clock::Clock,
+        ids::{OrgId, PaymentIntentId},
+        ledger::{Direction, Entry, Posting, Reason},
+        wallet::Wallet,
+    },
+    providers::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment},
+    store::{
+        Dynamo, StoreError,
+        customers::Customers,
+        ledger::Ledger,
+        wallets::{BookError, Wallets},
+    },
+};
+
+/// How long one payment may be tried again when others change the same wallet.
+const BUDGET: SignedDuration = SignedDuration::from_secs(8);
+const PAUSE_MILLIS: u64 = 15;
+
+/// Everything that booking payments needs.
+#[derive(Debug)]
+pub struct Payments {
+    /// The money.
+    pub wallets: Wallets,
+    /// What is booked already.
+    pub ledger: Ledger,
+    /// Whose a payment is.
+    pub customers: Customers,
+    /// Who received it.
+    pub stripe: Stripe,
+    /// What follows.
+    pub follow_up: FollowUp,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+}
+
+/// What became of news about a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Something was booked.
+    Booked,
+    /// All of it was booked before.
+    Repeated,
+    /// There is nothing to book, now.
+    Nothing,
+    /// It is not ours to book, for this reason. A person must look.
+    DeadLetter(&'static str),
+}
+
+/// Why news about a payment could not be dealt with. It is to be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum PaymentError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Stripe did not answer.
+    #[error(transparent)]
+    Stripe(#[from] StripeError),
+}
+
+impl Payments {
+    /// Puts it together.
+    pub fn new(db: &Dynamo, stripe: Stripe, follow_up: FollowUp, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            wallets: Wallets::new(db.clone()),
+            ledger: Ledger::new(db.clone()),
+            customers: Customers::new(db.clone()),
+            stripe,
+            follow_up,
+            db: db.clone(),
+            clock,
+        }
+    }
+
+    /// Credits a payment that Stripe says was made; asks Stripe what was received.
+    ///
+    /// # Errors
+    /// When Stripe, the store or the queue does not do its part.
+    pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Fate, PaymentError> {
+        match self.stripe.payment(id).await {
+            Ok(payment) => self.received(&payment).await,
+            Err(StripeError::NotFound) => Ok(Fate::DeadLetter("Stripe does not know this payment")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Credits a payment, once, however many events describe it.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn received(&self, payment: &PaymentIntent) -> Result<Fate, PaymentError> {
+        if payment.status != "succeeded" {
+            return Ok(Fate::Nothing);
+        }
+        let (org, amount) = match self.whose(payment).await? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+        };
+        self.wallets.ensure(org).await?;
+        let fate = self.book_all(org, &[top_up(&payment.id, amount)]).await?;
+        self.keep_card(org, payment).await?;
+        Ok(fate)
+    }
+
+    /// Books what was refunded and disputed of a payment, object by object, as Stripe lists it now.
+    ///
+    /// # Errors
+    /// When Stripe, the store or the queue does not do its part.
+    pub async fn reversed(&self, payment: &Payment) -> Result<Fate, PaymentError> {
+        let id = match payment {
+            Payment::Intent(id) => Some(id.clone()),
+            Payment::Charge(charge) => match self.stripe.payment_of_charge(charge).await {
+                Ok(found) => found,
+                Err(StripeError::NotFound) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let Some(id) = id else { return Ok(Fate::DeadLetter("no payment belongs to this charge")) };
+        let payment = match self.stripe.payment(&id).await {
+            Ok(payment) => payment,
+            Err(StripeError::NotFound) => return Ok(Fate::DeadLetter("Stripe does not know this payment")),
+            Err(error) => return Err(error.into()),
+        };
+        let (org, amount) = match self.whose(&payment).await? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+        };
+        let (refunds, disputes) =
+            futures::future::try_join(self.stripe.refunds(&id), self.stripe.disputes(&id)).await?;
+        if disputes.iter().flat_map(|dispute| &dispute.balance_transactions).any(|moved| moved.currency != "gbp") {
+            return Ok(Fate::DeadLetter("a dispute moved another currency than pounds"));
+        }
+        self.wallets.ensure(org).await?;
+        // One whose payment was never credited books the top-up first.
+        let mut movements = vec![top_up(&id, amount)];
+        movements.extend(movements_of(&id, &refunds, &disputes));
+        self.book_all(org, &movements).await
+    }
+
+    /// Whose a payment is and how much was received; or why it is not ours to credit.
+    async fn whose(
+        &self,
+        payment: &PaymentIntent,
+    ) -> Result<Result<(OrgId, Amount), &'static str>, StoreError> {
+        if !self.stripe.is_ours(payment) {
+            return Ok(Err("the payment does not bear this environment's mark"));
+        }
+        if payment.currency != "gbp" {
+            return Ok(Err("the payment is not in pounds"));
+        }
+        let Some(customer) = &payment.customer else { return Ok(Err("the payment has no customer")) };
+        let Some(org) = self.customers.org(customer.id()).await? else {
+            return Ok(Err("the payment's customer is not one of ours"));
+        };
+        Ok(match Amount::try_from(payment.amount_received) {
+            Ok(amount) if !amount.is_zero() => Ok((org, amount)),
+            Ok(_) | Err(_) => Err("the payment's amount is not one we can credit"),
+        })
+    }
+
+    /// Books whatever of `movements` is not booked yet, in their order; each rests on a fresh read.
+    async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Fate, PaymentError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        let mut fate = Fate::Repeated;
+        loop {
+            // The wallet first: whatever is booked after this read moves its ledger, and the write is refused.
+            let wallet = self.wallets.existing(org).await?;
+            let booked = self.booked(org, movements).await?;
+            let Some((movement, amount)) = next_movement(movements, &booked) else {
+                self.follow_up.after(&wallet).await?;
+                return Ok(fate);
+            };
+            if amount < movement.amount {
+                alarm!("reversal_beyond_payment", org_id = %org, entry_key = %movement.reason.key(),
+                    pence = movement.amount.pence(), booked_pence = amount.pence(),
+                    "more was refunded or disputed than the payment credited");
+            }
+            match self.book(&wallet, movement, amount).await {
+                Ok(()) => fate = Fate::Booked,
+                Err(BookError::Moved | BookError::AlreadyBooked) if self.clock.now() < give_up_at => {
+                    self.db.pause(PAUSE_MILLIS).await;
+                }
+                Err(BookError::Moved | BookError::AlreadyBooked) => {
+                    return Err(StoreError::Contended { what: "the wallet" }.into());
+                }
+                Err(BookError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn booked(&self, org: OrgId, movements: &[Movement]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let keys: Vec<_> = movements.iter().map(|movement| movement.reason.key()).collect();
+        futures::future::try_join_all(keys.iter().map(|key| self.ledger.get(org, key))).await
+    }
+
+    async fn book(&self, wallet: &Wallet, movement: &Movement, amount: Amount) -> Result<(), BookError> {
+        let posting = Posting {
+            reason: movement.reason.clone(),
+            amount,
+            description: movement.description.to_owned(),
+            at: self.clock.now(),
+        };
+        let after = self.wallets.book(wallet, &posting).await?;
+        tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
+        self.follow_up.after(&after).await.map_err(BookError::Store)
+    }
+
+    /// Remembers the card that may be charged again.
+    async fn keep_card(&self, org: OrgId, payment: &PaymentIntent) -> Result<(), StoreError> {
+        match (&payment.payment_method, payment.setup_future_usage.as_deref()) {
+            (Some(method), Some("off_session")) => self.wallets.note_payment_method(org, method.id()).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A movement that Stripe says happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Movement {
+    reason: Reason,
+    amount: Amount,
+    description: &'static str,
+    wanted: Wanted,
+}
+
+/// Whether a movement is to be booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Yes.
+    Always,
+    /// No; if it was booked before, it counts.
+    Never,
+    /// To undo this one, if that was booked.
+    ToUndo(Reason),
+}
+
+fn top_up(id: &PaymentIntentId, amount: Amount) -> Movement {
+    let reason = Reason::TopUp { payment_intent: id.clone() };
+    Movement { reason, amount, description: "Top-up by card", wanted: Wanted::Always }
+}
+
+/// Refunds and disputes as movements: what takes money first, then what gives it back.
+fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) -> Vec<Movement> {
+    let mut movements = Vec::new();
+    for refund in refunds {
+        let Ok(amount) = Amount::try_from(refund.amount) else { continue };
+        let reason = Reason::Refund { refund: refund.id.clone(), payment_intent: id.clone() };
+        let taken = |wanted| Movement { reason: reason.clone(), amount, description: "Refund to card", wanted };
+        match refund.status.as_deref() {
+            Some("failed" | "canceled") => {
+                movements.push(taken(Wanted::Never));
+                movements.push(Movement {
+                    reason: Reason::RefundFailed { refund: refund.id.clone(), payment_intent: id.clone() },
+                    amount,
+                    description: "Refund to card failed",
+                    wanted: Wanted::ToUndo(reason.clone()),
+                });
+            }
+            // The customer has still to act: nothing has moved.
+            Some("requires_action") => {}
+            _ => movements.push(taken(Wanted::Always)),
+        }
+    }
+    // An inquiry (`warning_…`) has no balance transactions, and so moves nothing.
+    for dispute in disputes {
+        for moved in &dispute.balance_transactions {
+            let is_taken = moved.amount < 0;
+            let Ok(amount) = Amount::try_from(moved.amount.saturating_abs()) else { continue };
+            movements.push(Movement {
+                reason: Reason::Dispute {
+                    dispute: dispute.id.clone(),
+                    balance_transaction: moved.id.clone(),
+                    payment_intent: id.clone(),
+                    direction: if is_taken { Direction::Debit } else { Direction::Credit },
+                },
+                amount,
+                description: if is_taken { "Disputed by the card's bank" } else { "Dispute decided for you" },
+                wanted: Wanted::Always,
+            });
+        }
+    }
+    movements.sort_by_key(|movement| movement.reason.direction() == Direction::Credit);
+    movements
+}
+
+/// The first movement that is not booked and has something to book, and how much.
+///
+/// Refunds and disputes together never take more than the payment credited, nor give back more than was taken.
+fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Option<(&'a Movement, Amount)> {
+    let is_top_up = |entry: &Entry| entry.entry_key.as_str().starts_with("topup#");
+    let mut credited = Amount::ZERO;
+    let mut taken = Amount::ZERO;
+    let mut given_back = Amount::ZERO;
+    for entry in booked.iter().flatten() {
+        match entry.direction {
+            Direction::Credit if is_top_up(entry) => credited = credited.plus(entry.amount),
+            Direction::Credit => given_back = given_back.plus(entry.amount),
+            Direction::Debit => taken = taken.plus(entry.amount),
+        }
+    }
+    let entry_of = |reason: &Reason| {
+        let key = reason.key();
+        booked.iter().flatten().find(|entry| entry.entry_key == key)
+    };
+    movements.iter().zip(booked).filter(|(_, entry)| entry.is_none()).find_map(|(movement, _)| {
+        let amount = match (&movement.wanted, &movement.reason, movement.reason.direction()) {
+            (Wanted::Never, _, _) => Amount::ZERO,
+            (Wanted::ToUndo(reason), _, _) => entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount),
+            (Wanted::Always, Reason::TopUp { .. }, _) => movement.amount,
+            (Wanted::Always, _, Direction::Debit) => {
+                movement.amount.min(credited.plus(given_back).minus_or_zero(taken))
+            }
+            (Wanted::Always, _, Direction::Credit) => movement.amount.min(taken.minus_or_zero(given_back)),
+        };
+        (!amount.is_zero()).then_some((movement, amount))
+    })
+}
+
+#[cfg(test)]
+mod tests;
