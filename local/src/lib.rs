@@ -6,3 +6,4 @@ pub mod queue;
 pub mod sandbox;
 pub mod stack;
 pub mod template;
+pub mod token;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 use dynoxide::Database;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Context, RequestExt};
 use shared::{
@@ -122,7 +122,7 @@ impl Stack {
     /// When template, settings or database are not usable.
     pub async fn build(plan: Plan) -> Result<Self, StackError> {
         let template = Template::read(&plan.environment)?;
-        let (aws, _) = transport(&plan, &template)?;
+        let aws = transport(&plan, &template)?;
         for table in &template.tables {
             aws.create_table(table).await.map_err(StackError::Database)?;
         }
@@ -210,13 +210,13 @@ impl Stack {
 
     /// Posts what a step of the Vapi sandbox leads to.
     pub async fn post_vapi(&self, post: vapi::Post) {
-        let answer = tokio::time::timeout(VAPI_PATIENCE, self.request(copy_of(&post.request))).await.ok();
+        let answer = tokio::time::timeout(VAPI_PATIENCE, self.request(post.request.clone())).await.ok();
         self.vapi.posted(post, answer.as_ref());
     }
 
     /// Posts what a step of the Stripe sandbox leads to.
     pub async fn post_stripe(&self, post: stripe::Post) {
-        let answer = self.request(copy_of(&post.request)).await;
+        let answer = self.request(post.request.clone()).await;
         self.stripe.posted(post, Some(&answer));
     }
 
@@ -250,7 +250,7 @@ impl Stack {
     }
 }
 
-fn transport(plan: &Plan, template: &Template) -> Result<(Transport, Queues), StackError> {
+fn transport(plan: &Plan, template: &Template) -> Result<Transport, StackError> {
     let open = |db: Result<Database, dynoxide::DynoxideError>| {
         db.map_err(|error| StackError::Database(error.to_string()))
     };
@@ -259,18 +259,16 @@ fn transport(plan: &Plan, template: &Template) -> Result<(Transport, Queues), St
     };
     Ok(match &plan.storage {
         Storage::Memory => {
-            let queues = queues(None);
-            (Transport::memory(open(Database::memory())?, queues.clone()), queues)
+            Transport::memory(open(Database::memory())?, queues(None))
         }
         Storage::Folder(folder) => {
             let path = folder.join("voxanne.db");
             let db = open(Database::new(&path.to_string_lossy()))?;
             let queues = queues(Some(db.clone()));
-            (Transport::disk(db, queues.clone()), queues)
+            Transport::disk(db, queues)
         }
         Storage::Elsewhere(url) => {
-            let queues = queues(None);
-            (Transport::elsewhere(url.clone(), queues.clone()), queues)
+            Transport::elsewhere(url.clone(), queues(None))
         }
     })
 }
@@ -324,14 +322,6 @@ fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>) -> Http {
     }))
 }
 
-fn copy_of(request: &Request<Bytes>) -> Request<Bytes> {
-    let mut copy = Request::new(request.body().clone());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
 fn lambda_request(request: Request<Bytes>, request_id: &str) -> lambda_http::Request {
     let mut context = Context::default();
     request_id.clone_into(&mut context.request_id);
@@ -355,13 +345,6 @@ fn is_match(pattern: &str, path: &str) -> bool {
             _ => return false,
         }
     }
-}
-
-/// An answer with a status alone.
-pub fn empty(status: StatusCode) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status;
-    response
 }
 
 /// A time that all tests start at.

@@ -238,6 +238,61 @@ impl Harness {
     }
 }
 
+impl Harness {
+    /// A token of the clinic's owner.
+    pub fn owner(&self) -> String {
+        self.token(ORG, "owner")
+    }
+
+    /// A token.
+    pub fn token(&self, org: OrgId, role: &str) -> String {
+        local::token::issue(org, role, self.clock.now()).expect("a token")
+    }
+
+    /// Asks the dashboard's API.
+    pub async fn get(&self, path: &str, token: &str) -> (u16, Value) {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
+        parts(&self.send(request.expect("a request")).await)
+    }
+
+    /// Posts to the dashboard's API.
+    pub async fn post(&self, path: &str, token: &str, body: impl Into<Bytes>) -> (u16, Value) {
+        let request = Request::post(path).header("authorization", format!("Bearer {token}")).body(body.into());
+        parts(&self.send(request.expect("a request")).await)
+    }
+
+    /// Begins a top-up of the clinic's; answers its Checkout session.
+    pub async fn begin_top_up(&self, pence: u32) -> String {
+        let body = json!({ "amount_pence": pence }).to_string();
+        let (status, answer) = self.post("/api/billing/wallet/topup", &self.owner(), body).await;
+        assert_eq!(status, 200, "{answer}");
+        let url = answer["url"].as_str().expect("an address");
+        url.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// Tops the clinic's wallet up by card; answers the payment.
+    pub async fn pay(&self, pence: u32) -> String {
+        let session = self.begin_top_up(pence).await;
+        self.stack.stripe.act(&session, local::sandbox::stripe::Act::Pay).expect("the session is open");
+        self.pass(0).await;
+        self.stack.stripe.object(&session).expect("the session")["payment_intent"].as_str().expect("paid").to_owned()
+    }
+
+    /// Asks the Stripe sandbox's REST API, as somebody at the Stripe dashboard would.
+    pub fn stripe_post(&self, path: &str, form: &str) -> Value {
+        let request = Request::post(format!("http://api.stripe.sandbox{path}"))
+            .header("authorization", "Bearer sk_test_sandbox")
+            .body(Bytes::from(form.to_owned()));
+        parts(&self.stack.stripe.answer(&request.expect("a request"))).1
+    }
+
+    /// Posts a body to `/api/webhooks/stripe`, signed.
+    pub async fn stripe(&self, body: &Value) -> (u16, Value) {
+        let request = self.stack.stripe.signed(&body.to_string());
+        parts(&self.send(request).await)
+    }
+}
+
 /// The status and JSON body of an answer.
 pub fn parts(response: &Response<Bytes>) -> (u16, Value) {
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))

@@ -292,7 +292,8 @@ impl Stripe {
         let is_same = |session: &CheckoutSession| {
             session.metadata.get(FINGERPRINT).is_some_and(|other| other == fingerprint)
         };
-        Ok(found.data.into_iter().filter(is_same).max_by_key(|session| session.created))
+        // Lists answer the newest first.
+        Ok(found.data.into_iter().find(is_same))
     }
 
     /// Makes a Checkout session for a top-up. The card may be kept for later; the payment carries our mark.
