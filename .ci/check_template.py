@@ -3,8 +3,9 @@
 
     check_template.py [TEMPLATE]
 
-Needs the packages that .ci/run installs (aws-sam-cli, cfn-lint) in the Python that runs it, but no AWS account.
-Prints a line for each check passed and a sentence for each fault, and exits with 1 if there is a fault.
+Needs the packages that .ci/run installs (aws-sam-cli, cfn-lint) in the Python that runs it, but no AWS
+account. Prints a line for each check passed and a sentence for each fault, and exits with 1 if there is a
+fault.
 
 The house rules read the translated template, in which SAM's globals, events and policy templates have
 become plain CloudFormation: however a permission or a timeout was written, it is found in one form.
@@ -169,12 +170,17 @@ def run_tool(name, *arguments):
         return subprocess.run([tool, *arguments], env=environment, capture_output=True, text=True)
 
 
+def one_line(text):
+    """A tool's output as one line, because each fault is one."""
+    return " ".join(text.split())
+
+
 def sam_validate(path, *options):
     """Faults that `sam validate` finds with these options."""
     result = run_tool("sam", "validate", "--template-file", str(path), "--region", REGION, *options)
     if result.returncode == 0:
         return []
-    return [f"it refuses the template: {(result.stdout + result.stderr).strip()}"]
+    return [f"it refuses the template: {one_line(result.stdout + result.stderr)}"]
 
 
 def cfn_lint(template):
@@ -188,8 +194,8 @@ def cfn_lint(template):
     try:
         matches = json.loads(result.stdout)
     except ValueError:
-        return [f"cfn-lint did not run: {(result.stdout + result.stderr).strip()}"]
-    return [f"cfn-lint {m['Rule']['Id']} at {lint_place(m)}: {m['Message']}" for m in matches]
+        return [f"it did not run: {one_line(result.stdout + result.stderr)}"]
+    return [f"{m['Rule']['Id']} at {lint_place(m)}: {m['Message']}" for m in matches]
 
 
 def lint_place(match):
@@ -272,7 +278,7 @@ def cron_problem(fields):
         return f"cron takes six fields with one space between them, not {len(fields)}"
     for field, (name, low, high, others) in zip(fields, CRON_FIELDS):
         if not all(is_cron_item(item, low, high, others) for item in field.split(",")):
-            return f"{field!r} is not a {name} (numbers go from {low} to {high})"
+            return f"its field for {name} cannot be {field!r} (numbers go from {low} to {high})"
     if (fields[2] == "?") == (fields[4] == "?"):
         return "exactly one of day of month and day of week must be ?"
     return None
@@ -410,7 +416,7 @@ def log_retention(template):
     for name, function in template.of_type("AWS::Lambda::Function"):
         group = referred_to(function.get("LoggingConfig", {}).get("LogGroup"))
         if group not in groups:
-            faults.append(f"{name} has no LoggingConfig.LogGroup that is a !Ref to a log group in here.")
+            faults.append(f"{name} has no LoggingConfig with a !Ref to a log group of this template.")
         elif "RetentionInDays" not in groups[group]:
             faults.append(f"{name}'s log group {group} has no RetentionInDays.")
     return faults
@@ -448,7 +454,8 @@ def check(path):
     try:
         template = load(path)
     except Exception as error:  # Whatever a broken template makes the translator raise is the finding.
-        return report("translation to CloudFormation", [f"it fails, so nothing else can be checked: {error!r}"])
+        problem = one_line(f"{type(error).__name__}: {error}")
+        return report("translation to CloudFormation", [f"nothing else can be checked, it fails with {problem}"])
     passed.append(report("translation to CloudFormation", []))
     passed += [report(title, faults_of(template)) for title, faults_of in TRANSLATED_CHECKS]
     return all(passed)

@@ -1,9 +1,14 @@
 //! What stands in for AWS and the vendors: for `cargo run`, and for the tests.
 
+pub mod alarms;
 pub mod aws;
 pub mod clock;
+pub mod demo_clinic;
+pub mod gateway;
 pub mod queue;
+pub mod running;
 pub mod sandbox;
 pub mod stack;
+pub mod statement;
 pub mod template;
 pub mod token;

@@ -60,6 +60,8 @@ pub struct Plan {
     pub address: String,
     /// Settings beside the usual ones.
     pub settings: Vec<(String, String)>,
+    /// The way to real vendors, where any is real.
+    pub network: Option<Http>,
 }
 
 /// The secrets of the sandboxes. They guard nothing.
@@ -130,15 +132,17 @@ impl Stack {
             api_key: VAPI_KEY.into(),
             webhook_secret: VAPI_SECRET.into(),
             control_base: format!("http://{}", plan.address),
+            kept_in: kept_in(&plan, "vapi.json"),
         };
         let vapi = Arc::new(VapiSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
         let settings = stripe::Settings {
             api_key: STRIPE_KEY.into(),
             webhook_secret: STRIPE_SECRET.into(),
             page_base: format!("http://{}", plan.address),
+            kept_in: kept_in(&plan, "stripe.json"),
         };
         let stripe = Arc::new(StripeSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
-        let world = world(&plan, &aws, vendors(&vapi, &stripe));
+        let world = world(&plan, &aws, vendors(&vapi, &stripe, plan.network.clone()));
         let functions = Functions {
             vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
             call_meter: call_meter::Deps::new(&world)?,
@@ -273,6 +277,14 @@ fn transport(plan: &Plan, template: &Template) -> Result<Transport, StackError> 
     })
 }
 
+/// The file that a sandbox's state outlives the process in, where the data lies in a folder.
+fn kept_in(plan: &Plan, name: &str) -> Option<PathBuf> {
+    match &plan.storage {
+        Storage::Folder(folder) => Some(folder.join(name)),
+        Storage::Memory | Storage::Elsewhere(_) => None,
+    }
+}
+
 fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -304,11 +316,11 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
     world
 }
 
-/// The vendors' HTTP: each host to its sandbox.
-fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>) -> Http {
+/// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.
+fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>, network: Option<Http>) -> Http {
     let (vapi, stripe) = (Arc::clone(vapi), Arc::clone(stripe));
     Http::Sandbox(Arc::new(move |request: Request<Bytes>| {
-        let (vapi, stripe) = (Arc::clone(&vapi), Arc::clone(&stripe));
+        let (vapi, stripe, network) = (Arc::clone(&vapi), Arc::clone(&stripe), network.clone());
         Box::pin(async move {
             tokio::task::yield_now().await;
             let is_control = request.uri().path().starts_with("/_sandbox/vapi/control/");
@@ -316,7 +328,10 @@ fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>) -> Http {
                 _ if is_control => Ok(vapi.answer(&request)),
                 Some("api.vapi.sandbox") => Ok(vapi.answer(&request)),
                 Some("api.stripe.sandbox") => Ok(stripe.answer(&request)),
-                _ => Err(HttpError::Connection("no sandbox stands in for this host".into())),
+                _ => match network {
+                    Some(network) => network.send(request).await,
+                    None => Err(HttpError::Connection("no sandbox stands in for this host".into())),
+                },
             }
         })
     }))

@@ -86,6 +86,7 @@ impl Harness {
             entropy: Arc::new(Entropy::seeded(7)),
             address: "127.0.0.1:3000".into(),
             settings,
+            network: None,
         };
         let stack = Stack::build(plan).await.expect("the stack comes up");
         let db = stack.db();

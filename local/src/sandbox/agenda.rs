@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Things to do, in the order of their times, and of their entry within one time.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "T: Serialize + Clone", deserialize = "T: Deserialize<'de>"))]
 pub struct Agenda<T> {
+    #[serde(with = "pairs")]
     entries: BTreeMap<(Timestamp, u64), T>,
     entered: u64,
 }
@@ -32,5 +35,27 @@ impl<T> Agenda<T> {
     /// Takes out the next thing, if it is due by `now`.
     pub fn take_due(&mut self, now: Timestamp) -> Option<T> {
         if self.next_due()? <= now { self.entries.pop_first().map(|(_, what)| what) } else { None }
+    }
+}
+
+/// JSON has no keys that are pairs: the entries are written as a list.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        entries: &BTreeMap<(Timestamp, u64), T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(entries)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<(Timestamp, u64), T>, D::Error> {
+        let entries = Vec::<((Timestamp, u64), T)>::deserialize(deserializer)?;
+        Ok(entries.into_iter().collect())
     }
 }

@@ -6,12 +6,14 @@ mod page;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     domain::{clock::Clock, entropy::Entropy},
@@ -21,7 +23,10 @@ use shared::{
     },
 };
 
-use super::agenda::Agenda;
+use super::{
+    agenda::Agenda,
+    kept::{Guard, Kept},
+};
 
 /// How long a delayed payment method takes.
 const PAY_LATER: SignedDuration = SignedDuration::from_secs(60);
@@ -31,7 +36,7 @@ const RETRIES_SECS: [i64; 6] = [5, 30, 300, 3_600, 4 * 3_600, 24 * 3_600];
 /// The sandbox.
 #[derive(Debug)]
 pub struct StripeSandbox {
-    state: Mutex<State>,
+    state: Kept<State>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     settings: Settings,
@@ -46,9 +51,11 @@ pub struct Settings {
     pub webhook_secret: String,
     /// `http://127.0.0.1:3000`: where its payment page is.
     pub page_base: String,
+    /// The file its state outlives the process in.
+    pub kept_in: Option<PathBuf>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     /// Every object, by id: `cus_…`, `cs_…`, `pi_…`, `ch_…`, `re_…`, `dp_…`, `pm_…`.
     objects: BTreeMap<String, Value>,
@@ -56,10 +63,11 @@ struct State {
     order: Vec<String>,
     answered: BTreeMap<String, Answered>,
     agenda: Agenda<Task>,
+    #[serde(skip)]
     faults: Faults,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Answered {
     parameters: String,
     status: u16,
@@ -77,7 +85,7 @@ pub struct Faults {
     pub rest_is_down: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Task {
     /// A delayed payment comes in.
     PaidLater { session: String },
@@ -109,11 +117,11 @@ pub enum Act {
 impl StripeSandbox {
     /// An empty one.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
-        Self { state: Mutex::default(), clock, entropy, settings }
+        Self { state: Kept::open(settings.kept_in.clone()), clock, entropy, settings }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<'_, State> {
+        self.state.lock()
     }
 
     /// Changes what goes wrong.
@@ -142,6 +150,8 @@ impl StripeSandbox {
     pub fn step(&self) -> Option<Option<Post>> {
         let now = self.clock.now();
         let mut state = self.lock();
+        // Looked at before it is touched: what is touched is written to disk.
+        state.agenda.next_due().filter(|due| *due <= now)?;
         Some(match state.agenda.take_due(now)? {
             Task::PaidLater { session } => {
                 self.pay(&mut state, &session, "checkout.session.async_payment_succeeded");

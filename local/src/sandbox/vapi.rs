@@ -3,7 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -22,7 +23,10 @@ use shared::{
     },
 };
 
-use super::agenda::Agenda;
+use super::{
+    agenda::Agenda,
+    kept::{Guard, Kept},
+};
 
 /// How long from the answer to the first word.
 const PICK_UP: SignedDuration = SignedDuration::from_secs(1);
@@ -36,7 +40,7 @@ const MAX_RETRIES: u32 = 6;
 /// The sandbox.
 #[derive(Debug)]
 pub struct VapiSandbox {
-    state: Mutex<State>,
+    state: Kept<State>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     settings: Settings,
@@ -51,13 +55,16 @@ pub struct Settings {
     pub webhook_secret: String,
     /// `http://127.0.0.1:3000`: where its control URLs point to.
     pub control_base: String,
+    /// The file its state outlives the process in.
+    pub kept_in: Option<PathBuf>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     calls: BTreeMap<String, Call>,
     numbers: BTreeMap<String, Number>,
     agenda: Agenda<Task>,
+    #[serde(skip)]
     faults: Faults,
 }
 
@@ -75,7 +82,7 @@ pub struct Faults {
 }
 
 /// A number that was imported.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Number {
     /// E.164.
     pub number: String,
@@ -84,16 +91,16 @@ pub struct Number {
 }
 
 /// A call, as `GET /_sandbox/vapi/calls/{id}` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
     /// Its id.
     pub id: String,
     /// `inboundPhoneCall`, `webCall`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: String,
     /// `ringing`, `in-progress`, `ended`.
-    pub status: &'static str,
+    pub status: String,
     /// Our number's id.
     pub phone_number_id: Option<String>,
     /// Who talks.
@@ -101,19 +108,18 @@ pub struct Call {
     /// Who rang.
     pub from: String,
     /// When it rang.
-    #[serde(serialize_with = "instant")]
+    #[serde(with = "shared::domain::clock::millis")]
     pub created_at: Timestamp,
     /// When they began to talk.
-    #[serde(serialize_with = "instant_if_any")]
+    #[serde(with = "shared::domain::clock::millis::option")]
     pub started_at: Option<Timestamp>,
     /// When it was over.
-    #[serde(serialize_with = "instant_if_any")]
+    #[serde(with = "shared::domain::clock::millis::option")]
     pub ended_at: Option<Timestamp>,
     /// Why.
     pub ended_reason: Option<String>,
     /// How long the caller means to talk.
-    #[serde(skip)]
-    pub talk: SignedDuration,
+    pub talk_secs: i64,
     /// The limit it was given, in seconds.
     pub max_duration_secs: Option<i64>,
     /// What the caller heard, in order.
@@ -121,16 +127,6 @@ pub struct Call {
     /// How we answered the assistant-request.
     pub answer_status: Option<u16>,
     control: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn instant<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339_millis(*at))
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn instant_if_any<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.map(rfc3339_millis).serialize(serializer)
 }
 
 /// A call to be placed.
@@ -156,7 +152,7 @@ fn default_caller() -> String {
     "+447700900123".to_owned()
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Task {
     /// Ask our webhook whether the call may start.
     Ask { call: String },
@@ -165,7 +161,7 @@ enum Task {
     /// Say a hook's sentence.
     Say { call: String, sentence: String },
     /// The call ends for this reason, if it has not yet.
-    End { call: String, reason: &'static str },
+    End { call: String, reason: String },
     /// Post the report.
     Report { call: String },
     /// Post a message.
@@ -189,11 +185,11 @@ enum Then {
 impl VapiSandbox {
     /// An empty one.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
-        Self { state: Mutex::default(), clock, entropy, settings }
+        Self { state: Kept::open(settings.kept_in.clone()), clock, entropy, settings }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<'_, State> {
+        self.state.lock()
     }
 
     /// Adds a number, as if it had been imported.
@@ -205,11 +201,11 @@ impl VapiSandbox {
     /// Adds a call that is over, for look-ups.
     pub fn add_past_call(&self, id: &str, started_at: Option<Timestamp>, ended_at: Timestamp) {
         let call = Call {
-            status: "ended",
+            status: "ended".into(),
             started_at,
             ended_at: Some(ended_at),
             ended_reason: Some("customer-ended-call".into()),
-            ..self.ringing(id, "inboundPhoneCall", "+15550000000", SignedDuration::ZERO)
+            ..self.ringing(id, "inboundPhoneCall", "+15550000000", 0)
         };
         self.lock().calls.insert(id.to_owned(), call);
     }
@@ -226,7 +222,7 @@ impl VapiSandbox {
     pub fn place(&self, placing: &Placing) -> Result<String, String> {
         let now = self.clock.now();
         let id = self.entropy.uuid(now).to_string();
-        let talk = SignedDuration::from_secs(placing.talk_seconds.into());
+        let talk = i64::from(placing.talk_seconds);
         let mut state = self.lock();
         if let Some(assistant) = &placing.web_assistant_id {
             let mut call = self.ringing(&id, "webCall", &placing.from, talk);
@@ -249,11 +245,11 @@ impl VapiSandbox {
         Ok(id)
     }
 
-    fn ringing(&self, id: &str, kind: &'static str, from: &str, talk: SignedDuration) -> Call {
+    fn ringing(&self, id: &str, kind: &str, from: &str, talk_secs: i64) -> Call {
         Call {
             id: id.to_owned(),
-            kind,
-            status: "ringing",
+            kind: kind.to_owned(),
+            status: "ringing".into(),
             phone_number_id: None,
             assistant_id: None,
             from: from.to_owned(),
@@ -261,7 +257,7 @@ impl VapiSandbox {
             started_at: None,
             ended_at: None,
             ended_reason: None,
-            talk,
+            talk_secs,
             max_duration_secs: None,
             heard: Vec::new(),
             answer_status: None,
@@ -284,9 +280,11 @@ impl VapiSandbox {
     pub fn step(&self) -> Option<Option<Post>> {
         let now = self.clock.now();
         let mut state = self.lock();
+        // Looked at before it is touched: what is touched is written to disk.
+        state.agenda.next_due().filter(|due| *due <= now)?;
         let task = state.agenda.take_due(now)?;
         Some(match task {
-            Task::Ask { call } => self.ask(&state, &call),
+            Task::Ask { call } => self.ask(&mut state, &call),
             Task::Start { call } => {
                 self.start(&mut state, &call, now);
                 None
@@ -298,7 +296,7 @@ impl VapiSandbox {
                 None
             }
             Task::End { call, reason } => {
-                self.end(&mut state, &call, reason, now);
+                self.end(&mut state, &call, &reason, now);
                 None
             }
             Task::Report { call } => {
@@ -329,7 +327,7 @@ impl VapiSandbox {
         }
     }
 
-    fn ask(&self, state: &State, id: &str) -> Option<Post> {
+    fn ask(&self, state: &mut State, id: &str) -> Option<Post> {
         let call = state.calls.get(id)?;
         let number = state.numbers.get(call.phone_number_id.as_deref()?)?;
         let body = json!({"message": {
@@ -356,7 +354,7 @@ impl VapiSandbox {
             .unwrap_or_default();
         if let Some(sentence) = body["error"].as_str() {
             call.heard.push(sentence.to_owned());
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-returned-error" });
+            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-returned-error".into() });
         } else if let Some(assistant) = body["assistantId"].as_str() {
             call.assistant_id = Some(assistant.to_owned());
             let overrides = &body["assistantOverrides"];
@@ -370,22 +368,22 @@ impl VapiSandbox {
             state.agenda.enter(now + PICK_UP, Task::Start { call: id.to_owned() });
         } else if let Some(number) = fallback {
             call.heard.push(format!("(put through to {number})"));
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed" });
+            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
         } else {
             call.heard.push("Sorry, an error occurred.".to_owned());
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed" });
+            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
         }
     }
 
     fn start(&self, state: &mut State, id: &str, now: Timestamp) {
         let Some(call) = state.calls.get_mut(id).filter(|call| call.status == "ringing") else { return };
-        call.status = "in-progress";
+        call.status = "in-progress".into();
         call.started_at = Some(now);
         call.heard.push("Hello, how can I help you?".to_owned());
         let limit = SignedDuration::from_secs(call.max_duration_secs.unwrap_or(DEFAULT_MAX_SECS));
-        let (talk, call) = (call.talk, call.clone());
-        state.agenda.enter(now + talk, Task::End { call: id.to_owned(), reason: "customer-ended-call" });
-        state.agenda.enter(now + limit, Task::End { call: id.to_owned(), reason: "exceeded-max-duration" });
+        let (talk, call) = (SignedDuration::from_secs(call.talk_secs), call.clone());
+        state.agenda.enter(now + talk, Task::End { call: id.to_owned(), reason: "customer-ended-call".into() });
+        state.agenda.enter(now + limit, Task::End { call: id.to_owned(), reason: "exceeded-max-duration".into() });
         let body = json!({"message": {"type": "status-update", "status": "in-progress",
             "timestamp": now.as_millisecond(), "startedAt": rfc3339_millis(now), "call": call_json(&call)}});
         self.deliver(state, "status-update:in-progress", &body, now);
@@ -393,7 +391,7 @@ impl VapiSandbox {
 
     fn end(&self, state: &mut State, id: &str, reason: &str, now: Timestamp) {
         let Some(call) = state.calls.get_mut(id).filter(|call| call.status != "ended") else { return };
-        call.status = "ended";
+        call.status = "ended".into();
         call.ended_at = Some(now);
         call.ended_reason = Some(reason.to_owned());
         let call = call.clone();
@@ -485,13 +483,13 @@ impl VapiSandbox {
                 call.heard.push(body["content"].as_str().unwrap_or_default().to_owned());
                 if body["endCallAfterSpoken"] == true {
                     let call = call.id.clone();
-                    state.agenda.enter(now, Task::End { call, reason: "assistant-ended-call" });
+                    state.agenda.enter(now, Task::End { call, reason: "assistant-ended-call".into() });
                 }
             }
             Some("end-call") if ignores_end_call => {}
             Some("end-call") => {
                 let call = call.id.clone();
-                state.agenda.enter(now, Task::End { call, reason: "manually-canceled" });
+                state.agenda.enter(now, Task::End { call, reason: "manually-canceled".into() });
             }
             _ => return refuse(StatusCode::BAD_REQUEST, "type must be one of: say, end-call"),
         }

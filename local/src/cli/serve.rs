@@ -1,0 +1,175 @@
+//! `cargo run`: everything on one port, until Ctrl-C.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use local::{
+    alarms::Alarms,
+    clock::RunningClock,
+    demo_clinic,
+    gateway::{self, Gateway},
+    running,
+    stack::{Plan, Stack, Storage},
+};
+use shared::{
+    domain::{clock::Clock, entropy::Entropy},
+    world::SystemClock,
+};
+use tokio::sync::watch;
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::vendors;
+
+/// How often the clock's time is written down.
+const NOTE_TIME_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(options: super::Serve) -> Result<(), String> {
+    let vendors = vendors::read(Path::new("."), options.live, options.speed)?;
+    let folder = Folder::take(&options.data_dir, options.reset)?;
+    let alarms = Alarms::default();
+    logging(&alarms);
+    let address = format!("127.0.0.1:{}", options.port);
+    let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| {
+        format!(
+            "Port {} cannot be had ({error}). If another Voxanne has it, GET http://{address}/_sandbox names its \
+             process; --port takes another.",
+            options.port
+        )
+    })?;
+    let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
+    let clock: Arc<dyn Clock> = Arc::new(RunningClock::starting_at(resumed_at, options.speed));
+    let origin = options.cors_origin.unwrap_or_else(|| format!("http://{address}"));
+    let mut settings = vendors.settings;
+    settings.push(("DASHBOARD_ORIGIN".into(), origin.clone()));
+    let stack = Stack::build(Plan {
+        environment: "development".into(),
+        storage: Storage::Folder(folder.path.clone()),
+        clock: Arc::clone(&clock),
+        entropy: Arc::new(Entropy::System),
+        address: address.clone(),
+        settings,
+        network: vendors.network,
+    })
+    .await
+    .map_err(|error| error.to_string())?;
+    demo_clinic::seed(&stack).await.map_err(|error| format!("the demo clinic cannot be set up: {error}"))?;
+    let stack = Arc::new(stack);
+
+    let (stop, stopped) = watch::channel(false);
+    let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin };
+    let served = tokio::spawn(gateway::serve(gateway, listener, stopped.clone()));
+    let ran = tokio::spawn(running::run(stack, stopped.clone()));
+    let noted = tokio::spawn(note_time(folder, clock, stopped));
+    let kind = |real: bool| if real { "REAL" } else { "sandbox" };
+    let (vapi, stripe) = (kind(vendors.real_vapi), kind(vendors.real_stripe));
+    println!("{}", greeting(&address, &options.data_dir, options.speed, vapi, stripe));
+
+    tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
+    println!("\nFinishing what is in hand …");
+    let _ = stop.send(true);
+    let _ = tokio::join!(served, ran, noted);
+    println!("Stopped. The data stays in {}.", options.data_dir.display());
+    Ok(())
+}
+
+fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) -> String {
+    let base = format!("http://{address}");
+    let token = format!("T=$(curl -s -XPOST {base}/_sandbox/token | sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p')");
+    let url = "sed -n 's/.*\"url\": *\"\\([^\"]*\\)\".*/\\1/p'";
+    let number = demo_clinic::NUMBER;
+    format!(
+        "Voxanne {version} at {base}   (Vapi: {vapi}, Stripe: {stripe}, data in {folder}, speed {speed}×)\n\
+         Demo clinic {org}, number {number}. GET {base}/_sandbox lists everything.\n\n\
+         Three things to try, each a line to paste:\n\n\
+         1. Pay £25 in, and look at the wallet:\n   \
+         {token}; curl -s -d act=pay $(curl -s -H \"authorization: Bearer $T\" -d '{{\"amount_pence\":2500}}' {base}/api/billing/wallet/topup | {url}); sleep 1; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet\n\n\
+         2. Ring the clinic for 20 seconds, and see what the caller heard:\n   \
+         W=$(curl -s -XPOST {base}/_sandbox/vapi/calls -d '{{\"to\":\"{number}\",\"talk_seconds\":20}}' | sed -n 's/.*\"watch\": \"\\(.*\\)\".*/\\1/p'); sleep 3; curl -s {base}$W\n\n\
+         3. Download the statement and verify it:\n   \
+         {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet/statement > statement.json; cargo run -q -- verify-statement statement.json\n\n\
+         Ctrl-C stops; --help shows more; `cargo run -- demo` tells the whole story in under a minute.",
+        version = env!("CARGO_PKG_VERSION"),
+        folder = folder.display(),
+        org = demo_clinic::ORG,
+    )
+}
+
+fn logging(alarms: &Alarms) {
+    let level = std::env::vars().find(|(name, _)| name == "LOG_LEVEL").map_or_else(|| "info".into(), |(_, level)| level);
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer().compact().with_target(false).with_writer(std::io::stderr);
+    // A second subscriber is refused; there is none here.
+    let _ = tracing_subscriber::registry().with(alarms.clone()).with(lines.with_filter(filter)).try_init();
+}
+
+/// Writes the time down, so that a clock that ran ahead does not go back after a restart.
+async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        folder.note_time(clock.now());
+        tokio::select! {
+            () = tokio::time::sleep(NOTE_TIME_EVERY) => {}
+            _ = stop.changed() => {}
+        }
+    }
+    folder.note_time(clock.now());
+}
+
+/// The data folder, taken: one process has it at a time.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    // The lock goes with the process, however it ends.
+    _lock: File,
+}
+
+impl Folder {
+    fn take(path: &Path, reset: bool) -> Result<Self, String> {
+        let cannot = |error: std::io::Error| format!("The data folder {} cannot be used: {error}.", path.display());
+        std::fs::create_dir_all(path).map_err(cannot)?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path.join("lock"))
+            .map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                return Err(format!(
+                    "The data folder {} is in use by process {}. Stop it, or take another with --data-dir.",
+                    path.display(),
+                    holder.trim()
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        lock.set_len(0).and_then(|()| lock.rewind()).map_err(cannot)?;
+        write!(lock, "{}", std::process::id()).map_err(cannot)?;
+        if reset {
+            for name in ["voxanne.db", "voxanne.db-wal", "voxanne.db-shm", "vapi.json", "stripe.json", "time"] {
+                match std::fs::remove_file(path.join(name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn last_time(&self) -> Option<Timestamp> {
+        std::fs::read_to_string(self.path.join("time")).ok()?.trim().parse().ok()
+    }
+
+    fn note_time(&self, now: Timestamp) {
+        let _ = std::fs::write(self.path.join("time"), now.to_string());
+    }
+}

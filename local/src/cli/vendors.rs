@@ -1,0 +1,114 @@
+//! `.env`: real keys switch each vendor to the real one, each on its own.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use shared::providers::http::Http;
+
+/// What `.env` says about the vendors.
+#[derive(Debug, Default)]
+pub struct Vendors {
+    /// Settings to put in the place of the sandboxes'.
+    pub settings: Vec<(String, String)>,
+    /// The way to the network, when any vendor is real.
+    pub network: Option<Http>,
+    /// Whether Vapi is real.
+    pub real_vapi: bool,
+    /// Whether Stripe is real.
+    pub real_stripe: bool,
+}
+
+/// The settings that are handed on as they are.
+const HANDED_ON: [&str; 3] = ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE"];
+
+/// Reads `.env` in `folder`, if there is one.
+///
+/// # Errors
+/// A sentence: the file cannot be read, a live key came without `--live`, or a real vendor has no way to reach us.
+pub fn read(folder: &Path, allow_live: bool, speed: u32) -> Result<Vendors, String> {
+    let file = folder.join(".env");
+    if !file.exists() {
+        return Ok(Vendors::default());
+    }
+    let pairs = dotenvy::from_path_iter(&file).and_then(Iterator::collect::<Result<BTreeMap<String, String>, _>>);
+    let mut pairs = pairs.map_err(|error| format!(".env cannot be read: {error}"))?;
+    pairs.retain(|_, value| !value.trim().is_empty());
+    from(&pairs, allow_live, speed)
+}
+
+fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Result<Vendors, String> {
+    let mut vendors = Vendors {
+        real_vapi: pairs.contains_key("VAPI_API_KEY"),
+        real_stripe: pairs.contains_key("STRIPE_API_KEY"),
+        ..Vendors::default()
+    };
+    let hand_on = |vendors: &mut Vendors, name: &str| {
+        if let Some(value) = pairs.get(name) {
+            vendors.settings.push((name.to_owned(), value.clone()));
+        }
+    };
+    for name in HANDED_ON {
+        hand_on(&mut vendors, name);
+    }
+    if !vendors.real_vapi && !vendors.real_stripe {
+        return Ok(vendors);
+    }
+    if speed > 1 {
+        return Err("A real vendor's time cannot be sped up: leave --speed out, or take the keys out of .env.".into());
+    }
+    if !pairs.get("PUBLIC_URL").is_some_and(|url| url.starts_with("https://")) {
+        return Err("A real vendor must be able to reach this machine: set PUBLIC_URL in .env to the https address \
+                    of a tunnel to this port, or take the vendor's key out of .env to use its sandbox."
+            .into());
+    }
+    let needs = |name: &str| {
+        let missing = format!("{name} is missing in .env: without it nothing the vendor sends can be verified.");
+        pairs.get(name).map(|_| ()).ok_or(missing)
+    };
+    if vendors.real_vapi {
+        needs("VAPI_WEBHOOK_SECRETS")?;
+        vendors.settings.push(("VAPI_BASE_URL".into(), "https://api.vapi.ai".into()));
+        hand_on(&mut vendors, "VAPI_API_KEY");
+        hand_on(&mut vendors, "VAPI_WEBHOOK_SECRETS");
+    }
+    if vendors.real_stripe {
+        let is_live = pairs.get("STRIPE_API_KEY").is_some_and(|key| key.contains("_live_"));
+        if is_live && !allow_live {
+            return Err("STRIPE_API_KEY in .env is a live key, which moves real money. Say --live if you mean it, or \
+                        use a test key."
+                .into());
+        }
+        needs("STRIPE_WEBHOOK_SECRETS")?;
+        vendors.settings.push(("STRIPE_BASE_URL".into(), "https://api.stripe.com".into()));
+        hand_on(&mut vendors, "STRIPE_API_KEY");
+        hand_on(&mut vendors, "STRIPE_WEBHOOK_SECRETS");
+    }
+    let network = Http::network(Duration::from_secs(5)).map_err(|error| error.to_string())?;
+    vendors.network = Some(network);
+    Ok(vendors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(given: &[(&str, &str)]) -> BTreeMap<String, String> {
+        given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_real_vendor_is_refused_with_a_sentence_until_all_is_there() {
+        let key = ("STRIPE_API_KEY", "sk_test_1");
+        let url = ("PUBLIC_URL", "https://tunnel.example");
+        let secret = ("STRIPE_WEBHOOK_SECRETS", "whsec_1");
+        let refused = |given: &[(&str, &str)], live, speed| from(&pairs(given), live, speed).unwrap_err();
+        assert!(refused(&[key], false, 1).contains("PUBLIC_URL"));
+        assert!(refused(&[key, url], false, 1).contains("STRIPE_WEBHOOK_SECRETS"));
+        assert!(refused(&[key, url, secret], false, 10).contains("--speed"));
+        let live = ("STRIPE_API_KEY", "sk_live_1");
+        assert!(refused(&[live, url, secret], false, 1).contains("--live"));
+        let real = from(&pairs(&[live, url, secret]), true, 1).unwrap();
+        assert!(real.real_stripe && !real.real_vapi && real.network.is_some());
+        let sandboxes = from(&pairs(&[("OUTAGE_CREDIT_PENCE", "0")]), false, 50).unwrap();
+        assert!(sandboxes.network.is_none() && sandboxes.settings.len() == 1);
+    }
+}

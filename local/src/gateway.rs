@@ -1,0 +1,188 @@
+//! The local port: API Gateway's part (routes, CORS), and the sandboxes' own addresses.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::State, response::IntoResponse};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::domain::ids::OrgId;
+use tokio::sync::watch;
+
+use crate::{alarms::Alarms, demo_clinic, sandbox::vapi::Placing, stack::Stack, token};
+
+/// What API Gateway takes at most.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
+/// What API Gateway lets an integration take at most.
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+
+/// What the port serves.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// The system.
+    pub stack: Arc<Stack>,
+    /// What it has raised.
+    pub alarms: Alarms,
+    /// The dashboard's origin.
+    pub cors_origin: String,
+}
+
+/// Serves `gateway` until `stop` says so.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(
+    gateway: Gateway,
+    listener: tokio::net::TcpListener,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let router = Router::new().fallback(answer).with_state(Arc::new(gateway));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+async fn answer(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> impl IntoResponse {
+    let (parts, body) = request.into_parts();
+    let mut response = match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => route(&gateway, Request::from_parts(parts, body.to_bytes())).await,
+        Err(_) => say(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request Entity Too Large"})),
+    };
+    let headers = response.headers_mut();
+    if let Ok(origin) = HeaderValue::from_str(&gateway.cors_origin) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    response.map(Body::from)
+}
+
+async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().to_owned();
+    if request.method() == Method::OPTIONS {
+        return preflight();
+    }
+    if let Some(rest) = path.strip_prefix("/_sandbox/vapi/api") {
+        return gateway.stack.vapi.answer(&with_path(request, rest));
+    }
+    if path.starts_with("/_sandbox/vapi/control/") {
+        return gateway.stack.vapi.answer(&request);
+    }
+    if path.starts_with("/_sandbox/stripe/") {
+        return gateway.stack.stripe.page(&request);
+    }
+    if path.starts_with("/v1/") {
+        return gateway.stack.stripe.answer(&request);
+    }
+    if path == "/_sandbox" || path.starts_with("/_sandbox/") {
+        return sandbox(gateway, &request, &path);
+    }
+    match tokio::time::timeout(LONGEST_ANSWER, gateway.stack.request(request)).await {
+        Ok(response) => response,
+        Err(_) => say(StatusCode::GATEWAY_TIMEOUT, &json!({"message": "Endpoint request timed out"})),
+    }
+}
+
+fn preflight() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST,DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization,content-type,idempotency-key"),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
+    let place = path.trim_start_matches("/_sandbox").trim_matches('/');
+    let segments: Vec<&str> = place.split('/').collect();
+    match (request.method(), segments.as_slice()) {
+        (&Method::GET, [""]) => say(StatusCode::OK, &overview(gateway)),
+        (&Method::POST, ["token"]) => issue(gateway, request.body()),
+        (&Method::POST, ["vapi", "calls"]) => {
+            let placing: Placing = match serde_json::from_slice(request.body()) {
+                Ok(placing) => placing,
+                Err(error) => {
+                    return refuse(&format!("Send {{\"to\": \"+44…\", \"talk_seconds\": 90}}: {error}."));
+                }
+            };
+            match gateway.stack.vapi.place(&placing) {
+                Ok(id) => {
+                    let watch = format!("/_sandbox/vapi/calls/{id}");
+                    say(StatusCode::CREATED, &json!({"id": id, "watch": watch}))
+                }
+                Err(sentence) => refuse(&sentence),
+            }
+        }
+        (&Method::GET, ["vapi", "calls", id]) => match gateway.stack.vapi.call(id) {
+            Some(call) => say(StatusCode::OK, &json!(call)),
+            None => say(StatusCode::NOT_FOUND, &json!({"detail": "There is no such call."})),
+        },
+        _ => say(StatusCode::NOT_FOUND, &json!({"detail": "GET /_sandbox lists what is here."})),
+    }
+}
+
+fn overview(gateway: &Gateway) -> Value {
+    let routes: Vec<String> =
+        gateway.stack.template.routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    json!({
+        "process": std::process::id(),
+        "time": shared::domain::clock::rfc3339_millis(gateway.stack.clock.now()),
+        "routes": routes,
+        "sandbox": [
+            "POST /_sandbox/token {org_id?, role?}",
+            "POST /_sandbox/vapi/calls {to, from?, talk_seconds} | {web_assistant_id, talk_seconds}",
+            "GET /_sandbox/vapi/calls/{id}",
+            "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
+            "POST /_sandbox/stripe/disputes {payment_intent, amount?}; POST /_sandbox/stripe/disputes/{id} {won}",
+            "POST /_sandbox/stripe/refunds/{id}/fail",
+            "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
+        ],
+        "token": "POST /_sandbox/token gives a token for the demo clinic; send it as Authorization: Bearer …",
+        "alarms": gateway.alarms.raised(),
+    })
+}
+
+fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Wanted {
+        org_id: Option<OrgId>,
+        role: Option<String>,
+    }
+    let wanted: Wanted = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
+        Ok(wanted) => wanted,
+        Err(error) => return refuse(&format!("Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}}: {error}.")),
+    };
+    let org = wanted.org_id.unwrap_or(demo_clinic::ORG);
+    let role = wanted.role.as_deref().unwrap_or("owner");
+    match token::issue(org, role, gateway.stack.clock.now()) {
+        Ok(token) => say(StatusCode::OK, &json!({"token": token, "org_id": org, "role": role})),
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+fn with_path(mut request: Request<Bytes>, path: &str) -> Request<Bytes> {
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("{path}{query}").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn refuse(sentence: &str) -> Response<Bytes> {
+    say(StatusCode::BAD_REQUEST, &json!({ "detail": sentence }))
+}
+
+fn say(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(format!("{body:#}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
