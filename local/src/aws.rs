@@ -145,7 +145,8 @@ impl Transport {
     async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let (service, operation) = target.split_once('.').unwrap_or_default();
-        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let body: Value =
+            serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
         let mut sent = Sent { service: service.to_owned(), operation: operation.to_owned(), body };
         tokio::task::yield_now().await;
         let fate = {
@@ -171,7 +172,9 @@ impl Transport {
         self.count(&sent.operation, &Value::Null);
         match self.inner.queues.answer(&sent.operation, &sent.body) {
             Ok(answer) => (200, answer),
-            Err(error) => (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": error.to_string()})),
+            Err(error) => {
+                (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": error.to_string()}))
+            }
         }
     }
 
@@ -231,9 +234,7 @@ fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError
     let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     if body["__type"] == "com.amazonaws.sqs#QueueDoesNotExist" {
-        response
-            .headers_mut()
-            .insert("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender");
+        response.headers_mut().insert("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender");
     }
     Ok(response)
 }
@@ -246,14 +247,15 @@ fn evaluate(db: &Database, operation: &str, body: Value) -> (u16, Value) {
         let input = match serde_json::from_value(body) {
             Ok(input) => input,
             Err(error) => {
-                return (400, json!({"__type": "com.amazon.coral.service#SerializationException", "message": error.to_string()}));
+                return (
+                    400,
+                    json!({"__type": "com.amazon.coral.service#SerializationException", "message": error.to_string()}),
+                );
             }
         };
         match act(input) {
             Ok(output) => (200, serde_json::to_value(output).unwrap_or_default()),
-            Err(error) => {
-                (error.status_code(), serde_json::from_str(&error.to_json()).unwrap_or_default())
-            }
+            Err(error) => (error.status_code(), serde_json::from_str(&error.to_json()).unwrap_or_default()),
         }
     }
     match operation {

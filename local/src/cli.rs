@@ -65,7 +65,10 @@ pub async fn run() -> Result<ExitCode, String> {
 fn verify(files: &[PathBuf]) -> Result<ExitCode, String> {
     let texts: Result<Vec<String>, String> = files
         .iter()
-        .map(|file| std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display())))
+        .map(|file| {
+            std::fs::read_to_string(file)
+                .map_err(|error| format!("{} cannot be read: {error}", file.display()))
+        })
         .collect();
     let verdict = local::statement::verify(&texts?).map_err(|error| error.to_string())?;
     println!("{verdict}");

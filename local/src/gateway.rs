@@ -129,8 +129,13 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
 }
 
 fn overview(gateway: &Gateway) -> Value {
-    let routes: Vec<String> =
-        gateway.stack.template.routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let routes: Vec<String> = gateway
+        .stack
+        .template
+        .routes
+        .iter()
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
     json!({
         "process": std::process::id(),
         "time": shared::domain::clock::rfc3339_millis(gateway.stack.clock.now()),
@@ -158,7 +163,9 @@ fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
     }
     let wanted: Wanted = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
         Ok(wanted) => wanted,
-        Err(error) => return refuse(&format!("Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}}: {error}.")),
+        Err(error) => {
+            return refuse(&format!("Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}}: {error}."));
+        }
     };
     let org = wanted.org_id.unwrap_or(demo_clinic::ORG);
     let role = wanted.role.as_deref().unwrap_or("owner");

@@ -120,12 +120,16 @@ impl Queues {
     /// often goes to the dead-letter queue instead.
     pub fn receive(&self, queue: &str, most: usize) -> Vec<Message> {
         let now = self.inner.clock.now();
-        let Some(declared) = self.inner.declared.iter().find(|declared| declared.logical_name == queue) else {
+        let Some(declared) = self.inner.declared.iter().find(|declared| declared.logical_name == queue)
+        else {
             return Vec::new();
         };
         let mut messages = self.lock();
-        let mut due: Vec<_> =
-            messages.values().filter(|m| m.queue == queue && m.visible_at <= now).map(|m| (m.visible_at, m.id.clone())).collect();
+        let mut due: Vec<_> = messages
+            .values()
+            .filter(|m| m.queue == queue && m.visible_at <= now)
+            .map(|m| (m.visible_at, m.id.clone()))
+            .collect();
         due.sort();
         let mut received = Vec::new();
         for (_, id) in due {
@@ -180,9 +184,16 @@ impl Queues {
     /// When the next message of a queue that has a consumer becomes visible.
     pub fn next_due(&self) -> Option<Timestamp> {
         let consumed = |queue: &str| {
-            self.inner.declared.iter().any(|declared| declared.logical_name == queue && declared.consumer.is_some())
+            self.inner
+                .declared
+                .iter()
+                .any(|declared| declared.logical_name == queue && declared.consumer.is_some())
         };
-        self.lock().values().filter(|message| consumed(&message.queue)).map(|message| message.visible_at).min()
+        self.lock()
+            .values()
+            .filter(|message| consumed(&message.queue))
+            .map(|message| message.visible_at)
+            .min()
     }
 
     /// Waits until a message arrives or becomes visible earlier.
@@ -213,7 +224,10 @@ impl Queues {
                 Ok(json!({"MessageId": id}))
             }
             "ReceiveMessage" => {
-                let most = body["MaxNumberOfMessages"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(1);
+                let most = body["MaxNumberOfMessages"]
+                    .as_u64()
+                    .and_then(|most| usize::try_from(most).ok())
+                    .unwrap_or(1);
                 let messages: Vec<Value> = self
                     .receive(queue, most)
                     .into_iter()
@@ -246,9 +260,9 @@ impl Queues {
         let Some(db) = &self.inner.kept_in else { return };
         let item = json!({"id": {"S": message.id}, "message": {"S": json!(message).to_string()}});
         let request = serde_json::from_value(json!({"TableName": TABLE, "Item": item}));
-        let written = request.map_err(|error| error.to_string()).and_then(|request| {
-            db.put_item(request).map_err(|error| error.to_string())
-        });
+        let written = request
+            .map_err(|error| error.to_string())
+            .and_then(|request| db.put_item(request).map_err(|error| error.to_string()));
         if let Err(error) = written {
             panic!("a queue's message cannot be written to disk: {error}");
         }
@@ -267,7 +281,8 @@ fn create_table(db: &Database) {
 
 fn load(db: &Database) -> BTreeMap<String, Message> {
     let Ok(request) = serde_json::from_value(json!({"TableName": TABLE})) else { return BTreeMap::new() };
-    let found = db.scan(request).ok().and_then(|answer| serde_json::to_value(answer).ok()).unwrap_or_default();
+    let found =
+        db.scan(request).ok().and_then(|answer| serde_json::to_value(answer).ok()).unwrap_or_default();
     let items = found["Items"].as_array().cloned().unwrap_or_default();
     items
         .iter()

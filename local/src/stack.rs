@@ -141,7 +141,8 @@ impl Stack {
             page_base: format!("http://{}", plan.address),
             kept_in: kept_in(&plan, "stripe.json"),
         };
-        let stripe = Arc::new(StripeSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
+        let stripe =
+            Arc::new(StripeSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
         let world = world(&plan, &aws, vendors(&vapi, &stripe, plan.network.clone()));
         let functions = Functions {
             vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
@@ -161,7 +162,8 @@ impl Stack {
     /// Answers a request as API Gateway and the function behind the route would.
     pub async fn request(&self, request: Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path().to_owned();
-        let at_path: Vec<_> = self.template.routes.iter().filter(|route| is_match(&route.path, &path)).collect();
+        let at_path: Vec<_> =
+            self.template.routes.iter().filter(|route| is_match(&route.path, &path)).collect();
         let route = at_path.iter().find(|route| route.method == request.method().as_str());
         let function = route.map(|route| route.function.clone());
         let request_id = self.world.entropy.uuid(self.clock.now()).to_string();
@@ -226,7 +228,10 @@ impl Stack {
 
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due()].into_iter().flatten().min()
+        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does everything that is due now, one thing after another, until nothing is.
@@ -262,18 +267,14 @@ fn transport(plan: &Plan, template: &Template) -> Result<Transport, StackError> 
         Queues::open(template.queues.clone(), kept_in, Arc::clone(&plan.clock), Arc::clone(&plan.entropy))
     };
     Ok(match &plan.storage {
-        Storage::Memory => {
-            Transport::memory(open(Database::memory())?, queues(None))
-        }
+        Storage::Memory => Transport::memory(open(Database::memory())?, queues(None)),
         Storage::Folder(folder) => {
             let path = folder.join("voxanne.db");
             let db = open(Database::new(&path.to_string_lossy()))?;
             let queues = queues(Some(db.clone()));
             Transport::disk(db, queues)
         }
-        Storage::Elsewhere(url) => {
-            Transport::elsewhere(url.clone(), queues(None))
-        }
+        Storage::Elsewhere(url) => Transport::elsewhere(url.clone(), queues(None)),
     })
 }
 

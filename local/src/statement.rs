@@ -36,7 +36,11 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, last)) = self.covers else { return write!(f, "The statement has no entries.") };
         if self.flaws.is_empty() {
-            write!(f, "Intact: {} entries, seq {first} to {last}, every hash and every balance.", self.entries)?;
+            write!(
+                f,
+                "Intact: {} entries, seq {first} to {last}, every hash and every balance.",
+                self.entries
+            )?;
             if first > 1 {
                 write!(f, " What lies before seq {first} is not in it, and was not checked.")?;
             }
@@ -79,7 +83,8 @@ fn read(text: &str) -> Result<Vec<Entry>, NotAStatement> {
 
 fn json_rows(text: &str) -> Result<Vec<Map<String, Value>>, NotAStatement> {
     let body: Value = serde_json::from_str(text).map_err(|error| NotAStatement::Form(error.to_string()))?;
-    let entries = body["entries"].as_array().ok_or_else(|| NotAStatement::Form("it has no entries".into()))?;
+    let entries =
+        body["entries"].as_array().ok_or_else(|| NotAStatement::Form("it has no entries".into()))?;
     Ok(entries.iter().map(|entry| entry.as_object().cloned().unwrap_or_default()).collect())
 }
 
@@ -87,7 +92,10 @@ fn csv_rows(text: &str) -> Result<Vec<Map<String, Value>>, NotAStatement> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows: Result<Vec<BTreeMap<String, String>>, csv::Error> = reader.deserialize().collect();
     let rows = rows.map_err(|error| NotAStatement::Form(error.to_string()))?;
-    Ok(rows.into_iter().map(|row| row.into_iter().map(|(name, value)| (name, typed(value))).collect()).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| row.into_iter().map(|(name, value)| (name, typed(value))).collect())
+        .collect())
 }
 
 /// CSV has only texts: an empty one is nothing, a whole number a number.
@@ -111,7 +119,8 @@ fn entry(position: usize, row: &Map<String, Value>) -> Result<Entry, NotAStateme
     let fields: Map<String, Value> = row
         .iter()
         .map(|(name, value)| {
-            let renamed = RENAMED.iter().find(|(theirs, _)| theirs == name).map_or(name.as_str(), |(_, ours)| ours);
+            let renamed =
+                RENAMED.iter().find(|(theirs, _)| theirs == name).map_or(name.as_str(), |(_, ours)| ours);
             (renamed.to_owned(), value.clone())
         })
         .collect();
@@ -149,7 +158,10 @@ mod tests {
     fn what_is_no_statement_is_said_so() {
         for text in ["", "{}", "not a statement", "{\"entries\": [{}]}"] {
             let outcome = verify(&[text.to_owned()]);
-            assert!(outcome.as_ref().is_err() || outcome.is_ok_and(|verdict| verdict.covers.is_none()), "{text:?}");
+            assert!(
+                outcome.as_ref().is_err() || outcome.is_ok_and(|verdict| verdict.covers.is_none()),
+                "{text:?}"
+            );
         }
     }
 

@@ -83,7 +83,8 @@ impl Template {
                                 path: text_at(event, &["Properties", "Path"], &at())?,
                             }),
                             Some("SQS") => {
-                                consumers.push((text_at(event, &["Properties", "Queue"], &at())?, binary.clone()));
+                                consumers
+                                    .push((text_at(event, &["Properties", "Queue"], &at())?, binary.clone()));
                             }
                             _ => return Err(TemplateError::Form(at())),
                         }
@@ -101,7 +102,8 @@ impl Template {
         }
         for queue in &mut template.queues {
             let arn = format!("{}.Arn", queue.logical_name);
-            queue.consumer = consumers.iter().find(|(target, _)| *target == arn).map(|(_, binary)| binary.clone());
+            queue.consumer =
+                consumers.iter().find(|(target, _)| *target == arn).map(|(_, binary)| binary.clone());
         }
         Ok(template)
     }
@@ -118,7 +120,10 @@ fn create_table(properties: &Value) -> Value {
         "GlobalSecondaryIndexes",
     ];
     let fields = properties.as_object().into_iter().flatten();
-    fields.filter(|(name, _)| TAKEN.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    fields
+        .filter(|(name, _)| TAKEN.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn redrive(properties: &Value) -> Option<(String, u64)> {

@@ -30,7 +30,6 @@ use crate::{
         wallet::Wallet,
     },
     providers::vapi::{Vapi, VapiError, message::CallRef},
-    world::World,
     store::{
         Dynamo, StoreError,
         calls::{CallMapping, Calls, SaveError},
@@ -38,6 +37,7 @@ use crate::{
         queue::{MeterQueue, Tick},
         wallets::{BookError, Wallets},
     },
+    world::World,
 };
 
 /// How long a number's mapping is believed without reading it again.
@@ -120,13 +120,7 @@ struct Seen {
 
 impl Charging {
     /// Puts it together.
-    pub fn new(
-        db: &Dynamo,
-        queue: MeterQueue,
-        vapi: Vapi,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(db: &Dynamo, queue: MeterQueue, vapi: Vapi, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         Self {
             calls: Calls::new(db.clone()),
             wallets: Wallets::new(db.clone()),
@@ -173,9 +167,11 @@ impl Charging {
         };
         let found = match (by_number, &parties.vapi_assistant_id) {
             (Some(found), _) => Some(found),
-            (None, Some(id)) => {
-                self.mappings.assistant(id).await?.map(|assistant| (assistant.org_id, assistant.agent_limit_secs))
-            }
+            (None, Some(id)) => self
+                .mappings
+                .assistant(id)
+                .await?
+                .map(|assistant| (assistant.org_id, assistant.agent_limit_secs)),
             (None, None) => None,
         };
         let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
@@ -214,7 +210,8 @@ impl Charging {
 
     /// Reads a call and its org's wallet at once.
     async fn seen(&self, org: OrgId, call: &CallId) -> Result<Option<Seen>, StoreError> {
-        let (call, wallet) = futures::future::try_join(self.calls.get(org, call), self.wallets.get(org)).await?;
+        let (call, wallet) =
+            futures::future::try_join(self.calls.get(org, call), self.wallets.get(org)).await?;
         Ok(call.map(|call| Seen { call, wallet }))
     }
 

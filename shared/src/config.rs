@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn all_problems_are_listed_at_once() {
-        let environment = Environment::of([("VOXANNE_ENVIRONMENT", "Prod!"), ("LIMIT", "many"), ("CREDIT", "-1")]);
+        let environment =
+            Environment::of([("VOXANNE_ENVIRONMENT", "Prod!"), ("LIMIT", "many"), ("CREDIT", "-1")]);
         let mut reader = environment.reader();
         Base::read(&mut reader);
         reader.required("METER_QUEUE_URL");

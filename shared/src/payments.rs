@@ -138,7 +138,11 @@ impl Payments {
         };
         let (refunds, disputes) =
             futures::future::try_join(self.stripe.refunds(&id), self.stripe.disputes(&id)).await?;
-        if disputes.iter().flat_map(|dispute| &dispute.balance_transactions).any(|moved| moved.currency != "gbp") {
+        if disputes
+            .iter()
+            .flat_map(|dispute| &dispute.balance_transactions)
+            .any(|moved| moved.currency != "gbp")
+        {
             return Ok(Fate::DeadLetter("a dispute moved another currency than pounds"));
         }
         self.wallets.ensure(org).await?;
@@ -256,7 +260,8 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
     for refund in refunds {
         let Ok(amount) = Amount::try_from(refund.amount) else { continue };
         let reason = Reason::Refund { refund: refund.id.clone(), payment_intent: id.clone() };
-        let taken = |wanted| Movement { reason: reason.clone(), amount, description: "Refund to card", wanted };
+        let taken =
+            |wanted| Movement { reason: reason.clone(), amount, description: "Refund to card", wanted };
         match refund.status.as_deref() {
             Some("failed" | "canceled") => {
                 movements.push(taken(Wanted::Never));

@@ -131,11 +131,18 @@ fn sqs(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_sqs::Client {
 
 /// What the SDK waits by. All it waits for is its own time-outs: over a transport that needs none, they never come.
 fn sleeper(aws: &Aws) -> SharedAsyncSleep {
-    if aws.attempt_timeout.is_some() { SharedAsyncSleep::new(TokioSleep::new()) } else { SharedAsyncSleep::new(Never) }
+    if aws.attempt_timeout.is_some() {
+        SharedAsyncSleep::new(TokioSleep::new())
+    } else {
+        SharedAsyncSleep::new(Never)
+    }
 }
 
 fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).operation_attempt_timeout(attempt).build()
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(attempt)
+        .build()
 }
 
 /// Our clock, as the SDK's.

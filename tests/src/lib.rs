@@ -112,8 +112,12 @@ impl Harness {
             vapi_assistant_id: vapi_assistant_id.clone(),
             agent_limit_secs: limit,
         };
-        let assistant =
-            AssistantMapping { vapi_assistant_id, org_id: org, role: Direction::Inbound, agent_limit_secs: limit };
+        let assistant = AssistantMapping {
+            vapi_assistant_id,
+            org_id: org,
+            role: Direction::Inbound,
+            agent_limit_secs: limit,
+        };
         assert!(self.mappings.add_phone_number(&number).await.expect("the store works"));
         assert!(self.mappings.add_assistant(&assistant).await.expect("the store works"));
         self.wallets.ensure(org).await.expect("the store works");
@@ -165,7 +169,8 @@ impl Harness {
     /// The entries for one call.
     pub async fn bills_of(&self, call: &str) -> Vec<i64> {
         let entries = self.entries().await;
-        let of_call = entries.iter().filter(|entry| entry.call_id.as_ref().is_some_and(|id| id.as_str() == call));
+        let of_call =
+            entries.iter().filter(|entry| entry.call_id.as_ref().is_some_and(|id| id.as_str() == call));
         of_call.map(|entry| entry.amount.pence()).collect()
     }
 
@@ -186,7 +191,11 @@ impl Harness {
         assert_eq!(flaws(&entries), vec![], "the ledger has flaws");
         let last = entries.last();
         assert_eq!(wallet.ledger.seq, last.map_or(0, |last| last.seq), "the wallet's last entry");
-        assert_eq!(wallet.balance(), last.map_or_else(Default::default, |last| last.balance_after), "the balance");
+        assert_eq!(
+            wallet.balance(),
+            last.map_or_else(Default::default, |last| last.balance_after),
+            "the balance"
+        );
         if let Some(last) = last {
             assert_eq!(wallet.ledger.hash, last.hash, "the wallet's head");
         }
@@ -252,13 +261,15 @@ impl Harness {
 
     /// Asks the dashboard's API.
     pub async fn get(&self, path: &str, token: &str) -> (u16, Value) {
-        let request = Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
+        let request =
+            Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
         parts(&self.send(request.expect("a request")).await)
     }
 
     /// Posts to the dashboard's API.
     pub async fn post(&self, path: &str, token: &str, body: impl Into<Bytes>) -> (u16, Value) {
-        let request = Request::post(path).header("authorization", format!("Bearer {token}")).body(body.into());
+        let request =
+            Request::post(path).header("authorization", format!("Bearer {token}")).body(body.into());
         parts(&self.send(request.expect("a request")).await)
     }
 
@@ -276,7 +287,10 @@ impl Harness {
         let session = self.begin_top_up(pence).await;
         self.stack.stripe.act(&session, local::sandbox::stripe::Act::Pay).expect("the session is open");
         self.pass(0).await;
-        self.stack.stripe.object(&session).expect("the session")["payment_intent"].as_str().expect("paid").to_owned()
+        self.stack.stripe.object(&session).expect("the session")["payment_intent"]
+            .as_str()
+            .expect("paid")
+            .to_owned()
     }
 
     /// Asks the Stripe sandbox's REST API, as somebody at the Stripe dashboard would.

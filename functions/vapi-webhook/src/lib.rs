@@ -7,7 +7,7 @@ use shared::{
     alarm,
     charging::{Answer, Charging, Place, Settings},
     config::Invalid,
-    domain::{content::Content, ids::EventId, call::Testimony},
+    domain::{call::Testimony, content::Content, ids::EventId},
     http::problem::{Code, Problem, json_answer},
     providers::vapi::{
         VapiWebhook,
@@ -66,7 +66,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     let (parts, body) = request.into_parts();
     let body = bytes_of(&body)?;
     deps.webhook.verify(&parts.headers, body, deps.world.clock.now())?;
-    let raw: Value = serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let raw: Value =
+        serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
     let message = Message::parse(&raw).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
     if let Some(call) = &message.call {
         tracing::info!(kind = message.type_name, vapi_call_id = %call.parties.vapi_call_id, "a message from Vapi");
@@ -168,7 +169,9 @@ async fn report(
 fn tool_results(calls: &[ToolCall]) -> Value {
     let results: Vec<Value> = calls
         .iter()
-        .map(|call| json!({"toolCallId": call.id, "name": call.name, "result": "This tool is not available."}))
+        .map(
+            |call| json!({"toolCallId": call.id, "name": call.name, "result": "This tool is not available."}),
+        )
         .collect();
     json!({ "results": results })
 }
@@ -194,7 +197,12 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
             received_at: now,
         })
         .await?;
-    alarm!("vapi_dead_letter", kind = message.type_name, vapi_call_id = call, "a message from Vapi belongs to no org");
+    alarm!(
+        "vapi_dead_letter",
+        kind = message.type_name,
+        vapi_call_id = call,
+        "a message from Vapi belongs to no org"
+    );
     Ok(acknowledged())
 }
 

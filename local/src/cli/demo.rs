@@ -70,7 +70,10 @@ struct Story {
 
 impl Story {
     async fn tell(&self) -> Result<(), String> {
-        self.say(&format!("A clinic with an empty wallet and one number, {}. Time runs {SPEED}×.", demo_clinic::NUMBER));
+        self.say(&format!(
+            "A clinic with an empty wallet and one number, {}. Time runs {SPEED}×.",
+            demo_clinic::NUMBER
+        ));
         self.top_up().await?;
         self.say("£25.00 paid by card. Two patients ring; the agent may talk to each for up to an hour.");
         let one = self.ring("+447700900111", TALKS_SECS)?;
@@ -98,7 +101,10 @@ impl Story {
             }
             let is_over = |call: &Call| call.status == "ended";
             let is_warned = |call: &Call| call.heard.iter().any(|said| said.contains("thirty seconds"));
-            if !topped_up && now.iter().any(|(_, call)| is_over(call)) && now.iter().any(|(_, call)| !is_over(call) && is_warned(call)) {
+            if !topped_up
+                && now.iter().any(|(_, call)| is_over(call))
+                && now.iter().any(|(_, call)| !is_over(call) && is_warned(call))
+            {
                 topped_up = true;
                 self.top_up().await?;
                 self.say("          The clinic tops up £25.00: the call goes on.");
@@ -156,14 +162,16 @@ impl Story {
     }
 
     async fn top_up(&self) -> Result<(), String> {
-        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now()).map_err(|error| error.to_string())?;
+        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now())
+            .map_err(|error| error.to_string())?;
         let before = self.get("/api/billing/wallet").await?["balance_pence"].as_i64();
         let request = Request::post("/api/billing/wallet/topup")
             .header("authorization", format!("Bearer {token}"))
             .body(Bytes::from(json!({"amount_pence": 2_500}).to_string()));
         let answer = self.stack.request(request.map_err(|error| error.to_string())?).await;
         let answer: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        let session = answer["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
+        let session =
+            answer["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
         self.stack.stripe.act(&session, Act::Pay)?;
         while self.get("/api/billing/wallet").await?["balance_pence"].as_i64() == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -182,8 +190,10 @@ impl Story {
     }
 
     async fn get(&self, path: &str) -> Result<Value, String> {
-        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now()).map_err(|error| error.to_string())?;
-        let request = Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
+        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now())
+            .map_err(|error| error.to_string())?;
+        let request =
+            Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
         let answer = self.stack.request(request.map_err(|error| error.to_string())?).await;
         serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
     }

@@ -80,7 +80,8 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
 
 fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) -> String {
     let base = format!("http://{address}");
-    let token = format!("T=$(curl -s -XPOST {base}/_sandbox/token | sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p')");
+    let token =
+        format!("T=$(curl -s -XPOST {base}/_sandbox/token | sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p')");
     let url = "sed -n 's/.*\"url\": *\"\\([^\"]*\\)\".*/\\1/p'";
     let number = demo_clinic::NUMBER;
     format!(
@@ -101,7 +102,9 @@ fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) 
 }
 
 fn logging(alarms: &Alarms) {
-    let level = std::env::vars().find(|(name, _)| name == "LOG_LEVEL").map_or_else(|| "info".into(), |(_, level)| level);
+    let level = std::env::vars()
+        .find(|(name, _)| name == "LOG_LEVEL")
+        .map_or_else(|| "info".into(), |(_, level)| level);
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
     let lines = tracing_subscriber::fmt::layer().compact().with_target(false).with_writer(std::io::stderr);
     // A second subscriber is refused; there is none here.
@@ -130,7 +133,8 @@ struct Folder {
 
 impl Folder {
     fn take(path: &Path, reset: bool) -> Result<Self, String> {
-        let cannot = |error: std::io::Error| format!("The data folder {} cannot be used: {error}.", path.display());
+        let cannot =
+            |error: std::io::Error| format!("The data folder {} cannot be used: {error}.", path.display());
         std::fs::create_dir_all(path).map_err(cannot)?;
         let mut lock = OpenOptions::new()
             .read(true)
@@ -155,7 +159,8 @@ impl Folder {
         lock.set_len(0).and_then(|()| lock.rewind()).map_err(cannot)?;
         write!(lock, "{}", std::process::id()).map_err(cannot)?;
         if reset {
-            for name in ["voxanne.db", "voxanne.db-wal", "voxanne.db-shm", "vapi.json", "stripe.json", "time"] {
+            for name in ["voxanne.db", "voxanne.db-wal", "voxanne.db-shm", "vapi.json", "stripe.json", "time"]
+            {
                 match std::fs::remove_file(path.join(name)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
                     _ => {}

@@ -29,7 +29,8 @@ pub fn read(folder: &Path, allow_live: bool, speed: u32) -> Result<Vendors, Stri
     if !file.exists() {
         return Ok(Vendors::default());
     }
-    let pairs = dotenvy::from_path_iter(&file).and_then(Iterator::collect::<Result<BTreeMap<String, String>, _>>);
+    let pairs =
+        dotenvy::from_path_iter(&file).and_then(Iterator::collect::<Result<BTreeMap<String, String>, _>>);
     let mut pairs = pairs.map_err(|error| format!(".env cannot be read: {error}"))?;
     pairs.retain(|_, value| !value.trim().is_empty());
     from(&pairs, allow_live, speed)
@@ -53,15 +54,20 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         return Ok(vendors);
     }
     if speed > 1 {
-        return Err("A real vendor's time cannot be sped up: leave --speed out, or take the keys out of .env.".into());
+        return Err(
+            "A real vendor's time cannot be sped up: leave --speed out, or take the keys out of .env.".into(),
+        );
     }
     if !pairs.get("PUBLIC_URL").is_some_and(|url| url.starts_with("https://")) {
-        return Err("A real vendor must be able to reach this machine: set PUBLIC_URL in .env to the https address \
+        return Err(
+            "A real vendor must be able to reach this machine: set PUBLIC_URL in .env to the https address \
                     of a tunnel to this port, or take the vendor's key out of .env to use its sandbox."
-            .into());
+                .into(),
+        );
     }
     let needs = |name: &str| {
-        let missing = format!("{name} is missing in .env: without it nothing the vendor sends can be verified.");
+        let missing =
+            format!("{name} is missing in .env: without it nothing the vendor sends can be verified.");
         pairs.get(name).map(|_| ()).ok_or(missing)
     };
     if vendors.real_vapi {

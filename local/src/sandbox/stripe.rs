@@ -137,7 +137,13 @@ impl StripeSandbox {
     /// All objects of one kind (`checkout.session`, `customer`, …), oldest first.
     pub fn all(&self, kind: &str) -> Vec<Value> {
         let state = self.lock();
-        state.order.iter().filter_map(|id| state.objects.get(id)).filter(|o| o["object"] == kind).cloned().collect()
+        state
+            .order
+            .iter()
+            .filter_map(|id| state.objects.get(id))
+            .filter(|o| o["object"] == kind)
+            .cloned()
+            .collect()
     }
 
     /// When the sandbox next does something by itself.
@@ -200,7 +206,8 @@ impl StripeSandbox {
     /// When the session is not open, or the card is declined.
     pub fn act(&self, session: &str, act: Act) -> Result<String, String> {
         let mut state = self.lock();
-        let Some(found) = state.objects.get(session).filter(|found| found["object"] == "checkout.session") else {
+        let Some(found) = state.objects.get(session).filter(|found| found["object"] == "checkout.session")
+        else {
             return Err("There is no such session.".into());
         };
         if found["status"] != "open" {
@@ -256,7 +263,11 @@ impl StripeSandbox {
     pub fn decide_dispute(&self, id: &str, is_won: bool) -> Result<(), String> {
         let mut state = self.lock();
         let moved = self.balance_transaction(
-            state.objects.get(id).and_then(|dispute| dispute["amount"].as_i64()).ok_or("There is no such dispute.")?,
+            state
+                .objects
+                .get(id)
+                .and_then(|dispute| dispute["amount"].as_i64())
+                .ok_or("There is no such dispute.")?,
         );
         if let Some(dispute) = state.objects.get_mut(id) {
             dispute["status"] = json!(if is_won { "won" } else { "lost" });
@@ -284,7 +295,8 @@ impl StripeSandbox {
 
     /// A session is paid: its payment, its charge, and the events that say so.
     fn pay(&self, state: &mut State, session: &str, type_name: &str) {
-        let waiting = state.objects.get(session).and_then(|found| found["payment_intent"].as_str()).map(str::to_owned);
+        let waiting =
+            state.objects.get(session).and_then(|found| found["payment_intent"].as_str()).map(str::to_owned);
         let intent = waiting.unwrap_or_else(|| self.make_intent(state, session, "processing"));
         self.succeed(state, &intent);
         if let Some(found) = state.objects.get_mut(session) {

@@ -261,7 +261,11 @@ impl VapiSandbox {
             max_duration_secs: None,
             heard: Vec::new(),
             answer_status: None,
-            control: format!("{}/_sandbox/vapi/control/{id}-{:016x}", self.settings.control_base, self.entropy.bits()),
+            control: format!(
+                "{}/_sandbox/vapi/control/{id}-{:016x}",
+                self.settings.control_base,
+                self.entropy.bits()
+            ),
         }
     }
 
@@ -305,7 +309,10 @@ impl VapiSandbox {
             }
             Task::Deliver { label, body, attempt } => {
                 let lost = state.faults.lost.contains(&label);
-                (!lost).then(|| Post { request: self.signed(&body), then: Then::Delivered { label, body, attempt } })
+                (!lost).then(|| Post {
+                    request: self.signed(&body),
+                    then: Then::Delivered { label, body, attempt },
+                })
             }
         })
     }
@@ -354,11 +361,15 @@ impl VapiSandbox {
             .unwrap_or_default();
         if let Some(sentence) = body["error"].as_str() {
             call.heard.push(sentence.to_owned());
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-returned-error".into() });
+            state.agenda.enter(
+                now,
+                Task::End { call: id.to_owned(), reason: "assistant-request-returned-error".into() },
+            );
         } else if let Some(assistant) = body["assistantId"].as_str() {
             call.assistant_id = Some(assistant.to_owned());
             let overrides = &body["assistantOverrides"];
-            call.max_duration_secs = Some(overrides["maxDurationSeconds"].as_i64().unwrap_or(DEFAULT_MAX_SECS));
+            call.max_duration_secs =
+                Some(overrides["maxDurationSeconds"].as_i64().unwrap_or(DEFAULT_MAX_SECS));
             for hook in overrides["hooks"].as_array().into_iter().flatten() {
                 let after = hook["options"]["seconds"].as_i64().unwrap_or_default();
                 let sentence = hook["do"][0]["exact"].as_str().unwrap_or_default().to_owned();
@@ -368,10 +379,14 @@ impl VapiSandbox {
             state.agenda.enter(now + PICK_UP, Task::Start { call: id.to_owned() });
         } else if let Some(number) = fallback {
             call.heard.push(format!("(put through to {number})"));
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
+            state
+                .agenda
+                .enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
         } else {
             call.heard.push("Sorry, an error occurred.".to_owned());
-            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
+            state
+                .agenda
+                .enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
         }
     }
 
@@ -382,8 +397,12 @@ impl VapiSandbox {
         call.heard.push("Hello, how can I help you?".to_owned());
         let limit = SignedDuration::from_secs(call.max_duration_secs.unwrap_or(DEFAULT_MAX_SECS));
         let (talk, call) = (SignedDuration::from_secs(call.talk_secs), call.clone());
-        state.agenda.enter(now + talk, Task::End { call: id.to_owned(), reason: "customer-ended-call".into() });
-        state.agenda.enter(now + limit, Task::End { call: id.to_owned(), reason: "exceeded-max-duration".into() });
+        state
+            .agenda
+            .enter(now + talk, Task::End { call: id.to_owned(), reason: "customer-ended-call".into() });
+        state
+            .agenda
+            .enter(now + limit, Task::End { call: id.to_owned(), reason: "exceeded-max-duration".into() });
         let body = json!({"message": {"type": "status-update", "status": "in-progress",
             "timestamp": now.as_millisecond(), "startedAt": rfc3339_millis(now), "call": call_json(&call)}});
         self.deliver(state, "status-update:in-progress", &body, now);
@@ -428,7 +447,10 @@ impl VapiSandbox {
     /// A body, signed as a Vapi webhook credential signs it.
     pub fn signed(&self, body: &str) -> Request<Bytes> {
         let stamp = self.clock.now().as_millisecond().to_string();
-        let tag = hmac_sha256(&self.settings.webhook_secret.as_str().into(), &[stamp.as_bytes(), b".", body.as_bytes()]);
+        let tag = hmac_sha256(
+            &self.settings.webhook_secret.as_str().into(),
+            &[stamp.as_bytes(), b".", body.as_bytes()],
+        );
         let mut request = Request::new(Bytes::from(body.to_owned()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static("/api/vapi/webhook");
@@ -453,7 +475,10 @@ impl VapiSandbox {
         }
         let bearer = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         if bearer.and_then(|value| value.strip_prefix("Bearer ")) != Some(self.settings.api_key.as_str()) {
-            return refuse(StatusCode::UNAUTHORIZED, "Invalid Key. Hot tip, you may be using the public key instead of the private key, or vice versa.");
+            return refuse(
+                StatusCode::UNAUTHORIZED,
+                "Invalid Key. Hot tip, you may be using the public key instead of the private key, or vice versa.",
+            );
         }
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (request.method(), segments.as_slice()) {
@@ -474,7 +499,8 @@ impl VapiSandbox {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut state = self.lock();
         let ignores_end_call = state.faults.ignores_end_call;
-        let Some(call) = state.calls.values_mut().find(|call| call.control.ends_with(control) && call.status != "ended")
+        let Some(call) =
+            state.calls.values_mut().find(|call| call.control.ends_with(control) && call.status != "ended")
         else {
             return refuse(StatusCode::NOT_FOUND, "Call is not in progress.");
         };
@@ -523,12 +549,16 @@ fn call_record(call: &Call) -> Value {
 fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json; charset=utf-8"));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json; charset=utf-8"),
+    );
     response
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response<Bytes> {
-    reply(status, &json!({"message": message, "error": status.canonical_reason(), "statusCode": status.as_u16()}))
+    reply(
+        status,
+        &json!({"message": message, "error": status.canonical_reason(), "statusCode": status.as_u16()}),
+    )
 }

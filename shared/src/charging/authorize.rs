@@ -113,7 +113,10 @@ impl Charging {
             };
             match tried {
                 Ok(max_duration_secs) => {
-                    return Ok(Answer::Take { assistant: number.vapi_assistant_id.clone(), max_duration_secs });
+                    return Ok(Answer::Take {
+                        assistant: number.vapi_assistant_id.clone(),
+                        max_duration_secs,
+                    });
                 }
                 Err(AuthorizeError::WalletMoved(now)) => wallet = Some(*now),
                 Err(AuthorizeError::NoWallet) => wallet = None,
@@ -142,7 +145,11 @@ impl Charging {
     }
 
     pub(super) fn terms(&self, agent_limit_secs: u32) -> Terms {
-        Terms { tariff: Tariff::at(self.clock.now()), agent_limit_secs, outage_credit: self.limits.outage_credit }
+        Terms {
+            tariff: Tariff::at(self.clock.now()),
+            agent_limit_secs,
+            outage_credit: self.limits.outage_credit,
+        }
     }
 }
 
@@ -154,7 +161,9 @@ fn standing_answer(call: &Call, number: &PhoneNumberMapping) -> Option<Answer> {
             assistant: number.vapi_assistant_id.clone(),
             max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
         }),
-        State::Refused { reason } => Some(Answer::Refuse { reason: reason.clone(), sentence: sentence(reason) }),
+        State::Refused { reason } => {
+            Some(Answer::Refuse { reason: reason.clone(), sentence: sentence(reason) })
+        }
         State::Ended { .. } | State::Settled(_) | State::Released => {
             Some(Answer::Refuse { reason: "call_over".to_owned(), sentence: sentence("call_over") })
         }

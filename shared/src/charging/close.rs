@@ -134,7 +134,11 @@ impl Charging {
 
     /// Bills a call by our own times, when no vendor will ever say: from its start to its last sign of life, or its
     /// provider limit if that is earlier.
-    pub(super) async fn estimate(&self, call: &Call, wallet: &Wallet) -> Result<Option<Closed>, ChargingError> {
+    pub(super) async fn estimate(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+    ) -> Result<Option<Closed>, ChargingError> {
         let Some(started_at) = call.started_at() else {
             return self.release(call, call, wallet).await;
         };

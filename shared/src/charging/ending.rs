@@ -52,7 +52,9 @@ impl Charging {
             return tracing::warn!(call_id = %call.call_id, "the call has no control URL to end it by");
         };
         match self.vapi.end_call(&control_url).await {
-            Ok(()) => tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end"),
+            Ok(()) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end")
+            }
             // The next look is ordered, and goes on from here.
             Err(error) => log_vapi(&error, &call.call_id, "take the end"),
         }

@@ -79,7 +79,13 @@ impl Charging {
     }
 
     /// Does one thing. Answers whether the look is over.
-    async fn act(&self, call: &Call, wallet: &Wallet, next: Next, now: Timestamp) -> Result<bool, ChargingError> {
+    async fn act(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        next: Next,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
         let started_at = call.started_at().unwrap_or(call.created_at);
         match next {
             Next::Nothing => {}
@@ -176,7 +182,12 @@ impl Charging {
 
     /// Vapi says that it is over, not how long it was, and we saw it start: it stays open and alarms, and after an
     /// hour is billed by our own times.
-    async fn wait_for_a_duration(&self, call: &Call, wallet: &Wallet, now: Timestamp) -> Result<bool, ChargingError> {
+    async fn wait_for_a_duration(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
         if self.is_unstated_for_good(call, now) {
             return Ok(self.estimate(call, wallet).await?.is_some());
         }

@@ -12,12 +12,7 @@ use crate::{
         wallet::{Refusal, Wallet},
     },
     providers::vapi::message::CallRef,
-    store::{
-        StoreError,
-        calls::SaveError,
-        queue::Tick,
-        wallets::AuthorizeError,
-    },
+    store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError},
 };
 
 impl Charging {
@@ -52,7 +47,9 @@ impl Charging {
                     }
                     !moved
                 }
-                (None, State::InProgress { .. }) => self.authorize_late(&call, &after, wallet.as_ref()).await?,
+                (None, State::InProgress { .. }) => {
+                    self.authorize_late(&call, &after, wallet.as_ref()).await?
+                }
                 _ => self.note(&call, after).await?,
             };
             if is_done {

@@ -215,7 +215,13 @@ pub struct IllegalTransition {
 
 impl Call {
     /// A call that has just been heard of.
-    pub fn first_heard(org_id: OrgId, call_id: CallId, parties: Parties, agent_limit_secs: u32, at: Timestamp) -> Self {
+    pub fn first_heard(
+        org_id: OrgId,
+        call_id: CallId,
+        parties: Parties,
+        agent_limit_secs: u32,
+        at: Timestamp,
+    ) -> Self {
         Self {
             org_id,
             call_id,
@@ -254,7 +260,8 @@ impl Call {
 
     /// The prices this call is billed by: its hold's, or those in force when it started.
     pub fn tariff(&self, held_under: Option<TariffVersion>) -> Tariff {
-        held_under.map_or_else(|| Tariff::at(self.started_at().unwrap_or(self.created_at)), TariffVersion::tariff)
+        held_under
+            .map_or_else(|| Tariff::at(self.started_at().unwrap_or(self.created_at)), TariffVersion::tariff)
     }
 
     /// Moves the call by one event. Messages come twice, late and out of order, so an event that is behind the
@@ -368,7 +375,9 @@ impl Testimony {
     /// Both times come first, then the stated duration. Nothing is charged only when the source says there was no
     /// start and we never saw one, or when our own answer to Vapi (a refusal, or none) ended the call.
     pub fn verdict(&self, seen_started: bool) -> Verdict {
-        if !seen_started && self.ended_reason.as_deref().is_some_and(|why| why.starts_with("assistant-request-")) {
+        if !seen_started
+            && self.ended_reason.as_deref().is_some_and(|why| why.starts_with("assistant-request-"))
+        {
             return Verdict::NeverTalked;
         }
         let by_times = self.started_at.zip(self.ended_at).and_then(|(start, end)| {

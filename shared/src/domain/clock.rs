@@ -73,7 +73,9 @@ pub mod millis {
         ///
         /// # Errors
         /// When there is a text, and it is not an instant.
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
             Option::deserialize(deserializer)
         }
     }

@@ -225,7 +225,9 @@ impl Reason {
             Self::TopUp { payment_intent } => format!("topup#{payment_intent}"),
             Self::Refund { refund, .. } => format!("refund#{refund}"),
             Self::RefundFailed { refund, .. } => format!("refund#{refund}#failed"),
-            Self::Dispute { dispute, balance_transaction, .. } => format!("dispute#{dispute}#{balance_transaction}"),
+            Self::Dispute { dispute, balance_transaction, .. } => {
+                format!("dispute#{dispute}#{balance_transaction}")
+            }
         })
     }
 
@@ -252,7 +254,9 @@ impl Reason {
     fn call_id(&self) -> Option<&CallId> {
         match self {
             Self::Call { call_id, .. } => Some(call_id),
-            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => None,
+            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => {
+                None
+            }
         }
     }
 
@@ -269,7 +273,9 @@ impl Reason {
     fn tariff(&self) -> Option<TariffVersion> {
         match self {
             Self::Call { tariff, .. } => Some(*tariff),
-            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => None,
+            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => {
+                None
+            }
         }
     }
 }

@@ -79,8 +79,12 @@ pub fn next(call: &Call, wallet: &Wallet, now: Timestamp) -> Next {
     let due = |at: Timestamp| now.saturating_add(SLACK).is_ok_and(|soon| soon > at);
     match &call.state {
         State::Settled(_) | State::Released | State::Refused { .. } => Next::Nothing,
-        State::Authorizing | State::Authorized if due(plus_secs(call.created_at, FIRST_LOOK_SECS)) => Next::Ask,
-        State::Authorizing | State::Authorized => Next::Sleep { until: plus_secs(call.created_at, FIRST_LOOK_SECS) },
+        State::Authorizing | State::Authorized if due(plus_secs(call.created_at, FIRST_LOOK_SECS)) => {
+            Next::Ask
+        }
+        State::Authorizing | State::Authorized => {
+            Next::Sleep { until: plus_secs(call.created_at, FIRST_LOOK_SECS) }
+        }
         State::Ended { .. } if due(call.due_at) => Next::Ask,
         State::Ended { .. } => Next::Sleep { until: call.due_at },
         State::InProgress { .. } if call.ending_at.is_some() => Next::End(EndReason::HoldUsedUp),

@@ -63,7 +63,9 @@ mod tests {
         for good in ["+442071838750", "+15557266724", "+1234567"] {
             assert_eq!(PhoneNumber::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "+", "442071838750", "+0442071838", "+44 20 7183", "+123456", "+1234567890123456", "+44２0"] {
+        for bad in
+            ["", "+", "442071838750", "+0442071838", "+44 20 7183", "+123456", "+1234567890123456", "+44２0"]
+        {
             assert_eq!(PhoneNumber::parse(bad), Err(PhoneNumberError), "{bad:?}");
         }
     }

@@ -43,7 +43,11 @@ impl TryFrom<u32> for TariffVersion {
     type Error = UnknownTariff;
 
     fn try_from(version: u32) -> Result<Self, UnknownTariff> {
-        TARIFFS.iter().map(|tariff| tariff.version).find(|known| known.0 == version).ok_or(UnknownTariff(version))
+        TARIFFS
+            .iter()
+            .map(|tariff| tariff.version)
+            .find(|known| known.0 == version)
+            .ok_or(UnknownTariff(version))
     }
 }
 

@@ -148,7 +148,8 @@ impl Wallet {
     /// Decides what `hold` can be given now: five minutes, what is left, or what its provider limit still needs.
     pub fn extension(&self, hold: &Hold) -> Extension {
         let wanted = hold.tariff.tariff().charge(GRANT_SECS).min(hold.most().minus_or_zero(hold.amount));
-        let amount = if self.frozen.is_some() { Amount::ZERO } else { wanted.min(self.available.spendable()) };
+        let amount =
+            if self.frozen.is_some() { Amount::ZERO } else { wanted.min(self.available.spendable()) };
         Extension { amount, full: amount == wanted }
     }
 }

@@ -66,19 +66,29 @@ impl Code {
     pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing at this address."),
-            Self::MethodNotAllowed => {
-                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method.")
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This address does not take that method.",
+            ),
+            Self::InvalidBody => (
+                "invalid_body",
+                StatusCode::BAD_REQUEST,
+                "The body is not the JSON object that this address takes.",
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than this address takes.",
+            ),
+            Self::InvalidValue => {
+                ("invalid_value", StatusCode::BAD_REQUEST, "A value is not one this address takes.")
             }
-            Self::InvalidBody => {
-                ("invalid_body", StatusCode::BAD_REQUEST, "The body is not the JSON object that this address takes.")
-            }
-            Self::BodyTooLarge => {
-                ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than this address takes.")
-            }
-            Self::InvalidValue => ("invalid_value", StatusCode::BAD_REQUEST, "A value is not one this address takes."),
-            Self::InvalidAmount => {
-                ("invalid_amount", StatusCode::BAD_REQUEST, "The amount is not whole pence within the limits.")
-            }
+            Self::InvalidAmount => (
+                "invalid_amount",
+                StatusCode::BAD_REQUEST,
+                "The amount is not whole pence within the limits.",
+            ),
             Self::InvalidCursor => (
                 "invalid_cursor",
                 StatusCode::BAD_REQUEST,
@@ -95,9 +105,11 @@ impl Code {
             Self::InvalidToken => {
                 ("invalid_token", StatusCode::UNAUTHORIZED, "Sign in again: the token is not accepted.")
             }
-            Self::NoOrg => {
-                ("no_org", StatusCode::FORBIDDEN, "This account does not belong to a clinic. Ask your administrator.")
-            }
+            Self::NoOrg => (
+                "no_org",
+                StatusCode::FORBIDDEN,
+                "This account does not belong to a clinic. Ask your administrator.",
+            ),
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
@@ -223,7 +235,10 @@ impl From<crate::providers::signature::Unverified> for Problem {
         use crate::providers::signature::Unverified;
         match error {
             Unverified::NoSecret => {
-                crate::alarm!("webhook_secret_missing", "a webhook came and there is no secret to verify it by");
+                crate::alarm!(
+                    "webhook_secret_missing",
+                    "a webhook came and there is no secret to verify it by"
+                );
                 Self::new(Code::WebhookNotConfigured).because(&error)
             }
             Unverified::Unsigned | Unverified::Malformed | Unverified::Stale | Unverified::Mismatch => {

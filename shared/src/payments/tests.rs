@@ -45,8 +45,9 @@ fn book(ledger: &mut Vec<Entry>, refunds: &[Refund], disputes: &[Dispute]) {
             description: String::new(),
             at: jiff::Timestamp::UNIX_EPOCH,
         };
-        let (head, balance) =
-            ledger.last().map_or((Head::genesis(org), Balance::ZERO), |last| (last.head(), last.balance_after));
+        let (head, balance) = ledger
+            .last()
+            .map_or((Head::genesis(org), Balance::ZERO), |last| (last.head(), last.balance_after));
         ledger.push(Entry::next(org, head, balance, &posting));
     }
 }
@@ -90,7 +91,11 @@ fn refunds_and_disputes_never_take_more_than_was_credited_nor_give_more_than_was
     let mut ledger = Vec::new();
     book(&mut ledger, &[refund("re_1", 2_000, "succeeded")], &[dispute(&[("txn_1", -2_500)])]);
     assert_eq!(balance(&ledger), 0);
-    book(&mut ledger, &[refund("re_1", 2_000, "succeeded")], &[dispute(&[("txn_1", -2_500), ("txn_2", 9_900)])]);
+    book(
+        &mut ledger,
+        &[refund("re_1", 2_000, "succeeded")],
+        &[dispute(&[("txn_1", -2_500), ("txn_2", 9_900)])],
+    );
     assert_eq!(balance(&ledger), 2_500);
 }
 

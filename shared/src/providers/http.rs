@@ -10,7 +10,8 @@ use http::{Request, Response, StatusCode};
 const LARGEST_ANSWER: usize = 10 * 1024 * 1024;
 
 /// Answers a vendor's requests in the same process.
-pub type Sandbox = dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> + Send + Sync;
+pub type Sandbox =
+    dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> + Send + Sync;
 
 /// How requests leave.
 #[derive(Clone)]
@@ -68,7 +69,8 @@ impl Http {
             Self::Sandbox(sandbox) => sandbox(request).await,
             Self::Network(client) => {
                 let (parts, body) = request.into_parts();
-                let request = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
+                let request =
+                    client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
                 let answer = request.send().await.map_err(broken)?;
                 let mut builder = Response::builder().status(answer.status());
                 if let Some(headers) = builder.headers_mut() {
@@ -92,5 +94,7 @@ fn broken(error: reqwest::Error) -> HttpError {
 
 /// Whether asking again can help: too many requests, or the vendor's own trouble.
 pub fn is_transient_status(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+    status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT
+        || status.is_server_error()
 }

@@ -62,7 +62,8 @@ impl StripeWebhook {
             return Err(Unverified::Stale);
         }
         let parts: [&[u8]; 3] = [stamp.as_bytes(), b".", body];
-        let expected: Vec<Vec<u8>> = signatures.iter().filter_map(|signature| hex::decode(signature).ok()).collect();
+        let expected: Vec<Vec<u8>> =
+            signatures.iter().filter_map(|signature| hex::decode(signature).ok()).collect();
         if expected.is_empty() {
             return Err(Unverified::Malformed);
         }
@@ -348,7 +349,8 @@ impl Stripe {
     /// # Errors
     /// See [`StripeError`].
     pub async fn refunds(&self, payment: &PaymentIntentId) -> Result<Vec<Refund>, StripeError> {
-        self.all(&format!("/v1/refunds?payment_intent={payment}"), |refund: &Refund| refund.id.to_string()).await
+        self.all(&format!("/v1/refunds?payment_intent={payment}"), |refund: &Refund| refund.id.to_string())
+            .await
     }
 
     /// All disputes over a payment, each with what the bank has moved so far.
@@ -356,7 +358,10 @@ impl Stripe {
     /// # Errors
     /// See [`StripeError`].
     pub async fn disputes(&self, payment: &PaymentIntentId) -> Result<Vec<Dispute>, StripeError> {
-        self.all(&format!("/v1/disputes?payment_intent={payment}"), |dispute: &Dispute| dispute.id.to_string()).await
+        self.all(&format!("/v1/disputes?payment_intent={payment}"), |dispute: &Dispute| {
+            dispute.id.to_string()
+        })
+        .await
     }
 
     async fn all<T: DeserializeOwned>(

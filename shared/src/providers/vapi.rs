@@ -49,7 +49,8 @@ impl VapiWebhook {
             let stamp = header(TIMESTAMP_HEADER).transpose()?.ok_or(Unverified::Malformed)?;
             let number: i64 = stamp.parse().map_err(|_| Unverified::Malformed)?;
             let is_millis = number > 100_000_000_000;
-            let at = if is_millis { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
+            let at =
+                if is_millis { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
             if !is_fresh(at.map_err(|_| Unverified::Malformed)?, now) {
                 return Err(Unverified::Stale);
             }
@@ -242,7 +243,8 @@ impl Vapi {
     }
 
     async fn send(&self, request: http::Result<Request<Bytes>>) -> Result<Response<Bytes>, VapiError> {
-        let request = request.map_err(|error| VapiError::Unreachable(HttpError::Connection(Box::new(error))))?;
+        let request =
+            request.map_err(|error| VapiError::Unreachable(HttpError::Connection(Box::new(error))))?;
         let answer = self.http.send(request).await.map_err(VapiError::Unreachable)?;
         match answer.status() {
             status if status.is_success() => Ok(answer),

@@ -82,9 +82,11 @@ mod tests {
     fn only_a_guarded_put_reaches_the_ledger() {
         let table = "voxanne-prod-ledger_entries";
         let bare = json!({"TableName": table, "Item": {}});
-        let guarded = json!({"TableName": table, "Item": {}, "ConditionExpression": "attribute_not_exists(entry_key)"});
+        let guarded =
+            json!({"TableName": table, "Item": {}, "ConditionExpression": "attribute_not_exists(entry_key)"});
         let other = json!({"TableName": "voxanne-prod-calls", "Item": {"note": {"S": "ledger_entries"}}});
-        let in_transaction = |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
+        let in_transaction =
+            |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
         let cases = [
             ("PutItem", bare.clone(), false),
             ("PutItem", guarded.clone(), true),

@@ -238,7 +238,8 @@ impl Dynamo {
         use aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException as Refused;
         match outcome {
             Ok(_) => Ok(None),
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), Refused(_)) => match error.into_err() {
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), Refused(_)) => match error.into_err()
+            {
                 Refused(refused) => Ok(Some(refused.item.unwrap_or_default())),
                 other => Err(unavailable("PutItem", other)),
             },
@@ -309,15 +310,14 @@ fn is_passing<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &Sdk
 fn is_passing_cancellation<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {
     let Some(service) = error.as_service_error() else { return false };
     let service: &dyn std::error::Error = service;
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = service.downcast_ref() else {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = service.downcast_ref()
+    else {
         return false;
     };
     !cancelled.cancellation_reasons().iter().any(|reason| {
         !matches!(
             reason.code(),
-            None | Some(
-                "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
-            )
+            None | Some("None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
         )
     })
 }

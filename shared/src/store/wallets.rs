@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::update_item::UpdateItemError,
     types::{
-        AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
+        AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure::AllOld,
+        TransactWriteItem, Update,
     },
 };
 use jiff::Timestamp;
@@ -13,7 +14,8 @@ use serde::Serialize;
 use super::{
     calls,
     table::{
-        Dynamo, Item, StoreError, Table, TransactError, decode, encode, is_refusal, number, org_key, text, unavailable,
+        Dynamo, Item, StoreError, Table, TransactError, decode, encode, is_refusal, number, org_key, text,
+        unavailable,
     },
 };
 use crate::domain::{
@@ -243,7 +245,8 @@ impl Wallets {
         posting: &Posting,
     ) -> Result<Wallet, BookError> {
         let hold = wallet.holds.get(&call.call_id);
-        let settlement = hold.map_or(Settlement::without_hold(posting.amount), |hold| hold.settle(posting.amount));
+        let settlement =
+            hold.map_or(Settlement::without_hold(posting.amount), |hold| hold.settle(posting.amount));
         let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
         let held = hold.map_or(Amount::ZERO, |hold| hold.amount);
 
@@ -267,7 +270,9 @@ impl Wallets {
                 .condition_expression("ledger_seq = :read AND holds.#call.amount = :held")
                 .expression_attribute_values(":held", number(hold.amount.pence())),
             None => update
-                .update_expression("SET available = available + :delta, ledger_seq = :seq, ledger_head = :head")
+                .update_expression(
+                    "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head",
+                )
                 .condition_expression("ledger_seq = :read AND attribute_not_exists(holds.#call)"),
         };
         let record = calls::put(&self.db, after, call.version)?;
@@ -353,9 +358,7 @@ impl Wallets {
     }
 
     fn update(&self, org: OrgId) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
-        Update::builder()
-            .table_name(self.db.table_name(Table::Wallets))
-            .key("org_id", text(org.to_string()))
+        Update::builder().table_name(self.db.table_name(Table::Wallets)).key("org_id", text(org.to_string()))
     }
 
     /// The part of an update that every movement shares: the chain moves from the entry that was read to the next.
@@ -380,8 +383,12 @@ impl Wallets {
 
 /// The wallet as it was says why: our own hold means a repeat, not a shortage.
 fn authorize_refused(call: &CallId, reasons: Vec<CancellationReason>) -> AuthorizeError {
-    let Some(wallet) = reasons.into_iter().next().filter(is_refusal) else { return AuthorizeError::CallMoved };
-    let Some(item) = wallet.item.filter(|item: &Item| !item.is_empty()) else { return AuthorizeError::NoWallet };
+    let Some(wallet) = reasons.into_iter().next().filter(is_refusal) else {
+        return AuthorizeError::CallMoved;
+    };
+    let Some(item) = wallet.item.filter(|item: &Item| !item.is_empty()) else {
+        return AuthorizeError::NoWallet;
+    };
     match decode::<Wallet>(Table::Wallets, item) {
         Ok(wallet) => match wallet.holds.get(call) {
             Some(hold) => AuthorizeError::AlreadyHeld(Box::new(hold.clone())),

@@ -82,9 +82,32 @@ impl WebhookEvents {
 /// their values; any other text becomes a note of its length.
 pub fn scrubbed(body: &Value) -> Value {
     const KEPT_TEXTS: [&str; 26] = [
-        "id", "type", "status", "orgId", "phoneNumberId", "assistantId", "squadId", "callId", "createdAt", "updatedAt",
-        "startedAt", "endedAt", "timestamp", "endedReason", "phoneCallProvider", "phoneCallTransport", "provider",
-        "object", "currency", "payment_status", "customer", "payment_intent", "charge", "mode", "reason", "api_version",
+        "id",
+        "type",
+        "status",
+        "orgId",
+        "phoneNumberId",
+        "assistantId",
+        "squadId",
+        "callId",
+        "createdAt",
+        "updatedAt",
+        "startedAt",
+        "endedAt",
+        "timestamp",
+        "endedReason",
+        "phoneCallProvider",
+        "phoneCallTransport",
+        "provider",
+        "object",
+        "currency",
+        "payment_status",
+        "customer",
+        "payment_intent",
+        "charge",
+        "mode",
+        "reason",
+        "api_version",
     ];
     const LONGEST_KEPT: usize = 128;
     match body {
@@ -92,7 +115,9 @@ pub fn scrubbed(body: &Value) -> Value {
             .iter()
             .map(|(name, value)| {
                 let value = match value {
-                    Value::String(text) if KEPT_TEXTS.contains(&name.as_str()) && text.len() <= LONGEST_KEPT => {
+                    Value::String(text)
+                        if KEPT_TEXTS.contains(&name.as_str()) && text.len() <= LONGEST_KEPT =>
+                    {
                         value.clone()
                     }
                     other => scrubbed(other),

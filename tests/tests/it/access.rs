@@ -18,7 +18,13 @@ const ROUTES: [(&str, &str, &str); 4] = [
 /// Those that need a signature.
 const MACHINE_ROUTES: [(&str, &str); 2] = [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe")];
 
-async fn call(harness: &Harness, method: &str, path: &str, body: &'static str, token: Option<&str>) -> (u16, Value) {
+async fn call(
+    harness: &Harness,
+    method: &str,
+    path: &str,
+    body: &'static str,
+    token: Option<&str>,
+) -> (u16, Value) {
     let mut request = Request::builder().method(method).uri(path);
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -66,7 +72,8 @@ async fn a_token_is_verified_on_every_route() {
         let header = base64_url(br#"{"alg":"none","typ":"JWT"}"#);
         format!("{header}.{}.", good.split('.').nth(1).unwrap())
     };
-    let other_key = encode(&Header::default(), &claims(&harness), &EncodingKey::from_secret(b"another secret")).unwrap();
+    let other_key =
+        encode(&Header::default(), &claims(&harness), &EncodingKey::from_secret(b"another secret")).unwrap();
     let other_algorithm = encode(
         &Header::new(Algorithm::HS512),
         &claims(&harness),
@@ -80,7 +87,12 @@ async fn a_token_is_verified_on_every_route() {
         ("another key", Some(other_key), 401, "invalid_token"),
         ("another algorithm", Some(other_algorithm), 401, "invalid_token"),
         ("expired", Some(with("exp", json!(harness.clock.now().as_second()))), 401, "invalid_token"),
-        ("not yet valid", Some(with("nbf", json!(harness.clock.now().as_second() + 60))), 401, "invalid_token"),
+        (
+            "not yet valid",
+            Some(with("nbf", json!(harness.clock.now().as_second() + 60))),
+            401,
+            "invalid_token",
+        ),
         ("wrong issuer", Some(with("iss", json!("https://evil.example"))), 401, "invalid_token"),
         ("wrong audience", Some(with("aud", json!("anon"))), 401, "invalid_token"),
         ("no org", Some(with("app_metadata", json!({"role": "owner"}))), 403, "no_org"),
@@ -91,7 +103,11 @@ async fn a_token_is_verified_on_every_route() {
     for (method, path, body) in ROUTES {
         for (what, token, status, code) in &cases {
             let (got, problem) = call(&harness, method, path, body, token.as_deref()).await;
-            assert_eq!((got, problem["code"].as_str()), (*status, Some(*code)), "{what} at {path}: {problem}");
+            assert_eq!(
+                (got, problem["code"].as_str()),
+                (*status, Some(*code)),
+                "{what} at {path}: {problem}"
+            );
         }
         let (status, answer) = call(&harness, method, path, body, Some(&good)).await;
         assert_eq!(status, 200, "{path}: {answer}");
@@ -152,7 +168,8 @@ async fn machine_routes_have_signatures_and_no_browser_defences() {
 async fn without_a_readable_secret_nothing_is_accepted_in_any_environment() {
     // W5
     for secret in ["", " , "] {
-        let settings = ["VAPI_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS"].map(|name| (name.to_owned(), secret.to_owned()));
+        let settings = ["VAPI_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS"]
+            .map(|name| (name.to_owned(), secret.to_owned()));
         let harness = Harness::empty(settings.to_vec()).await;
         let (status, problem) = harness.vapi(&json!({"message": {"type": "status-update"}})).await;
         assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")));

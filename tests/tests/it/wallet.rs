@@ -33,9 +33,17 @@ async fn transactions_are_paged_newest_first_and_filtered() {
     loop {
         let (status, page) = harness.get(&path, &owner).await;
         assert_eq!(status, 200, "{page}");
-        seen.extend(page["transactions"].as_array().unwrap().iter().map(|t| t["call_id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            page["transactions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t["call_id"].as_str().unwrap().to_owned()),
+        );
         match page["pagination"]["next_cursor"].as_str() {
-            Some(cursor) => path = format!("/api/billing/wallet/transactions?limit=2&type=call&cursor={cursor}"),
+            Some(cursor) => {
+                path = format!("/api/billing/wallet/transactions?limit=2&type=call&cursor={cursor}")
+            }
             None => break,
         }
     }
@@ -48,7 +56,8 @@ async fn transactions_are_paged_newest_first_and_filtered() {
 async fn bad_query_values_are_named_problems() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let owner = harness.owner();
-    let (_, page) = harness.get("/api/billing/wallet/transactions?limit=1", &harness.token(OTHER_ORG, "owner")).await;
+    let (_, page) =
+        harness.get("/api/billing/wallet/transactions?limit=1", &harness.token(OTHER_ORG, "owner")).await;
     assert!(page["pagination"]["next_cursor"].is_null());
     let foreign = {
         harness.wallets.ensure(OTHER_ORG).await.unwrap();
@@ -137,7 +146,8 @@ async fn a_statement_is_whole_and_chained_in_both_forms() {
     let last = all["entries"][3]["created_at"].as_str().unwrap().to_owned();
     let path = format!("/api/billing/wallet/statement?from={at}&to={last}");
     let (_, part) = harness.get(&path, &owner).await;
-    let seqs: Vec<_> = part["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()).collect();
+    let seqs: Vec<_> =
+        part["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, [3], "the end of a period is not inside it");
     let request = http::Request::get("/api/billing/wallet/statement?from=2020-01-01&format=csv")
         .header("authorization", format!("Bearer {owner}"))

@@ -62,14 +62,12 @@ pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Resu
     }
     let wallet = deps.wallets.ensure(caller.org).await?;
     let last_seq = wallet.ledger.seq;
-    let entries = deps
-        .ledger
-        .statement(caller.org, last_seq, from, to, MOST_ENTRIES)
-        .await
-        .map_err(|error| match error {
+    let entries = deps.ledger.statement(caller.org, last_seq, from, to, MOST_ENTRIES).await.map_err(
+        |error| match error {
             StatementError::TooMany { .. } => Problem::new(Code::PeriodTooLarge),
             StatementError::Store(error) => error.into(),
-        })?;
+        },
+    )?;
     match query.get("format").unwrap_or("json") {
         "json" => Ok(json_answer(StatusCode::OK, &json_form(caller, from, to, &entries))),
         "csv" => csv_form(&entries),
@@ -97,9 +95,9 @@ fn csv_form(entries: &[Entry]) -> Result<Response<Body>, Problem> {
             }))
         })
     });
-    let bytes = written.map_err(|error| Problem::internal(&error)).and_then(|()| {
-        writer.into_inner().map_err(|error| Problem::internal(error.error()))
-    })?;
+    let bytes = written
+        .map_err(|error| Problem::internal(&error))
+        .and_then(|()| writer.into_inner().map_err(|error| Problem::internal(error.error())))?;
     let text = String::from_utf8(bytes).map_err(|error| Problem::internal(&error))?;
     let mut response = respond(StatusCode::OK, "text/csv; charset=utf-8", text);
     let name = HeaderValue::from_static("attachment; filename=\"statement.csv\"");
@@ -133,7 +131,8 @@ fn instant(name: &str, text: &str, plus_days: i64) -> Result<Timestamp, Problem>
         return Ok(instant);
     }
     let midnight = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    let day = midnight.map(|midnight| midnight.timestamp() + SignedDuration::from_hours(24_i64.saturating_mul(plus_days)));
+    let day = midnight
+        .map(|midnight| midnight.timestamp() + SignedDuration::from_hours(24_i64.saturating_mul(plus_days)));
     day.ok_or_else(|| {
         let detail = format!("{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z).");
         Problem::new(Code::InvalidValue).saying(detail)

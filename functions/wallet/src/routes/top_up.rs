@@ -31,7 +31,8 @@ pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     if bytes.len() > LARGEST_BODY {
         return Err(Problem::new(Code::BodyTooLarge));
     }
-    let body: Value = serde_json::from_slice(bytes).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let body: Value =
+        serde_json::from_slice(bytes).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
     if !body.is_object() {
         return Err(Problem::new(Code::InvalidBody));
     }
@@ -41,7 +42,9 @@ pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     let fingerprint = fingerprint(caller, amount, &path);
     let now = deps.world.clock.now();
     let newest = deps.stripe.newest_session(&customer, &fingerprint).await.map_err(stripe_problem)?;
-    if let Some(url) = newest.as_ref().filter(|session| is_current(session, now)).and_then(|session| session.url.clone()) {
+    if let Some(url) =
+        newest.as_ref().filter(|session| is_current(session, now)).and_then(|session| session.url.clone())
+    {
         return Ok(json_answer(StatusCode::OK, &json!({ "url": url })));
     }
     let after = newest.map_or_else(|| "none".to_owned(), |session| session.id.to_string());
@@ -96,7 +99,8 @@ fn amount(value: &Value, (least, most): (Amount, Amount)) -> Result<Amount, Prob
             return refuse("amount_pence must be a number, in whole pence: 2500 for £25.".into());
         }
     };
-    let too_large = || refuse(format!("amount_pence is more than the largest top-up, {} ({most}).", most.pence()));
+    let too_large =
+        || refuse(format!("amount_pence is more than the largest top-up, {} ({most}).", most.pence()));
     let Some(pence) = number.as_i64() else {
         return match number.as_u64() {
             Some(_) => too_large(),
@@ -122,12 +126,14 @@ fn return_path(value: &Value) -> Result<String, Problem> {
         Value::String(path) => path,
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => "",
     };
-    let is_plain = path.bytes().all(|c| c.is_ascii_graphic() && !matches!(c, b'\\' | b'#' | b'"' | b'<' | b'>'));
+    let is_plain =
+        path.bytes().all(|c| c.is_ascii_graphic() && !matches!(c, b'\\' | b'#' | b'"' | b'<' | b'>'));
     let is_path = path.starts_with('/') && !path.starts_with("//");
     if is_path && is_plain && path.len() <= 500 {
         Ok(path.to_owned())
     } else {
-        Err(Problem::new(Code::InvalidValue).saying("return_url is a path on the dashboard, such as /dashboard/wallet."))
+        Err(Problem::new(Code::InvalidValue)
+            .saying("return_url is a path on the dashboard, such as /dashboard/wallet."))
     }
 }
 

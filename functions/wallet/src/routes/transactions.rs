@@ -80,5 +80,7 @@ fn cursor(org: OrgId, before: u64) -> String {
 fn position(cursor: &str, org: OrgId) -> Result<u64, Problem> {
     let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let before = text.as_deref().and_then(|text| text.strip_prefix(&format!("v1:{org}:"))?.parse().ok());
-    before.filter(|before| (1..=i64::MAX.unsigned_abs()).contains(before)).ok_or_else(|| Problem::new(Code::InvalidCursor))
+    before
+        .filter(|before| (1..=i64::MAX.unsigned_abs()).contains(before))
+        .ok_or_else(|| Problem::new(Code::InvalidCursor))
 }

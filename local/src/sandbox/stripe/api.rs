@@ -22,12 +22,22 @@ struct Refusal {
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, kind: "invalid_request_error", code: "parameter_invalid", message: message.into() }
+    Refusal {
+        status: StatusCode::BAD_REQUEST,
+        kind: "invalid_request_error",
+        code: "parameter_invalid",
+        message: message.into(),
+    }
 }
 
 fn missing(id: &str) -> Refusal {
     let message = format!("No such object: '{id}'");
-    Refusal { status: StatusCode::NOT_FOUND, kind: "invalid_request_error", code: "resource_missing", message }
+    Refusal {
+        status: StatusCode::NOT_FOUND,
+        kind: "invalid_request_error",
+        code: "resource_missing",
+        message,
+    }
 }
 
 impl StripeSandbox {
@@ -35,12 +45,19 @@ impl StripeSandbox {
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let mut state = self.lock();
         if state.faults.rest_is_down {
-            return reply(503, &json!({"error": {"type": "api_error", "message": "An unknown error occurred"}}));
+            return reply(
+                503,
+                &json!({"error": {"type": "api_error", "message": "An unknown error occurred"}}),
+            );
         }
         if key_of(request.headers()).as_deref() != Some(self.settings.api_key.as_str()) {
-            return reply(401, &json!({"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}));
+            return reply(
+                401,
+                &json!({"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}),
+            );
         }
-        let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let key =
+            request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let parameters = format!("{} {}", request.uri().path(), hex::encode(digest(&SHA256, request.body())));
         let kept = key.as_ref().and_then(|key| state.answered.get(key));
         if let Some(kept) = kept {
@@ -53,7 +70,9 @@ impl StripeSandbox {
         match self.route(&mut state, request) {
             Ok(body) => {
                 if let (Some(key), &Method::POST) = (key, request.method()) {
-                    state.answered.insert(key, super::Answered { parameters, status: 200, body: body.clone() });
+                    state
+                        .answered
+                        .insert(key, super::Answered { parameters, status: 200, body: body.clone() });
                 }
                 reply(200, &body)
             }
@@ -79,7 +98,9 @@ impl StripeSandbox {
             (&Method::POST, ["v1", "checkout", "sessions", id, "expire"]) => {
                 let session = state.objects.get_mut(*id).ok_or_else(|| missing(id))?;
                 if session["status"] != "open" {
-                    return Err(invalid("Only Checkout Sessions with a status in [\"open\"] can be expired."));
+                    return Err(invalid(
+                        "Only Checkout Sessions with a status in [\"open\"] can be expired.",
+                    ));
                 }
                 session["status"] = json!("expired");
                 session["url"] = Value::Null;
@@ -93,12 +114,22 @@ impl StripeSandbox {
             (&Method::GET, ["v1", "disputes"]) => list(state, "dispute", request),
             (&Method::GET, ["v1", "customers"]) => list(state, "customer", request),
             (&Method::GET, ["v1", "checkout", "sessions", id]) => self.session(state, id),
-            (&Method::GET, ["v1", "customers" | "payment_intents" | "charges" | "refunds" | "disputes" | "payment_methods", id]) => {
-                found(state, id)
-            }
+            (
+                &Method::GET,
+                [
+                    "v1",
+                    "customers" | "payment_intents" | "charges" | "refunds" | "disputes" | "payment_methods",
+                    id,
+                ],
+            ) => found(state, id),
             _ => {
                 let message = format!("Unrecognized request URL ({}: /{path}).", request.method());
-                Err(Refusal { status: StatusCode::NOT_FOUND, kind: "invalid_request_error", code: "url_invalid", message })
+                Err(Refusal {
+                    status: StatusCode::NOT_FOUND,
+                    kind: "invalid_request_error",
+                    code: "url_invalid",
+                    message,
+                })
             }
         }
     }
@@ -110,8 +141,10 @@ impl StripeSandbox {
         if let Some(customer) = form["customer"].as_str() {
             found(state, customer)?;
         }
-        let success_url = form["success_url"].as_str().ok_or_else(|| invalid("Missing required param: success_url."))?;
-        let items = form["line_items"].as_object().ok_or_else(|| invalid("Missing required param: line_items."))?;
+        let success_url =
+            form["success_url"].as_str().ok_or_else(|| invalid("Missing required param: success_url."))?;
+        let items =
+            form["line_items"].as_object().ok_or_else(|| invalid("Missing required param: line_items."))?;
         let mut total = 0_i64;
         let mut currency = Value::Null;
         for item in items.values() {
@@ -151,8 +184,11 @@ impl StripeSandbox {
     }
 
     fn create_intent(&self, state: &mut State, form: &Value) -> Result<Value, Refusal> {
-        let amount = whole(&form["amount"]).filter(|amount| *amount > 0).ok_or_else(|| invalid("Invalid positive integer"))?;
-        let currency = form["currency"].as_str().ok_or_else(|| invalid("Missing required param: currency."))?;
+        let amount = whole(&form["amount"])
+            .filter(|amount| *amount > 0)
+            .ok_or_else(|| invalid("Invalid positive integer"))?;
+        let currency =
+            form["currency"].as_str().ok_or_else(|| invalid("Missing required param: currency."))?;
         let id = self.put(
             state,
             "pi",
@@ -161,7 +197,9 @@ impl StripeSandbox {
                 "payment_method": form["payment_method"], "latest_charge": Value::Null, "setup_future_usage": Value::Null}),
         );
         if form["confirm"] == "true" {
-            let method = form["payment_method"].as_str().ok_or_else(|| invalid("Missing required param: payment_method."))?;
+            let method = form["payment_method"]
+                .as_str()
+                .ok_or_else(|| invalid("Missing required param: payment_method."))?;
             if method != "pm_card_visa" {
                 found(state, method)?;
             }
@@ -172,16 +210,28 @@ impl StripeSandbox {
     }
 
     fn create_refund(&self, state: &mut State, form: &Value) -> Result<Value, Refusal> {
-        let by_charge = form["charge"].as_str().and_then(|charge| state.objects.get(charge)?["payment_intent"].as_str());
-        let intent = form["payment_intent"].as_str().or(by_charge).ok_or_else(|| invalid("One of the following params should be provided: payment_intent or charge."))?.to_owned();
+        let by_charge =
+            form["charge"].as_str().and_then(|charge| state.objects.get(charge)?["payment_intent"].as_str());
+        let intent = form["payment_intent"]
+            .as_str()
+            .or(by_charge)
+            .ok_or_else(|| {
+                invalid("One of the following params should be provided: payment_intent or charge.")
+            })?
+            .to_owned();
         let payment = found(state, &intent)?;
         let charge_id = payment["latest_charge"].as_str().unwrap_or_default().to_owned();
-        let charge = state.objects.get_mut(&charge_id).ok_or_else(|| invalid("This PaymentIntent does not have a successful charge to refund."))?;
+        let charge = state
+            .objects
+            .get_mut(&charge_id)
+            .ok_or_else(|| invalid("This PaymentIntent does not have a successful charge to refund."))?;
         let refunded = charge["amount_refunded"].as_i64().unwrap_or_default();
         let left = charge["amount"].as_i64().unwrap_or_default().saturating_sub(refunded);
         let amount = if form["amount"].is_null() { left } else { whole(&form["amount"]).unwrap_or_default() };
         if amount <= 0 || amount > left {
-            return Err(invalid(format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left})")));
+            return Err(invalid(format!(
+                "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
+            )));
         }
         charge["amount_refunded"] = json!(refunded.saturating_add(amount));
         charge["refunded"] = json!(amount == left);
@@ -204,8 +254,13 @@ fn found(state: &State, id: &str) -> Result<Value, Refusal> {
 /// Newest first, filtered by whatever fields the query names, page by page.
 fn list(state: &State, kind: &str, request: &Request<Bytes>) -> Result<Value, Refusal> {
     let query: BTreeMap<String, String> =
-        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let limit: usize = query.get("limit").map_or(Ok(10), |limit| limit.parse()).map_err(|_| invalid("Invalid integer: limit"))?;
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect();
+    let limit: usize = query
+        .get("limit")
+        .map_or(Ok(10), |limit| limit.parse())
+        .map_err(|_| invalid("Invalid integer: limit"))?;
     let is_wanted = |object: &&Value| {
         let filters = query.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "starting_after"));
         object["object"] == kind && filters.into_iter().all(|(name, value)| object[name] == **value)
@@ -213,7 +268,8 @@ fn list(state: &State, kind: &str, request: &Request<Bytes>) -> Result<Value, Re
     let newest = state.order.iter().rev().filter_map(|id| state.objects.get(id)).filter(is_wanted);
     let mut rest: Vec<&Value> = newest.collect();
     if let Some(after) = query.get("starting_after") {
-        let position = rest.iter().position(|object| object["id"] == **after).ok_or_else(|| missing(after))?;
+        let position =
+            rest.iter().position(|object| object["id"] == **after).ok_or_else(|| missing(after))?;
         rest.drain(..=position);
     }
     let has_more = rest.len() > limit;

@@ -23,18 +23,27 @@ impl StripeSandbox {
             (&Method::POST, ["disputes", id]) => {
                 outcome(self.decide_dispute(id, body["won"] == true).map(|()| json!({"id": id})))
             }
-            (&Method::POST, ["refunds", id, "fail"]) => outcome(self.fail_refund(id).map(|()| json!({"id": id}))),
+            (&Method::POST, ["refunds", id, "fail"]) => {
+                outcome(self.fail_refund(id).map(|()| json!({"id": id})))
+            }
             _ => outcome(Err("There is nothing at this address of the Stripe sandbox.".into())),
         }
     }
 
     fn submitted(&self, session: &str, body: &[u8]) -> Response<Bytes> {
-        let act = url::form_urlencoded::parse(body).find(|(name, _)| name == "act").map(|(_, value)| value.into_owned());
+        let act = url::form_urlencoded::parse(body)
+            .find(|(name, _)| name == "act")
+            .map(|(_, value)| value.into_owned());
         let act = match act.as_deref() {
             Some("pay") => Act::Pay,
             Some("decline") => Act::Decline,
             Some("later") => Act::PayLater,
-            _ => return self.payment_page(session, Some("Choose one of the three: act=pay, act=decline or act=later.")),
+            _ => {
+                return self.payment_page(
+                    session,
+                    Some("Choose one of the three: act=pay, act=decline or act=later."),
+                );
+            }
         };
         match self.act(session, act) {
             Ok(url) => {
@@ -52,7 +61,8 @@ impl StripeSandbox {
         let Some(found) = self.object(session) else {
             return html(StatusCode::NOT_FOUND, "<h1>There is no such session</h1>".into());
         };
-        let amount = found["amount_total"].as_i64().and_then(|pence| Amount::try_from(pence).ok()).unwrap_or_default();
+        let amount =
+            found["amount_total"].as_i64().and_then(|pence| Amount::try_from(pence).ok()).unwrap_or_default();
         let note = note.map(|note| format!("<p role=alert><b>{note}</b></p>")).unwrap_or_default();
         let buttons = if found["status"] == "open" {
             "<form method=post>\
@@ -63,7 +73,12 @@ impl StripeSandbox {
             "<p>This session is closed.</p>"
         };
         let status = if note.is_empty() { StatusCode::OK } else { StatusCode::PAYMENT_REQUIRED };
-        html(status, format!("<h1>Top up {amount}</h1><p>A stand-in for Stripe's page. No money moves.</p>{note}{buttons}"))
+        html(
+            status,
+            format!(
+                "<h1>Top up {amount}</h1><p>A stand-in for Stripe's page. No money moves.</p>{note}{buttons}"
+            ),
+        )
     }
 }
 

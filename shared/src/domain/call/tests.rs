@@ -160,10 +160,18 @@ fn a_duration_comes_from_the_first_source_that_states_it_whole() {
     assert_eq!(talked(&said(Some(0), Some(25_276), None)), Some(26), "rounded up");
     assert_eq!(talked(&said(Some(0), Some(26_000), Some(dec!(99)))), Some(26), "times come first");
     assert_eq!(talked(&said(None, Some(26_000), Some(dec!(25.276)))), Some(26));
-    assert_eq!(talked(&said(Some(5_000), Some(1_000), Some(dec!(7)))), Some(7), "an end before the start is no source");
+    assert_eq!(
+        talked(&said(Some(5_000), Some(1_000), Some(dec!(7)))),
+        Some(7),
+        "an end before the start is no source"
+    );
     assert_eq!(talked(&said(Some(0), Some(90_000_000), None)), None, "nobody talks for 25 hours");
     assert_eq!(talked(&said(Some(0), None, None)), None);
-    assert_eq!(talked(&said(None, None, Some(dec!(0)))), None, "a call seen to start lasted longer than nothing");
+    assert_eq!(
+        talked(&said(None, None, Some(dec!(0)))),
+        None,
+        "a call seen to start lasted longer than nothing"
+    );
 }
 
 #[test]

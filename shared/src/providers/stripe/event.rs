@@ -81,10 +81,19 @@ impl Event {
             "payment_intent.succeeded" => {
                 Kind::PaymentSucceeded(serde_json::from_value(object.clone()).map_err(NotAnEvent::Form)?)
             }
-            "charge.refunded" | "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated"
-            | "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.closed"
-            | "charge.dispute.funds_withdrawn" | "charge.dispute.funds_reinstated" => {
-                let of_charge = || if object["object"] == "charge" { id_of(&object["id"]) } else { id_of(&object["charge"]) };
+            "charge.refunded"
+            | "refund.created"
+            | "refund.updated"
+            | "refund.failed"
+            | "charge.refund.updated"
+            | "charge.dispute.created"
+            | "charge.dispute.updated"
+            | "charge.dispute.closed"
+            | "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated" => {
+                let of_charge = || {
+                    if object["object"] == "charge" { id_of(&object["id"]) } else { id_of(&object["charge"]) }
+                };
                 match (id_of(&object["payment_intent"]), of_charge()) {
                     (Some(intent), _) => Kind::Reversed(Payment::Intent(intent_id(intent)?)),
                     (None, Some(charge)) => Kind::Reversed(Payment::Charge(charge.to_owned())),

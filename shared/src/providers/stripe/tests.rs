@@ -66,10 +66,16 @@ fn events_name_their_payment_wherever_it_stands() {
     assert_eq!(kind("checkout.session.async_payment_succeeded", &paid), Kind::SessionPaid(intent()));
     assert_eq!(kind("checkout.session.async_payment_failed", &paid), Kind::Other);
     let by_intent = Kind::Reversed(Payment::Intent(intent()));
-    assert_eq!(kind("charge.refunded", &json!({"object": "charge", "id": "ch_1", "payment_intent": "pi_1"})), by_intent);
+    assert_eq!(
+        kind("charge.refunded", &json!({"object": "charge", "id": "ch_1", "payment_intent": "pi_1"})),
+        by_intent
+    );
     assert_eq!(kind("refund.updated", &json!({"payment_intent": {"id": "pi_1"}})), by_intent);
     let by_charge = Kind::Reversed(Payment::Charge("ch_1".into()));
-    assert_eq!(kind("charge.dispute.created", &json!({"charge": {"id": "ch_1"}, "payment_intent": null})), by_charge);
+    assert_eq!(
+        kind("charge.dispute.created", &json!({"charge": {"id": "ch_1"}, "payment_intent": null})),
+        by_charge
+    );
     assert_eq!(kind("charge.refunded", &json!({"object": "charge", "id": "ch_1"})), by_charge);
     assert_eq!(kind("invoice.paid", &json!({})), Kind::Other);
 }

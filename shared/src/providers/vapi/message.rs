@@ -90,7 +90,8 @@ impl Message {
     /// # Errors
     /// When it is not JSON, or has no `message.type`. Anything less is read as far as it goes.
     pub fn parse(body: &Value) -> Result<Self, NotAMessage> {
-        let message = body.get("message").filter(|message| message.is_object()).ok_or(NotAMessage::NoMessage)?;
+        let message =
+            body.get("message").filter(|message| message.is_object()).ok_or(NotAMessage::NoMessage)?;
         let type_name = text(&message["type"]).ok_or(NotAMessage::NoMessage)?;
         // One capture has `call` beside `message`.
         let call = [&message["call"], &body["call"]].into_iter().find(|call| call.is_object());
@@ -105,10 +106,9 @@ impl Message {
                 _ => Kind::Other,
             },
             "hang" => Kind::Hang,
-            "end-of-call-report" => Kind::EndOfCallReport {
-                testimony: testimony(message),
-                content: Box::new(content(message)),
-            },
+            "end-of-call-report" => {
+                Kind::EndOfCallReport { testimony: testimony(message), content: Box::new(content(message)) }
+            }
             "tool-calls" => Kind::ToolCalls(tool_calls(message)),
             _ => Kind::Other,
         };
@@ -141,7 +141,8 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
 
 /// From the message itself: `message.call` is a snapshot from the call's creation.
 fn testimony(message: &Value) -> Testimony {
-    let by_millis = || decimal(&message["durationMs"]).and_then(|millis| millis.checked_div(Decimal::ONE_THOUSAND));
+    let by_millis =
+        || decimal(&message["durationMs"]).and_then(|millis| millis.checked_div(Decimal::ONE_THOUSAND));
     Testimony {
         started_at: instant(&message["startedAt"]),
         ended_at: instant(&message["endedAt"]),

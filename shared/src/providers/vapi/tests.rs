@@ -58,7 +58,12 @@ fn a_signature_that_is_old_future_forged_or_truncated_is_not_believed() {
 #[test]
 fn the_plain_secret_is_believed_and_a_wrong_signature_is_not_saved_by_it() {
     let webhook = webhook(&["new", "old"]);
-    let plain = |secret| HeaderMap::from_iter([(http::HeaderName::from_static(SECRET_HEADER), HeaderValue::from_static(secret))]);
+    let plain = |secret| {
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(SECRET_HEADER),
+            HeaderValue::from_static(secret),
+        )])
+    };
     assert_eq!(webhook.verify(&plain("old"), b"{}", now()), Ok(()));
     assert_eq!(webhook.verify(&plain("nope"), b"{}", now()), Err(Unverified::Mismatch));
     let mut both = signed("other", &NOW.to_string(), b"{}");
@@ -70,7 +75,10 @@ fn the_plain_secret_is_believed_and_a_wrong_signature_is_not_saved_by_it() {
 fn without_a_secret_nothing_is_believed() {
     for secrets in [&[][..], &[""], &[" "]] {
         let webhook = webhook(secrets);
-        assert_eq!(webhook.verify(&signed("", &NOW.to_string(), b"{}"), b"{}", now()), Err(Unverified::NoSecret));
+        assert_eq!(
+            webhook.verify(&signed("", &NOW.to_string(), b"{}"), b"{}", now()),
+            Err(Unverified::NoSecret)
+        );
     }
 }
 
@@ -99,7 +107,8 @@ fn only_vapis_own_urls_take_commands() {
 #[test]
 fn vapis_own_record_of_a_call_is_whole_once_it_has_ended() {
     let call = |body: Value| serde_json::from_value::<VapiCall>(body).unwrap();
-    let ended = call(json!({"id": "c", "status": "ended", "startedAt": null, "endedReason": "customer-busy"}));
+    let ended =
+        call(json!({"id": "c", "status": "ended", "startedAt": null, "endedReason": "customer-busy"}));
     assert!(ended.testimony().is_whole && ended.started_at().is_none());
     let live = call(json!({"id": "c", "status": "in-progress", "startedAt": "2026-01-01T00:00:00.000Z",
         "monitor": {"controlUrl": "https://x.vapi.ai/c"}}));
