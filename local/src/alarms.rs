@@ -41,7 +41,7 @@ impl Alarms {
 impl Visit for Alarm {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         match field.name() {
-            "alarm" => self.name = format!("{value:?}").trim_matches('"').to_owned(),
+            "alarm" => self.name = format!("{value:?}").replace('"', ""),
             name => self.fields.push(format!("{name}={value:?}")),
         }
     }

@@ -175,7 +175,7 @@ impl Stack {
         response.map(|body| match body {
             Body::Text(text) => Bytes::from(text),
             Body::Binary(bytes) => Bytes::from(bytes),
-            _ => Bytes::new(),
+            Body::Empty | _ => Bytes::new(),
         })
     }
 

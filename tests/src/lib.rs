@@ -1,6 +1,8 @@
 //! The harness of the whole-flow tests: a stack in memory whose clock the test turns.
 
-use std::sync::Arc;
+#![expect(clippy::missing_panics_doc, reason = "a harness may panic")]
+
+use std::{sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -311,6 +313,67 @@ impl Harness {
 /// The status and JSON body of an answer.
 pub fn parts(response: &Response<Bytes>) -> (u16, Value) {
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))
+}
+
+/// Polls `future` so many times, then drops it: a process that dies at that point. None when it died.
+pub async fn crashed_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let mut left = polls;
+    std::future::poll_fn(move |context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left = left.saturating_sub(1);
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// What Vapi posts about one of the clinic's calls, by hand.
+pub mod bodies {
+    use serde_json::{Value, json};
+    use shared::domain::clock::plus_secs;
+
+    use crate::{ASSISTANT_ID, PHONE_ID};
+
+    fn call(id: &str) -> Value {
+        json!({"id": id, "type": "inboundPhoneCall", "status": "ringing", "phoneNumberId": PHONE_ID,
+            "assistantId": ASSISTANT_ID, "customer": {"number": "+447700900123"},
+            "monitor": {"controlUrl": format!("https://control.vapi.ai/{id}/control")}})
+    }
+
+    fn message(kind: &str, id: &str, more: &Value) -> Value {
+        let mut message = json!({"type": kind, "call": call(id)});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            message[name] = value.clone();
+        }
+        json!({ "message": message })
+    }
+
+    /// An assistant-request.
+    pub fn request(id: &str) -> Value {
+        message("assistant-request", id, &json!({}))
+    }
+
+    /// A status-update: in progress.
+    pub fn in_progress(id: &str) -> Value {
+        let started_at = local::stack::test_epoch().to_string();
+        message("status-update", id, &json!({"status": "in-progress", "startedAt": started_at}))
+    }
+
+    /// A status-update: ended.
+    pub fn ended(id: &str) -> Value {
+        message("status-update", id, &json!({"status": "ended", "endedReason": "customer-ended-call"}))
+    }
+
+    /// An end-of-call-report for a call of so many seconds.
+    pub fn report(id: &str, secs: i64) -> Value {
+        let start = local::stack::test_epoch();
+        let more = json!({"startedAt": start.to_string(), "endedAt": plus_secs(start, secs).to_string(),
+            "endedReason": "customer-ended-call"});
+        message("end-of-call-report", id, &more)
+    }
 }
 
 /// A recorded body, from the papers beside the project. Where `CI` is set a missing one fails; elsewhere the test

@@ -290,7 +290,7 @@ impl VapiSandbox {
         Some(match task {
             Task::Ask { call } => self.ask(&mut state, &call),
             Task::Start { call } => {
-                self.start(&mut state, &call, now);
+                Self::start(&mut state, &call, now);
                 None
             }
             Task::Say { call, sentence } => {
@@ -300,11 +300,11 @@ impl VapiSandbox {
                 None
             }
             Task::End { call, reason } => {
-                self.end(&mut state, &call, &reason, now);
+                Self::end(&mut state, &call, &reason, now);
                 None
             }
             Task::Report { call } => {
-                self.report(&mut state, &call, now);
+                Self::report(&mut state, &call, now);
                 None
             }
             Task::Deliver { label, body, attempt } => {
@@ -322,7 +322,7 @@ impl VapiSandbox {
         let now = self.clock.now();
         let mut state = self.lock();
         match then.then {
-            Then::Answer { call } => self.answered(&mut state, &call, answer, now),
+            Then::Answer { call } => Self::answered(&mut state, &call, answer, now),
             Then::Delivered { label, body, attempt } => {
                 let taken = answer.is_some_and(|answer| answer.status().is_success());
                 if !taken && attempt < MAX_RETRIES {
@@ -347,7 +347,7 @@ impl VapiSandbox {
         Some(Post { request: self.signed(&body.to_string()), then: Then::Answer { call: id.to_owned() } })
     }
 
-    fn answered(&self, state: &mut State, id: &str, answer: Option<&Response<Bytes>>, now: Timestamp) {
+    fn answered(state: &mut State, id: &str, answer: Option<&Response<Bytes>>, now: Timestamp) {
         let fallback = state
             .calls
             .get(id)
@@ -390,7 +390,7 @@ impl VapiSandbox {
         }
     }
 
-    fn start(&self, state: &mut State, id: &str, now: Timestamp) {
+    fn start(state: &mut State, id: &str, now: Timestamp) {
         let Some(call) = state.calls.get_mut(id).filter(|call| call.status == "ringing") else { return };
         call.status = "in-progress".into();
         call.started_at = Some(now);
@@ -405,10 +405,10 @@ impl VapiSandbox {
             .enter(now + limit, Task::End { call: id.to_owned(), reason: "exceeded-max-duration".into() });
         let body = json!({"message": {"type": "status-update", "status": "in-progress",
             "timestamp": now.as_millisecond(), "startedAt": rfc3339_millis(now), "call": call_json(&call)}});
-        self.deliver(state, "status-update:in-progress", &body, now);
+        Self::deliver(state, "status-update:in-progress", &body, now);
     }
 
-    fn end(&self, state: &mut State, id: &str, reason: &str, now: Timestamp) {
+    fn end(state: &mut State, id: &str, reason: &str, now: Timestamp) {
         let Some(call) = state.calls.get_mut(id).filter(|call| call.status != "ended") else { return };
         call.status = "ended".into();
         call.ended_at = Some(now);
@@ -416,28 +416,28 @@ impl VapiSandbox {
         let call = call.clone();
         let body = json!({"message": {"type": "status-update", "status": "ended", "endedReason": reason,
             "timestamp": now.as_millisecond(), "call": call_json(&call)}});
-        self.deliver(state, "status-update:ended", &body, now);
+        Self::deliver(state, "status-update:ended", &body, now);
         state.agenda.enter(now + REPORT_DELAY, Task::Report { call: id.to_owned() });
     }
 
-    fn report(&self, state: &mut State, id: &str, now: Timestamp) {
+    fn report(state: &mut State, id: &str, now: Timestamp) {
         let Some(call) = state.calls.get(id).cloned() else { return };
         let talked = call.started_at.zip(call.ended_at).map(|(start, end)| end.duration_since(start));
         let millis = talked.map_or(0, |talked| talked.as_millis());
         let mut message = json!({"type": "end-of-call-report", "timestamp": now.as_millisecond(),
             "endedReason": call.ended_reason, "endedAt": call.ended_at.map(rfc3339_millis),
             "durationMs": i64::try_from(millis).unwrap_or_default(), "cost": 0.0394,
-            "transcript": call.heard.iter().map(|said| format!("AI: {said}\n")).collect::<String>(),
+            "transcript": format!("AI: {}", call.heard.join("\nAI: ")),
             "analysis": {"summary": "The caller asked about an appointment.", "successEvaluation": "true"},
             "artifact": {"messages": [], "recordingUrl": format!("https://storage.example.test/{id}.wav")},
             "call": call_json(&call)});
         if let Some(started_at) = call.started_at {
             message["startedAt"] = json!(rfc3339_millis(started_at));
         }
-        self.deliver(state, "end-of-call-report", &json!({ "message": message }), now);
+        Self::deliver(state, "end-of-call-report", &json!({ "message": message }), now);
     }
 
-    fn deliver(&self, state: &mut State, label: &str, body: &Value, now: Timestamp) {
+    fn deliver(state: &mut State, label: &str, body: &Value, now: Timestamp) {
         for _ in 0..=state.faults.extra_copies {
             let task = Task::Deliver { label: label.to_owned(), body: body.to_string(), attempt: 0 };
             state.agenda.enter(now, task);

@@ -74,7 +74,7 @@ impl Charging {
         self.opened(place, call).await?;
         match self.close(place, testimony).await? {
             Closed::Pending => {}
-            closed => return Ok(closed),
+            closed @ (Closed::Settled(_) | Closed::Released | Closed::Refused) => return Ok(closed),
         }
         let asked = match self.vapi.call(&call.parties.vapi_call_id).await {
             Ok(found) if found.is_ended() => self.close(place, &found.testimony()).await?,
@@ -161,7 +161,7 @@ impl Charging {
     }
 
     /// Whether a call that is over has waited long enough for somebody to state its duration.
-    pub(super) fn is_unstated_for_good(&self, call: &Call, now: Timestamp) -> bool {
+    pub(super) fn is_unstated_for_good(call: &Call, now: Timestamp) -> bool {
         now.duration_since(call.last_seen_at) >= ESTIMATE_AFTER
     }
 
@@ -207,10 +207,8 @@ impl Charging {
         wallet: &Wallet,
     ) -> Result<Option<Closed>, ChargingError> {
         let after = ended.after(Event::Released)?;
-        let closed = match after.state {
-            State::Refused { .. } => Closed::Refused,
-            _ => Closed::Released,
-        };
+        let is_refused = matches!(after.state, State::Refused { .. });
+        let closed = if is_refused { Closed::Refused } else { Closed::Released };
         let moved = match wallet.holds.get(&call.call_id) {
             Some(hold) => is_moved(self.wallets.release(call, &after, hold).await)?,
             None if after == *call => false,

@@ -53,7 +53,7 @@ impl Charging {
         };
         match self.vapi.end_call(&control_url).await {
             Ok(()) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end")
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end");
             }
             // The next look is ordered, and goes on from here.
             Err(error) => log_vapi(&error, &call.call_id, "take the end"),

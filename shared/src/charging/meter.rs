@@ -188,7 +188,7 @@ impl Charging {
         wallet: &Wallet,
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
-        if self.is_unstated_for_good(call, now) {
+        if Self::is_unstated_for_good(call, now) {
             return Ok(self.estimate(call, wallet).await?.is_some());
         }
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved};
+use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved, tick_of};
 use crate::{
     domain::{
         call::{Call, Event, State},
         clock::plus_secs,
         hold::Hold,
-        meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS},
+        meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS, REPORT_WAIT_SECS},
         wallet::{Refusal, Wallet},
     },
     providers::vapi::message::CallRef,
@@ -49,6 +49,12 @@ impl Charging {
                 }
                 (None, State::InProgress { .. }) => {
                     self.authorize_late(&call, &after, wallet.as_ref()).await?
+                }
+                // A start that comes after the end: somebody must ask how long it was.
+                (_, State::Ended { .. }) if after.state != call.state => {
+                    let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
+                    self.look_again(&call, after, at).await?;
+                    true
                 }
                 _ => self.note(&call, after).await?,
             };
@@ -97,7 +103,11 @@ impl Charging {
                 return Ok(noted);
             }
         };
-        let authorized = after.after(Event::Authorized(grant))?;
+        // The record may be there without a message: no hold is made that nobody will look at.
+        let now = self.clock.now();
+        let due_at = plus_secs(now, FIRST_LOOK_SECS);
+        self.queue.send(&tick_of(call, due_at), now).await?;
+        let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
         match self.wallets.authorize(call, &authorized, &grant).await {
             Ok(hold) => {
                 let started_at = authorized.started_at().unwrap_or(authorized.created_at);

@@ -29,7 +29,7 @@ impl Amount {
     /// Whole pence.
     pub const fn from_pence(pence: u32) -> Self {
         // Widening; `From` is not callable in a const.
-        #[expect(clippy::as_conversions, clippy::cast_lossless, reason = "u32 always fits an i64")]
+        #[expect(clippy::as_conversions, reason = "u32 always fits an i64")]
         Self(pence as i64)
     }
 

@@ -269,6 +269,7 @@ impl Call {
     ///
     /// # Errors
     /// When the event contradicts what is known: money for a call that is over, a release of one that talked.
+    #[expect(clippy::match_same_arms, reason = "the arms are in the order of a call's life")]
     pub fn after(&self, event: Event) -> Result<Self, IllegalTransition> {
         let illegal = IllegalTransition { from: self.state.name(), event: event.name() };
         let mut next = self.clone();
@@ -281,11 +282,11 @@ impl Call {
             (State::InProgress { .. }, Event::Authorized(grant)) => {
                 next.provider_limit_secs.get_or_insert(grant.provider_limit_secs);
             }
-            (State::Authorized, Event::Authorized(_)) => {}
             (State::Authorizing, Event::Refused { reason }) => {
                 next.state = State::Refused { reason: reason.to_owned() };
             }
-            (State::Refused { .. }, Event::Refused { .. } | Event::Released) => {}
+            (State::Authorized, Event::Authorized(_))
+            | (State::Refused { .. }, Event::Refused { .. } | Event::Released) => {}
             (State::Refused { .. }, Event::Started { .. }) if self.ended_reason.is_some() => {}
             (
                 State::Authorizing | State::Authorized | State::Refused { .. },

@@ -39,7 +39,6 @@ pub mod millis {
     ///
     /// # Errors
     /// Only the serializer's own.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::rfc3339_millis(*at))
     }
@@ -61,7 +60,6 @@ pub mod millis {
         ///
         /// # Errors
         /// Only the serializer's own.
-        #[expect(clippy::ref_option, reason = "serde's signature")]
         pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
             match at {
                 Some(at) => super::serialize(at, serializer),

@@ -85,6 +85,7 @@ impl Tariff {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

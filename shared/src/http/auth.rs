@@ -181,6 +181,7 @@ impl Auth {
         Ok(Caller { org, user: claims.sub, role })
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other algorithm is refused, those to come too")]
     async fn verified(&self, token: &str) -> Result<Claims, Refused> {
         let header = decode_header(token)?;
         let (algorithm, key) = match header.alg {
@@ -236,6 +237,7 @@ impl Jwks {
         fetched.keys.get(kid).cloned().ok_or(Refused::UnknownKey)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a key of any other kind is none of ours")]
     async fn fetch(&self) -> Result<HashMap<String, (Algorithm, Jwk)>, Refused> {
         let request = Request::get(&self.url).body(Bytes::new());
         let request = request.map_err(|error| Refused::Keys(HttpError::Connection(Box::new(error))))?;

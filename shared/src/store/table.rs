@@ -215,6 +215,7 @@ impl Dynamo {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums grow")]
     pub(super) async fn put_new(
         &self,
         table: Table,
@@ -248,6 +249,7 @@ impl Dynamo {
     }
 
     /// Does all of `items` or none.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums grow")]
     pub(super) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), TransactError> {
         // One token for all tries: a try that was applied without an answer is answered as done. Only a comfort: the
         // conditions alone keep a transaction from happening twice.
@@ -282,6 +284,7 @@ pub(super) fn is_refusal(reason: &CancellationReason) -> bool {
 }
 
 /// Whether trying again can help: throttled, in conflict, in progress, broken off, or without an answer.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums grow")]
 fn is_passing<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> bool {
     let code = match error {
         SdkError::ServiceError(service) => service.err().code(),

@@ -248,11 +248,11 @@ impl Wallets {
         let settlement =
             hold.map_or(Settlement::without_hold(posting.amount), |hold| hold.settle(posting.amount));
         let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
-        let held = hold.map_or(Amount::ZERO, |hold| hold.amount);
+        let set_aside = hold.map_or(Amount::ZERO, |hold| hold.amount);
 
         let mut settled = wallet.clone();
         settled.available = wallet.available.plus(settlement.returned).minus(settlement.from_available);
-        settled.held = wallet.held.minus_or_zero(held);
+        settled.held = wallet.held.minus_or_zero(set_aside);
         settled.holds.remove(&call.call_id);
         settled.ledger = entry.head();
 

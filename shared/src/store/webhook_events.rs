@@ -114,15 +114,9 @@ pub fn scrubbed(body: &Value) -> Value {
         Value::Object(fields) => fields
             .iter()
             .map(|(name, value)| {
-                let value = match value {
-                    Value::String(text)
-                        if KEPT_TEXTS.contains(&name.as_str()) && text.len() <= LONGEST_KEPT =>
-                    {
-                        value.clone()
-                    }
-                    other => scrubbed(other),
-                };
-                (name.clone(), value)
+                let is_kept = KEPT_TEXTS.contains(&name.as_str())
+                    && value.as_str().is_some_and(|text| text.len() <= LONGEST_KEPT);
+                (name.clone(), if is_kept { value.clone() } else { scrubbed(value) })
             })
             .collect(),
         Value::Array(items) => items.iter().map(scrubbed).collect(),

@@ -1,8 +1,13 @@
 //! Whole flows through the handlers, on the embedded engine and the sandboxes.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
 mod access;
 mod calls;
+mod conditions;
 mod payments;
+mod races;
+mod settings;
 mod wallet;
+mod webhooks;

@@ -88,10 +88,10 @@ fn csv_form(entries: &[Entry]) -> Result<Response<Body>, Problem> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let written = writer.write_record(COLUMNS).and_then(|()| {
         entries.iter().try_for_each(|entry| {
-            writer.write_record(fields(entry).map(|field| match field {
-                Value::String(text) => text,
+            writer.write_record(fields(entry).map(|field| match &field {
+                Value::String(text) => text.clone(),
                 Value::Null => String::new(),
-                other => other.to_string(),
+                Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => field.to_string(),
             }))
         })
     });

@@ -112,9 +112,8 @@ fn amount(value: &Value, (least, most): (Amount, Amount)) -> Result<Amount, Prob
             refuse(format!("amount_pence is less than the smallest top-up, {} ({least}).", least.pence()))
         }
         Ok(amount) if amount <= most => Ok(amount),
-        Ok(_) => too_large(),
         Err(_) if pence < 0 => refuse("amount_pence is negative; a top-up adds money.".into()),
-        Err(_) => too_large(),
+        Ok(_) | Err(_) => too_large(),
     }
 }
 
@@ -137,6 +136,7 @@ fn return_path(value: &Value) -> Result<String, Problem> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
 fn stripe_problem(error: StripeError) -> Problem {
     if error.is_transient() {
         Problem::new(Code::PaymentProviderUnavailable).because(&error)

@@ -47,7 +47,7 @@ impl StripeSandbox {
         };
         match self.act(session, act) {
             Ok(url) => {
-                let mut response = html(StatusCode::SEE_OTHER, String::new());
+                let mut response = html(StatusCode::SEE_OTHER, "");
                 if let Ok(url) = HeaderValue::from_str(&url) {
                     response.headers_mut().insert(header::LOCATION, url);
                 }
@@ -59,7 +59,7 @@ impl StripeSandbox {
 
     fn payment_page(&self, session: &str, note: Option<&str>) -> Response<Bytes> {
         let Some(found) = self.object(session) else {
-            return html(StatusCode::NOT_FOUND, "<h1>There is no such session</h1>".into());
+            return html(StatusCode::NOT_FOUND, "<h1>There is no such session</h1>");
         };
         let amount =
             found["amount_total"].as_i64().and_then(|pence| Amount::try_from(pence).ok()).unwrap_or_default();
@@ -73,12 +73,9 @@ impl StripeSandbox {
             "<p>This session is closed.</p>"
         };
         let status = if note.is_empty() { StatusCode::OK } else { StatusCode::PAYMENT_REQUIRED };
-        html(
-            status,
-            format!(
+        html(status, &format!(
                 "<h1>Top up {amount}</h1><p>A stand-in for Stripe's page. No money moves.</p>{note}{buttons}"
-            ),
-        )
+            ))
     }
 }
 
@@ -93,7 +90,7 @@ fn outcome(result: Result<Value, String>) -> Response<Bytes> {
     response
 }
 
-fn html(status: StatusCode, body: String) -> Response<Bytes> {
+fn html(status: StatusCode, body: &str) -> Response<Bytes> {
     let page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Sandbox payment</title>\
          <style>body{{font:1rem/1.5 system-ui;max-width:34rem;margin:4rem auto}}button{{padding:.5rem 1rem}}</style>{body}</html>"

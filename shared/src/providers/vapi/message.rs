@@ -224,6 +224,8 @@ fn decimal(value: &Value) -> Option<Decimal> {
 fn instant(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
-        _ => Timestamp::from_millisecond(decimal(value)?.trunc().to_i64()?).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Timestamp::from_millisecond(decimal(value)?.trunc().to_i64()?).ok()
+        }
     }
 }

@@ -1,0 +1,61 @@
+//! S4: a setting that is missing or wrong stops a function at its start, all problems at once.
+
+use local::stack::{Plan, Stack, StackError, Storage};
+use tests::Harness;
+
+/// Each function's required settings, in the order they are read.
+const REQUIRED: [(&str, &[&str]); 4] = [
+    ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
+    ("call-meter", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
+    ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "STRIPE_API_KEY"]),
+    ("wallet", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "STRIPE_API_KEY", "DASHBOARD_ORIGIN"]),
+];
+
+#[tokio::test]
+async fn each_required_setting_is_missed_at_start() {
+    let harness = Harness::empty(vec![]).await;
+    for (function, names) in REQUIRED {
+        let start = |world: shared::world::World| match function {
+            "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
+            "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
+            "stripe-webhook" => stripe_webhook::Deps::new(world).map(|_| ()),
+            _ => wallet::Deps::new(world).map(|_| ()),
+        };
+        start(harness.stack.world.clone()).unwrap();
+        let mut without_all = harness.stack.world.clone();
+        for name in names {
+            let mut world = harness.stack.world.clone();
+            world.environment = world.environment.without(name);
+            let problems = start(world).unwrap_err().0;
+            assert!(problems.iter().any(|problem| problem.contains(name)), "{function} without {name}: {problems:?}");
+            without_all.environment = without_all.environment.without(name);
+        }
+        let problems = start(without_all).unwrap_err().0;
+        assert!(problems.len() >= names.len(), "{function}: all at once: {problems:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_said() {
+    let cases = [
+        ("TOP_UP_MAX_PENCE", "100"),
+        ("TOP_UP_MAX_PENCE", "lots"),
+        ("OUTAGE_CREDIT_PENCE", "-1"),
+        ("JWT_HS256_SECRET", "short"),
+    ];
+    for (name, value) in cases {
+        let clock = std::sync::Arc::new(local::clock::TestClock::at(local::stack::test_epoch()));
+        let built = Stack::build(Plan {
+            environment: "test".into(),
+            storage: Storage::Memory,
+            clock,
+            entropy: std::sync::Arc::new(shared::domain::entropy::Entropy::seeded(1)),
+            address: "127.0.0.1:3000".into(),
+            settings: vec![(name.into(), value.into())],
+            network: None,
+        })
+        .await;
+        let Err(StackError::Settings(invalid)) = built else { panic!("{name}={value} was taken") };
+        assert!(invalid.to_string().contains(name), "{invalid}");
+    }
+}

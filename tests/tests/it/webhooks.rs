@@ -1,0 +1,491 @@
+//! Vendors' messages: late, lost, doubled, forged, broken off, and with things in them that must not leak.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use local::{alarms::Alarms, aws::Fate};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        call::State,
+        ids::{CallId, EventId},
+    },
+    store::webhook_events::WebhookEvents,
+};
+use tests::{ASSISTANT_ID, Harness, ORG, OTHER_ORG, PHONE_ID, bodies, crashed_after, recorded, web_report};
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Keeps the alarms raised while it lives.
+fn alarms() -> (Alarms, tracing::subscriber::DefaultGuard) {
+    let alarms = Alarms::default();
+    let subscriber = tracing_subscriber::registry().with(alarms.clone());
+    (alarms, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_crash_between_any_two_writes_of_a_credit_is_healed_by_the_next_delivery() {
+    // W1
+    for polls in 0.. {
+        let harness = Harness::with_wallet(0, 600).await;
+        harness.stack.stripe.with_faults(|faults| {
+            faults.lost.insert("checkout.session.completed".into());
+            faults.lost.insert("payment_intent.succeeded".into());
+        });
+        let payment = harness.pay(2_500).await;
+        let payment = harness.stack.stripe.object(&payment).unwrap();
+        let event = harness.stack.stripe.event("payment_intent.succeeded", &payment);
+        let outcome = crashed_after(polls, harness.stripe(&event)).await;
+        assert_eq!(harness.stripe(&event).await.0, 200);
+        assert_eq!(harness.money().await, (2_500, 0), "died at its poll {polls}");
+        harness.assert_books(ORG).await;
+        if outcome.is_some() {
+            assert!(polls > 10, "there was something to die in");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_any_two_writes_of_a_call_is_healed_by_the_next_delivery() {
+    // W1: authorize, start and settle, each broken off at each await, then sent again.
+    let steps: [fn(&str) -> Value; 3] =
+        [bodies::request, bodies::in_progress, |call| bodies::report(call, 60)];
+    for broken in 0..steps.len() {
+        for polls in 0.. {
+            let harness = Harness::with_wallet(2_500, 600).await;
+            let mut died = false;
+            for (i, step) in steps.iter().enumerate() {
+                let body = step("call-1");
+                if i == broken {
+                    died = crashed_after(polls, harness.vapi(&body)).await.is_none();
+                }
+                assert_eq!(harness.vapi(&body).await.0, 200);
+            }
+            assert_eq!(harness.bills_of("call-1").await, [56], "step {broken} died at its poll {polls}");
+            assert_eq!(harness.money().await, (2_444, 0));
+            harness.assert_books(ORG).await;
+            if !died {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_never_taken_for_a_lost_write() {
+    // Every request of a call's life is done and not answered, once each.
+    for nth in 0..60 {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        let mut sent = 0;
+        harness.stack.aws.set_plan(move |_| {
+            sent += 1;
+            if sent == nth + 1 { Fate::LoseAnswer } else { Fate::Pass }
+        });
+        for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)] {
+            if harness.vapi(&body).await.0 != 200 {
+                assert_eq!(harness.vapi(&body).await.0, 200, "sent again");
+            }
+        }
+        assert_eq!(harness.bills_of("call-1").await, [56], "request {nth} was not answered");
+        assert_eq!(harness.money().await, (2_444, 0));
+        harness.assert_books(ORG).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_is_not_durable() {
+    // W2: the store down, the queue down; then redelivery does the work.
+    for service in ["DynamoDB", "AmazonSQS"] {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        let is_down = move |sent: &mut local::aws::Sent| {
+            if sent.service.starts_with(service) { Fate::Fail("InternalServerError") } else { Fate::Pass }
+        };
+        harness.stack.aws.set_plan(is_down);
+        for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::ended("call-1")] {
+            let (status, problem) = harness.vapi(&body).await;
+            assert_eq!(status, 500, "{service} is down");
+            assert!(!problem.to_string().contains("injected"), "S3: {problem}");
+        }
+        harness.stack.aws.clear_plan();
+        assert_eq!(harness.money().await, (2_500, 0), "nothing is set aside for a call that was not answered");
+        for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)] {
+            assert_eq!(harness.vapi(&body).await.0, 200);
+        }
+        assert_eq!(harness.bills_of("call-1").await, [56]);
+    }
+}
+
+#[tokio::test]
+async fn start_status_and_end_each_twice_in_every_order_are_billed_once() {
+    // W3: all 90 orders.
+    fn orders(left: [u8; 3], so_far: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
+        if left == [0; 3] {
+            all.push(so_far.clone());
+        }
+        for kind in 0..3 {
+            if left[kind] > 0 {
+                let mut left = left;
+                left[kind] -= 1;
+                so_far.push(kind);
+                orders(left, so_far, all);
+                so_far.pop();
+            }
+        }
+    }
+    let mut all = Vec::new();
+    orders([2; 3], &mut Vec::new(), &mut all);
+    assert_eq!(all.len(), 90);
+    for order in all {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        harness.vapi(&bodies::request("call-1")).await;
+        for kind in &order {
+            let body = match kind {
+                0 => bodies::in_progress("call-1"),
+                1 => bodies::ended("call-1"),
+                _ => bodies::report("call-1", 91),
+            };
+            assert_eq!(harness.vapi(&body).await.0, 200, "{order:?}");
+        }
+        assert_eq!(harness.bills_of("call-1").await, [85], "{order:?}");
+        assert_eq!(harness.money().await, (2_415, 0), "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_write_that_fails_once_is_billed_once_and_one_that_fails_for_good_stays_open_and_alarms() {
+    // B1
+    let (alarms, _guard) = alarms();
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    harness.vapi(&bodies::in_progress("call-1")).await;
+    let mut failures = 1;
+    harness.stack.aws.set_plan(move |sent| {
+        if sent.operation == "TransactWriteItems" && failures > 0 {
+            failures -= 1;
+            return Fate::Fail("ThrottlingException");
+        }
+        Fate::Pass
+    });
+    assert_eq!(harness.vapi(&bodies::report("call-1", 60)).await.0, 200);
+    assert_eq!(harness.bills_of("call-1").await, [56]);
+
+    harness.stack.aws.clear_plan();
+    harness.vapi(&bodies::request("call-2")).await;
+    harness.vapi(&bodies::in_progress("call-2")).await;
+    harness.stack.vapi.add_past_call("call-2", Some(local::stack::test_epoch()), local::stack::test_epoch() + jiff::SignedDuration::from_secs(60));
+    harness.stack.aws.set_plan(|sent| {
+        if sent.operation == "TransactWriteItems" { Fate::Fail("InternalServerError") } else { Fate::Pass }
+    });
+    assert_eq!(harness.vapi(&bodies::report("call-2", 60)).await.0, 500);
+    harness.pass(120).await;
+    assert!(alarms.names().contains(&"call_look_failed".to_owned()), "{:?}", alarms.names());
+    assert!(harness.call("call-2").await.is_open(), "unbilled, and listed as open");
+    harness.stack.aws.clear_plan();
+    harness.pass(240).await;
+    assert_eq!(harness.bills_of("call-2").await, [56], "the meter's own retries bill it, once");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_call_that_never_connected_gives_its_hold_back_at_once() {
+    // B7
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    assert_eq!(harness.money().await, (2_220, 280));
+    let report = json!({"message": {"type": "end-of-call-report", "endedReason": "customer-did-not-answer",
+        "durationMs": 0, "call": {"id": "call-1", "phoneNumberId": PHONE_ID}}});
+    assert_eq!(harness.vapi(&report).await.0, 200);
+    assert_eq!(harness.money().await, (2_500, 0));
+    assert_eq!(harness.call("call-1").await.state, State::Released);
+    assert_eq!(harness.entries().await.len(), 1, "no ledger entry for nothing");
+}
+
+#[tokio::test]
+async fn a_lost_end_is_found_within_two_minutes_and_never_under_a_live_call() {
+    // B7: no report, no status; the call is asked after.
+    for talk in [0, 40, 400] {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        harness.stack.vapi.with_faults(|faults| {
+            for name in ["status-update:in-progress", "status-update:ended", "end-of-call-report"] {
+                faults.lost.insert(name.into());
+            }
+        });
+        let call = harness.ring(talk);
+        harness.pass(i64::from(talk) + 1).await;
+        if talk > 100 {
+            let (_, held) = harness.money().await;
+            assert!(held > 0, "it is live, and held for");
+        }
+        harness.pass(120).await;
+        let (_, held) = harness.money().await;
+        assert_eq!(held, 0, "a call of {talk} s is closed two minutes after its end");
+        let expected = shared::domain::tariff::Tariff::at(harness.stack.clock.now()).charge(talk).pence();
+        assert_eq!(harness.bills_of(&call).await, [expected]);
+        harness.assert_books(ORG).await;
+    }
+}
+
+#[tokio::test]
+async fn a_web_call_on_an_empty_wallet_is_ended_at_once() {
+    // B11, web
+    let harness = Harness::with_wallet(0, 600).await;
+    let call = harness.place(&local::sandbox::vapi::Placing {
+        to: None,
+        from: "web".into(),
+        talk_seconds: 500,
+        web_assistant_id: Some(ASSISTANT_ID.into()),
+        max_duration_seconds: Some(600),
+    });
+    harness.pass(20).await;
+    let there = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(there.ended_reason.as_deref(), Some("manually-canceled"));
+    let talked = there.ended_at.unwrap().duration_since(there.started_at.unwrap()).as_secs();
+    assert!(talked <= 4, "{talked} s");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_web_call_is_held_for_and_extended_like_any_other() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let call = harness.place(&local::sandbox::vapi::Placing {
+        to: None,
+        from: "web".into(),
+        talk_seconds: 500,
+        web_assistant_id: Some(ASSISTANT_ID.into()),
+        max_duration_seconds: Some(600),
+    });
+    harness.pass(10).await;
+    assert_eq!(harness.money().await, (2_220, 280));
+    harness.pass(300).await;
+    assert_eq!(harness.money().await, (1_941, 559), "up to the agent's limit of 600 s, less two");
+    harness.pass(300).await;
+    assert_eq!(harness.bills_of(&call).await, [467]);
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn an_end_call_that_is_accepted_and_ignored_is_repeated_and_then_alarms() {
+    let (alarms, _guard) = alarms();
+    let harness = Harness::with_wallet(280, 3_600).await;
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
+    let call = harness.ring(400);
+    harness.pass(350).await;
+    assert_eq!(harness.stack.vapi.call(&call).unwrap().status, "in-progress");
+    let costs = alarms.raised().into_iter().filter(|alarm| alarm.name == "call_will_not_end").count();
+    assert!(costs >= 3, "every fifteen seconds: {costs}");
+    harness.pass(120).await;
+    assert_eq!(harness.bills_of(&call).await, [374], "400 s: charged whole, into debt");
+    assert_eq!(harness.money().await, (-94, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_call_nobody_knows_any_more_is_released_or_estimated() {
+    let (alarms, _guard) = alarms();
+    let harness = Harness::with_wallet(2_500, 600).await;
+    // Authorized, and Vapi has never heard of it: released ten minutes later.
+    harness.vapi(&bodies::request("call-1")).await;
+    harness.pass(500).await;
+    assert_eq!(harness.money().await, (2_220, 280));
+    harness.pass(200).await;
+    assert_eq!(harness.money().await, (2_500, 0));
+    // Seen to start: billed to its last sign of life, and somebody is told.
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-2")).await;
+    harness.pass(30).await;
+    harness.vapi(&bodies::in_progress("call-2")).await;
+    harness.pass(1_000).await;
+    assert_eq!(harness.money().await, (2_472, 0), "30 s");
+    assert!(alarms.names().contains(&"call_billed_by_estimate".to_owned()));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_message_of_nobodys_is_one_scrubbed_dead_letter_and_an_alarm() {
+    // W6
+    let (alarms, _guard) = alarms();
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let mut report = web_report("web-9", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
+    report["message"]["call"]["assistantId"] = json!("a-stranger");
+    report["message"]["transcript"] = json!("I have a rash");
+    report["message"]["phoneNumber"] = json!({"twilioAuthToken": "very-secret"});
+    for _ in 0..3 {
+        assert_eq!(harness.vapi(&report).await.0, 200);
+    }
+    let events = WebhookEvents::vapi(harness.stack.db());
+    let key = EventId::parse("web-9:end-of-call-report").unwrap();
+    let letter = events.get(&key).await.unwrap().unwrap();
+    let payload = letter.payload.unwrap();
+    assert!(payload.contains("web-9") && payload.contains("customer-ended-call"), "{payload}");
+    assert!(!payload.contains("rash") && !payload.contains("very-secret"), "{payload}");
+    assert!(alarms.names().contains(&"vapi_dead_letter".to_owned()));
+    assert_eq!(harness.entries().await.len(), 1);
+    // An unknown number's caller hears a sentence.
+    let mut request = bodies::request("call-9");
+    request["message"]["call"]["phoneNumberId"] = json!("a-stranger");
+    let (status, answer) = harness.vapi(&request).await;
+    assert_eq!((status, answer["error"].as_str()), (200, Some("This number is not in service.")));
+}
+
+#[tokio::test]
+async fn the_recorded_status_without_a_call_is_a_dead_letter() {
+    let Some(status) = recorded("vapi/captured/status-update.ended.assistant-request-error.2025-01.json") else { return };
+    let (alarms, _guard) = alarms();
+    let harness = Harness::with_wallet(2_500, 600).await;
+    assert_eq!(harness.vapi(&status).await.0, 200);
+    assert_eq!(alarms.names(), ["vapi_dead_letter"]);
+}
+
+#[tokio::test]
+async fn every_recorded_body_is_understood() {
+    // W7: what was really sent, from where it really stands.
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let names = [
+        "assistant-request.inbound.2024-07",
+        "status-update.in-progress.web.2025-06",
+        "end-of-call-report.web.2025-06",
+        "tool-calls.1.2024-07",
+        "tool-calls.2.2024-07",
+        "tool-calls.3.2024-07",
+        "tool-calls.4.2024-07",
+        "tool-calls.live.2025-11",
+        "end-of-call-report.inbound-squad.2024-07",
+    ];
+    for name in names {
+        let Some(body) = recorded(&format!("vapi/captured/{name}.json")) else { return };
+        if name.starts_with("end-of-call-report.inbound") {
+            let start = local::stack::test_epoch();
+            let end = start + jiff::SignedDuration::from_secs(37);
+            harness.stack.vapi.add_past_call("0ce83208-5124-4e47-8d91-d5eddd2d78bb", Some(start), end);
+        }
+        let (status, answer) = harness.vapi(&body).await;
+        assert_eq!(status, 200, "{name}: {answer}");
+        if name.starts_with("tool-calls") {
+            let asked = body["message"]["toolCallList"].as_array().or(body["message"]["toolCalls"].as_array()).unwrap();
+            let answered = answer["results"].as_array().unwrap();
+            assert_eq!(asked.len(), answered.len(), "{name}");
+            for (asked, answered) in asked.iter().zip(answered) {
+                assert_eq!(asked["id"], answered["toolCallId"], "{name}");
+                assert!(answered["result"].as_str().is_some_and(|result| !result.contains('\n')), "{name}");
+            }
+        }
+    }
+    let call = harness.call("ede2ddef-006b-42a1-89d6-badc72c6ff7d").await;
+    assert_eq!(call.ended_reason.as_deref(), Some("customer-ended-call"));
+    let content = harness.calls.content(ORG, &call.call_id).await.unwrap().unwrap();
+    assert!(content.transcript.unwrap().starts_with("AI: Hello?"));
+    assert_eq!(content.vendor_cost_usd.as_deref(), Some("0.0394"), "apart from what the customer pays");
+    let squad = CallId::parse("0ce83208-5124-4e47-8d91-d5eddd2d78bb").unwrap();
+    let content = harness.calls.content(ORG, &squad).await.unwrap().unwrap();
+    assert!(!content.tools_used.is_empty(), "{content:?}");
+}
+
+#[tokio::test]
+async fn a_forged_org_changes_nothing() {
+    // W8: in metadata, in the call, in a tool's arguments.
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.wallets.ensure(OTHER_ORG).await.unwrap();
+    let forged = OTHER_ORG.to_string();
+    for (i, mut body) in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)].into_iter().enumerate() {
+        body["org_id"] = json!(forged);
+        body["message"]["org_id"] = json!(forged);
+        body["message"]["call"]["orgId"] = json!(forged);
+        body["message"]["call"]["metadata"] = json!({"org_id": forged, "call_id": "somebody-elses"});
+        body["message"]["assistant"] = json!({"metadata": {"org_id": forged}});
+        assert_eq!(harness.vapi(&body).await.0, 200, "message {i}");
+    }
+    let tool = json!({"message": {"type": "tool-calls", "call": {"id": "call-1"},
+        "toolCallList": [{"id": "t1", "function": {"name": "book", "arguments": {"org_id": forged}}}]}});
+    assert_eq!(harness.vapi(&tool).await.0, 200);
+    assert_eq!(harness.bills_of("call-1").await, [56]);
+    assert_eq!(harness.entries_of(OTHER_ORG).await, []);
+}
+
+/// A writer that keeps what is written.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_line_holds_a_secret_or_anybodys_words() {
+    // W10: personal data and secrets in every field, through good and bad paths.
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let seeded = ["+447700900999", "SEEDED-TRANSCRIPT", "SEEDED-TOKEN", "SEEDED-NAME", "SEEDED-CONTROL"];
+    let dirty = |mut body: Value| {
+        let message = &mut body["message"];
+        message["customer"] = json!({"number": seeded[0], "name": seeded[3]});
+        message["transcript"] = json!(seeded[1]);
+        message["summary"] = json!(seeded[1]);
+        message["analysis"] = json!({"summary": seeded[1]});
+        message["phoneNumber"] = json!({"twilioAuthToken": seeded[2]});
+        message["call"]["monitor"] = json!({"controlUrl": format!("https://x.vapi.ai/{}", seeded[4])});
+        message["call"]["customer"] = json!({"number": seeded[0], "name": seeded[3]});
+        body
+    };
+    for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::ended("call-1"), bodies::report("call-1", 60)] {
+        harness.vapi(&dirty(body.clone())).await;
+        let mut stranger = dirty(body);
+        stranger["message"]["call"]["phoneNumberId"] = json!("nobody");
+        stranger["message"]["call"]["assistantId"] = json!("nobody");
+        stranger["message"]["call"]["id"] = json!("stranger");
+        harness.vapi(&stranger).await;
+    }
+    harness.pay(2_500).await;
+    harness.get("/api/billing/wallet", "SEEDED-TOKEN").await;
+    harness.pass(400).await;
+    harness.stack.aws.set_plan(|_| Fate::Fail("InternalServerError"));
+    harness.vapi(&dirty(bodies::request("call-3"))).await;
+    // Only our own crates' lines are ours to answer for; the SDK's own are off in production, at info.
+    let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let ours = lines.lines().filter(|line| {
+        let target = serde_json::from_str::<Value>(line).unwrap()["target"].as_str().unwrap_or_default().to_owned();
+        ["shared", "vapi_webhook", "call_meter", "stripe_webhook", "wallet", "alarm"].iter().any(|own| target.starts_with(own))
+    });
+    let mut count = 0;
+    for line in ours {
+        count += 1;
+        for secret in seeded {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
+    assert!(count > 10, "there were lines to look at");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_messages_are_named_problems() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    for body in ["", "{", "[]", "null", "{}", r#"{"message": 5}"#, r#"{"message": {}}"#, r#"{"message": {"type": 5}}"#, &deep] {
+        let request = harness.stack.vapi.signed(body);
+        let (status, problem) = tests::parts(&harness.send(request).await);
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_body")), "{body:.40}");
+    }
+    for body in [r#"{"message": {"type": "call.deleted"}}"#, r#"{"message": {"type": "no-such-thing", "call": 5}}"#] {
+        assert_eq!(tests::parts(&harness.send(harness.stack.vapi.signed(body)).await).0, 200);
+    }
+    let huge = format!(r#"{{"message": {{"type": "{}"}}}}"#, "x".repeat(7 * 1024 * 1024));
+    assert_eq!(tests::parts(&harness.send(harness.stack.vapi.signed(&huge)).await).0, 413);
+    let (status, problem) = harness.stripe(&json!({"id": "evt_1"})).await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_body")));
+    assert_eq!(harness.entries().await.len(), 1);
+}
