@@ -1,1 +1,463 @@
+//! Every condition the store sends is needed: taken out one at a time, in the transport, a promise breaks.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::BoxFuture;
+use local::aws::{Fate, Sent};
+use serde_json::Value;
+use shared::{
+    domain::{
+        amount::Amount,
+        call::{Bill, Call, Direction, Event, Parties},
+        clock::Clock,
+        hold::Hold,
+        ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
+        ledger::{Posting, Reason},
+        phone_number::PhoneNumber,
+        tariff::Tariff,
+        wallet::{Extension, Grant, Wallet},
+    },
+    store::{
+        calls::{CallMapping, SaveError},
+        customers::Customers,
+        mappings::{AssistantMapping, PhoneNumberMapping},
+        wallets::{AuthorizeError, BookError},
+    },
+};
+use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
+
+/// A condition, a part of it, and what must hold because of that part.
+struct Guard {
+    condition: &'static str,
+    part: &'static str,
+    promise: fn(Harness) -> BoxFuture<'static, Result<(), String>>,
+}
+
+macro_rules! guards {
+    ($($condition:literal, $part:literal => $promise:ident;)+) => {
+        [$(Guard { condition: $condition, part: $part, promise: |harness| Box::pin($promise(harness)) }),+]
+    };
+}
+
+const AUTHORIZE: &str =
+    "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)";
+
+fn guards() -> Vec<Guard> {
+    let guards = guards! {
+        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "available >= :basis" => no_hold_without_the_money;
+        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "attribute_not_exists(holds.#call)" => one_hold_a_call;
+        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
+        "version = :read", "version = :read" => an_older_record_changes_nothing;
+        "holds.#call.step = :step", "holds.#call.step = :step" => a_start_does_not_undo_an_extension;
+        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "holds.#call.step = :step" => one_extension_a_step;
+        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "available >= :more" => no_extension_without_the_money;
+        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "attribute_not_exists(frozen)" => no_extension_on_a_frozen_wallet;
+        "ledger_seq = :read AND holds.#call.amount = :held", "ledger_seq = :read" => a_settlement_follows_the_last_entry;
+        "ledger_seq = :read AND holds.#call.amount = :held", "holds.#call.amount = :held" => a_settlement_takes_out_the_hold_that_is_there;
+        "ledger_seq = :read AND attribute_not_exists(holds.#call)", "ledger_seq = :read" => a_settlement_without_a_hold_follows_the_last_entry;
+        "ledger_seq = :read AND attribute_not_exists(holds.#call)", "attribute_not_exists(holds.#call)" => a_settlement_without_a_hold_finds_none;
+        "holds.#call.amount = :held", "holds.#call.amount = :held" => a_release_gives_back_the_hold_that_is_there;
+        "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
+        "attribute_not_exists(entry_key)", "attribute_not_exists(entry_key)" => one_entry_a_key;
+        "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
+        "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
+        "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
+        "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
+        "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
+        "attribute_not_exists(vapi_phone_id)", "attribute_not_exists(vapi_phone_id)" => a_number_is_one_orgs;
+        "attribute_not_exists(vapi_assistant_id)", "attribute_not_exists(vapi_assistant_id)" => an_assistant_is_one_orgs;
+    };
+    assert_eq!(guards[0].condition, AUTHORIZE);
+    guards.into()
+}
+
+/// Does something to each condition of a request: alone, or in a transaction.
+fn each_condition(sent: &mut Sent, mut act: impl FnMut(&mut Value)) {
+    if sent.body.get("ConditionExpression").is_some() {
+        act(&mut sent.body);
+    }
+    for item in sent.body["TransactItems"].as_array_mut().into_iter().flatten() {
+        for request in item.as_object_mut().into_iter().flat_map(|item| item.values_mut()) {
+            if request.get("ConditionExpression").is_some() {
+                act(request);
+            }
+        }
+    }
+}
+
+/// A request's condition, with the one name that stands for different keys written out.
+fn condition_of(request: &Value) -> String {
+    let written = request["ConditionExpression"].as_str().unwrap_or_default();
+    match request["ExpressionAttributeNames"]["#key"].as_str() {
+        Some(key) => written.replace("#key", key),
+        None => written.to_owned(),
+    }
+}
+
+/// Makes `part` of `condition` true whatever is there, using the same names and values.
+fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
+    let (condition, part) = (guard.condition, guard.part);
+    move |sent| {
+        each_condition(sent, |request| {
+            if condition_of(request) == condition {
+                let always = condition.replace(part, &format!("({part} OR NOT {part})"));
+                let key = request["ExpressionAttributeNames"]["#key"].as_str().map(str::to_owned);
+                let always = key.map_or(always.clone(), |key| always.replace(&key, "#key"));
+                request["ConditionExpression"] = Value::String(always);
+            }
+        });
+        Fate::Pass
+    }
+}
+
+#[tokio::test]
+async fn each_condition_taken_out_breaks_a_promise() {
+    for guard in guards() {
+        let name = format!("{} in {}", guard.part, guard.condition);
+        (guard.promise)(Harness::with_wallet(2_500, 600).await)
+            .await
+            .unwrap_or_else(|broken| panic!("{name} is in place, and: {broken}"));
+        let harness = Harness::with_wallet(2_500, 600).await;
+        harness.stack.aws.set_plan(taken_out(&guard));
+        assert!((guard.promise)(harness).await.is_err(), "{name} was taken out and nothing broke");
+    }
+}
+
+#[tokio::test]
+async fn every_condition_that_is_sent_is_in_the_list() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let harness = Harness::with_wallet(0, 3_600).await;
+    let writes = Arc::clone(&seen);
+    harness.stack.aws.set_plan(move |sent| {
+        each_condition(sent, |request| {
+            for part in condition_of(request).split(" AND ") {
+                writes.lock().unwrap().insert((condition_of(request), part.to_owned()));
+            }
+        });
+        Fate::Pass
+    });
+    harness.add_clinic(OTHER_ORG, "other-phone", "+442079460999", "other-assistant", 600).await;
+    let payment = harness.pay(2_500).await;
+    harness.ring(700);
+    harness.vapi(&bodies::request("released")).await;
+    harness.vapi(&tests::web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z")).await;
+    harness.pass(1_500).await;
+    harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount=100"));
+    harness.pass(10).await;
+    let listed: BTreeSet<_> =
+        guards().into_iter().map(|guard| (guard.condition.to_owned(), guard.part.to_owned())).collect();
+    assert_eq!(*seen.lock().unwrap(), listed);
+}
+
+// ---- What the promises are made with --------------------------------------------------------------------------------
+
+fn broken(what: impl std::fmt::Debug) -> Result<(), String> {
+    Err(format!("{what:?}"))
+}
+
+fn parties(call: &str) -> Parties {
+    Parties {
+        direction: Direction::Inbound,
+        vapi_call_id: VapiCallId::parse(call).unwrap(),
+        vapi_phone_id: None,
+        vapi_assistant_id: None,
+        customer_number: None,
+        carrier_sid: None,
+    }
+}
+
+fn grant(pence: u32) -> Grant {
+    let amount = Amount::from_pence(pence);
+    let tariff = Tariff::at(local::stack::test_epoch()).version;
+    Grant { amount, tariff, provider_limit_secs: 3_598, basis: amount }
+}
+
+async fn rung(harness: &Harness, call: &str) -> Call {
+    let record =
+        Call::first_heard(ORG, CallId::parse(call).unwrap(), parties(call), 3_600, harness.clock.now());
+    harness.calls.open(&record).await.unwrap();
+    record
+}
+
+/// A call with a hold of 280p; its record and hold as they are.
+async fn held(harness: &Harness, call: &str) -> (Call, Hold) {
+    let record = rung(harness, call).await;
+    let after = record.after(Event::Authorized(grant(280))).unwrap();
+    let hold = harness.wallets.authorize(&record, &after, &grant(280)).await.unwrap();
+    (harness.call(call).await, hold)
+}
+
+async fn freeze(harness: &Harness) {
+    let client = &harness.stack.world.dynamodb;
+    client
+        .update_item()
+        .table_name(harness.stack.db().table_name(shared::store::table::Table::Wallets))
+        .key("org_id", AttributeValue::S(ORG.to_string()))
+        .update_expression("SET frozen = :why")
+        .expression_attribute_values(":why", AttributeValue::S("books".into()))
+        .send()
+        .await
+        .unwrap();
+}
+
+fn more(pence: u32) -> Extension {
+    Extension { amount: Amount::from_pence(pence), full: true }
+}
+
+async fn extend(harness: &Harness, hold: &Hold, pence: u32) -> Result<Hold, BookError> {
+    let call = CallId::parse("call-1").unwrap();
+    harness.wallets.extend(ORG, &call, hold, harness.clock.now(), &more(pence)).await
+}
+
+fn bill(call: &Call) -> (Bill, Posting) {
+    let tariff = Tariff::at(call.created_at);
+    let bill = Bill {
+        duration_secs: 60,
+        charged: tariff.charge(60),
+        tariff: tariff.version,
+        started_at: None,
+        ended_at: None,
+        estimated: false,
+    };
+    let posting = Posting {
+        reason: Reason::Call { call_id: call.call_id.clone(), tariff: bill.tariff },
+        amount: bill.charged,
+        description: "call".into(),
+        at: call.created_at,
+    };
+    (bill, posting)
+}
+
+async fn settle(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wallet, BookError> {
+    let (bill, posting) = bill(call);
+    let after = call.after(Event::Settled(bill)).unwrap();
+    harness.wallets.settle(wallet, call, &after, &posting).await
+}
+
+fn top_up(payment: &str) -> Posting {
+    Posting {
+        reason: Reason::TopUp { payment_intent: PaymentIntentId::parse(payment).unwrap() },
+        amount: Amount::from_pence(100),
+        description: "Top-up".into(),
+        at: local::stack::test_epoch(),
+    }
+}
+
+fn is_moved<T: std::fmt::Debug>(outcome: Result<T, BookError>) -> Result<(), String> {
+    match outcome {
+        Err(BookError::Moved) => Ok(()),
+        other => broken(other),
+    }
+}
+
+// ---- The promises ---------------------------------------------------------------------------------------------------
+
+async fn no_hold_without_the_money(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    let grant = grant(2_501);
+    let after = call.after(Event::Authorized(grant)).unwrap();
+    match harness.wallets.authorize(&call, &after, &grant).await {
+        Err(AuthorizeError::WalletMoved(_)) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn one_hold_a_call(harness: Harness) -> Result<(), String> {
+    let (call, _) = held(&harness, "call-1").await;
+    match harness.wallets.authorize(&call, &call, &grant(280)).await {
+        Err(AuthorizeError::AlreadyHeld(_)) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn no_hold_on_a_frozen_wallet(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    freeze(&harness).await;
+    let after = call.after(Event::Authorized(grant(280))).unwrap();
+    match harness.wallets.authorize(&call, &after, &grant(280)).await {
+        Err(AuthorizeError::WalletMoved(wallet)) if wallet.frozen.is_some() => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn an_older_record_changes_nothing(harness: Harness) -> Result<(), String> {
+    let old = rung(&harness, "call-1").await;
+    held_again(&harness, &old).await;
+    let after = old.after(Event::Refused { reason: "insufficient_funds" }).unwrap();
+    match harness.calls.save(&old, &after).await {
+        Err(SaveError::Moved) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn held_again(harness: &Harness, call: &Call) {
+    let after = call.after(Event::Authorized(grant(280))).unwrap();
+    harness.wallets.authorize(call, &after, &grant(280)).await.unwrap();
+}
+
+async fn a_start_does_not_undo_an_extension(harness: Harness) -> Result<(), String> {
+    let (call, hold) = held(&harness, "call-1").await;
+    extend(&harness, &hold, 280).await.unwrap();
+    let after = call.after(Event::Started { at: harness.clock.now(), control_url: None }).unwrap();
+    is_moved(harness.wallets.start(&call, &after, &hold).await)
+}
+
+async fn one_extension_a_step(harness: Harness) -> Result<(), String> {
+    let (_, hold) = held(&harness, "call-1").await;
+    extend(&harness, &hold, 280).await.unwrap();
+    is_moved(extend(&harness, &hold, 280).await)
+}
+
+async fn no_extension_without_the_money(harness: Harness) -> Result<(), String> {
+    let (_, hold) = held(&harness, "call-1").await;
+    is_moved(extend(&harness, &hold, 2_221).await)
+}
+
+async fn no_extension_on_a_frozen_wallet(harness: Harness) -> Result<(), String> {
+    let (_, hold) = held(&harness, "call-1").await;
+    freeze(&harness).await;
+    is_moved(extend(&harness, &hold, 280).await)
+}
+
+async fn a_settlement_follows_the_last_entry(harness: Harness) -> Result<(), String> {
+    let (call, _) = held(&harness, "call-1").await;
+    let stale = harness.wallet().await;
+    harness.wallets.book(&stale, &top_up("pi_2")).await.unwrap();
+    is_moved(settle(&harness, &stale, &call).await)
+}
+
+async fn a_settlement_takes_out_the_hold_that_is_there(harness: Harness) -> Result<(), String> {
+    let (call, hold) = held(&harness, "call-1").await;
+    let stale = harness.wallet().await;
+    extend(&harness, &hold, 280).await.unwrap();
+    is_moved(settle(&harness, &stale, &call).await)
+}
+
+async fn a_settlement_without_a_hold_follows_the_last_entry(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    let stale = harness.wallet().await;
+    harness.wallets.book(&stale, &top_up("pi_2")).await.unwrap();
+    is_moved(settle(&harness, &stale, &call).await)
+}
+
+async fn a_settlement_without_a_hold_finds_none(harness: Harness) -> Result<(), String> {
+    let stale = harness.wallet().await;
+    let (call, _) = held(&harness, "call-1").await;
+    is_moved(settle(&harness, &stale, &call).await)
+}
+
+async fn a_release_gives_back_the_hold_that_is_there(harness: Harness) -> Result<(), String> {
+    let (call, hold) = held(&harness, "call-1").await;
+    extend(&harness, &hold, 280).await.unwrap();
+    let after = call.after(Event::Released).unwrap();
+    is_moved(harness.wallets.release(&call, &after, &hold).await)
+}
+
+async fn a_movement_follows_the_last_entry(harness: Harness) -> Result<(), String> {
+    let stale = harness.wallet().await;
+    harness.wallets.book(&stale, &top_up("pi_2")).await.unwrap();
+    is_moved(harness.wallets.book(&stale, &top_up("pi_3")).await)
+}
+
+async fn one_entry_a_key(harness: Harness) -> Result<(), String> {
+    let wallet = harness.wallets.book(&harness.wallet().await, &top_up("pi_2")).await.unwrap();
+    match harness.wallets.book(&wallet, &top_up("pi_2")).await {
+        Err(BookError::AlreadyBooked) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn a_note_makes_no_wallet(harness: Harness) -> Result<(), String> {
+    let noted = harness.wallets.note_customer(OTHER_ORG, &CustomerId::parse("cus_1").unwrap()).await;
+    match (noted, harness.wallets.get(OTHER_ORG).await) {
+        (Err(_), Ok(None)) => Ok(()),
+        other => broken(other),
+    }
+}
+
+/// Polls `first` so many times, does all of `second`, then the rest of `first`.
+async fn interrupted<T>(polls: usize, first: impl Future<Output = T>, second: impl Future<Output = ()>) -> T {
+    let mut first = Box::pin(first);
+    for _ in 0..polls {
+        if let Poll::Ready(output) = futures::poll!(&mut first) {
+            second.await;
+            return output;
+        }
+    }
+    second.await;
+    first.await
+}
+
+async fn a_wallet_is_made_once(harness: Harness) -> Result<(), String> {
+    for polls in 0..8 {
+        let org = OrgId::new(uuid::Uuid::from_u128(0x100 + u128::try_from(polls).unwrap()));
+        let other = async {
+            let wallet = harness.wallets.ensure(org).await.unwrap();
+            harness.wallets.book(&wallet, &top_up("pi_2")).await.unwrap();
+        };
+        interrupted(polls, harness.wallets.ensure(org), other).await.unwrap();
+        let balance = harness.wallet_of(org).await.balance().pence();
+        if balance != 100 {
+            return broken(balance);
+        }
+    }
+    Ok(())
+}
+
+async fn a_record_is_opened_once(harness: Harness) -> Result<(), String> {
+    let (call, _) = held(&harness, "call-1").await;
+    let fresh = Call::first_heard(ORG, call.call_id.clone(), parties("call-1"), 600, harness.clock.now());
+    match harness.calls.open(&fresh).await.unwrap() {
+        Some(there) if there == call && harness.call("call-1").await == call => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn a_call_is_one_orgs(harness: Harness) -> Result<(), String> {
+    let mapping = |org_id| CallMapping {
+        vapi_call_id: VapiCallId::parse("call-1").unwrap(),
+        org_id,
+        call_id: CallId::parse("call-1").unwrap(),
+    };
+    harness.calls.map(&mapping(ORG)).await.unwrap();
+    let noted = harness.calls.map(&mapping(OTHER_ORG)).await.unwrap();
+    if noted == mapping(ORG) { Ok(()) } else { broken(noted) }
+}
+
+async fn a_customer_is_one_orgs(harness: Harness) -> Result<(), String> {
+    let customers = Customers::new(harness.stack.db());
+    let customer = CustomerId::parse("cus_1").unwrap();
+    customers.add(&customer, ORG).await.unwrap();
+    customers.add(&customer, OTHER_ORG).await.unwrap();
+    let org = customers.org(&customer).await.unwrap();
+    if org == Some(ORG) { Ok(()) } else { broken(org) }
+}
+
+async fn a_number_is_one_orgs(harness: Harness) -> Result<(), String> {
+    let theirs = PhoneNumberMapping {
+        vapi_phone_id: VapiPhoneId::parse(tests::PHONE_ID).unwrap(),
+        org_id: OTHER_ORG,
+        phone_number: PhoneNumber::parse(NUMBER).unwrap(),
+        direction: Direction::Inbound,
+        vapi_assistant_id: VapiAssistantId::parse("theirs").unwrap(),
+        agent_limit_secs: 600,
+    };
+    let added = harness.mappings.add_phone_number(&theirs).await.unwrap();
+    if added { broken("the number changed hands") } else { Ok(()) }
+}
+
+async fn an_assistant_is_one_orgs(harness: Harness) -> Result<(), String> {
+    let theirs = AssistantMapping {
+        vapi_assistant_id: VapiAssistantId::parse(tests::ASSISTANT_ID).unwrap(),
+        org_id: OTHER_ORG,
+        role: Direction::Inbound,
+        agent_limit_secs: 600,
+    };
+    let added = harness.mappings.add_assistant(&theirs).await.unwrap();
+    if added { broken("the assistant changed hands") } else { Ok(()) }
+}

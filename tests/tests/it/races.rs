@@ -95,7 +95,12 @@ async fn top_up_settle_extend_end_and_refund_in_the_same_instant_in_every_order(
         harness.vapi(&bodies::request("ended")).await;
         // The refund is at Stripe; its event comes in the race. The live call is due for its extension.
         harness.stack.stripe.with_faults(|faults| {
-            for name in ["refund.created", "charge.refunded", "checkout.session.completed", "payment_intent.succeeded"] {
+            for name in [
+                "refund.created",
+                "charge.refunded",
+                "checkout.session.completed",
+                "payment_intent.succeeded",
+            ] {
                 faults.lost.insert(name.into());
             }
         });
@@ -112,8 +117,12 @@ async fn top_up_settle_extend_end_and_refund_in_the_same_instant_in_every_order(
                 match action {
                     0 => Box::pin(async move { assert_eq!(harness.stripe(top_up).await.0, 200) }),
                     1 => Box::pin(async move { assert_eq!(harness.stripe(refund).await.0, 200) }),
-                    2 => Box::pin(async move { assert_eq!(harness.vapi(&bodies::report("settled", 60)).await.0, 200) }),
-                    3 => Box::pin(async move { assert_eq!(harness.vapi(&bodies::ended("ended")).await.0, 200) }),
+                    2 => Box::pin(async move {
+                        assert_eq!(harness.vapi(&bodies::report("settled", 60)).await.0, 200)
+                    }),
+                    3 => Box::pin(
+                        async move { assert_eq!(harness.vapi(&bodies::ended("ended")).await.0, 200) },
+                    ),
                     _ => Box::pin(async move {
                         let tick = shared::store::queue::Tick {
                             org_id: ORG,

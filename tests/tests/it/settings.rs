@@ -27,7 +27,10 @@ async fn each_required_setting_is_missed_at_start() {
             let mut world = harness.stack.world.clone();
             world.environment = world.environment.without(name);
             let problems = start(world).unwrap_err().0;
-            assert!(problems.iter().any(|problem| problem.contains(name)), "{function} without {name}: {problems:?}");
+            assert!(
+                problems.iter().any(|problem| problem.contains(name)),
+                "{function} without {name}: {problems:?}"
+            );
             without_all.environment = without_all.environment.without(name);
         }
         let problems = start(without_all).unwrap_err().0;

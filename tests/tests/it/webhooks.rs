@@ -109,7 +109,11 @@ async fn nothing_is_acknowledged_that_is_not_durable() {
             assert!(!problem.to_string().contains("injected"), "S3: {problem}");
         }
         harness.stack.aws.clear_plan();
-        assert_eq!(harness.money().await, (2_500, 0), "nothing is set aside for a call that was not answered");
+        assert_eq!(
+            harness.money().await,
+            (2_500, 0),
+            "nothing is set aside for a call that was not answered"
+        );
         for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)] {
             assert_eq!(harness.vapi(&body).await.0, 200);
         }
@@ -174,7 +178,11 @@ async fn a_ledger_write_that_fails_once_is_billed_once_and_one_that_fails_for_go
     harness.stack.aws.clear_plan();
     harness.vapi(&bodies::request("call-2")).await;
     harness.vapi(&bodies::in_progress("call-2")).await;
-    harness.stack.vapi.add_past_call("call-2", Some(local::stack::test_epoch()), local::stack::test_epoch() + jiff::SignedDuration::from_secs(60));
+    harness.stack.vapi.add_past_call(
+        "call-2",
+        Some(local::stack::test_epoch()),
+        local::stack::test_epoch() + jiff::SignedDuration::from_secs(60),
+    );
     harness.stack.aws.set_plan(|sent| {
         if sent.operation == "TransactWriteItems" { Fate::Fail("InternalServerError") } else { Fate::Pass }
     });
@@ -331,7 +339,10 @@ async fn a_message_of_nobodys_is_one_scrubbed_dead_letter_and_an_alarm() {
 
 #[tokio::test]
 async fn the_recorded_status_without_a_call_is_a_dead_letter() {
-    let Some(status) = recorded("vapi/captured/status-update.ended.assistant-request-error.2025-01.json") else { return };
+    let Some(status) = recorded("vapi/captured/status-update.ended.assistant-request-error.2025-01.json")
+    else {
+        return;
+    };
     let (alarms, _guard) = alarms();
     let harness = Harness::with_wallet(2_500, 600).await;
     assert_eq!(harness.vapi(&status).await.0, 200);
@@ -363,7 +374,10 @@ async fn every_recorded_body_is_understood() {
         let (status, answer) = harness.vapi(&body).await;
         assert_eq!(status, 200, "{name}: {answer}");
         if name.starts_with("tool-calls") {
-            let asked = body["message"]["toolCallList"].as_array().or(body["message"]["toolCalls"].as_array()).unwrap();
+            let asked = body["message"]["toolCallList"]
+                .as_array()
+                .or(body["message"]["toolCalls"].as_array())
+                .unwrap();
             let answered = answer["results"].as_array().unwrap();
             assert_eq!(asked.len(), answered.len(), "{name}");
             for (asked, answered) in asked.iter().zip(answered) {
@@ -388,7 +402,11 @@ async fn a_forged_org_changes_nothing() {
     let harness = Harness::with_wallet(2_500, 600).await;
     harness.wallets.ensure(OTHER_ORG).await.unwrap();
     let forged = OTHER_ORG.to_string();
-    for (i, mut body) in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)].into_iter().enumerate() {
+    for (i, mut body) in
+        [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)]
+            .into_iter()
+            .enumerate()
+    {
         body["org_id"] = json!(forged);
         body["message"]["org_id"] = json!(forged);
         body["message"]["call"]["orgId"] = json!(forged);
@@ -442,7 +460,12 @@ async fn no_log_line_holds_a_secret_or_anybodys_words() {
         message["call"]["customer"] = json!({"number": seeded[0], "name": seeded[3]});
         body
     };
-    for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::ended("call-1"), bodies::report("call-1", 60)] {
+    for body in [
+        bodies::request("call-1"),
+        bodies::in_progress("call-1"),
+        bodies::ended("call-1"),
+        bodies::report("call-1", 60),
+    ] {
         harness.vapi(&dirty(body.clone())).await;
         let mut stranger = dirty(body);
         stranger["message"]["call"]["phoneNumberId"] = json!("nobody");
@@ -458,8 +481,11 @@ async fn no_log_line_holds_a_secret_or_anybodys_words() {
     // Only our own crates' lines are ours to answer for; the SDK's own are off in production, at info.
     let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     let ours = lines.lines().filter(|line| {
-        let target = serde_json::from_str::<Value>(line).unwrap()["target"].as_str().unwrap_or_default().to_owned();
-        ["shared", "vapi_webhook", "call_meter", "stripe_webhook", "wallet", "alarm"].iter().any(|own| target.starts_with(own))
+        let target =
+            serde_json::from_str::<Value>(line).unwrap()["target"].as_str().unwrap_or_default().to_owned();
+        ["shared", "vapi_webhook", "call_meter", "stripe_webhook", "wallet", "alarm"]
+            .iter()
+            .any(|own| target.starts_with(own))
     });
     let mut count = 0;
     for line in ours {
@@ -475,12 +501,24 @@ async fn no_log_line_holds_a_secret_or_anybodys_words() {
 async fn bodies_that_are_no_messages_are_named_problems() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-    for body in ["", "{", "[]", "null", "{}", r#"{"message": 5}"#, r#"{"message": {}}"#, r#"{"message": {"type": 5}}"#, &deep] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        r#"{"message": 5}"#,
+        r#"{"message": {}}"#,
+        r#"{"message": {"type": 5}}"#,
+        &deep,
+    ] {
         let request = harness.stack.vapi.signed(body);
         let (status, problem) = tests::parts(&harness.send(request).await);
         assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_body")), "{body:.40}");
     }
-    for body in [r#"{"message": {"type": "call.deleted"}}"#, r#"{"message": {"type": "no-such-thing", "call": 5}}"#] {
+    for body in
+        [r#"{"message": {"type": "call.deleted"}}"#, r#"{"message": {"type": "no-such-thing", "call": 5}}"#]
+    {
         assert_eq!(tests::parts(&harness.send(harness.stack.vapi.signed(body)).await).0, 200);
     }
     let huge = format!(r#"{{"message": {{"type": "{}"}}}}"#, "x".repeat(7 * 1024 * 1024));

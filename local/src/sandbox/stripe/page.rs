@@ -73,9 +73,12 @@ impl StripeSandbox {
             "<p>This session is closed.</p>"
         };
         let status = if note.is_empty() { StatusCode::OK } else { StatusCode::PAYMENT_REQUIRED };
-        html(status, &format!(
+        html(
+            status,
+            &format!(
                 "<h1>Top up {amount}</h1><p>A stand-in for Stripe's page. No money moves.</p>{note}{buttons}"
-            ))
+            ),
+        )
     }
 }
 
