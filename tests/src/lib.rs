@@ -24,6 +24,7 @@ use shared::{
         phone_number::PhoneNumber,
         wallet::Wallet,
     },
+    providers::http::Http,
     store::{
         calls::Calls,
         ledger::Ledger,
@@ -72,6 +73,11 @@ impl Harness {
 
     /// A stack with nothing in it.
     pub async fn empty(settings: Vec<(String, String)>) -> Self {
+        Self::with_network(settings, None).await
+    }
+
+    /// A stack with nothing in it, and something that answers for hosts that no sandbox stands in for.
+    pub async fn with_network(settings: Vec<(String, String)>, network: Option<Http>) -> Self {
         let clock = Arc::new(TestClock::at(test_epoch()));
         let storage = std::env::vars()
             .find(|(name, _)| name == "VOXANNE_TEST_DYNAMODB")
@@ -88,7 +94,7 @@ impl Harness {
             entropy: Arc::new(Entropy::seeded(7)),
             address: "127.0.0.1:3000".into(),
             settings,
-            network: None,
+            network,
         };
         let stack = Stack::build(plan).await.expect("the stack comes up");
         let db = stack.db();

@@ -136,7 +136,7 @@ impl fmt::Debug for Dynamo {
 }
 
 impl Dynamo {
-    /// Wraps a client that must have been made by [`crate::runtime::dynamodb`].
+    /// Wraps a client whose own retries are off, and which has the ledger guard.
     pub fn new(client: Client, prefix: &str, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
         Self { client, prefix: prefix.into(), clock, entropy }
     }

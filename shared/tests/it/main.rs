@@ -1,4 +1,5 @@
 //! Promises of the crate as a whole.
 
 mod errors;
+mod guards;
 mod layering;

@@ -177,3 +177,82 @@ async fn without_a_readable_secret_nothing_is_accepted_in_any_environment() {
         assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")));
     }
 }
+
+/// A P-256 key pair of nobody's, made for these tests: PKCS#8, and the public point.
+fn es256_key() -> (EncodingKey, Value) {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let document = pair.to_pkcs8v1().unwrap();
+    let point = pair.public_key().as_ref();
+    let jwk = json!({"kty": "EC", "crv": "P-256", "kid": "key-1", "alg": "ES256", "use": "sig",
+        "x": base64_url(&point[1..33]), "y": base64_url(&point[33..65])});
+    (EncodingKey::from_ec_der(document.as_ref()), jwk)
+}
+
+#[tokio::test]
+async fn keys_of_the_issuer_are_bound_to_one_algorithm_and_fetched_with_a_cool_down() {
+    // S1
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (key, jwk) = es256_key();
+    let fetched = std::sync::Arc::new(AtomicUsize::new(0));
+    let network = {
+        let (fetched, jwks) = (
+            std::sync::Arc::clone(&fetched),
+            json!({"keys": [jwk, {"kty": "oct", "kid": "key-2", "k": "c2VjcmV0"}]}),
+        );
+        shared::providers::http::Http::Sandbox(std::sync::Arc::new(move |request: Request<Bytes>| {
+            assert_eq!(request.uri().host(), Some("issuer.example"));
+            fetched.fetch_add(1, Ordering::SeqCst);
+            let body = Bytes::from(jwks.to_string());
+            Box::pin(async move { Ok(http::Response::new(body)) })
+        }))
+    };
+    let harness = Harness::with_network(
+        vec![
+            ("JWT_JWKS_URL".into(), "https://issuer.example/jwks.json".into()),
+            ("JWT_HS256_SECRET".into(), String::new()),
+        ],
+        Some(network),
+    )
+    .await;
+    let token = |algorithm: Algorithm, kid: &str, key: &EncodingKey| {
+        let header = Header { kid: Some(kid.into()), ..Header::new(algorithm) };
+        encode(&header, &claims(&harness), key).unwrap()
+    };
+    let good = token(Algorithm::ES256, "key-1", &key);
+    for _ in 0..5 {
+        assert_eq!(harness.get("/api/billing/wallet", &good).await.0, 200);
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 1, "kept for ten minutes");
+    let public = jwk["x"].as_str().unwrap().as_bytes().to_vec();
+    let forged = [
+        (
+            "HS256 signed with the public key",
+            token(Algorithm::HS256, "key-1", &EncodingKey::from_secret(&public)),
+        ),
+        (
+            "a symmetric key of the set",
+            token(Algorithm::HS256, "key-2", &EncodingKey::from_secret(b"secret")),
+        ),
+        ("another's key under this name", token(Algorithm::ES256, "key-1", &es256_key().0)),
+        ("an unknown key", token(Algorithm::ES256, "key-9", &key)),
+    ];
+    for (what, token) in &forged {
+        let (status, problem) = harness.get("/api/billing/wallet", token).await;
+        assert_eq!((status, problem["code"].as_str()), (401, Some("invalid_token")), "{what}");
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 1, "just fetched: an unknown key is not asked for");
+    harness.pass(31).await;
+    for _ in 0..5 {
+        harness.get("/api/billing/wallet", &forged[3].1).await;
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 2, "once, then again not for half a minute");
+    harness.pass(660).await;
+    assert_eq!(harness.get("/api/billing/wallet", &signed_es256(&harness, &key)).await.0, 200);
+    assert_eq!(fetched.load(Ordering::SeqCst), 3, "ten minutes later");
+}
+
+fn signed_es256(harness: &Harness, key: &EncodingKey) -> String {
+    let header = Header { kid: Some("key-1".into()), ..Header::new(Algorithm::ES256) };
+    encode(&header, &claims(harness), key).unwrap()
+}
