@@ -3,7 +3,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use aws_smithy_runtime_api::{
@@ -56,6 +59,8 @@ pub struct Spent {
     pub operation: String,
     /// Capacity units, as the engine counts them.
     pub units: f64,
+    /// Which round trip it was part of: requests that are under way together share one.
+    pub trip: usize,
 }
 
 /// Where DynamoDB requests go.
@@ -80,6 +85,8 @@ struct Inner {
     queues: Queues,
     plan: Mutex<Option<Box<Plan>>>,
     spent: Mutex<Vec<Spent>>,
+    under_way: AtomicUsize,
+    trips: AtomicUsize,
     counts: bool,
 }
 
@@ -109,7 +116,8 @@ impl Transport {
 
     fn over(engine: Engine, queues: Queues, counts: bool) -> Self {
         let (plan, spent) = (Mutex::new(None), Mutex::default());
-        Self { inner: Arc::new(Inner { engine, queues, plan, spent, counts }) }
+        let (under_way, trips) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { inner: Arc::new(Inner { engine, queues, plan, spent, under_way, trips, counts }) }
     }
 
     /// The queues behind it.
@@ -129,6 +137,7 @@ impl Transport {
 
     /// What was asked since the last time this was called.
     pub fn take_spent(&self) -> Vec<Spent> {
+        self.inner.trips.store(0, Ordering::SeqCst);
         std::mem::take(&mut *self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -206,7 +215,8 @@ impl Transport {
         }
         let one = |value: &Value| value["CapacityUnits"].as_f64().unwrap_or_default();
         let units = consumed.as_array().map_or_else(|| one(consumed), |all| all.iter().map(one).sum());
-        let spent = Spent { operation: operation.to_owned(), units };
+        let trip = self.inner.trips.load(Ordering::SeqCst);
+        let spent = Spent { operation: operation.to_owned(), units, trip };
         self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner).push(spent);
     }
 }
@@ -214,7 +224,14 @@ impl Transport {
 impl HttpConnector for Transport {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let transport = self.clone();
-        HttpConnectorFuture::new(async move { transport.answer(request).await })
+        HttpConnectorFuture::new(async move {
+            if transport.inner.under_way.fetch_add(1, Ordering::SeqCst) == 0 {
+                transport.inner.trips.fetch_add(1, Ordering::SeqCst);
+            }
+            let answer = transport.answer(request).await;
+            transport.inner.under_way.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 }
 

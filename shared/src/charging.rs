@@ -10,7 +10,7 @@ mod start;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +25,7 @@ use crate::{
         amount::Amount,
         call::{Call, IllegalTransition},
         clock::Clock,
-        ids::{CallId, OrgId, VapiPhoneId},
+        ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
         meter::FIRST_LOOK_SECS,
         wallet::Wallet,
     },
@@ -42,6 +42,8 @@ use crate::{
 
 /// How long a number's mapping is believed without reading it again.
 const MAPPING_CACHE: SignedDuration = SignedDuration::from_secs(60);
+/// How many calls' mappings are remembered at the most.
+const MOST_REMEMBERED: usize = 2_000;
 /// How long one step may try again when others change the same records.
 const BUDGET: SignedDuration = SignedDuration::from_secs(4);
 /// The first pause before such a try.
@@ -85,6 +87,7 @@ pub struct Charging {
     db: Dynamo,
     clock: Arc<dyn Clock>,
     numbers: Mutex<HashMap<VapiPhoneId, (PhoneNumberMapping, Timestamp)>>,
+    mapped: Mutex<HashMap<VapiCallId, CallMapping>>,
 }
 
 /// Why a step of charging could not be done. It is to be tried again.
@@ -136,6 +139,7 @@ impl Charging {
             db: db.clone(),
             clock,
             numbers: Mutex::default(),
+            mapped: Mutex::default(),
         }
     }
 
@@ -157,9 +161,17 @@ impl Charging {
     /// When the store does not answer.
     pub async fn place(&self, call: &CallRef) -> Result<Option<Place>, ChargingError> {
         let parties = &call.parties;
-        if let Some(known) = self.calls.mapping(&parties.vapi_call_id).await? {
-            let agent_limit_secs = None;
-            return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs }));
+        let known = match self.remembered(&parties.vapi_call_id) {
+            Some(known) => Some(known),
+            None => self.calls.mapping(&parties.vapi_call_id).await?,
+        };
+        if let Some(known) = known {
+            self.remember(&known);
+            return Ok(Some(Place {
+                org_id: known.org_id,
+                call_id: known.call_id,
+                agent_limit_secs: None,
+            }));
         }
         let by_number = match &parties.vapi_phone_id {
             Some(id) => self.number(id).await?.map(|number| (number.org_id, number.agent_limit_secs)),
@@ -190,17 +202,30 @@ impl Charging {
         }))
     }
 
+    /// A mapping that was read or written here before. It never changes, so it is believed for ever.
+    fn remembered(&self, call: &VapiCallId) -> Option<CallMapping> {
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).get(call).cloned()
+    }
+
+    fn remember(&self, mapping: &CallMapping) {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if mapped.len() >= MOST_REMEMBERED {
+            mapped.clear();
+        }
+        mapped.insert(mapping.vapi_call_id.clone(), mapping.clone());
+    }
+
     /// Whose a number is; believed for a minute.
     async fn number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
         let now = self.clock.now();
-        let cached = self.numbers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned();
+        let cached = self.numbers.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if let Some((mapping, read_at)) = cached
             && now.duration_since(read_at) < MAPPING_CACHE
         {
             return Ok(Some(mapping));
         }
         let found = self.mappings.phone_number(id).await?;
-        let mut numbers = self.numbers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         match &found {
             Some(mapping) => numbers.insert(id.clone(), (mapping.clone(), now)),
             None => numbers.remove(id),
@@ -209,20 +234,17 @@ impl Charging {
     }
 
     /// Reads a call and its org's wallet at once.
-    async fn seen(&self, org: OrgId, call: &CallId) -> Result<Option<Seen>, StoreError> {
+    async fn seen(&self, org: OrgId, id: &CallId) -> Result<Seen, ChargingError> {
         let (call, wallet) =
-            futures::future::try_join(self.calls.get(org, call), self.wallets.get(org)).await?;
-        Ok(call.map(|call| Seen { call, wallet }))
+            futures::future::try_join(self.calls.get(org, id), self.wallets.get(org)).await?;
+        let call = call.ok_or_else(|| ChargingError::RecordMissing(id.clone()))?;
+        Ok(Seen { call, wallet })
     }
 
-    /// The record of a call, made now with its first look if this is the first that is heard of it.
-    async fn opened(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
-        if self.calls.get(place.org_id, &place.call_id).await?.is_some() {
-            return Ok(());
-        }
+    /// Makes the record of a call that was not heard of before, after sending the message of its first look.
+    async fn open(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
         let record = self.first_record(place, call);
-        let tick = tick_of(&record, record.due_at);
-        self.queue.send(&tick, self.clock.now()).await?;
+        self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
         self.calls.open(&record).await?;
         Ok(())
     }

@@ -70,6 +70,7 @@ impl Charging {
         if noted != mapping {
             return Ok(Answer::Unknown);
         }
+        self.remember(&mapping);
         self.decide(there.unwrap_or(record), wallet, &number).await
     }
 

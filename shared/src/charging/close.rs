@@ -43,11 +43,14 @@ impl Charging {
         call: &CallRef,
         reason: Option<String>,
     ) -> Result<(), ChargingError> {
-        self.opened(place, call).await?;
-        let Some(Seen { call, .. }) = self.seen(place.org_id, &place.call_id).await? else {
-            return Err(ChargingError::RecordMissing(place.call_id.clone()));
+        let seen = match self.seen(place.org_id, &place.call_id).await {
+            Err(ChargingError::RecordMissing(_)) => {
+                self.open(place, call).await?;
+                self.seen(place.org_id, &place.call_id).await?
+            }
+            seen => seen?,
         };
-        self.await_report(&call, reason).await
+        self.await_report(&seen.call, reason).await
     }
 
     async fn await_report(&self, call: &Call, reason: Option<String>) -> Result<(), ChargingError> {
@@ -71,8 +74,14 @@ impl Charging {
         call: &CallRef,
         testimony: &Testimony,
     ) -> Result<Closed, ChargingError> {
-        self.opened(place, call).await?;
-        match self.close(place, testimony).await? {
+        let closed = match self.close(place, testimony).await {
+            Err(ChargingError::RecordMissing(_)) => {
+                self.open(place, call).await?;
+                self.close(place, testimony).await?
+            }
+            closed => closed?,
+        };
+        match closed {
             Closed::Pending => {}
             closed @ (Closed::Settled(_) | Closed::Released | Closed::Refused) => return Ok(closed),
         }
@@ -84,9 +93,8 @@ impl Charging {
                 Closed::Pending
             }
         };
-        if asked == Closed::Pending
-            && let Some(seen) = self.seen(place.org_id, &place.call_id).await?
-        {
+        if asked == Closed::Pending {
+            let seen = self.seen(place.org_id, &place.call_id).await?;
             self.await_report(&seen.call, testimony.ended_reason.clone()).await?;
         }
         Ok(asked)
@@ -96,9 +104,7 @@ impl Charging {
     pub(super) async fn close(&self, place: &Place, testimony: &Testimony) -> Result<Closed, ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let Some(Seen { call, wallet }) = self.seen(place.org_id, &place.call_id).await? else {
-                return Err(ChargingError::RecordMissing(place.call_id.clone()));
-            };
+            let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
             let Some(wallet) = wallet else {
                 let is_refused = matches!(call.state, State::Refused { .. });
                 return if is_refused { Ok(Closed::Refused) } else { Err(StoreError::NoWallet.into()) };

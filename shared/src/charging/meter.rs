@@ -42,10 +42,14 @@ impl Charging {
         let place = Place { org_id: tick.org_id, call_id: tick.call_id.clone(), agent_limit_secs: None };
         let mut sight = None;
         loop {
-            let Some(Seen { call, wallet }) = self.seen(tick.org_id, &tick.call_id).await? else {
+            let Seen { call, wallet } = match self.seen(tick.org_id, &tick.call_id).await {
+                Ok(seen) => seen,
                 // Its record was never written, and nothing was set aside for it: the webhook answered an error.
-                tracing::warn!(call_id = %tick.call_id, "a look at a call without a record");
-                return Ok(());
+                Err(ChargingError::RecordMissing(_)) => {
+                    tracing::warn!(call_id = %tick.call_id, "a look at a call without a record");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             };
             let is_behind = sight.is_none() && !tick.urgent && tick.due_at < call.due_at;
             if is_behind || !call.is_open() {

@@ -22,19 +22,21 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part.
     pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
-        self.opened(place, call).await?;
         let event = Event::Started { at, control_url: call.control_url.clone() };
-        self.started(place, &event).await
+        match self.started(place, &event).await {
+            Err(ChargingError::RecordMissing(_)) => {
+                self.open(place, call).await?;
+                self.started(place, &event).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// The same for a call whose record exists.
     pub(super) async fn started(&self, place: &Place, event: &Event) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let seen = self.seen(place.org_id, &place.call_id).await?;
-            let Some(Seen { call, wallet }) = seen else {
-                return Err(ChargingError::RecordMissing(place.call_id.clone()));
-            };
+            let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
             let mut after = call.after(event.clone())?;
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));

@@ -6,6 +6,7 @@
 mod access;
 mod calls;
 mod conditions;
+mod cost;
 mod payments;
 mod races;
 mod settings;

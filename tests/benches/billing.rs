@@ -1,0 +1,218 @@
+//! Authorize and settle through the whole handler, beside the same bare requests sent by hand over the same client and
+//! engine. `cargo bench -p tests` prints both, and the ratio of their medians, measured in turns in one run.
+
+#![expect(clippy::unwrap_used, reason = "a bench may panic")]
+#![expect(clippy::arithmetic_side_effects, clippy::float_arithmetic, reason = "a bench computes ratios")]
+#![expect(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use criterion::{Criterion, criterion_group, criterion_main};
+use tests::{Harness, ORG, bodies};
+use tokio::runtime::Runtime;
+
+/// How many of each are measured in turns for the ratio.
+const TURNS: usize = 400;
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+/// One call through the handlers: how long authorize took, and how long settle took.
+async fn through_the_handler(harness: &Harness, call: &str) -> (Duration, Duration) {
+    let request = harness.stack.vapi.signed(&bodies::request(call).to_string());
+    let report = harness.stack.vapi.signed(&bodies::report(call, 60).to_string());
+    let began = Instant::now();
+    let answer = harness.send(request).await;
+    let authorized = began.elapsed();
+    assert_eq!(black_box(answer).status(), 200);
+    let began = Instant::now();
+    let answer = harness.send(report).await;
+    let settled = began.elapsed();
+    assert_eq!(black_box(answer).status(), 200);
+    (authorized, settled)
+}
+
+/// The same requests to the store and the queue, written by hand: no rules, no decoding.
+struct Bare<'a> {
+    harness: &'a Harness,
+    seq: u64,
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+impl Bare<'_> {
+    fn table(name: &str) -> String {
+        format!("voxanne-test-{name}")
+    }
+
+    fn record(call: &str, version: u64) -> Put {
+        let long = "2026-01-01T00:00:00.000Z";
+        let put = Put::builder().table_name(Self::table("calls")).item("org_id", text(&ORG.to_string()));
+        let put = put.item("call_id", text(call)).item("live", text("live")).item("due_at", text(long));
+        let put = put.item("created_at", text(long)).item("last_seen_at", text(long)).item("state", text("authorized"));
+        let put = put.item("direction", text("inbound")).item("vapi_call_id", text(call));
+        let put = put.item("customer_number", text("+447700900123")).item("version", number(version));
+        put.item("agent_limit_secs", number(600)).condition_expression("attribute_not_exists(call_id) OR version = :read")
+            .expression_attribute_values(":read", number(version.saturating_sub(1)))
+            .build()
+            .unwrap()
+    }
+
+    async fn authorize(&self, call: &str) {
+        let db = &self.harness.stack.world.dynamodb;
+        let record = Self::record(call, 0);
+        let wallet = db.get_item().table_name(Self::table("wallets")).key("org_id", text(&ORG.to_string())).consistent_read(true);
+        let opened = db
+            .put_item()
+            .table_name(Self::table("calls"))
+            .set_item(Some(record.item().clone()))
+            .condition_expression("attribute_not_exists(call_id)");
+        let mapped = db
+            .put_item()
+            .table_name(Self::table("call_mapping"))
+            .item("vapi_call_id", text(call))
+            .item("org_id", text(&ORG.to_string()))
+            .item("call_id", text(call))
+            .condition_expression("attribute_not_exists(vapi_call_id)");
+        let sent = self
+            .harness
+            .stack
+            .world
+            .sqs
+            .send_message()
+            .queue_url(local::queue::Queues::url("CallMeterQueue"))
+            .message_body("{\"org_id\": \"\", \"call_id\": \"\", \"due_at\": \"2026-01-01T00:00:00.000Z\"}")
+            .delay_seconds(60);
+        let (wallet, opened, mapped, sent) =
+            futures::join!(wallet.send(), opened.send(), mapped.send(), sent.send());
+        black_box((wallet.unwrap(), opened.unwrap(), mapped.unwrap(), sent.unwrap()));
+        let hold = AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
+        let held = Update::builder()
+            .table_name(Self::table("wallets"))
+            .key("org_id", text(&ORG.to_string()))
+            .update_expression("SET available = available - :grant, held = held + :grant, holds.#call = :hold")
+            .condition_expression("available >= :grant AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)")
+            .expression_attribute_names("#call", call)
+            .expression_attribute_values(":grant", number(280))
+            .expression_attribute_values(":hold", hold)
+            .build()
+            .unwrap();
+        let items = [TransactWriteItem::builder().update(held).build(), TransactWriteItem::builder().put(Self::record(call, 1)).build()];
+        black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
+    }
+
+    async fn settle(&mut self, call: &str) {
+        let db = &self.harness.stack.world.dynamodb;
+        self.seq += 1;
+        let wallet = db.get_item().table_name(Self::table("wallets")).key("org_id", text(&ORG.to_string())).consistent_read(true);
+        let record = db
+            .get_item()
+            .table_name(Self::table("calls"))
+            .key("org_id", text(&ORG.to_string()))
+            .key("call_id", text(call))
+            .consistent_read(true);
+        let (wallet, record) = futures::join!(wallet.send(), record.send());
+        black_box((wallet.unwrap(), record.unwrap()));
+        let settled = Update::builder()
+            .table_name(Self::table("wallets"))
+            .key("org_id", text(&ORG.to_string()))
+            .update_expression("SET available = available + :back, held = held - :held, ledger_seq = :seq REMOVE holds.#call")
+            .condition_expression("holds.#call.amount = :held")
+            .expression_attribute_names("#call", call)
+            .expression_attribute_values(":back", number(224))
+            .expression_attribute_values(":held", number(280))
+            .expression_attribute_values(":seq", number(self.seq))
+            .build()
+            .unwrap();
+        let hash = "0".repeat(64);
+        let entry = Put::builder()
+            .table_name(Self::table("ledger_entries"))
+            .item("org_id", text(&ORG.to_string()))
+            .item("entry_key", text(&format!("bare#{call}")))
+            .item("seq", number(1_000_000_000 + self.seq))
+            .item("hash", text(&hash))
+            .item("previous_hash", text(&hash))
+            .item("description", text("Inbound call, 1 min 0 s"))
+            .item("created_at", text("2026-01-01T00:00:00.000Z"))
+            .item("amount", number(56))
+            .condition_expression("attribute_not_exists(entry_key)")
+            .build()
+            .unwrap();
+        let items = [
+            TransactWriteItem::builder().update(settled).build(),
+            TransactWriteItem::builder().put(entry).build(),
+            TransactWriteItem::builder().put(Self::record(call, 2)).build(),
+        ];
+        black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
+        let content = db
+            .put_item()
+            .table_name(Self::table("calls"))
+            .item("org_id", text(&ORG.to_string()))
+            .item("call_id", text(&format!("{call}#content")))
+            .item("content", text(&"x".repeat(150)));
+        black_box(content.send().await.unwrap());
+    }
+
+    async fn both(&mut self, call: &str) -> (Duration, Duration) {
+        let began = Instant::now();
+        self.authorize(call).await;
+        let authorized = began.elapsed();
+        let began = Instant::now();
+        self.settle(call).await;
+        (authorized, began.elapsed())
+    }
+}
+
+fn harness(runtime: &Runtime) -> Harness {
+    runtime.block_on(Harness::with_wallet(2_000_000_000, 600))
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
+/// The ratio, from measurements in turns: whatever else the machine does, it does to both.
+fn ratios(_: &mut Criterion) {
+    let runtime = runtime();
+    let (ours, theirs) = (harness(&runtime), harness(&runtime));
+    let mut bare = Bare { harness: &theirs, seq: 1 };
+    let mut times: [Vec<Duration>; 4] = Default::default();
+    for turn in 0..TURNS {
+        let call = format!("call-{turn}");
+        let (authorized, settled) = runtime.block_on(through_the_handler(&ours, &call));
+        let (bare_authorized, bare_settled) = runtime.block_on(bare.both(&call));
+        for (kept, time) in times.iter_mut().zip([authorized, bare_authorized, settled, bare_settled]) {
+            kept.push(time);
+        }
+    }
+    let [authorize, bare_authorize, settle, bare_settle] = times.map(median);
+    println!("authorize: handler {authorize:.0} µs, bare {bare_authorize:.0} µs, ratio {:.2}", authorize / bare_authorize);
+    println!("settle:    handler {settle:.0} µs, bare {bare_settle:.0} µs, ratio {:.2}", settle / bare_settle);
+}
+
+fn handlers(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let harness = harness(&runtime);
+    let mut call = 0_u64;
+    criterion.bench_function("a call through the handlers: authorize and settle", |bencher| {
+        bencher.iter(|| {
+            call += 1;
+            runtime.block_on(through_the_handler(&harness, &format!("bench-{call}")))
+        });
+    });
+}
+
+criterion_group!(benches, ratios, handlers);
+criterion_main!(benches);

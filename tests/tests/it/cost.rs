@@ -1,0 +1,35 @@
+//! What authorize and settle ask of the store: requests, sequential trips, capacity units, as `docs/performance.md`
+//! says.
+
+use tests::{Harness, bodies};
+
+/// Requests, trips, capacity units.
+fn cost(harness: &Harness) -> (usize, usize, f64) {
+    let spent = harness.stack.aws.take_spent();
+    let trips = spent.iter().map(|request| request.trip).max().unwrap_or_default();
+    (spent.len(), trips, spent.iter().map(|request| request.units).sum())
+}
+
+/// The row of the table in `docs/performance.md` that begins with `step`.
+fn documented(step: &str) -> (usize, usize, f64) {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md")).unwrap();
+    let row = page.lines().find(|line| line.starts_with(&format!("| {step} |"))).unwrap_or_else(|| panic!("no row for {step}"));
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    (cells[2].parse().unwrap(), cells[3].parse().unwrap(), cells[4].parse().unwrap())
+}
+
+#[tokio::test]
+async fn authorize_and_settle_cost_what_is_documented() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("warm-up")).await;
+    harness.vapi(&bodies::report("warm-up", 60)).await;
+    cost(&harness);
+    harness.vapi(&bodies::request("call-1")).await;
+    assert_eq!(cost(&harness), documented("authorize"));
+    harness.vapi(&bodies::in_progress("call-1")).await;
+    assert_eq!(cost(&harness), documented("start"));
+    harness.vapi(&bodies::report("call-1", 60)).await;
+    assert_eq!(cost(&harness), documented("settle"));
+    harness.vapi(&bodies::report("call-1", 60)).await;
+    assert_eq!(cost(&harness), documented("settle, again"));
+}
