@@ -167,11 +167,7 @@ impl Charging {
         };
         if let Some(known) = known {
             self.remember(&known);
-            return Ok(Some(Place {
-                org_id: known.org_id,
-                call_id: known.call_id,
-                agent_limit_secs: None,
-            }));
+            return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs: None }));
         }
         let by_number = match &parties.vapi_phone_id {
             Some(id) => self.number(id).await?.map(|number| (number.org_id, number.agent_limit_secs)),

@@ -60,10 +60,14 @@ impl Bare<'_> {
         let long = "2026-01-01T00:00:00.000Z";
         let put = Put::builder().table_name(Self::table("calls")).item("org_id", text(&ORG.to_string()));
         let put = put.item("call_id", text(call)).item("live", text("live")).item("due_at", text(long));
-        let put = put.item("created_at", text(long)).item("last_seen_at", text(long)).item("state", text("authorized"));
+        let put = put
+            .item("created_at", text(long))
+            .item("last_seen_at", text(long))
+            .item("state", text("authorized"));
         let put = put.item("direction", text("inbound")).item("vapi_call_id", text(call));
         let put = put.item("customer_number", text("+447700900123")).item("version", number(version));
-        put.item("agent_limit_secs", number(600)).condition_expression("attribute_not_exists(call_id) OR version = :read")
+        put.item("agent_limit_secs", number(600))
+            .condition_expression("attribute_not_exists(call_id) OR version = :read")
             .expression_attribute_values(":read", number(version.saturating_sub(1)))
             .build()
             .unwrap()
@@ -72,7 +76,11 @@ impl Bare<'_> {
     async fn authorize(&self, call: &str) {
         let db = &self.harness.stack.world.dynamodb;
         let record = Self::record(call, 0);
-        let wallet = db.get_item().table_name(Self::table("wallets")).key("org_id", text(&ORG.to_string())).consistent_read(true);
+        let wallet = db
+            .get_item()
+            .table_name(Self::table("wallets"))
+            .key("org_id", text(&ORG.to_string()))
+            .consistent_read(true);
         let opened = db
             .put_item()
             .table_name(Self::table("calls"))
@@ -97,25 +105,37 @@ impl Bare<'_> {
         let (wallet, opened, mapped, sent) =
             futures::join!(wallet.send(), opened.send(), mapped.send(), sent.send());
         black_box((wallet.unwrap(), opened.unwrap(), mapped.unwrap(), sent.unwrap()));
-        let hold = AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
+        let hold =
+            AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
         let held = Update::builder()
             .table_name(Self::table("wallets"))
             .key("org_id", text(&ORG.to_string()))
-            .update_expression("SET available = available - :grant, held = held + :grant, holds.#call = :hold")
-            .condition_expression("available >= :grant AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)")
+            .update_expression(
+                "SET available = available - :grant, held = held + :grant, holds.#call = :hold",
+            )
+            .condition_expression(
+                "available >= :grant AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)",
+            )
             .expression_attribute_names("#call", call)
             .expression_attribute_values(":grant", number(280))
             .expression_attribute_values(":hold", hold)
             .build()
             .unwrap();
-        let items = [TransactWriteItem::builder().update(held).build(), TransactWriteItem::builder().put(Self::record(call, 1)).build()];
+        let items = [
+            TransactWriteItem::builder().update(held).build(),
+            TransactWriteItem::builder().put(Self::record(call, 1)).build(),
+        ];
         black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
     }
 
     async fn settle(&mut self, call: &str) {
         let db = &self.harness.stack.world.dynamodb;
         self.seq += 1;
-        let wallet = db.get_item().table_name(Self::table("wallets")).key("org_id", text(&ORG.to_string())).consistent_read(true);
+        let wallet = db
+            .get_item()
+            .table_name(Self::table("wallets"))
+            .key("org_id", text(&ORG.to_string()))
+            .consistent_read(true);
         let record = db
             .get_item()
             .table_name(Self::table("calls"))
@@ -198,8 +218,14 @@ fn ratios(_: &mut Criterion) {
         }
     }
     let [authorize, bare_authorize, settle, bare_settle] = times.map(median);
-    println!("authorize: handler {authorize:.0} µs, bare {bare_authorize:.0} µs, ratio {:.2}", authorize / bare_authorize);
-    println!("settle:    handler {settle:.0} µs, bare {bare_settle:.0} µs, ratio {:.2}", settle / bare_settle);
+    println!(
+        "authorize: handler {authorize:.0} µs, bare {bare_authorize:.0} µs, ratio {:.2}",
+        authorize / bare_authorize
+    );
+    println!(
+        "settle:    handler {settle:.0} µs, bare {bare_settle:.0} µs, ratio {:.2}",
+        settle / bare_settle
+    );
 }
 
 fn handlers(criterion: &mut Criterion) {

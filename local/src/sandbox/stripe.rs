@@ -210,7 +210,8 @@ impl StripeSandbox {
         else {
             return Err("There is no such session.".into());
         };
-        if found["status"] != "open" {
+        let is_late = found["expires_at"].as_i64().is_some_and(|at| at <= self.clock.now().as_second());
+        if found["status"] != "open" || is_late {
             return Err("This session has been completed, or has expired.".into());
         }
         let success_url = found["success_url"].as_str().unwrap_or_default().to_owned();
@@ -224,6 +225,7 @@ impl StripeSandbox {
                 let intent = self.make_intent(&mut state, session, "processing");
                 if let Some(found) = state.objects.get_mut(session) {
                     found["status"] = json!("complete");
+                    found["url"] = Value::Null;
                     found["payment_status"] = json!("unpaid");
                     found["payment_intent"] = json!(intent);
                 }
@@ -241,7 +243,8 @@ impl StripeSandbox {
     /// When there is no such payment.
     pub fn dispute(&self, intent: &str, pence: Option<i64>) -> Result<String, String> {
         let mut state = self.lock();
-        let payment = state.objects.get(intent).cloned().ok_or("There is no such payment.")?;
+        let payment = state.objects.get(intent).filter(|found| found["object"] == "payment_intent");
+        let payment = payment.cloned().ok_or("There is no such payment.")?;
         let pence = pence.or(payment["amount_received"].as_i64()).unwrap_or_default();
         let moved = self.balance_transaction(pence.saturating_neg());
         let id = self.put(
@@ -301,6 +304,7 @@ impl StripeSandbox {
         self.succeed(state, &intent);
         if let Some(found) = state.objects.get_mut(session) {
             found["status"] = json!("complete");
+            found["url"] = Value::Null;
             found["payment_status"] = json!("paid");
             found["payment_intent"] = json!(intent);
         }
@@ -347,7 +351,7 @@ impl StripeSandbox {
 
     /// Plans the delivery of an event about an object as it is now.
     fn announce(&self, state: &mut State, type_name: &str, id: &str) {
-        let object = state.objects.get(id).cloned().unwrap_or_default();
+        let object = state.objects.get(id).map(api::shown).unwrap_or_default();
         let body = self.event(type_name, &object).to_string();
         for _ in 0..=state.faults.extra_copies {
             let task = Task::Deliver { type_name: type_name.to_owned(), body: body.clone(), attempt: 0 };

@@ -486,12 +486,31 @@ impl VapiSandbox {
                 Some(call) => reply(StatusCode::OK, &call_record(call)),
                 None => refuse(StatusCode::NOT_FOUND, "Call not found."),
             },
-            (&Method::GET, ["call"]) => {
-                let calls: Vec<Value> = self.lock().calls.values().rev().take(100).map(call_record).collect();
-                reply(StatusCode::OK, &json!(calls))
-            }
+            (&Method::GET, ["call"]) => reply(StatusCode::OK, &json!(self.list(request.uri().query()))),
             _ => refuse(StatusCode::NOT_FOUND, "Cannot find this route in the sandbox."),
         }
+    }
+
+    /// `GET /call`: the newest first, filtered as Vapi documents.
+    fn list(&self, query: Option<&str>) -> Vec<Value> {
+        let query: BTreeMap<String, String> =
+            url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+        let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
+        let is_same = |name: &str, value: Option<&str>| {
+            query.get(name).is_none_or(|wanted| value == Some(wanted.as_str()))
+        };
+        let bound = |name: &str| query.get(name).and_then(|text| text.parse::<Timestamp>().ok());
+        let state = self.lock();
+        let wanted = state.calls.values().rev().filter(|call| {
+            is_same("id", Some(&call.id))
+                && is_same("assistantId", call.assistant_id.as_deref())
+                && is_same("phoneNumberId", call.phone_number_id.as_deref())
+                && bound("createdAtGt").is_none_or(|at| call.created_at > at)
+                && bound("createdAtGe").is_none_or(|at| call.created_at >= at)
+                && bound("createdAtLt").is_none_or(|at| call.created_at < at)
+                && bound("createdAtLe").is_none_or(|at| call.created_at <= at)
+        });
+        wanted.take(limit).map(call_record).collect()
     }
 
     fn command(&self, control: &str, body: &[u8]) -> Response<Bytes> {
@@ -543,6 +562,11 @@ fn call_record(call: &Call) -> Value {
     json["startedAt"] = json!(call.started_at.map(rfc3339_millis));
     json["endedAt"] = json!(call.ended_at.map(rfc3339_millis));
     json["endedReason"] = json!(call.ended_reason);
+    let updated_at = call.ended_at.or(call.started_at).unwrap_or(call.created_at);
+    json["updatedAt"] = json!(rfc3339_millis(updated_at));
+    if let Some(fields) = json.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
     json
 }
 

@@ -128,3 +128,22 @@ async fn a_web_call_is_billed_with_its_own_times() {
     assert_eq!(harness.bills_of("web-1").await, [196]);
     assert!(harness.call("web-1").await.due_at <= harness.clock.now() + jiff::SignedDuration::from_mins(2));
 }
+
+#[tokio::test]
+async fn with_everything_of_ours_dead_a_call_costs_no_more_than_the_money_and_the_credit() {
+    let harness = Harness::with_wallet(280, 3_600).await;
+    let call = harness.ring(3_600);
+    harness.pass(5).await;
+    // The meter is gone: its messages are lost, for ever.
+    for _ in 0..200 {
+        let queues = harness.stack.aws.queues();
+        queues.messages().iter().for_each(|message| queues.delete(&message.id));
+        harness.pass(5).await;
+    }
+    let ended = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(ended.ended_reason.as_deref(), Some("exceeded-max-duration"));
+    let talked = ended.ended_at.unwrap().duration_since(ended.started_at.unwrap()).as_secs();
+    assert_eq!(talked, 833, "280p and the credit of 500p pay 835 s, less two");
+    assert_eq!(harness.bills_of(&call).await, [778], "and it is charged whole, when the report comes");
+    harness.assert_books(ORG).await;
+}

@@ -12,8 +12,12 @@ fn cost(harness: &Harness) -> (usize, usize, f64) {
 
 /// The row of the table in `docs/performance.md` that begins with `step`.
 fn documented(step: &str) -> (usize, usize, f64) {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md")).unwrap();
-    let row = page.lines().find(|line| line.starts_with(&format!("| {step} |"))).unwrap_or_else(|| panic!("no row for {step}"));
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md")).unwrap();
+    let row = page
+        .lines()
+        .find(|line| line.starts_with(&format!("| {step} |")))
+        .unwrap_or_else(|| panic!("no row for {step}"));
     let cells: Vec<&str> = row.split('|').map(str::trim).collect();
     (cells[2].parse().unwrap(), cells[3].parse().unwrap(), cells[4].parse().unwrap())
 }

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::{State, StripeSandbox};
+use shared::providers::stripe::API_VERSION;
 
 /// How long a session stays open when nothing is said.
 const SESSION_LASTS: SignedDuration = SignedDuration::from_hours(24);
@@ -30,14 +31,20 @@ fn invalid(message: impl Into<String>) -> Refusal {
     }
 }
 
-fn missing(id: &str) -> Refusal {
-    let message = format!("No such object: '{id}'");
+/// An object that a path names is not there: 404.
+fn missing(kind: &str, id: &str) -> Refusal {
+    let message = format!("No such {kind}: '{id}'");
     Refusal {
         status: StatusCode::NOT_FOUND,
         kind: "invalid_request_error",
         code: "resource_missing",
         message,
     }
+}
+
+/// An object that a parameter names is not there: 400.
+fn missing_param(refusal: Refusal) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, ..refusal }
 }
 
 impl StripeSandbox {
@@ -62,7 +69,9 @@ impl StripeSandbox {
         let kept = key.as_ref().and_then(|key| state.answered.get(key));
         if let Some(kept) = kept {
             if kept.parameters == parameters {
-                return reply(kept.status, &kept.body);
+                let mut replayed = reply(kept.status, &kept.body);
+                replayed.headers_mut().insert("idempotent-replayed", http::HeaderValue::from_static("true"));
+                return replayed;
             }
             let message = "Keys for idempotent requests can only be used with the same parameters they were first used with.";
             return reply(400, &json!({"error": {"type": "idempotency_error", "message": message}}));
@@ -92,11 +101,11 @@ impl StripeSandbox {
                 let customer = json!({"object": "customer", "metadata": object(&form["metadata"]),
                     "description": form["description"], "email": form["email"], "name": form["name"]});
                 let id = self.put(state, "cus", customer);
-                found(state, &id)
+                found(state, "customer", &id)
             }
             (&Method::POST, ["v1", "checkout", "sessions"]) => self.create_session(state, &form),
             (&Method::POST, ["v1", "checkout", "sessions", id, "expire"]) => {
-                let session = state.objects.get_mut(*id).ok_or_else(|| missing(id))?;
+                let session = state.objects.get_mut(*id).ok_or_else(|| missing("checkout.session", id))?;
                 if session["status"] != "open" {
                     return Err(invalid(
                         "Only Checkout Sessions with a status in [\"open\"] can be expired.",
@@ -118,10 +127,11 @@ impl StripeSandbox {
                 &Method::GET,
                 [
                     "v1",
-                    "customers" | "payment_intents" | "charges" | "refunds" | "disputes" | "payment_methods",
+                    kind @ ("customers" | "payment_intents" | "charges" | "refunds" | "disputes"
+                    | "payment_methods"),
                     id,
                 ],
-            ) => found(state, id),
+            ) => found(state, kind.trim_end_matches('s'), id),
             _ => {
                 let message = format!("Unrecognized request URL ({}: /{path}).", request.method());
                 Err(Refusal {
@@ -139,7 +149,7 @@ impl StripeSandbox {
             return Err(invalid("Received unknown parameter: mode. This sandbox takes mode=payment."));
         }
         if let Some(customer) = form["customer"].as_str() {
-            found(state, customer)?;
+            found(state, "customer", customer).map_err(missing_param)?;
         }
         let success_url =
             form["success_url"].as_str().ok_or_else(|| invalid("Missing required param: success_url."))?;
@@ -157,7 +167,11 @@ impl StripeSandbox {
         if total < 30 {
             return Err(invalid("The Checkout Session's total amount due must add up to at least £0.30 gbp"));
         }
-        let expires_at = self.clock.now() + SESSION_LASTS;
+        let default = (self.clock.now() + SESSION_LASTS).as_second();
+        let expires_at = whole(&form["expires_at"]).unwrap_or(default);
+        if !currency.is_string() {
+            return Err(invalid("Missing required param: line_items[0][price_data][currency]."));
+        }
         let id = self.put(
             state,
             "cs_test",
@@ -165,17 +179,17 @@ impl StripeSandbox {
                 "amount_total": total, "amount_subtotal": total, "currency": currency, "customer": form["customer"],
                 "client_reference_id": form["client_reference_id"], "metadata": object(&form["metadata"]),
                 "payment_intent": Value::Null, "payment_intent_data": form["payment_intent_data"],
-                "success_url": success_url, "cancel_url": form["cancel_url"], "expires_at": expires_at.as_second()}),
+                "success_url": success_url, "cancel_url": form["cancel_url"], "expires_at": expires_at}),
         );
         if let Some(session) = state.objects.get_mut(&id) {
             session["url"] = json!(format!("{}/_sandbox/stripe/pay/{id}", self.settings.page_base));
         }
-        found(state, &id)
+        found(state, "checkout.session", &id)
     }
 
     fn session(&self, state: &mut State, id: &str) -> Result<Value, Refusal> {
         let now = self.clock.now().as_second();
-        let session = state.objects.get_mut(id).ok_or_else(|| missing(id))?;
+        let session = state.objects.get_mut(id).ok_or_else(|| missing("checkout.session", id))?;
         if session["status"] == "open" && session["expires_at"].as_i64().is_some_and(|at| at <= now) {
             session["status"] = json!("expired");
             session["url"] = Value::Null;
@@ -201,12 +215,12 @@ impl StripeSandbox {
                 .as_str()
                 .ok_or_else(|| invalid("Missing required param: payment_method."))?;
             if method != "pm_card_visa" {
-                found(state, method)?;
+                found(state, "payment_method", method).map_err(missing_param)?;
             }
             self.succeed(state, &id);
             self.announce(state, "payment_intent.succeeded", &id);
         }
-        found(state, &id)
+        found(state, "payment_intent", &id)
     }
 
     fn create_refund(&self, state: &mut State, form: &Value) -> Result<Value, Refusal> {
@@ -219,7 +233,7 @@ impl StripeSandbox {
                 invalid("One of the following params should be provided: payment_intent or charge.")
             })?
             .to_owned();
-        let payment = found(state, &intent)?;
+        let payment = found(state, "payment_intent", &intent).map_err(missing_param)?;
         let charge_id = payment["latest_charge"].as_str().unwrap_or_default().to_owned();
         let charge = state
             .objects
@@ -227,7 +241,15 @@ impl StripeSandbox {
             .ok_or_else(|| invalid("This PaymentIntent does not have a successful charge to refund."))?;
         let refunded = charge["amount_refunded"].as_i64().unwrap_or_default();
         let left = charge["amount"].as_i64().unwrap_or_default().saturating_sub(refunded);
-        let amount = if form["amount"].is_null() { left } else { whole(&form["amount"]).unwrap_or_default() };
+        if left == 0 {
+            return Err(Refusal {
+                code: "charge_already_refunded",
+                ..invalid(format!("Charge {charge_id} has already been refunded."))
+            });
+        }
+        let asked = &form["amount"];
+        let amount = if asked.is_null() { Some(left) } else { whole(asked) };
+        let amount = amount.ok_or_else(|| invalid("Invalid integer: amount"))?;
         if amount <= 0 || amount > left {
             return Err(invalid(format!(
                 "Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
@@ -243,12 +265,23 @@ impl StripeSandbox {
         );
         self.announce(state, "refund.created", &id);
         self.announce(state, "charge.refunded", &charge_id);
-        found(state, &id)
+        found(state, "refund", &id)
     }
 }
 
-fn found(state: &State, id: &str) -> Result<Value, Refusal> {
-    state.objects.get(id).cloned().ok_or_else(|| missing(id))
+/// An object of one kind, as it is shown.
+fn found(state: &State, kind: &str, id: &str) -> Result<Value, Refusal> {
+    let found = state.objects.get(id).filter(|object| object["object"] == kind);
+    found.map(shown).ok_or_else(|| missing(kind, id))
+}
+
+/// An object without what only the sandbox itself keeps in it.
+pub(super) fn shown(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("payment_intent_data");
+    }
+    object
 }
 
 /// Newest first, filtered by whatever fields the query names, page by page.
@@ -260,21 +293,27 @@ fn list(state: &State, kind: &str, request: &Request<Bytes>) -> Result<Value, Re
     let limit: usize = query
         .get("limit")
         .map_or(Ok(10), |limit| limit.parse())
-        .map_err(|_| invalid("Invalid integer: limit"))?;
+        .ok()
+        .filter(|limit| (1..=100).contains(limit))
+        .ok_or_else(|| invalid("Invalid integer: limit is 1 to 100"))?;
     let is_wanted = |object: &&Value| {
-        let filters = query.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "starting_after"));
+        let filters = query.iter().filter(|(name, _)| {
+            !matches!(name.as_str(), "limit" | "starting_after") && !name.starts_with("expand")
+        });
         object["object"] == kind && filters.into_iter().all(|(name, value)| object[name] == **value)
     };
     let newest = state.order.iter().rev().filter_map(|id| state.objects.get(id)).filter(is_wanted);
     let mut rest: Vec<&Value> = newest.collect();
     if let Some(after) = query.get("starting_after") {
         let position =
-            rest.iter().position(|object| object["id"] == **after).ok_or_else(|| missing(after))?;
+            rest.iter().position(|object| object["id"] == **after).ok_or_else(|| missing(kind, after))?;
         rest.drain(..=position);
     }
     let has_more = rest.len() > limit;
     rest.truncate(limit);
-    Ok(json!({"object": "list", "url": request.uri().path(), "has_more": has_more, "data": rest}))
+    Ok(
+        json!({"object": "list", "url": request.uri().path(), "has_more": has_more, "data": rest.into_iter().map(shown).collect::<Vec<_>>()}),
+    )
 }
 
 /// Bearer, or the user of basic credentials.
@@ -315,6 +354,8 @@ fn object(value: &Value) -> Map<String, Value> {
 fn reply(status: u16, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    headers.insert("stripe-version", http::HeaderValue::from_static(API_VERSION));
     response
 }
