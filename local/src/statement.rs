@@ -94,16 +94,18 @@ fn csv_rows(text: &str) -> Result<Vec<Map<String, Value>>, NotAStatement> {
     let rows = rows.map_err(|error| NotAStatement::Form(error.to_string()))?;
     Ok(rows
         .into_iter()
-        .map(|row| row.into_iter().map(|(name, value)| (name, typed(value))).collect())
+        .map(|row| row.into_iter().map(|(name, value)| (name.clone(), typed(&name, value))).collect())
         .collect())
 }
 
-/// CSV has only texts: an empty one is nothing, a whole number a number.
-fn typed(value: String) -> Value {
+/// CSV has only texts: an empty one is nothing, and these columns hold whole numbers.
+fn typed(name: &str, value: String) -> Value {
+    const NUMBERS: [&str; 5] =
+        ["seq", "amount_pence", "balance_before_pence", "balance_after_pence", "tariff_version"];
     match value.parse::<i64>() {
         _ if value.is_empty() => Value::Null,
-        Ok(number) => json!(number),
-        Err(_) => Value::String(value),
+        Ok(number) if NUMBERS.contains(&name) => json!(number),
+        Ok(_) | Err(_) => Value::String(value),
     }
 }
 

@@ -169,19 +169,7 @@ impl Charging {
             self.remember(&known);
             return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs: None }));
         }
-        let by_number = match &parties.vapi_phone_id {
-            Some(id) => self.number(id).await?.map(|number| (number.org_id, number.agent_limit_secs)),
-            None => None,
-        };
-        let found = match (by_number, &parties.vapi_assistant_id) {
-            (Some(found), _) => Some(found),
-            (None, Some(id)) => self
-                .mappings
-                .assistant(id)
-                .await?
-                .map(|assistant| (assistant.org_id, assistant.agent_limit_secs)),
-            (None, None) => None,
-        };
+        let found = self.owner(call).await?;
         let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
         let noted = self
             .calls
@@ -196,6 +184,18 @@ impl Charging {
             call_id: noted.call_id,
             agent_limit_secs: Some(agent_limit_secs),
         }))
+    }
+
+    /// Whose the call's number is, else its assistant, and the longest that agent may talk, in seconds.
+    async fn owner(&self, call: &CallRef) -> Result<Option<(OrgId, u32)>, StoreError> {
+        if let Some(id) = &call.parties.vapi_phone_id
+            && let Some(number) = self.number(id).await?
+        {
+            return Ok(Some((number.org_id, number.agent_limit_secs)));
+        }
+        let Some(id) = &call.parties.vapi_assistant_id else { return Ok(None) };
+        let assistant = self.mappings.assistant(id).await?;
+        Ok(assistant.map(|assistant| (assistant.org_id, assistant.agent_limit_secs)))
     }
 
     /// A mapping that was read or written here before. It never changes, so it is believed for ever.
@@ -239,7 +239,12 @@ impl Charging {
 
     /// Makes the record of a call that was not heard of before, after sending the message of its first look.
     async fn open(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
-        let record = self.first_record(place, call);
+        let agent_limit_secs = match place.agent_limit_secs {
+            Some(limit) => Some(limit),
+            // Noted before, by a message that came no further.
+            None => self.owner(call).await?.map(|(_, limit)| limit),
+        };
+        let record = self.first_record(&Place { agent_limit_secs, ..place.clone() }, call);
         self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
         self.calls.open(&record).await?;
         Ok(())

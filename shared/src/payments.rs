@@ -107,9 +107,12 @@ impl Payments {
             Ok(found) => found,
             Err(reason) => return Ok(Fate::DeadLetter(reason)),
         };
-        self.wallets.ensure(org).await?;
+        let wallet = self.wallets.ensure(org).await?;
         let fate = self.book_all(org, &[top_up(&payment.id, amount)]).await?;
-        self.keep_card(org, payment).await?;
+        // News of an older payment, come late, does not put its card in the place of a newer one.
+        if fate == Fate::Booked || wallet.payment_method.is_none() {
+            self.keep_card(org, payment).await?;
+        }
         Ok(fate)
     }
 
@@ -182,13 +185,16 @@ impl Payments {
             let wallet = self.wallets.existing(org).await?;
             let booked = self.booked(org, movements).await?;
             let Some((movement, amount)) = next_movement(movements, &booked) else {
+                for (movement, _) in movements.iter().zip(&booked).filter(|(_, entry)| entry.is_none()) {
+                    if movement.wanted == Wanted::Always {
+                        alarm_beyond(org, movement, Amount::ZERO);
+                    }
+                }
                 self.follow_up.after(&wallet).await?;
                 return Ok(fate);
             };
-            if amount < movement.amount {
-                alarm!("reversal_beyond_payment", org_id = %org, entry_key = %movement.reason.key(),
-                    pence = movement.amount.pence(), booked_pence = amount.pence(),
-                    "more was refunded or disputed than the payment credited");
+            if amount < movement.amount && movement.wanted == Wanted::Always {
+                alarm_beyond(org, movement, amount);
             }
             match self.book(&wallet, movement, amount).await {
                 Ok(()) => fate = Fate::Booked,
@@ -227,6 +233,14 @@ impl Payments {
             _ => Ok(()),
         }
     }
+}
+
+/// A person must look at a refund or dispute that is more than its payment credited, or a reversal that is more than
+/// was taken.
+fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
+    alarm!("reversal_beyond_payment", org_id = %org, entry_key = %movement.reason.key(),
+        pence = movement.amount.pence(), booked_pence = booked.pence(),
+        "more was refunded, disputed or given back than can be booked");
 }
 
 /// A movement that Stripe says happened.

@@ -81,7 +81,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
         return Err(Problem::new(Code::BodyTooLarge));
     }
     deps.webhook.verify(&parts.headers, body, deps.world.clock.now())?;
-    let event = Event::parse(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let event = Event::parse(body)
+        .inspect_err(|_| alarm!("stripe_unreadable", "a signed event from Stripe cannot be read"))
+        .map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
     let fate = match &event.kind {
         Kind::SessionPaid(payment) => Some(deps.payments.session_paid(payment).await?),
         Kind::PaymentSucceeded(payment) => Some(deps.payments.received(payment).await?),

@@ -66,9 +66,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     let (parts, body) = request.into_parts();
     let body = bytes_of(&body)?;
     deps.webhook.verify(&parts.headers, body, deps.world.clock.now())?;
-    let raw: Value =
-        serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
-    let message = Message::parse(&raw).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let raw: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let message = Message::parse(&raw).map_err(|error| unreadable(&error))?;
     if let Some(call) = &message.call {
         tracing::info!(kind = message.type_name, vapi_call_id = %call.parties.vapi_call_id, "a message from Vapi");
     }
@@ -87,6 +86,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
             Some(place) => follow(deps, &place, call, &message).await,
         },
     }
+}
+
+/// Signed by Vapi, and not a message: nobody but a person can make anything of it.
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
+    alarm!("vapi_unreadable", "a signed message from Vapi cannot be read");
+    Problem::new(Code::InvalidBody).because(error)
 }
 
 fn bytes_of(body: &Body) -> Result<&[u8], Problem> {
@@ -182,7 +187,7 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
     let call = message.call.as_ref().map(|call| call.parties.vapi_call_id.to_string());
     // One letter for all copies of one message; a message that names no call is its own.
     let key = match &call {
-        Some(call) => format!("{call}:{}", message.type_name),
+        Some(call) => format!("{call}:{}", message.label()),
         None => deps.world.entropy.uuid(now).to_string(),
     };
     let event_key = EventId::parse(key.chars().take(128).collect::<String>())

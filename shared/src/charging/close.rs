@@ -13,7 +13,7 @@ use crate::{
         wallet::Wallet,
     },
     providers::vapi::message::CallRef,
-    store::{StoreError, wallets::BookError},
+    store::wallets::BookError,
 };
 
 /// How long a call whose duration nobody states stays open before it is billed by our own times.
@@ -105,9 +105,10 @@ impl Charging {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
             let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
-            let Some(wallet) = wallet else {
-                let is_refused = matches!(call.state, State::Refused { .. });
-                return if is_refused { Ok(Closed::Refused) } else { Err(StoreError::NoWallet.into()) };
+            // A finished call is always charged, also of an org that has never signed in.
+            let wallet = match wallet {
+                Some(wallet) => wallet,
+                None => self.wallets.ensure(place.org_id).await?,
             };
             if let State::Settled(bill) = &call.state {
                 let bill = bill.clone();
@@ -161,9 +162,12 @@ impl Charging {
             ended_at: Some(ended_at),
             estimated: true,
         };
-        alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id, duration_secs = whole,
-            "no vendor states how long a call was; it is billed by our own times");
-        self.settle(call, call, wallet, bill).await
+        let closed = self.settle(call, call, wallet, bill).await?;
+        if closed.is_some() {
+            alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id, duration_secs = whole,
+                "no vendor states how long a call was; it is billed by our own times");
+        }
+        Ok(closed)
     }
 
     /// Whether a call that is over has waited long enough for somebody to state its duration.

@@ -55,7 +55,11 @@ impl Charging {
             if is_behind || !call.is_open() {
                 return Ok(());
             }
-            let wallet = wallet.ok_or(StoreError::NoWallet)?;
+            // An org whose calls come before its first sign-in: it owes what they cost like any other.
+            let wallet = match wallet {
+                Some(wallet) => wallet,
+                None => self.wallets.ensure(tick.org_id).await?,
+            };
             let now = self.clock.now();
             let next = meter::next(&call, &wallet, now);
             let asks = match next {

@@ -60,6 +60,8 @@ pub enum EndReason {
     NotAuthorized,
     /// It is past the limit that Vapi was given.
     PastProviderLimit,
+    /// It was told to end before, and goes on.
+    StillGoing,
 }
 
 impl EndReason {
@@ -70,6 +72,7 @@ impl EndReason {
             Self::NoMoney => "no_money",
             Self::NotAuthorized => "not_authorized",
             Self::PastProviderLimit => "past_provider_limit",
+            Self::StillGoing => "still_going",
         }
     }
 }
@@ -87,7 +90,7 @@ pub fn next(call: &Call, wallet: &Wallet, now: Timestamp) -> Next {
         }
         State::Ended { .. } if due(call.due_at) => Next::Ask,
         State::Ended { .. } => Next::Sleep { until: call.due_at },
-        State::InProgress { .. } if call.ending_at.is_some() => Next::End(EndReason::HoldUsedUp),
+        State::InProgress { .. } if call.ending_at.is_some() => Next::End(EndReason::StillGoing),
         State::InProgress { started_at } => next_of_live(call, *started_at, wallet, now, due),
     }
 }
@@ -130,7 +133,7 @@ fn next_of_live(
     }
 }
 
-/// What to do with a call that does not end when told to, by how long it has been told (`design.md`: the rungs).
+/// What to do with a call that does not end when told to, by how long it has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
     /// Send `end-call`.

@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode, header};
 use lambda_http::Body;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Every code there is. `docs/errors.md` lists them; a test compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,14 +142,13 @@ impl Code {
 pub struct Problem {
     code: Code,
     detail: String,
-    fields: Map<String, Value>,
     cause: Option<String>,
 }
 
 impl Problem {
     /// A problem with its code's own sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: code.parts().2.to_owned(), fields: Map::new(), cause: None }
+        Self { code, detail: code.parts().2.to_owned(), cause: None }
     }
 
     /// The same with a more exact sentence. It is shown: it must hold nothing internal.
@@ -185,7 +184,7 @@ impl Problem {
         } else {
             tracing::info!(code, request_id, cause, "{}", self.detail);
         }
-        let mut body = json!({
+        let body = json!({
             "type": format!("urn:voxanne:problem:{code}"),
             "title": status.canonical_reason(),
             "status": status.as_u16(),
@@ -193,9 +192,6 @@ impl Problem {
             "detail": self.detail,
             "request_id": request_id,
         });
-        if let Some(object) = body.as_object_mut() {
-            object.extend(self.fields);
-        }
         respond(status, "application/problem+json", body.to_string())
     }
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 
-/// The most that is read of an answer.
-const LARGEST_ANSWER: usize = 10 * 1024 * 1024;
+/// The longest answer that is read, by its own word.
+const LARGEST_ANSWER: u64 = 10 * 1024 * 1024;
 
 /// Answers a vendor's requests in the same process.
 pub type Sandbox =
@@ -72,14 +72,14 @@ impl Http {
                 let request =
                     client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
                 let answer = request.send().await.map_err(broken)?;
+                if answer.content_length().is_some_and(|length| length > LARGEST_ANSWER) {
+                    return Err(HttpError::TooLarge);
+                }
                 let mut builder = Response::builder().status(answer.status());
                 if let Some(headers) = builder.headers_mut() {
                     headers.extend(answer.headers().clone());
                 }
                 let body = answer.bytes().await.map_err(broken)?;
-                if body.len() > LARGEST_ANSWER {
-                    return Err(HttpError::TooLarge);
-                }
                 builder.body(body).map_err(|error| HttpError::Connection(Box::new(error)))
             }
         }

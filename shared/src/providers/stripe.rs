@@ -264,18 +264,19 @@ impl Stripe {
         payment.metadata.get(MARK) == Some(&self.environment)
     }
 
-    /// The customer of an org; asking again within a day answers the same one.
+    /// A customer for an org; asking again in the same `window` of time answers the same one. A failure, which
+    /// Stripe keeps under its key for a day, is over with its window.
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn create_customer(&self, org: OrgId) -> Result<CustomerId, StripeError> {
+    pub async fn create_customer(&self, org: OrgId, window: i64) -> Result<CustomerId, StripeError> {
         let org = org.to_string();
         let form = [
             ("metadata[voxanne_environment]", self.environment.as_str()),
             ("metadata[org_id]", &org),
             ("description", &format!("Clinic {org}")),
         ];
-        let key = format!("customer-{}-{org}", self.environment);
+        let key = format!("customer-{}-{org}-{window}", self.environment);
         Ok(self.post::<Created<CustomerId>>("/v1/customers", &form, &key).await?.id)
     }
 

@@ -48,6 +48,7 @@ pub struct CallMapping {
 
 /// The largest text kept, before compression: far below an item's 400 KB, even if it does not compress.
 const LONGEST_TEXT: usize = 300_000;
+const LONGEST_SUMMARY: usize = 20_000;
 const CUT_MARK: &str = "\n[cut: the rest was too long to keep]";
 
 impl Calls {
@@ -199,18 +200,18 @@ fn content_key(call: &CallId) -> String {
 }
 
 fn cut(content: &Content) -> Content {
-    let cut_text = |text: &Option<String>| {
+    let cut_text = |text: &Option<String>, longest: usize| {
         text.as_ref().map(|text| {
-            if text.len() <= LONGEST_TEXT {
+            if text.len() <= longest {
                 return text.clone();
             }
-            let end = text.floor_char_boundary(LONGEST_TEXT);
+            let end = text.floor_char_boundary(longest);
             format!("{}{CUT_MARK}", text.get(..end).unwrap_or_default())
         })
     };
     Content {
-        transcript: cut_text(&content.transcript),
-        summary: cut_text(&content.summary).map(|summary| summary.chars().take(20_000).collect()),
+        transcript: cut_text(&content.transcript, LONGEST_TEXT),
+        summary: cut_text(&content.summary, LONGEST_SUMMARY),
         tools_used: content.tools_used.iter().take(200).cloned().collect(),
         ..content.clone()
     }

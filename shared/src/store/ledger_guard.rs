@@ -59,7 +59,7 @@ fn is_allowed(operation: &str, body: &[u8]) -> bool {
         request["TableName"].as_str().is_some_and(|name| name.ends_with(Table::LedgerEntries.name()))
     };
     match operation {
-        "GetItem" | "Query" | "BatchGetItem" | "TransactGetItems" | "DescribeTable" => true,
+        "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems" | "DescribeTable" => true,
         "PutItem" => !is_ledger(&body) || is_guarded_put(&body),
         "TransactWriteItems" => body["TransactItems"].as_array().is_some_and(|items| {
             items.iter().all(|item| {

@@ -353,7 +353,14 @@ impl Wallets {
                     .send()
             })
             .await
-            .map_err(|error| unavailable("UpdateItem", error))?;
+            .map_err(|error| match &error {
+                SdkError::ServiceError(service)
+                    if matches!(service.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+                {
+                    StoreError::NoWallet
+                }
+                _ => unavailable("UpdateItem", error),
+            })?;
         decode(Table::Wallets, outcome.attributes.unwrap_or_default())
     }
 

@@ -17,7 +17,7 @@ pub struct WebhookEvent {
     pub event_key: EventId,
     /// Its type, in the vendor's words.
     pub kind: String,
-    /// What became of it, in one word: `booked`, `repeated`, `ignored`, `dead_letter`.
+    /// What became of it, in one word: `booked`, `repeated`, `nothing`, `ignored`, `dead_letter`.
     pub outcome: String,
     /// Why, when there is a why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

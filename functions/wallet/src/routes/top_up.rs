@@ -40,31 +40,53 @@ pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     let path = return_path(&body["return_url"])?;
     let customer = customer(deps, caller).await?;
     let fingerprint = fingerprint(caller, amount, &path);
-    let now = deps.world.clock.now();
-    let newest = deps.stripe.newest_session(&customer, &fingerprint).await.map_err(stripe_problem)?;
-    if let Some(url) =
-        newest.as_ref().filter(|session| is_current(session, now)).and_then(|session| session.url.clone())
-    {
-        return Ok(json_answer(StatusCode::OK, &json!({ "url": url })));
-    }
-    let after = newest.map_or_else(|| "none".to_owned(), |session| session.id.to_string());
+    let url = session_url(deps, &customer, amount, &path, &fingerprint).await?;
+    tracing::info!(org_id = %caller.org, pence = amount.pence(), "a top-up was begun");
+    Ok(json_answer(StatusCode::OK, &json!({ "url": url })))
+}
+
+/// Where to pay: at the session that is open already, else at a new one.
+///
+/// The key of the first try follows from what is there, so that two at once make one session. Stripe keeps a failure
+/// under its key for a day; the second try has a key of its own, for ten minutes.
+async fn session_url(
+    deps: &Deps,
+    customer: &CustomerId,
+    amount: Amount,
+    path: &str,
+    fingerprint: &str,
+) -> Result<String, Problem> {
     let separator = if path.contains('?') { '&' } else { '?' };
     let back = |outcome: &str| format!("{}{path}{separator}topup={outcome}", deps.dashboard_origin);
-    let session = deps
-        .stripe
-        .create_session(&TopUp {
-            customer: &customer,
-            amount,
-            success_url: &back("success"),
-            cancel_url: &back("cancelled"),
-            fingerprint: &fingerprint,
-            idempotency_key: &format!("topup-{fingerprint}-after-{after}"),
-        })
-        .await
-        .map_err(stripe_problem)?;
-    let url = session.url.ok_or_else(|| Problem::new(Code::PaymentProviderUnavailable))?;
-    tracing::info!(org_id = %caller.org, session_id = %session.id, pence = amount.pence(), "a top-up was begun");
-    Ok(json_answer(StatusCode::OK, &json!({ "url": url })))
+    let now = deps.world.clock.now();
+    let window = now.as_second().div_euclid(SESSION_LASTS.as_secs());
+    let mut failure = None;
+    for try_key in [String::new(), format!("-again-{window}")] {
+        let newest = deps.stripe.newest_session(customer, fingerprint).await.map_err(stripe_problem)?;
+        let current = newest.as_ref().filter(|session| is_current(session, now));
+        if let Some(url) = current.and_then(|session| session.url.clone()) {
+            return Ok(url);
+        }
+        let after = newest.map_or_else(|| "none".to_owned(), |session| session.id.to_string());
+        let made = deps
+            .stripe
+            .create_session(&TopUp {
+                customer,
+                amount,
+                success_url: &back("success"),
+                cancel_url: &back("cancelled"),
+                fingerprint,
+                idempotency_key: &format!("topup-{fingerprint}-after-{after}{try_key}"),
+            })
+            .await;
+        match made {
+            Ok(CheckoutSession { url: Some(url), .. }) => return Ok(url),
+            Ok(_) => {}
+            Err(error) if error.is_transient() => failure = Some(error),
+            Err(error) => return Err(stripe_problem(error)),
+        }
+    }
+    Err(failure.map_or_else(|| Problem::new(Code::PaymentProviderUnavailable), stripe_problem))
 }
 
 /// The org's customer at Stripe, noted on our side before anything can be charged to it.
@@ -73,7 +95,8 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
     if let Some(customer) = wallet.stripe_customer {
         return Ok(customer);
     }
-    let made = deps.stripe.create_customer(caller.org).await.map_err(stripe_problem)?;
+    let window = deps.world.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
+    let made = deps.stripe.create_customer(caller.org, window).await.map_err(stripe_problem)?;
     deps.customers.add(&made, caller.org).await?;
     Ok(deps.wallets.note_customer(caller.org, &made).await?)
 }

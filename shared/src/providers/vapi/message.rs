@@ -117,6 +117,21 @@ impl Message {
     }
 }
 
+impl Message {
+    /// Its type, and for a status its status: what tells two messages about one call apart.
+    pub fn label(&self) -> String {
+        match &self.kind {
+            Kind::InProgress { .. } => format!("{}:in-progress", self.type_name),
+            Kind::Ended { .. } => format!("{}:ended", self.type_name),
+            Kind::AssistantRequest
+            | Kind::EndOfCallReport { .. }
+            | Kind::Hang
+            | Kind::ToolCalls(_)
+            | Kind::Other => self.type_name.clone(),
+        }
+    }
+}
+
 fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
     let first = |values: [&Value; 2]| values.into_iter().find_map(text);
     let customer = [&message["customer"]["number"], &call["customer"]["number"]];
