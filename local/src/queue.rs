@@ -29,7 +29,6 @@ struct Inner {
     kept_in: Option<Database>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    arrived: tokio::sync::Notify,
 }
 
 /// A message.
@@ -77,14 +76,7 @@ impl Queues {
             create_table(db);
             messages = load(db);
         }
-        let inner = Inner {
-            declared,
-            messages: Mutex::new(messages),
-            kept_in,
-            clock,
-            entropy,
-            arrived: tokio::sync::Notify::new(),
-        };
+        let inner = Inner { declared, messages: Mutex::new(messages), kept_in, clock, entropy };
         Self { inner: Arc::new(inner) }
     }
 
@@ -112,7 +104,6 @@ impl Queues {
         let id = message.id.clone();
         self.keep(&message);
         self.lock().insert(id.clone(), message);
-        self.inner.arrived.notify_waiters();
         Ok(id)
     }
 
@@ -173,7 +164,6 @@ impl Queues {
             message.visible_at = visible_at;
             self.keep(message);
         }
-        self.inner.arrived.notify_waiters();
     }
 
     /// All messages, those in flight and not yet due too.
@@ -194,11 +184,6 @@ impl Queues {
             .filter(|message| consumed(&message.queue))
             .map(|message| message.visible_at)
             .min()
-    }
-
-    /// Waits until a message arrives or becomes visible earlier.
-    pub async fn changed(&self) {
-        self.inner.arrived.notified().await;
     }
 
     /// The queues that a function reads.
@@ -279,16 +264,26 @@ fn create_table(db: &Database) {
     }
 }
 
+/// Every message on disk. One that cannot be read would be lost silently: that stops the process.
 fn load(db: &Database) -> BTreeMap<String, Message> {
-    let Ok(request) = serde_json::from_value(json!({"TableName": TABLE})) else { return BTreeMap::new() };
-    let found =
-        db.scan(request).ok().and_then(|answer| serde_json::to_value(answer).ok()).unwrap_or_default();
-    let items = found["Items"].as_array().cloned().unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| serde_json::from_str::<Message>(item["message"]["S"].as_str()?).ok())
-        .map(|message| (message.id.clone(), message))
-        .collect()
+    let mut messages = BTreeMap::new();
+    let mut after = Value::Null;
+    loop {
+        let request = json!({"TableName": TABLE, "ExclusiveStartKey": after});
+        let request = serde_json::from_value(request).expect("a request of the engine's own form");
+        let page = db.scan(request).expect("the queue's table can be read");
+        let page = serde_json::to_value(page).expect("an answer of the engine's own form");
+        for item in page["Items"].as_array().into_iter().flatten() {
+            let text = item["message"]["S"].as_str().unwrap_or_default();
+            let message: Message =
+                serde_json::from_str(text).expect("a message on disk can be read: --reset");
+            messages.insert(message.id.clone(), message);
+        }
+        after = page["LastEvaluatedKey"].clone();
+        if after.is_null() {
+            return messages;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,14 @@ pub enum NotAStatement {
     /// It is neither JSON nor CSV of the form that is downloaded.
     #[error("the file is not a statement as the dashboard gives it: {0}")]
     Form(String),
+    /// Entries of several orgs.
+    #[error(
+        "the files are of several clinics ({key} is another's than the first entry): verify each clinic's alone"
+    )]
+    SeveralOrgs {
+        /// An entry of another org than the first.
+        key: String,
+    },
     /// An entry in it cannot be read.
     #[error("entry {position} of the file cannot be read: {reason}")]
     Entry {
@@ -70,6 +78,11 @@ pub fn verify(files: &[String]) -> Result<Verdict, NotAStatement> {
     }
     if files.len() > 1 {
         entries.sort_by_key(|entry| entry.seq);
+    }
+    if let Some(other) =
+        entries.iter().find(|entry| Some(entry.org_id) != entries.first().map(|first| first.org_id))
+    {
+        return Err(NotAStatement::SeveralOrgs { key: other.entry_key.to_string() });
     }
     let seqs = entries.iter().map(|entry| entry.seq);
     let covers = seqs.clone().min().zip(seqs.max());

@@ -7,6 +7,6 @@ pub const TARGET: &str = "alarm";
 #[macro_export]
 macro_rules! alarm {
     ($name:literal, $($fields:tt)*) => {
-        tracing::error!(target: "alarm", alarm = $name, $($fields)*)
+        tracing::error!(target: $crate::alarm::TARGET, alarm = $name, $($fields)*)
     };
 }

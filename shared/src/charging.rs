@@ -52,7 +52,8 @@ const PAUSE_MILLIS: u64 = 15;
 /// The limits of charging.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The room a top-up has to lengthen a running call, and the most one call can cost unpaid.
+    /// The room a top-up has to lengthen a running call: how far a call's provider limit may reach past what was
+    /// available when it began.
     pub outage_credit: Amount,
     /// The debt at which an operator is alarmed. It never makes a charge disappear.
     pub debt_limit: Amount,

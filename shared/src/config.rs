@@ -32,6 +32,7 @@ impl fmt::Debug for Environment {
 impl Environment {
     /// The variables of this process.
     pub fn of_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         Self(std::env::vars().collect())
     }
 

@@ -12,7 +12,7 @@ use crate::{
         amount::Amount,
         clock::Clock,
         ids::{OrgId, PaymentIntentId},
-        ledger::{Direction, Entry, Posting, Reason},
+        ledger::{Direction, Entry, Kind, Posting, Reason},
         wallet::Wallet,
     },
     providers::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment},
@@ -221,9 +221,9 @@ impl Payments {
             description: movement.description.to_owned(),
             at: self.clock.now(),
         };
-        let after = self.wallets.book(wallet, &posting).await?;
+        self.wallets.book(wallet, &posting).await?;
         tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
-        self.follow_up.after(&after).await.map_err(BookError::Store)
+        Ok(())
     }
 
     /// Remembers the card that may be charged again.
@@ -286,9 +286,9 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
                     wanted: Wanted::ToUndo(reason.clone()),
                 });
             }
-            // The customer has still to act: nothing has moved.
-            Some("requires_action") => {}
-            _ => movements.push(taken(Wanted::Always)),
+            Some("pending" | "succeeded") => movements.push(taken(Wanted::Always)),
+            // `requires_action`: the customer has still to act, and nothing has moved.
+            _ => {}
         }
     }
     // An inquiry (`warning_…`) has no balance transactions, and so moves nothing.
@@ -317,13 +317,12 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
 ///
 /// Refunds and disputes together never take more than the payment credited, nor give back more than was taken.
 fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Option<(&'a Movement, Amount)> {
-    let is_top_up = |entry: &Entry| entry.entry_key.as_str().starts_with("topup#");
     let mut credited = Amount::ZERO;
     let mut taken = Amount::ZERO;
     let mut given_back = Amount::ZERO;
     for entry in booked.iter().flatten() {
         match entry.direction {
-            Direction::Credit if is_top_up(entry) => credited = credited.plus(entry.amount),
+            Direction::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
             Direction::Credit => given_back = given_back.plus(entry.amount),
             Direction::Debit => taken = taken.plus(entry.amount),
         }

@@ -14,6 +14,7 @@ use local::{
 };
 use serde_json::{Value, json};
 use shared::{
+    config::Environment,
     domain::{
         amount::Amount,
         call::{Call, Direction},
@@ -79,9 +80,10 @@ impl Harness {
     /// A stack with nothing in it, and something that answers for hosts that no sandbox stands in for.
     pub async fn with_network(settings: Vec<(String, String)>, network: Option<Http>) -> Self {
         let clock = Arc::new(TestClock::at(test_epoch()));
-        let storage = std::env::vars()
-            .find(|(name, _)| name == "VOXANNE_TEST_DYNAMODB")
-            .map_or(Storage::Memory, |(_, url)| Storage::Elsewhere(url));
+        let storage = Environment::of_process()
+            .reader()
+            .optional("VOXANNE_TEST_DYNAMODB")
+            .map_or(Storage::Memory, Storage::Elsewhere);
         // Another endpoint is shared by all tests: each has tables of its own there.
         let environment = match &storage {
             Storage::Elsewhere(_) => format!("t{:x}", Entropy::System.bits()),
@@ -389,7 +391,7 @@ pub mod bodies {
 /// When it is missing in CI, or is not JSON.
 pub fn recorded(name: &str) -> Option<Value> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures").join(name);
-    let in_ci = std::env::vars().any(|(name, _)| name == "CI");
+    let in_ci = Environment::of_process().reader().optional("CI").is_some();
     match std::fs::read(&path) {
         Ok(body) => Some(serde_json::from_slice(&body).expect("a recorded body is JSON")),
         Err(error) if in_ci => panic!("the recorded body {name} is missing: {error}"),

@@ -18,7 +18,7 @@ use shared::{
     },
     store::{
         queue::MeterQueue,
-        webhook_events::{WebhookEvent, WebhookEvents, scrubbed},
+        webhook_events::{Scrubber, WebhookEvent, WebhookEvents},
     },
     world::World,
 };
@@ -111,7 +111,7 @@ async fn record(deps: &Deps, event: &Event, fate: Option<Fate>, body: &[u8]) -> 
             kind: event.type_name.clone(),
             outcome: outcome.to_owned(),
             reason: reason.map(str::to_owned),
-            payload: payload.map(|payload| scrubbed(&payload).to_string()),
+            payload: payload.map(|payload| Scrubber::STRIPE.payload(&payload)),
             received_at: deps.world.clock.now(),
         })
         .await?;

@@ -13,7 +13,7 @@ use shared::{
         VapiWebhook,
         message::{CallRef, Kind, Message, ToolCall},
     },
-    store::webhook_events::{WebhookEvent, WebhookEvents, scrubbed},
+    store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents},
     world::World,
 };
 
@@ -198,7 +198,7 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
             kind: message.type_name.clone(),
             outcome: "dead_letter".into(),
             reason: Some("no record of ours says whose it is".into()),
-            payload: Some(scrubbed(raw).to_string()),
+            payload: Some(Scrubber::VAPI.payload(raw)),
             received_at: now,
         })
         .await?;

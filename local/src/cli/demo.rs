@@ -27,7 +27,7 @@ use tokio::sync::watch;
 const SPEED: u32 = 60;
 /// How long each caller means to talk.
 const TALKS_SECS: u32 = 1_680;
-/// No part of the story may take longer than this.
+/// The story may not take longer than this.
 const PATIENCE: Duration = Duration::from_secs(55);
 
 pub(super) async fn run() -> Result<(), String> {

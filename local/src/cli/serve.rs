@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use local::{
     alarms::Alarms,
     clock::RunningClock,
@@ -18,6 +18,7 @@ use local::{
     stack::{Plan, Stack, Storage},
 };
 use shared::{
+    config::Environment,
     domain::{clock::Clock, entropy::Entropy},
     world::SystemClock,
 };
@@ -43,6 +44,12 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
         )
     })?;
     let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
+    let is_real = vendors.real_vapi || vendors.real_stripe;
+    if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
+        return Err("The data folder's time is ahead of the real one (it ran with --speed): a real vendor's messages \
+                    would seem old. Take another folder with --data-dir, or start afresh with --reset."
+            .into());
+    }
     let clock: Arc<dyn Clock> = Arc::new(RunningClock::starting_at(resumed_at, options.speed));
     let origin = options.cors_origin.unwrap_or_else(|| format!("http://{address}"));
     let mut settings = vendors.settings;
@@ -102,9 +109,7 @@ fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) 
 }
 
 fn logging(alarms: &Alarms) {
-    let level = std::env::vars()
-        .find(|(name, _)| name == "LOG_LEVEL")
-        .map_or_else(|| "info".into(), |(_, level)| level);
+    let level = Environment::of_process().reader().optional("LOG_LEVEL").unwrap_or_else(|| "info".into());
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();
     let lines = tracing_subscriber::fmt::layer().compact().with_target(false).with_writer(std::io::stderr);
     // A second subscriber is refused; there is none here.

@@ -29,7 +29,10 @@ impl<T: Default + Serialize + DeserializeOwned> Kept<T> {
     /// # Panics
     /// When the file is there and cannot be read: it is another version's. `--reset` starts afresh.
     pub fn open(file: Option<PathBuf>) -> Self {
-        let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        let text = file.as_ref().and_then(|file| match std::fs::read_to_string(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            text => Some(text.expect("the sandbox's file can be read: start with --reset")),
+        });
         let state = text.map_or_else(T::default, |text| {
             serde_json::from_str(&text).expect("the sandbox's file is of another version: start with --reset")
         });

@@ -68,6 +68,14 @@ impl Charging {
         )
         .await?;
         if noted != mapping {
+            // Another org's call: its record here, made in the same moment, is closed again.
+            if there.is_none() {
+                let refused = record.after(Event::Refused { reason: "not_ours" })?;
+                self.calls.save(&record, &refused).await.or_else(|error| match error {
+                    SaveError::Moved => Ok(record),
+                    SaveError::Store(error) => Err(error),
+                })?;
+            }
             return Ok(Answer::Unknown);
         }
         self.remember(&mapping);

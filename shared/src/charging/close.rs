@@ -6,14 +6,14 @@ use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved, log_vapi};
 use crate::{
     alarm,
     domain::{
-        call::{Bill, Call, Event, State, Testimony, Verdict},
+        call::{Bill, Call, Direction, Event, IllegalTransition, State, Testimony, Verdict},
         clock::plus_secs,
         ledger::{Posting, Reason},
         meter::REPORT_WAIT_SECS,
         wallet::Wallet,
     },
     providers::vapi::message::CallRef,
-    store::wallets::BookError,
+    store::{calls::SaveError, wallets::BookError},
 };
 
 /// How long a call whose duration nobody states stays open before it is billed by our own times.
@@ -50,11 +50,11 @@ impl Charging {
             }
             seen => seen?,
         };
-        self.await_report(&seen.call, reason).await
+        self.await_report(&seen.call, &Testimony { ended_reason: reason, ..Testimony::default() }).await
     }
 
-    async fn await_report(&self, call: &Call, reason: Option<String>) -> Result<(), ChargingError> {
-        let mut after = call.after(Event::Ended { reason })?;
+    async fn await_report(&self, call: &Call, testimony: &Testimony) -> Result<(), ChargingError> {
+        let mut after = ended_by(call, testimony)?;
         if after == *call {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Charging {
         };
         if asked == Closed::Pending {
             let seen = self.seen(place.org_id, &place.call_id).await?;
-            self.await_report(&seen.call, testimony.ended_reason.clone()).await?;
+            self.await_report(&seen.call, testimony).await?;
         }
         Ok(asked)
     }
@@ -115,10 +115,12 @@ impl Charging {
                 self.follow_up.after(&wallet).await?;
                 return Ok(Closed::Settled(bill));
             }
-            let ended = call.after(Event::Ended { reason: testimony.ended_reason.clone() })?;
             let tried = match testimony.verdict(call.started_at().is_some()) {
                 Verdict::Unstated => return Ok(Closed::Pending),
-                Verdict::NeverTalked => self.release(&call, &ended, &wallet).await?,
+                Verdict::NeverTalked => {
+                    let ended = call.after(Event::Ended { reason: testimony.ended_reason.clone() })?;
+                    self.release(&call, &ended, &wallet).await?
+                }
                 Verdict::Talked { duration_secs, started_at, ended_at } => {
                     let tariff = call.tariff(wallet.holds.get(&call.call_id).map(|hold| hold.tariff));
                     let bill = Bill {
@@ -129,7 +131,7 @@ impl Charging {
                         ended_at,
                         estimated: false,
                     };
-                    self.settle(&call, &ended, &wallet, bill).await?
+                    self.settle(&call, &ended_by(&call, testimony)?, &wallet, bill).await?
                 }
             };
             match tried {
@@ -152,7 +154,7 @@ impl Charging {
         let hold = wallet.holds.get(&call.call_id);
         let limit = call.provider_limit_secs.map(|secs| plus_secs(started_at, secs.into()));
         let ended_at = limit.map_or(call.last_seen_at, |limit| limit.min(call.last_seen_at)).max(started_at);
-        let whole = ended_at.duration_since(started_at).as_millis().div_ceil_to_secs();
+        let whole = whole_seconds(ended_at.duration_since(started_at));
         let tariff = call.tariff(hold.map(|hold| hold.tariff));
         let bill = Bill {
             duration_secs: whole,
@@ -189,8 +191,8 @@ impl Charging {
             description: format!(
                 "{} call, {} min {} s",
                 match call.parties.direction {
-                    crate::domain::call::Direction::Inbound => "Inbound",
-                    crate::domain::call::Direction::Outbound => "Outbound",
+                    Direction::Inbound => "Inbound",
+                    Direction::Outbound => "Outbound",
                 },
                 bill.duration_secs.div_euclid(60),
                 bill.duration_secs.rem_euclid(60)
@@ -224,8 +226,8 @@ impl Charging {
             None if after == *call => false,
             None => match self.calls.save(call, &after).await {
                 Ok(_) => false,
-                Err(crate::store::calls::SaveError::Moved) => true,
-                Err(crate::store::calls::SaveError::Store(error)) => return Err(error.into()),
+                Err(SaveError::Moved) => true,
+                Err(SaveError::Store(error)) => return Err(error.into()),
             },
         };
         if !moved {
@@ -235,14 +237,17 @@ impl Charging {
     }
 }
 
-trait WholeSeconds {
-    fn div_ceil_to_secs(self) -> u32;
+/// The call, ended as a testimony says; one that says when they began to talk is remembered to say so.
+pub(super) fn ended_by(call: &Call, testimony: &Testimony) -> Result<Call, IllegalTransition> {
+    let started = match testimony.started_at {
+        Some(at) => call.after(Event::Started { at, control_url: None })?,
+        None => call.clone(),
+    };
+    started.after(Event::Ended { reason: testimony.ended_reason.clone() })
 }
 
-impl WholeSeconds for i128 {
-    /// Milliseconds as whole seconds, rounded up.
-    fn div_ceil_to_secs(self) -> u32 {
-        let millis = u64::try_from(self).unwrap_or_default();
-        u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX)
-    }
+/// Whole seconds, rounded up; nothing when it is less than nothing.
+fn whole_seconds(duration: SignedDuration) -> u32 {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or_default();
+    u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX)
 }

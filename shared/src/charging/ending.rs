@@ -8,35 +8,32 @@ use crate::{
     domain::{
         call::Call,
         clock::plus_secs,
-        meter::{EndReason, Rung, rung},
+        meter::{EndReason, rung},
+        tariff::TariffVersion,
     },
 };
 
 impl Charging {
     /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds.
-    ///
-    /// `control_url` is the one Vapi has just told, if the record has none.
     pub(super) async fn end(
         &self,
         call: &Call,
         reason: EndReason,
         now: Timestamp,
         started_at: Timestamp,
+        held_under: Option<TariffVersion>,
     ) -> Result<(), ChargingError> {
         let ending_at = call.ending_at.unwrap_or(now);
-        let (rung, next_look_secs) = rung(ending_at, now);
+        let rung = rung(ending_at, now);
         let after = Call { ending_at: Some(ending_at), ..call.clone() };
-        self.look_again(call, after, plus_secs(now, next_look_secs)).await?;
-        match rung {
-            Rung::EndCall => self.send_end(call, reason).await,
-            Rung::Wait => {}
-            Rung::Alarm => {
-                let secs = u32::try_from(now.duration_since(started_at).as_secs()).unwrap_or_default();
-                let cost = call.tariff(None).charge(secs);
-                alarm!("call_will_not_end", org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(),
-                    cost_pence = cost.pence(), "a call goes on although it was told to end");
-            }
+        self.look_again(call, after, plus_secs(now, rung.next_look_secs)).await?;
+        if rung.alarms {
+            let secs = u32::try_from(now.duration_since(started_at).as_secs()).unwrap_or_default();
+            let cost = call.tariff(held_under).charge(secs);
+            alarm!("call_will_not_end", org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(),
+                cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
+        self.send_end(call, reason).await;
         Ok(())
     }
 

@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi};
+use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, close::ended_by, is_moved, log_vapi};
 use crate::{
     alarm,
     domain::{
-        call::{Call, Event, State},
+        call::{Call, Event, State, Testimony},
         clock::plus_secs,
         meter::{self, Next},
         wallet::{Extension, Wallet},
@@ -108,7 +108,10 @@ impl Charging {
                 self.look_again(call, after, until).await?;
                 self.warn(call).await;
             }
-            Next::End(reason) => self.end(call, reason, now, started_at).await?,
+            Next::End(reason) => {
+                let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
+                self.end(call, reason, now, started_at, held_under).await?;
+            }
         }
         Ok(true)
     }
@@ -163,7 +166,7 @@ impl Charging {
         match sight {
             Sight::Ended(found) => match self.close(place, &found.testimony()).await? {
                 Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
-                Closed::Pending => self.wait_for_a_duration(call, wallet, now).await,
+                Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
             },
             Sight::Live(found) => {
                 let is_news = call.started_at().is_none() || call.control_url.is_none();
@@ -194,6 +197,7 @@ impl Charging {
         &self,
         call: &Call,
         wallet: &Wallet,
+        testimony: &Testimony,
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
         if Self::is_unstated_for_good(call, now) {
@@ -201,7 +205,7 @@ impl Charging {
         }
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
             "a call is over and nobody states how long it was");
-        let after = call.after(Event::Ended { reason: None })?;
+        let after = ended_by(call, testimony)?;
         self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await?;
         Ok(true)
     }

@@ -121,14 +121,14 @@ impl Balance {
         Self(self.0.checked_sub(amount.0).expect("a balance fits an i64"))
     }
 
+    /// The balance so many pence higher or lower; none where an `i64` ends.
+    pub fn checked_add(self, pence: i64) -> Option<Self> {
+        self.0.checked_add(pence).map(Self)
+    }
+
     /// What can be spent: the balance, or nothing when it is a debt.
     pub fn spendable(self) -> Amount {
         Amount(self.0.max(0))
-    }
-
-    /// What is missing before `amount` can be spent.
-    pub fn shortfall(self, amount: Amount) -> Amount {
-        Amount(amount.0.saturating_sub(self.0).max(0))
     }
 
     /// Whether there is any money left.
@@ -170,10 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn a_debt_has_nothing_to_spend_and_is_part_of_the_shortfall() {
-        let debt = Balance::from_pence(-30);
-        assert_eq!(debt.spendable(), Amount::ZERO);
-        assert_eq!(debt.shortfall(Amount::from_pence(56)), Amount::from_pence(86));
-        assert_eq!(Balance::from_pence(100).shortfall(Amount::from_pence(56)), Amount::ZERO);
+    fn a_debt_has_nothing_to_spend() {
+        assert_eq!(Balance::from_pence(-30).spendable(), Amount::ZERO);
+        assert_eq!(Balance::from_pence(30).spendable(), Amount::from_pence(30));
     }
 }

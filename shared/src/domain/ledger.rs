@@ -455,7 +455,11 @@ pub fn flaws<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Flaw> {
             flaws.push(Flaw::Altered { seq, key: key.clone() });
         }
         let stated = entry.balance_after;
-        if entry.direction.apply(entry.balance_before, entry.amount) != stated {
+        let delta = match entry.direction {
+            Direction::Credit => entry.amount.pence(),
+            Direction::Debit => entry.amount.pence().saturating_neg(),
+        };
+        if entry.balance_before.checked_add(delta) != Some(stated) {
             let (amount, direction) = (entry.amount, entry.direction.as_str());
             let before = entry.balance_before;
             flaws.push(Flaw::Sum { seq, key: key.clone(), before, direction, amount, stated });

@@ -133,23 +133,22 @@ fn next_of_live(
     }
 }
 
-/// What to do with a call that does not end when told to, by how long it has been told.
+/// What is due for a call that does not end when told to. It is told again at every rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
-    /// Send `end-call`.
-    EndCall,
-    /// Nothing but look again.
-    Wait,
-    /// Tell a person, with what it costs by now.
-    Alarm,
+pub struct Rung {
+    /// Whether a person must be told, with what it costs by now.
+    pub alarms: bool,
+    /// How many seconds later the next look comes.
+    pub next_look_secs: i64,
 }
 
-/// The rung that is due, and how long after it the next look comes.
-pub fn rung(ending_at: Timestamp, now: Timestamp) -> (Rung, i64) {
+/// The rung that is due at `now` for a call that we have been ending since `ending_at`: at once, at 3, 8 and 15
+/// seconds, then every 15; from 15 on with an alarm.
+pub fn rung(ending_at: Timestamp, now: Timestamp) -> Rung {
     match now.duration_since(ending_at).as_secs() {
-        ..3 => (Rung::EndCall, 3),
-        3..8 => (Rung::EndCall, 5),
-        8..15 => (Rung::Wait, 7),
-        _ => (Rung::Alarm, 15),
+        ..3 => Rung { alarms: false, next_look_secs: 3 },
+        3..8 => Rung { alarms: false, next_look_secs: 5 },
+        8..15 => Rung { alarms: false, next_look_secs: 7 },
+        _ => Rung { alarms: true, next_look_secs: 15 },
     }
 }

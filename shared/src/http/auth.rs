@@ -231,10 +231,21 @@ impl Jwks {
             None if !may_ask => return Err(Refused::UnknownKey),
             Some(_) | None => {}
         }
-        let keys = self.fetch().await?;
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        *fetched = Fetched { keys, at: Some(now) };
-        fetched.keys.get(kid).cloned().ok_or(Refused::UnknownKey)
+        // Noted before it is tried: an issuer that is down is not asked by every request.
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).at = Some(now);
+        match (self.fetch().await, known) {
+            (Ok(keys), _) => {
+                let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+                fetched.keys = keys;
+                fetched.keys.get(kid).cloned().ok_or(Refused::UnknownKey)
+            }
+            // A key that was good ten minutes ago is believed until the issuer answers again.
+            (Err(error), Some(key)) => {
+                tracing::warn!(error = %error, "the issuer's keys cannot be fetched; the known ones are used");
+                Ok(key)
+            }
+            (Err(error), None) => Err(error),
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a key of any other kind is none of ours")]

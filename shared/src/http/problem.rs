@@ -126,7 +126,7 @@ impl Code {
             Self::PaymentProviderUnavailable => (
                 "payment_provider_unavailable",
                 StatusCode::BAD_GATEWAY,
-                "The payment provider did not answer. Nothing was charged. Try again in a moment.",
+                "The payment provider did not do it. Nothing was charged. Try again in a moment.",
             ),
             Self::Internal => (
                 "internal",
@@ -168,11 +168,6 @@ impl Problem {
     /// Something of ours failed.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         Self::new(Code::Internal).because(error)
-    }
-
-    /// The code.
-    pub const fn code(&self) -> Code {
-        self.code
     }
 
     /// Logs the problem, once, and writes it as the answer.

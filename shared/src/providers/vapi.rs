@@ -14,10 +14,7 @@ use super::{
     http::{Http, HttpError, is_transient_status},
     signature::{Unverified, is_fresh, is_hmac_sha256, usable},
 };
-use crate::domain::{
-    call::Testimony,
-    ids::{VapiAssistantId, VapiCallId, VapiPhoneId},
-};
+use crate::domain::{call::Testimony, ids::VapiCallId};
 
 /// The header with the HMAC, as our webhook credential names it (`HMACAuthenticationPlan.signatureHeader`).
 pub const SIGNATURE_HEADER: &str = "x-vapi-signature";
@@ -106,16 +103,6 @@ pub enum VapiError {
     ForeignControlUrl,
 }
 
-impl VapiError {
-    /// Whether asking again can help.
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Trouble { .. } | Self::Unreachable(_) => true,
-            Self::NotFound | Self::Refused { .. } | Self::Unreadable(_) | Self::ForeignControlUrl => false,
-        }
-    }
-}
-
 /// A call as `GET /call/{id}` shows it: the fields we read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,12 +120,6 @@ pub struct VapiCall {
     ended_reason: Option<String>,
     #[serde(default)]
     monitor: Option<Monitor>,
-    /// The number it came in on.
-    #[serde(default)]
-    pub phone_number_id: Option<VapiPhoneId>,
-    /// The assistant that talks.
-    #[serde(default)]
-    pub assistant_id: Option<VapiAssistantId>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -170,7 +151,10 @@ impl VapiCall {
             started_at: self.started_at,
             ended_at: self.ended_at,
             duration_secs: None,
-            ended_reason: self.ended_reason.clone(),
+            ended_reason: self
+                .ended_reason
+                .as_ref()
+                .map(|reason| reason.chars().take(message::LONGEST_REASON).collect()),
             is_whole: self.is_ended(),
         }
     }

@@ -49,6 +49,8 @@ pub struct CallMapping {
 /// The largest text kept, before compression: far below an item's 400 KB, even if it does not compress.
 const LONGEST_TEXT: usize = 300_000;
 const LONGEST_SUMMARY: usize = 20_000;
+const LONGEST_URL: usize = 4_000;
+const LONGEST_WORD: usize = 128;
 const CUT_MARK: &str = "\n[cut: the rest was too long to keep]";
 
 impl Calls {
@@ -200,21 +202,25 @@ fn content_key(call: &CallId) -> String {
 }
 
 fn cut(content: &Content) -> Content {
-    let cut_text = |text: &Option<String>, longest: usize| {
-        text.as_ref().map(|text| {
-            if text.len() <= longest {
-                return text.clone();
-            }
-            let end = text.floor_char_boundary(longest);
-            format!("{}{CUT_MARK}", text.get(..end).unwrap_or_default())
-        })
-    };
+    let cut = |text: &Option<String>, longest| text.as_deref().map(|text| cut_text(text, longest));
     Content {
-        transcript: cut_text(&content.transcript, LONGEST_TEXT),
-        summary: cut_text(&content.summary, LONGEST_SUMMARY),
-        tools_used: content.tools_used.iter().take(200).cloned().collect(),
-        ..content.clone()
+        transcript: cut(&content.transcript, LONGEST_TEXT),
+        summary: cut(&content.summary, LONGEST_SUMMARY),
+        sentiment_label: cut(&content.sentiment_label, LONGEST_WORD),
+        sentiment_score: cut(&content.sentiment_score, LONGEST_WORD),
+        outcome: cut(&content.outcome, LONGEST_SUMMARY),
+        tools_used: content.tools_used.iter().take(200).map(|tool| cut_text(tool, LONGEST_WORD)).collect(),
+        recording_url: cut(&content.recording_url, LONGEST_URL),
+        vendor_cost_usd: cut(&content.vendor_cost_usd, LONGEST_WORD),
     }
+}
+
+fn cut_text(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let kept = text.get(..text.floor_char_boundary(longest)).unwrap_or_default();
+    format!("{kept}{CUT_MARK}")
 }
 
 fn pack(content: &Content) -> std::io::Result<Vec<u8>> {
@@ -251,4 +257,32 @@ pub(super) fn put(db: &Dynamo, after: &Call, read: u64) -> Result<TransactWriteI
         .build()
         .map_err(|error| unavailable("TransactWriteItems", error))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_vendor_says_fits_an_item_and_is_marked_where_it_was_cut() {
+        let long = || Some("é".repeat(500_000));
+        let content = Content {
+            transcript: long(),
+            summary: long(),
+            sentiment_label: long(),
+            sentiment_score: long(),
+            outcome: long(),
+            tools_used: vec![long().unwrap(); 1_000],
+            recording_url: long(),
+            vendor_cost_usd: long(),
+        };
+        let kept = cut(&content);
+        assert!(serde_json::to_vec(&kept).unwrap().len() < 390_000);
+        for text in [&kept.transcript, &kept.summary, &kept.outcome, &kept.recording_url] {
+            assert!(text.as_ref().unwrap().ends_with(CUT_MARK));
+        }
+        assert_eq!(unpack(&pack(&kept).unwrap()).unwrap(), kept);
+        let short = Content { summary: Some("short".into()), ..Content::default() };
+        assert_eq!(cut(&short), short);
+    }
 }

@@ -49,12 +49,7 @@ fn is_allowed(operation: &str, body: &[u8]) -> bool {
         return true;
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let is_guarded_put = |put: &Value| {
-        let condition = put["ConditionExpression"].as_str().unwrap_or_default();
-        let key = put["ExpressionAttributeNames"]["#key"].as_str();
-        condition.starts_with("attribute_not_exists(entry_key)")
-            || (condition == "attribute_not_exists(#key)" && key == Some("entry_key"))
-    };
+    let is_guarded_put = |put: &Value| put["ConditionExpression"] == "attribute_not_exists(entry_key)";
     let is_ledger = |request: &Value| {
         request["TableName"].as_str().is_some_and(|name| name.ends_with(Table::LedgerEntries.name()))
     };
@@ -84,12 +79,15 @@ mod tests {
         let bare = json!({"TableName": table, "Item": {}});
         let guarded =
             json!({"TableName": table, "Item": {}, "ConditionExpression": "attribute_not_exists(entry_key)"});
+        let widened = json!({"TableName": table, "Item": {},
+            "ConditionExpression": "attribute_not_exists(entry_key) OR attribute_exists(entry_key)"});
         let other = json!({"TableName": "voxanne-prod-calls", "Item": {"note": {"S": "ledger_entries"}}});
         let in_transaction =
             |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
         let cases = [
             ("PutItem", bare.clone(), false),
             ("PutItem", guarded.clone(), true),
+            ("PutItem", widened, false),
             ("PutItem", other.clone(), true),
             ("UpdateItem", bare.clone(), false),
             ("UpdateItem", other, true),

@@ -1,4 +1,4 @@
-//! What every table file needs: names, decoding, retries, and the guard in front of the ledger.
+//! What every table file needs: names, decoding, retries.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, TransactWriteItem},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::domain::{clock::Clock, entropy::Entropy, ids::OrgId};
@@ -144,11 +144,6 @@ impl Dynamo {
     /// The table's full name in this environment.
     pub fn table_name(&self, table: Table) -> String {
         format!("{}{}", self.prefix, table.name())
-    }
-
-    /// The time by this store's clock.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Does `attempt` until it succeeds, fails for good, or the budget is used up.

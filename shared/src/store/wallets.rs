@@ -412,9 +412,7 @@ fn moved(error: TransactError) -> BookError {
     }
 }
 
-/// In a booking, the second item is the entry: when only that was refused it exists, and the wallet is as read
-/// because somebody else's retry has not come this far. When the wallet moved, that is what is answered, and the
-/// next read finds the entry.
+/// In a booking, the second item is the entry: refused, it exists, whatever else was refused with it.
 fn booked(error: TransactError) -> BookError {
     match error {
         TransactError::Refused(reasons) if reasons.get(1).is_some_and(is_refusal) => BookError::AlreadyBooked,

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 /// Each module, and those of the crate that it may use.
 const MAY_USE: [(&str, &[&str]); 10] = [
     ("domain", &["domain"]),
-    ("alarm", &[]),
+    ("alarm", &["alarm"]),
     ("config", &["domain"]),
     ("store", &["domain", "store"]),
     ("providers", &["domain", "providers"]),

@@ -127,14 +127,18 @@ fn fields(entry: &Entry) -> [Value; 15] {
 
 /// An instant, or a day in UTC; `plus_days` later, so that a last day is included.
 fn instant(name: &str, text: &str, plus_days: i64) -> Result<Timestamp, Problem> {
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    let midnight = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    let day = midnight
-        .map(|midnight| midnight.timestamp() + SignedDuration::from_hours(24_i64.saturating_mul(plus_days)));
-    day.ok_or_else(|| {
-        let detail = format!("{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z).");
+    // Within these centuries no sum below leaves what an instant can be.
+    let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
+    let instant = text.parse::<Timestamp>().ok().filter(is_near);
+    let midnight = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let day = || {
+        let days = SignedDuration::from_hours(24_i64.saturating_mul(plus_days));
+        midnight().filter(is_near).map(|midnight| midnight + days)
+    };
+    instant.or_else(day).ok_or_else(|| {
+        let detail = format!(
+            "{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z), between 1970 and 2199."
+        );
         Problem::new(Code::InvalidValue).saying(detail)
     })
 }

@@ -97,7 +97,10 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
     }
     let window = deps.world.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
     let made = deps.stripe.create_customer(caller.org, window).await.map_err(stripe_problem)?;
-    deps.customers.add(&made, caller.org).await?;
+    if deps.customers.add(&made, caller.org).await? != caller.org {
+        // Stripe gave an org another's customer: nothing may be charged to it.
+        return Err(Problem::new(Code::Internal));
+    }
     Ok(deps.wallets.note_customer(caller.org, &made).await?)
 }
 
@@ -127,7 +130,10 @@ fn amount(value: &Value, (least, most): (Amount, Amount)) -> Result<Amount, Prob
     let Some(pence) = number.as_i64() else {
         return match number.as_u64() {
             Some(_) => too_large(),
-            None => refuse("amount_pence must be whole pence, without a fraction: 2500 for £25.".into()),
+            None => refuse(
+                "amount_pence must be whole pence, written without a fraction or an exponent: 2500 for £25."
+                    .into(),
+            ),
         };
     };
     match Amount::try_from(pence) {
@@ -161,9 +167,5 @@ fn return_path(value: &Value) -> Result<String, Problem> {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
 fn stripe_problem(error: StripeError) -> Problem {
-    if error.is_transient() {
-        Problem::new(Code::PaymentProviderUnavailable).because(&error)
-    } else {
-        Problem::internal(&error)
-    }
+    Problem::new(Code::PaymentProviderUnavailable).because(&error)
 }

@@ -1,4 +1,5 @@
-//! What Stripe posts: which payment an event is about. Amounts are never taken from here, but from the payment.
+//! What Stripe posts: which payment an event is about. What was received is the payment's `amount_received`, never
+//! a session's total nor anything in metadata.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -12,6 +12,9 @@ use crate::domain::{
     phone_number::PhoneNumber,
 };
 
+/// The longest reason for a call's end that is kept. Vapi's longest is under 100 characters.
+pub(super) const LONGEST_REASON: usize = 200;
+
 /// A message about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -76,9 +79,6 @@ pub struct ToolCall {
 /// Why a body is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAMessage {
-    /// It is not JSON.
-    #[error("the body is not JSON")]
-    NotJson,
     /// There is no `message` object with a `type`.
     #[error("the body has no message object with a type")]
     NoMessage,
@@ -88,7 +88,7 @@ impl Message {
     /// Reads a body.
     ///
     /// # Errors
-    /// When it is not JSON, or has no `message.type`. Anything less is read as far as it goes.
+    /// When it has no `message.type`. Anything less is read as far as it goes.
     pub fn parse(body: &Value) -> Result<Self, NotAMessage> {
         let message =
             body.get("message").filter(|message| message.is_object()).ok_or(NotAMessage::NoMessage)?;
@@ -102,7 +102,7 @@ impl Message {
                     started_at: instant(&message["startedAt"])
                         .or_else(|| call.and_then(|call| instant(&call["startedAt"]))),
                 },
-                Some("ended") => Kind::Ended { reason: text(&message["endedReason"]) },
+                Some("ended") => Kind::Ended { reason: reason(&message["endedReason"]) },
                 _ => Kind::Other,
             },
             "hang" => Kind::Hang,
@@ -162,7 +162,7 @@ fn testimony(message: &Value) -> Testimony {
         started_at: instant(&message["startedAt"]),
         ended_at: instant(&message["endedAt"]),
         duration_secs: by_millis().or_else(|| decimal(&message["durationSeconds"])),
-        ended_reason: text(&message["endedReason"]),
+        ended_reason: reason(&message["endedReason"]),
         is_whole: false,
     }
 }
@@ -222,6 +222,11 @@ fn tool_calls(message: &Value) -> Vec<ToolCall> {
 
 fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Why a call ended: one of Vapi's words, which goes into the record; cut, whatever it is.
+fn reason(value: &Value) -> Option<String> {
+    text(value).map(|reason| reason.chars().take(LONGEST_REASON).collect())
 }
 
 fn decimal(value: &Value) -> Option<Decimal> {
