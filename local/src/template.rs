@@ -154,7 +154,7 @@ mod tests {
         assert!(names.contains(&"voxanne-test-wallets"), "{names:?}");
         let meter = template.queues.iter().find(|queue| queue.logical_name == "CallMeterQueue").unwrap();
         assert_eq!(meter.consumer.as_deref(), Some("call-meter"));
-        assert_eq!(meter.redrive, Some(("CallMeterDeadLetters".into(), 10)));
+        assert_eq!(meter.redrive, Some(("CallMeterDeadLetters".into(), 720)));
         assert_eq!(meter.visibility_secs, 60);
     }
 }

@@ -262,12 +262,14 @@ impl Charging {
 
     /// Sends the message of a call's next look, then notes when it is. In this order: a look that is noted has its
     /// message, so a copy that finds the record past its own look has nothing to do.
-    async fn look_again(&self, call: &Call, after: Call, at: Timestamp) -> Result<(), ChargingError> {
+    ///
+    /// Answers whether it is noted: where others changed the record, what was decided on it is to be decided again.
+    async fn look_again(&self, call: &Call, after: Call, at: Timestamp) -> Result<bool, ChargingError> {
         let at = at.max(self.clock.now());
         self.queue.send(&tick_of(call, at), self.clock.now()).await?;
         match self.calls.save(call, &Call { due_at: at, ..after }).await {
-            // Whoever moved the record has sent a message of its own; ours is due all the same.
-            Ok(_) | Err(SaveError::Moved) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(SaveError::Moved) => Ok(false),
             Err(SaveError::Store(error)) => Err(error.into()),
         }
     }

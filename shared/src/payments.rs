@@ -90,8 +90,7 @@ impl Payments {
     pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Fate, PaymentError> {
         match self.stripe.payment(id).await {
             Ok(payment) => self.received(&payment).await,
-            Err(StripeError::NotFound) => Ok(Fate::DeadLetter("Stripe does not know this payment")),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(unknown_alarmed(id, error)),
         }
     }
 
@@ -132,8 +131,7 @@ impl Payments {
         let Some(id) = id else { return Ok(Fate::DeadLetter("no payment belongs to this charge")) };
         let payment = match self.stripe.payment(&id).await {
             Ok(payment) => payment,
-            Err(StripeError::NotFound) => return Ok(Fate::DeadLetter("Stripe does not know this payment")),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unknown_alarmed(&id, error)),
         };
         let (org, amount) = match self.whose(&payment).await? {
             Ok(found) => found,
@@ -233,6 +231,15 @@ impl Payments {
             _ => Ok(()),
         }
     }
+}
+
+/// Stripe names a payment in a signed event and then does not know it: our key is of another account. The event is not
+/// acknowledged, so that it comes again once that is put right.
+fn unknown_alarmed(id: &PaymentIntentId, error: StripeError) -> PaymentError {
+    if matches!(error, StripeError::NotFound) {
+        alarm!("stripe_payment_unknown", payment_intent = %id, "Stripe does not know a payment that its own event names");
+    }
+    error.into()
 }
 
 /// A person must look at a refund or dispute that is more than its payment credited, or a reversal that is more than

@@ -105,6 +105,9 @@ async fn record(deps: &Deps, event: &Event, fate: Option<Fate>, body: &[u8]) -> 
     tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event from Stripe");
     // The body of a dead letter is what a person will look at; it was parsed once already.
     let payload = reason.and_then(|_| serde_json::from_slice::<Value>(body).ok());
+    if let Some(reason) = reason {
+        alarm!("stripe_dead_letter", event_id = %event.id, kind = event.type_name, reason, "a payment cannot be booked");
+    }
     deps.events
         .record(&WebhookEvent {
             event_key: event.id.clone(),
@@ -115,8 +118,5 @@ async fn record(deps: &Deps, event: &Event, fate: Option<Fate>, body: &[u8]) -> 
             received_at: deps.world.clock.now(),
         })
         .await?;
-    if let Some(reason) = reason {
-        alarm!("stripe_dead_letter", event_id = %event.id, kind = event.type_name, reason, "a payment cannot be booked");
-    }
     Ok(())
 }

@@ -192,6 +192,12 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
     };
     let event_key = EventId::parse(key.chars().take(128).collect::<String>())
         .map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    alarm!(
+        "vapi_dead_letter",
+        kind = message.type_name,
+        vapi_call_id = call,
+        "a message from Vapi belongs to no org"
+    );
     deps.events
         .record(&WebhookEvent {
             event_key,
@@ -202,12 +208,6 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
             received_at: now,
         })
         .await?;
-    alarm!(
-        "vapi_dead_letter",
-        kind = message.type_name,
-        vapi_call_id = call,
-        "a message from Vapi belongs to no org"
-    );
     Ok(acknowledged())
 }
 

@@ -43,24 +43,31 @@ impl Charging {
         call: &CallRef,
         reason: Option<String>,
     ) -> Result<(), ChargingError> {
-        let seen = match self.seen(place.org_id, &place.call_id).await {
+        let testimony = Testimony { ended_reason: reason, ..Testimony::default() };
+        match self.await_report(place, &testimony).await {
             Err(ChargingError::RecordMissing(_)) => {
                 self.open(place, call).await?;
-                self.seen(place.org_id, &place.call_id).await?
+                self.await_report(place, &testimony).await
             }
-            seen => seen?,
-        };
-        self.await_report(&seen.call, &Testimony { ended_reason: reason, ..Testimony::default() }).await
+            outcome => outcome,
+        }
     }
 
-    async fn await_report(&self, call: &Call, testimony: &Testimony) -> Result<(), ChargingError> {
-        let mut after = ended_by(call, testimony)?;
-        if after == *call {
-            return Ok(());
+    async fn await_report(&self, place: &Place, testimony: &Testimony) -> Result<(), ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let Seen { call, .. } = self.seen(place.org_id, &place.call_id).await?;
+            let mut after = ended_by(&call, testimony)?;
+            if after == call {
+                return Ok(());
+            }
+            let now = self.clock.now();
+            after.last_seen_at = now;
+            if self.look_again(&call, after, plus_secs(now, REPORT_WAIT_SECS)).await? {
+                return Ok(());
+            }
+            self.again(give_up_at, "the call").await?;
         }
-        let now = self.clock.now();
-        after.last_seen_at = now;
-        self.look_again(call, after, plus_secs(now, REPORT_WAIT_SECS)).await
     }
 
     /// Charges a finished call, once, by the first source that states its duration: the report, else Vapi's own
@@ -94,8 +101,7 @@ impl Charging {
             }
         };
         if asked == Closed::Pending {
-            let seen = self.seen(place.org_id, &place.call_id).await?;
-            self.await_report(&seen.call, testimony).await?;
+            self.await_report(place, testimony).await?;
         }
         Ok(asked)
     }
@@ -112,6 +118,7 @@ impl Charging {
             };
             if let State::Settled(bill) = &call.state {
                 let bill = bill.clone();
+                alarm_if_underestimated(&call, &bill, testimony);
                 self.follow_up.after(&wallet).await?;
                 return Ok(Closed::Settled(bill));
             }
@@ -122,7 +129,8 @@ impl Charging {
                     self.release(&call, &ended, &wallet).await?
                 }
                 Verdict::Talked { duration_secs, started_at, ended_at } => {
-                    let tariff = call.tariff(wallet.holds.get(&call.call_id).map(|hold| hold.tariff));
+                    let ended = ended_by(&call, testimony)?;
+                    let tariff = ended.tariff(wallet.holds.get(&call.call_id).map(|hold| hold.tariff));
                     let bill = Bill {
                         duration_secs,
                         charged: tariff.charge(duration_secs),
@@ -131,7 +139,7 @@ impl Charging {
                         ended_at,
                         estimated: false,
                     };
-                    self.settle(&call, &ended_by(&call, testimony)?, &wallet, bill).await?
+                    self.settle(&call, &ended, &wallet, bill).await?
                 }
             };
             match tried {
@@ -164,12 +172,7 @@ impl Charging {
             ended_at: Some(ended_at),
             estimated: true,
         };
-        let closed = self.settle(call, call, wallet, bill).await?;
-        if closed.is_some() {
-            alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id, duration_secs = whole,
-                "no vendor states how long a call was; it is billed by our own times");
-        }
-        Ok(closed)
+        self.settle(call, call, wallet, bill).await
     }
 
     /// Whether a call that is over has waited long enough for somebody to state its duration.
@@ -203,6 +206,11 @@ impl Charging {
             Ok(wallet) => {
                 tracing::info!(org_id = %call.org_id, call_id = %call.call_id, duration_secs = bill.duration_secs,
                     charged_pence = bill.charged.pence(), estimated = bill.estimated, "settled");
+                if bill.estimated {
+                    alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id,
+                        duration_secs = bill.duration_secs,
+                        "no vendor states how long a call was; it is billed by our own times");
+                }
                 self.follow_up.after(&wallet).await?;
                 Ok(Some(Closed::Settled(bill)))
             }
@@ -234,6 +242,17 @@ impl Charging {
             tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "released");
         }
         Ok((!moved).then_some(closed))
+    }
+}
+
+/// A bill by our own times is final; when a vendor states more after all, a person must book the difference.
+fn alarm_if_underestimated(call: &Call, bill: &Bill, testimony: &Testimony) {
+    if let (true, Verdict::Talked { duration_secs, .. }) = (bill.estimated, testimony.verdict(true))
+        && duration_secs != bill.duration_secs
+    {
+        alarm!("estimate_was_wrong", org_id = %call.org_id, call_id = %call.call_id,
+            billed_secs = bill.duration_secs, duration_secs,
+            "a call was billed by our own times, and now its duration is stated");
     }
 }
 

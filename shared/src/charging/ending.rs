@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl Charging {
-    /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds.
+    /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds. Answers whether the
+    /// record was still as read; if not, nothing is sent, and what to do is to be decided again.
     pub(super) async fn end(
         &self,
         call: &Call,
@@ -22,11 +23,13 @@ impl Charging {
         now: Timestamp,
         started_at: Timestamp,
         held_under: Option<TariffVersion>,
-    ) -> Result<(), ChargingError> {
+    ) -> Result<bool, ChargingError> {
         let ending_at = call.ending_at.unwrap_or(now);
         let rung = rung(ending_at, now);
         let after = Call { ending_at: Some(ending_at), ..call.clone() };
-        self.look_again(call, after, plus_secs(now, rung.next_look_secs)).await?;
+        if !self.look_again(call, after, plus_secs(now, rung.next_look_secs)).await? {
+            return Ok(false);
+        }
         if rung.alarms {
             let secs = u32::try_from(now.duration_since(started_at).as_secs()).unwrap_or_default();
             let cost = call.tariff(held_under).charge(secs);
@@ -34,7 +37,7 @@ impl Charging {
                 cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
         self.send_end(call, reason).await;
-        Ok(())
+        Ok(true)
     }
 
     async fn send_end(&self, call: &Call, reason: EndReason) {

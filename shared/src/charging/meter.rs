@@ -8,6 +8,7 @@ use crate::{
     domain::{
         call::{Call, Event, State, Testimony},
         clock::plus_secs,
+        hold::PROVIDER_LIMIT_SECS,
         meter::{self, Next},
         wallet::{Extension, Wallet},
     },
@@ -22,6 +23,18 @@ const ASK_AGAIN_SECS: i64 = 60;
 
 /// What the callers hear before the money ends. It does not speak of money.
 const WARNING: &str = "Just so you know, this call will have to end in about thirty seconds.";
+
+/// Whether a call cannot be going on: it never began that we know of, its end was heard, or Vapi's limit is past. Until
+/// then one that Vapi does not know is metered on: its own money ends it.
+fn is_surely_over(call: &Call, now: Timestamp) -> bool {
+    match (&call.state, call.started_at()) {
+        (State::InProgress { .. }, Some(started_at)) => {
+            let limit = call.provider_limit_secs.unwrap_or(*PROVIDER_LIMIT_SECS.end());
+            now >= plus_secs(started_at, limit.into())
+        }
+        _ => true,
+    }
+}
 
 /// What Vapi says of a call.
 enum Sight {
@@ -52,7 +65,14 @@ impl Charging {
                 Err(error) => return Err(error),
             };
             let is_behind = sight.is_none() && !tick.urgent && tick.due_at < call.due_at;
-            if is_behind || !call.is_open() {
+            if is_behind {
+                return Ok(());
+            }
+            if !call.is_open() {
+                // Whoever closed it may have died before what follows.
+                if let Some(wallet) = &wallet {
+                    self.follow_up.after(wallet).await?;
+                }
                 return Ok(());
             }
             // An org whose calls come before its first sign-in: it owes what they cost like any other.
@@ -77,7 +97,8 @@ impl Charging {
                 sight = Some(seen);
                 continue;
             }
-            let last_seen_at = if matches!(sight, Some(Sight::Live(_))) { now } else { call.last_seen_at };
+            let is_seen = matches!(sight, Some(Sight::Live(_))) && !matches!(call.state, State::Ended { .. });
+            let last_seen_at = if is_seen { now } else { call.last_seen_at };
             let call = Call { last_seen_at, ..call };
             if self.act(&call, &wallet, next, now).await? {
                 return Ok(());
@@ -96,24 +117,30 @@ impl Charging {
     ) -> Result<bool, ChargingError> {
         let started_at = call.started_at().unwrap_or(call.created_at);
         match next {
-            Next::Nothing => {}
-            Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await?,
-            Next::Sleep { until } => self.look_again(call, call.clone(), until).await?,
+            Next::Nothing => Ok(true),
+            Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
+            Next::Sleep { until } => self.look_again(call, call.clone(), until).await,
             Next::Extend(extension) => {
                 self.extend(call, wallet, started_at, &extension).await?;
-                return Ok(false);
+                if call.ending_at.is_some() {
+                    let saved = Call { ending_at: None, ..call.clone() };
+                    self.look_again(call, saved, now).await?;
+                }
+                Ok(false)
             }
             Next::Warn { paid_until, until } => {
                 let after = Call { warned_for: Some(paid_until), ..call.clone() };
-                self.look_again(call, after, until).await?;
-                self.warn(call).await;
+                let is_noted = self.look_again(call, after, until).await?;
+                if is_noted {
+                    self.warn(call).await;
+                }
+                Ok(is_noted)
             }
             Next::End(reason) => {
                 let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
-                self.end(call, reason, now, started_at, held_under).await?;
+                self.end(call, reason, now, started_at, held_under).await
             }
         }
-        Ok(true)
     }
 
     async fn extend(
@@ -144,6 +171,8 @@ impl Charging {
     async fn sight(&self, call: &Call) -> Sight {
         match self.vapi.call(&call.parties.vapi_call_id).await {
             Ok(found) if found.is_ended() => Sight::Ended(Box::new(found)),
+            // It answers so of a call whose data is gone.
+            Ok(found) if found.is_unknown() => Sight::Unknown,
             Ok(found) => Sight::Live(Box::new(found)),
             Err(VapiError::NotFound) => Sight::Unknown,
             Err(error) => {
@@ -168,8 +197,14 @@ impl Charging {
                 Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
                 Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
             },
+            Sight::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
+                alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
+                    "Vapi said that a call has ended, and still shows it as live");
+                Ok(false)
+            }
             Sight::Live(found) => {
-                let is_news = call.started_at().is_none() || call.control_url.is_none();
+                let is_told_where = call.control_url.is_none() && found.control_url().is_some();
+                let is_news = call.started_at().is_none() || is_told_where;
                 if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
                     (&call.state, found.started_at(), is_news)
                 {
@@ -178,11 +213,11 @@ impl Charging {
                 }
                 Ok(false)
             }
-            Sight::Unknown if is_long_gone => {
+            Sight::Unknown if is_long_gone && is_surely_over(call, now) => {
                 // Never seen to start: released. Seen to start: billed to the last sign of life.
                 Ok(self.estimate(call, wallet).await?.is_some())
             }
-            Sight::Unreachable if is_long_gone => {
+            Sight::Unknown | Sight::Unreachable if is_long_gone => {
                 alarm!("call_out_of_sight", org_id = %call.org_id, call_id = %call.call_id,
                     "Vapi has not said for ten minutes how a call stands");
                 Ok(false)
@@ -206,7 +241,6 @@ impl Charging {
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
             "a call is over and nobody states how long it was");
         let after = ended_by(call, testimony)?;
-        self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await?;
-        Ok(true)
+        self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
     }
 }

@@ -7,13 +7,18 @@ use crate::{
     domain::{
         call::{Call, Event, State},
         clock::plus_secs,
-        hold::Hold,
+        hold::{Hold, PROVIDER_LIMIT_SECS},
         meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS, REPORT_WAIT_SECS},
         wallet::{Refusal, Wallet},
     },
     providers::vapi::message::CallRef,
     store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError},
 };
+
+/// How far Vapi's clock may be ahead of ours.
+const LARGEST_SKEW_SECS: i64 = 300;
+/// How soon a call that talks without a hold is looked at again, if the look at once is lost.
+const UNPAID_LOOK_SECS: i64 = 5;
 
 impl Charging {
     /// Records that a call is in progress. One that comes here without a hold (a web call, a number with an
@@ -22,7 +27,7 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part.
     pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
-        let event = Event::Started { at, control_url: call.control_url.clone() };
+        let event = Event::Started { at: self.credible_start(at), control_url: call.control_url.clone() };
         match self.started(place, &event).await {
             Err(ChargingError::RecordMissing(_)) => {
                 self.open(place, call).await?;
@@ -30,6 +35,13 @@ impl Charging {
             }
             outcome => outcome,
         }
+    }
+
+    /// A start that lies ahead of us, or longer ago than any call lasts, is not one: it starts when we hear of it.
+    fn credible_start(&self, at: Timestamp) -> Timestamp {
+        let now = self.clock.now();
+        let earliest = plus_secs(now, i64::from(*PROVIDER_LIMIT_SECS.end()).saturating_neg());
+        if (earliest..=plus_secs(now, LARGEST_SKEW_SECS)).contains(&at) { at } else { now }
     }
 
     /// The same for a call whose record exists.
@@ -44,7 +56,8 @@ impl Charging {
                 (Some(hold), State::InProgress { started_at }) => {
                     let is_news = call.state != after.state || call.control_url != after.control_url;
                     let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
-                    if !moved {
+                    // A repeat hastens too: the first copy may have died before it did.
+                    if !moved && self.clock.now() < plus_secs(call.created_at, FIRST_LOOK_SECS) {
                         self.hasten(&call, hold, *started_at).await?;
                     }
                     !moved
@@ -55,8 +68,7 @@ impl Charging {
                 // A start that comes after the end: somebody must ask how long it was.
                 (_, State::Ended { .. }) if after.state != call.state => {
                     let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
-                    self.look_again(&call, after, at).await?;
-                    true
+                    self.look_again(&call, after, at).await?
                 }
                 _ => self.note(&call, after).await?,
             };
@@ -98,9 +110,13 @@ impl Charging {
         });
         let grant = match grant {
             Ok(grant) if call.ending_at.is_none() => grant,
+            Ok(_) | Err(_) if after.state == call.state => return Ok(true),
             Ok(_) | Err(_) => {
-                // Recorded as talking without a hold: the meter, told to look now, ends it.
-                let noted = self.note(call, after.clone()).await?;
+                // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
+                let now = self.clock.now();
+                let due_at = plus_secs(now, UNPAID_LOOK_SECS);
+                self.queue.send(&tick_of(call, due_at), now).await?;
+                let noted = self.note(call, Call { due_at, ..after.clone() }).await?;
                 self.look_now(call).await?;
                 return Ok(noted);
             }

@@ -90,7 +90,6 @@ pub fn next(call: &Call, wallet: &Wallet, now: Timestamp) -> Next {
         }
         State::Ended { .. } if due(call.due_at) => Next::Ask,
         State::Ended { .. } => Next::Sleep { until: call.due_at },
-        State::InProgress { .. } if call.ending_at.is_some() => Next::End(EndReason::StillGoing),
         State::InProgress { started_at } => next_of_live(call, *started_at, wallet, now, due),
     }
 }
@@ -105,6 +104,12 @@ fn next_of_live(
     let Some(hold) = wallet.holds.get(&call.call_id) else { return Next::End(EndReason::NotAuthorized) };
     if !wallet.balance().is_positive() {
         return Next::End(EndReason::NoMoney);
+    }
+    if call.ending_at.is_some() {
+        // A top-up that comes between two tries to end it lets the call go on.
+        let extension = wallet.extension(hold);
+        let is_saved = !extension.amount.is_zero() && !due(hold.provider_end(started_at));
+        return if is_saved { Next::Extend(extension) } else { Next::End(EndReason::StillGoing) };
     }
     let sleep = |until: Timestamp| Next::Sleep { until: until.min(plus_secs(now, LONGEST_SLEEP_SECS)) };
     let paid_until = hold.paid_until(started_at);

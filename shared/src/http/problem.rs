@@ -97,7 +97,7 @@ impl Code {
             Self::PeriodTooLarge => (
                 "period_too_large",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The period holds more than 10,000 entries. Ask for a shorter one.",
+                "The period holds more entries than one answer can (10,000, or 4.5 MB). Ask for a shorter one.",
             ),
             Self::MissingToken => {
                 ("missing_token", StatusCode::UNAUTHORIZED, "Sign in: no bearer token came with the request.")

@@ -98,6 +98,9 @@ pub enum VapiError {
     /// It answered something else than its API describes.
     #[error("Vapi's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
+    /// It answered with another call than was asked for.
+    #[error("Vapi answered with another call")]
+    AnotherCall,
     /// A control URL that is not Vapi's is never called: a forged message could point us anywhere.
     #[error("the call's control URL is not Vapi's")]
     ForeignControlUrl,
@@ -112,9 +115,9 @@ pub struct VapiCall {
     /// `scheduled`, `queued`, `ringing`, `in-progress`, `forwarding`, `ended` …
     #[serde(default)]
     pub status: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "message::lenient_instant")]
     started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "message::lenient_instant")]
     ended_at: Option<Timestamp>,
     #[serde(default)]
     ended_reason: Option<String>,
@@ -133,6 +136,11 @@ impl VapiCall {
     /// Whether Vapi says it is over.
     pub fn is_ended(&self) -> bool {
         self.status.as_deref() == Some("ended") || self.ended_at.is_some()
+    }
+
+    /// Whether Vapi has lost it: its data is gone, and nothing more will be said of it.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.status.as_deref(), Some("not-found" | "deletion-failed"))
     }
 
     /// Since when they talk, if they do.
@@ -185,7 +193,8 @@ impl Vapi {
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()))
             .body(Bytes::new());
         let answer = self.send(request).await?;
-        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+        let call: VapiCall = serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)?;
+        if call.id == *id { Ok(call) } else { Err(VapiError::AnotherCall) }
     }
 
     /// Tells a live call to end. That it is accepted does not mean that it ends.

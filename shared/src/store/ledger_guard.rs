@@ -1,4 +1,4 @@
-//! The last line in front of the ledger: no IAM policy can demand a condition, so the transport does.
+//! The last line in front of the ledger and the wallets: no IAM policy can demand a condition, so the transport does.
 
 use aws_sdk_dynamodb::config::{
     ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::table::Table;
 
-/// Refuses every request that could change an entry that exists: a put without `attribute_not_exists(entry_key)`,
-/// any update or delete, any batch or statement. Part of every client, in production too.
+/// Refuses every request that could change a ledger entry that exists (a put without `attribute_not_exists(entry_key)`,
+/// any update or delete, any batch or statement), or that could put an empty wallet in the place of a full one. Part of
+/// every client, in production too.
 #[derive(Debug)]
 pub struct LedgerGuard;
 
 /// Why a request never left.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} would change the ledger, which is only ever added to")]
+#[error("{operation} would change the ledger, which is only ever added to, or put a wallet over another")]
 pub struct LedgerViolation {
     operation: String,
 }
@@ -44,27 +45,42 @@ impl Intercept for LedgerGuard {
 }
 
 fn is_allowed(operation: &str, body: &[u8]) -> bool {
-    let names_ledger = std::str::from_utf8(body).is_ok_and(|body| body.contains(Table::LedgerEntries.name()));
-    if !names_ledger {
+    let names_money = std::str::from_utf8(body)
+        .is_ok_and(|body| body.contains(Table::LedgerEntries.name()) || body.contains(Table::Wallets.name()));
+    if !names_money {
         return true;
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let is_guarded_put = |put: &Value| put["ConditionExpression"] == "attribute_not_exists(entry_key)";
-    let is_ledger = |request: &Value| {
-        request["TableName"].as_str().is_some_and(|name| name.ends_with(Table::LedgerEntries.name()))
-    };
     match operation {
         "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems" | "DescribeTable" => true,
-        "PutItem" => !is_ledger(&body) || is_guarded_put(&body),
+        "PutItem" => is_put_allowed(&body),
+        "UpdateItem" => !is_of(&body, Table::LedgerEntries),
+        "DeleteItem" => !is_money(&body),
         "TransactWriteItems" => body["TransactItems"].as_array().is_some_and(|items| {
             items.iter().all(|item| {
-                let others = ["Update", "Delete"].iter().all(|verb| !is_ledger(&item[verb]));
-                others && (!is_ledger(&item["Put"]) || is_guarded_put(&item["Put"]))
+                is_put_allowed(&item["Put"])
+                    && !is_of(&item["Update"], Table::LedgerEntries)
+                    && !is_money(&item["Delete"])
             })
         }),
-        "UpdateItem" | "DeleteItem" => !is_ledger(&body),
         _ => false,
     }
+}
+
+fn is_put_allowed(put: &Value) -> bool {
+    let condition = &put["ConditionExpression"];
+    let is_new_entry = || condition == "attribute_not_exists(entry_key)";
+    let is_new_wallet =
+        || condition == "attribute_not_exists(#key)" && put["ExpressionAttributeNames"]["#key"] == "org_id";
+    (!is_of(put, Table::LedgerEntries) || is_new_entry()) && (!is_of(put, Table::Wallets) || is_new_wallet())
+}
+
+fn is_money(request: &Value) -> bool {
+    is_of(request, Table::LedgerEntries) || is_of(request, Table::Wallets)
+}
+
+fn is_of(request: &Value, table: Table) -> bool {
+    request["TableName"].as_str().is_some_and(|name| name.ends_with(table.name()))
 }
 
 #[cfg(test)]
@@ -74,13 +90,16 @@ mod tests {
     use super::is_allowed;
 
     #[test]
-    fn only_a_guarded_put_reaches_the_ledger() {
+    fn only_a_guarded_put_reaches_the_money() {
         let table = "voxanne-prod-ledger_entries";
         let bare = json!({"TableName": table, "Item": {}});
         let guarded =
             json!({"TableName": table, "Item": {}, "ConditionExpression": "attribute_not_exists(entry_key)"});
         let widened = json!({"TableName": table, "Item": {},
             "ConditionExpression": "attribute_not_exists(entry_key) OR attribute_exists(entry_key)"});
+        let wallets = "voxanne-prod-wallets";
+        let new_wallet = json!({"TableName": wallets, "Item": {}, "ConditionExpression": "attribute_not_exists(#key)",
+            "ExpressionAttributeNames": {"#key": "org_id"}});
         let other = json!({"TableName": "voxanne-prod-calls", "Item": {"note": {"S": "ledger_entries"}}});
         let in_transaction =
             |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
@@ -89,6 +108,11 @@ mod tests {
             ("PutItem", guarded.clone(), true),
             ("PutItem", widened, false),
             ("PutItem", other.clone(), true),
+            ("PutItem", new_wallet, true),
+            ("PutItem", json!({"TableName": wallets, "Item": {}}), false),
+            ("DeleteItem", json!({"TableName": wallets}), false),
+            ("UpdateItem", json!({"TableName": wallets}), true),
+            ("BatchWriteItem", json!({"RequestItems": {wallets: []}}), false),
             ("UpdateItem", bare.clone(), false),
             ("UpdateItem", other, true),
             ("DeleteItem", bare.clone(), false),

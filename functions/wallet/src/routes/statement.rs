@@ -22,6 +22,8 @@ use crate::Deps;
 
 /// The most entries an answer holds.
 pub const MOST_ENTRIES: usize = 10_000;
+/// The largest answer: Lambda passes 6 MB, in which this text's quotes are escaped.
+const LARGEST_ANSWER: usize = 4_500_000;
 /// The period when none is asked for.
 const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -68,11 +70,13 @@ pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Resu
             StatementError::Store(error) => error.into(),
         },
     )?;
-    match query.get("format").unwrap_or("json") {
-        "json" => Ok(json_answer(StatusCode::OK, &json_form(caller, from, to, &entries))),
-        "csv" => csv_form(&entries),
-        _ => Err(Problem::new(Code::InvalidValue).saying("format is json or csv.")),
-    }
+    let answer = match query.get("format").unwrap_or("json") {
+        "json" => json_answer(StatusCode::OK, &json_form(caller, from, to, &entries)),
+        "csv" => csv_form(&entries)?,
+        _ => return Err(Problem::new(Code::InvalidValue).saying("format is json or csv.")),
+    };
+    let is_too_large = matches!(answer.body(), Body::Text(text) if text.len() > LARGEST_ANSWER);
+    if is_too_large { Err(Problem::new(Code::PeriodTooLarge)) } else { Ok(answer) }
 }
 
 fn json_form(caller: &Caller, from: Timestamp, to: Timestamp, entries: &[Entry]) -> Value {

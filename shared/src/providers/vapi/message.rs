@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::domain::{
@@ -240,12 +241,26 @@ fn decimal(value: &Value) -> Option<Decimal> {
     }
 }
 
-/// RFC 3339 text, or epoch milliseconds, which may be fractional or in exponent form.
+/// The same for a field of Vapi's own record of a call.
+pub(super) fn lenient_instant<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    Ok(instant(&Value::deserialize(deserializer)?))
+}
+
+/// RFC 3339 text, or epoch milliseconds, which may be fractional or in exponent form, or (below 10¹¹) seconds. Not what
+/// lies before 1970 or after 2199.
 fn instant(value: &Value) -> Option<Timestamp> {
+    instant_of(value).filter(|at| (0..7_258_118_400).contains(&at.as_second()))
+}
+
+fn instant_of(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Timestamp::from_millisecond(decimal(value)?.trunc().to_i64()?).ok()
+            let number = decimal(value)?.trunc().to_i64()?;
+            let is_millis = number > 100_000_000_000;
+            if is_millis { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) }.ok()
         }
     }
 }
