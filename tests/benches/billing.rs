@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench may panic")]
 #![expect(clippy::arithmetic_side_effects, clippy::float_arithmetic, reason = "a bench computes ratios")]
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::{
     hint::black_box,
@@ -65,7 +64,19 @@ impl Bare<'_> {
             .item("last_seen_at", text(long))
             .item("state", text("authorized"));
         let put = put.item("direction", text("inbound")).item("vapi_call_id", text(call));
-        let put = put.item("customer_number", text("+447700900123")).item("version", number(version));
+        let put = put
+            .item("customer_number", text("+447700900123"))
+            .item("control_url", text("https://control.vapi.ai/call/control"))
+            .item("vapi_phone_id", text(tests::PHONE_ID))
+            .item("vapi_assistant_id", text(tests::ASSISTANT_ID))
+            .item("started_at", text(long))
+            .item("ended_at", text(long))
+            .item("duration_secs", number(60))
+            .item("charged", number(56))
+            .item("tariff", number(1))
+            .item("provider_limit_secs", number(598))
+            .item("ended_reason", text("customer-ended-call"))
+            .item("version", number(version));
         put.item("agent_limit_secs", number(600))
             .condition_expression("attribute_not_exists(call_id) OR version = :read")
             .expression_attribute_values(":read", number(version.saturating_sub(1)))
@@ -107,7 +118,7 @@ impl Bare<'_> {
         black_box((wallet.unwrap(), opened.unwrap(), mapped.unwrap(), sent.unwrap()));
         let hold =
             AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
-        let held = Update::builder()
+        let set_aside = Update::builder()
             .table_name(Self::table("wallets"))
             .key("org_id", text(&ORG.to_string()))
             .update_expression(
@@ -122,7 +133,7 @@ impl Bare<'_> {
             .build()
             .unwrap();
         let items = [
-            TransactWriteItem::builder().update(held).build(),
+            TransactWriteItem::builder().update(set_aside).build(),
             TransactWriteItem::builder().put(Self::record(call, 1)).build(),
         ];
         black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
@@ -144,18 +155,19 @@ impl Bare<'_> {
             .consistent_read(true);
         let (wallet, record) = futures::join!(wallet.send(), record.send());
         black_box((wallet.unwrap(), record.unwrap()));
+        let hash = "0".repeat(64);
         let settled = Update::builder()
             .table_name(Self::table("wallets"))
             .key("org_id", text(&ORG.to_string()))
-            .update_expression("SET available = available + :back, held = held - :held, ledger_seq = :seq REMOVE holds.#call")
-            .condition_expression("holds.#call.amount = :held")
+            .update_expression("SET available = available + :back, held = held - :held, ledger_seq = :seq, ledger_head = :head REMOVE holds.#call")
+            .condition_expression("attribute_exists(ledger_seq) AND holds.#call.amount = :held")
             .expression_attribute_names("#call", call)
             .expression_attribute_values(":back", number(224))
             .expression_attribute_values(":held", number(280))
             .expression_attribute_values(":seq", number(self.seq))
+            .expression_attribute_values(":head", text(&hash))
             .build()
             .unwrap();
-        let hash = "0".repeat(64);
         let entry = Put::builder()
             .table_name(Self::table("ledger_entries"))
             .item("org_id", text(&ORG.to_string()))
@@ -166,6 +178,12 @@ impl Bare<'_> {
             .item("description", text("Inbound call, 1 min 0 s"))
             .item("created_at", text("2026-01-01T00:00:00.000Z"))
             .item("amount", number(56))
+            .item("kind", text("call"))
+            .item("direction", text("debit"))
+            .item("call_id", text(call))
+            .item("tariff", number(1))
+            .item("balance_before", number(2_000_000_000))
+            .item("balance_after", number(1_999_999_944))
             .condition_expression("attribute_not_exists(entry_key)")
             .build()
             .unwrap();

@@ -112,6 +112,19 @@ impl Harness {
 
     /// Adds a clinic with a number and an assistant; its wallet too, empty.
     pub async fn add_clinic(&self, org: OrgId, phone_id: &str, number: &str, assistant_id: &str, limit: u32) {
+        self.add_mappings(org, phone_id, number, assistant_id, limit).await;
+        self.wallets.ensure(org).await.expect("the store works");
+    }
+
+    /// Adds a clinic's number and assistant, and no wallet.
+    pub async fn add_mappings(
+        &self,
+        org: OrgId,
+        phone_id: &str,
+        number: &str,
+        assistant_id: &str,
+        limit: u32,
+    ) {
         self.stack.vapi.add_number(phone_id, number, Some("+442079460000"));
         let vapi_assistant_id = VapiAssistantId::parse(assistant_id).expect("an id");
         let number = PhoneNumberMapping {
@@ -130,7 +143,6 @@ impl Harness {
         };
         assert!(self.mappings.add_phone_number(&number).await.expect("the store works"));
         assert!(self.mappings.add_assistant(&assistant).await.expect("the store works"));
-        self.wallets.ensure(org).await.expect("the store works");
     }
 
     /// Books a top-up, as if its payment had come.

@@ -108,18 +108,20 @@ mod tests {
             prop_assert_eq!(s.from_hold.plus(s.returned), Amount::from_pence(held));
             prop_assert_eq!(s.from_hold.plus(s.from_available), s.charged);
         }
+    }
 
-        // B2: the hold, the bill and the end agree for every duration from 1 to 7,200 s.
-        #[test]
-        fn a_hold_for_a_duration_pays_exactly_that_duration(seconds in 1_u32..=7_200) {
-            let price = Tariff::at(Timestamp::UNIX_EPOCH).charge(seconds);
+    #[test]
+    fn a_hold_for_a_duration_pays_exactly_that_duration() {
+        // B2: the hold, the bill, the end and the quote agree for every duration from 1 to 7,200 s.
+        let (start, tariff) = (Timestamp::UNIX_EPOCH, Tariff::at(Timestamp::UNIX_EPOCH));
+        for seconds in 1_u32..=7_200 {
+            let price = tariff.charge(seconds);
             let held = Hold { amount: price, ..hold(0) };
-            let start = Timestamp::UNIX_EPOCH;
-            let talked = held.paid_until(start).duration_since(start).as_secs();
-            prop_assert!(talked >= i64::from(seconds), "{talked} s paid by the price of {seconds} s");
-            let bill = Tariff::at(start).charge(u32::try_from(talked).unwrap());
-            prop_assert_eq!(bill, price, "the call ended at paid_until is billed what was held");
-            prop_assert_eq!(held.settle(bill).from_available, Amount::ZERO);
+            let paid = u32::try_from(held.paid_until(start).duration_since(start).as_secs()).unwrap();
+            assert!(paid >= seconds, "{paid} s paid by the price of {seconds} s");
+            assert_eq!(tariff.charge(paid), price, "ended at paid_until, it is billed what was held");
+            assert_eq!(held.settle(tariff.charge(paid)).from_available, Amount::ZERO);
+            assert_eq!(tariff.affordable_seconds(price), paid, "the quote");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use shared::domain::{call::State, clock::Clock};
-use tests::{Harness, ORG, recorded, web_report};
+use tests::{Harness, ORG, bodies, recorded, web_report};
 
 #[tokio::test]
 async fn the_recorded_web_report_is_billed_26_seconds() {
@@ -52,13 +52,164 @@ async fn a_call_is_played_through_and_billed_by_the_second() {
 }
 
 #[tokio::test]
-async fn a_call_longer_than_its_hold_is_charged_whole() {
-    // B3: a 20-minute call costs 1,120p, and is extended on the way.
+async fn a_long_call_is_extended_and_charged_whole() {
     let harness = Harness::with_wallet(2_500, 3_600).await;
     let call = harness.ring(1_200);
     harness.pass(1_300).await;
     assert_eq!(harness.bills_of(&call).await, [1_120]);
     harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_20_minute_call_on_a_5_minute_hold_costs_1120p() {
+    // B3: the meter never came, so the hold stayed at 280p.
+    let harness = Harness::with_wallet(2_500, 3_600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    harness.vapi(&bodies::in_progress("call-1")).await;
+    assert_eq!(harness.money().await, (2_220, 280));
+    assert_eq!(harness.vapi(&bodies::report("call-1", 1_200)).await.0, 200);
+    assert_eq!(harness.bills_of("call-1").await, [1_120]);
+    assert_eq!(harness.money().await, (1_380, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_top_up_between_two_tries_to_end_it_saves_a_call() {
+    let harness = Harness::with_wallet(280, 3_600).await;
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
+    let call = harness.ring(500);
+    harness.pass(303).await;
+    assert!(harness.call(&call).await.ending_at.is_some(), "it has been told to end");
+    harness.top_up(ORG, "pi_second", 2_500).await;
+    harness.pass(10).await;
+    let record = harness.call(&call).await;
+    assert_eq!(record.ending_at, None, "it goes on");
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = false);
+    harness.pass(300).await;
+    assert_eq!(harness.stack.vapi.call(&call).unwrap().ended_reason.as_deref(), Some("customer-ended-call"));
+    assert_eq!(harness.bills_of(&call).await, [467]);
+}
+
+#[tokio::test]
+async fn an_end_that_vapi_did_not_take_is_sent_until_it_does() {
+    let harness = Harness::with_wallet(280, 3_600).await;
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
+    let call = harness.ring(3_000);
+    harness.pass(340).await;
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = false);
+    harness.pass(20).await;
+    let ended = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(
+        ended.ended_reason.as_deref(),
+        Some("manually-canceled"),
+        "forty seconds later it is told again"
+    );
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_call_that_vapi_does_not_know_is_metered_on_by_its_own_money() {
+    // Our key is of another account: every question is answered 404, and the call goes on all the same.
+    let harness = Harness::with_wallet(1_500, 3_600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    harness.vapi(&bodies::in_progress("call-1")).await;
+    harness.pass(1_200).await;
+    let call = harness.call("call-1").await;
+    assert!(
+        matches!(call.state, State::InProgress { .. }),
+        "not billed while it may be live: {:?}",
+        call.state
+    );
+    assert!(harness.money().await.1 >= 1_120, "and held for");
+    assert_eq!(harness.vapi(&bodies::report("call-1", 1_300)).await.0, 200);
+    assert_eq!(harness.bills_of("call-1").await, [1_214]);
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_control_url_nobody_tells_does_not_multiply_its_looks() {
+    let harness = Harness::with_wallet(100, 600).await;
+    let start = local::stack::test_epoch();
+    harness.stack.vapi.add_past_call("call-1", Some(start), start + jiff::SignedDuration::from_secs(10_000));
+    harness.vapi(&bodies::request("call-1")).await;
+    let mut started = bodies::in_progress("call-1");
+    started["message"]["call"].as_object_mut().unwrap().remove("monitor");
+    harness.vapi(&started).await;
+    harness.vapi(&started).await;
+    harness.stack.aws.take_spent();
+    harness.pass(50).await;
+    let sent = harness.stack.aws.take_spent().iter().filter(|spent| spent.operation == "SendMessage").count();
+    assert!(sent < 20, "{sent} messages in 50 seconds");
+}
+
+#[tokio::test]
+async fn a_start_that_only_the_report_tells_is_not_forgotten() {
+    // The report says when they began and not when they stopped, and Vapi's record says no more.
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    let mut report = bodies::report("call-1", 60);
+    report["message"].as_object_mut().unwrap().remove("endedAt");
+    harness.pass(45).await;
+    assert_eq!(harness.vapi(&report).await.0, 200);
+    assert!(matches!(harness.call("call-1").await.state, State::Ended { started_at: Some(_) }));
+    assert_eq!(harness.money().await, (2_220, 280), "held until somebody says");
+    harness.pass(3_000).await;
+    assert_eq!(harness.bills_of("call-1").await, [42], "45 s, by our own times");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn nothing_a_vendor_says_can_block_a_debit() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    let mut report = bodies::report("call-1", 60);
+    report["message"]["endedReason"] = serde_json::json!("é".repeat(500_000));
+    report["message"]["transcript"] = serde_json::json!("x".repeat(2_000_000));
+    assert_eq!(harness.vapi(&report).await.0, 200);
+    assert_eq!(harness.bills_of("call-1").await, [56]);
+    assert_eq!(harness.call("call-1").await.ended_reason.unwrap().chars().count(), 200);
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_is_the_moment_we_hear_of_it() {
+    for started_at in ["1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "0001-01-01T00:00:00Z"] {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        harness.vapi(&bodies::request("call-1")).await;
+        let mut started = bodies::in_progress("call-1");
+        started["message"]["startedAt"] = serde_json::json!(started_at);
+        harness.pass(5).await;
+        assert_eq!(harness.vapi(&started).await.0, 200);
+        assert_eq!(harness.call("call-1").await.started_at(), Some(harness.clock.now()), "{started_at}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_call_of_an_org_that_never_signed_in_is_ended_and_charged() {
+    let harness = Harness::empty(vec![]).await;
+    harness.add_mappings(ORG, tests::PHONE_ID, tests::NUMBER, tests::ASSISTANT_ID, 600).await;
+    let call = harness.place(&local::sandbox::vapi::Placing {
+        to: None,
+        from: "web".into(),
+        talk_seconds: 500,
+        web_assistant_id: Some(tests::ASSISTANT_ID.into()),
+        max_duration_seconds: Some(600),
+    });
+    harness.pass(20).await;
+    assert_eq!(harness.stack.vapi.call(&call).unwrap().ended_reason.as_deref(), Some("manually-canceled"));
+    let bills = harness.bills_of(&call).await;
+    assert!(bills.len() == 1 && bills[0] <= 4, "{bills:?}");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_bare_put_to_the_ledger_does_not_leave_the_client() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let table = harness.stack.db().table_name(shared::store::table::Table::LedgerEntries);
+    let entry = aws_sdk_dynamodb::types::AttributeValue::S("topup#pi_first".into());
+    harness.stack.aws.take_spent();
+    let put = harness.stack.world.dynamodb.put_item().table_name(table).item("entry_key", entry).send().await;
+    assert!(shared::http::problem::chain(&put.unwrap_err()).contains("only ever added to"));
+    assert_eq!(harness.stack.aws.take_spent(), []);
 }
 
 #[tokio::test]

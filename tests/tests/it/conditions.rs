@@ -31,49 +31,79 @@ use shared::{
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
 
-/// A condition, a part of it, and what must hold because of that part.
+/// A condition of one of the store's writes, a part of it, and what must hold because of that part.
 struct Guard {
+    write: &'static str,
     condition: &'static str,
     part: &'static str,
     promise: fn(Harness) -> BoxFuture<'static, Result<(), String>>,
 }
 
 macro_rules! guards {
-    ($($condition:literal, $part:literal => $promise:ident;)+) => {
-        [$(Guard { condition: $condition, part: $part, promise: |harness| Box::pin($promise(harness)) }),+]
+    ($($write:literal, $condition:expr, $part:literal => $promise:ident;)+) => {
+        vec![$(Guard { write: $write, condition: $condition, part: $part, promise: |harness| Box::pin($promise(harness)) }),+]
     };
 }
 
 const AUTHORIZE: &str =
     "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)";
+const EXTEND: &str = "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)";
+const SETTLE: &str = "ledger_seq = :read AND holds.#call.amount = :held";
+const SETTLE_BARE: &str = "ledger_seq = :read AND attribute_not_exists(holds.#call)";
+const VERSION: &str = "version = :read";
+const NEW_ENTRY: &str = "attribute_not_exists(entry_key)";
 
 fn guards() -> Vec<Guard> {
-    let guards = guards! {
-        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "available >= :basis" => no_hold_without_the_money;
-        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "attribute_not_exists(holds.#call)" => one_hold_a_call;
-        "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)", "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
-        "version = :read", "version = :read" => an_older_record_changes_nothing;
-        "holds.#call.step = :step", "holds.#call.step = :step" => a_start_does_not_undo_an_extension;
-        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "holds.#call.step = :step" => one_extension_a_step;
-        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "available >= :more" => no_extension_without_the_money;
-        "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)", "attribute_not_exists(frozen)" => no_extension_on_a_frozen_wallet;
-        "ledger_seq = :read AND holds.#call.amount = :held", "ledger_seq = :read" => a_settlement_follows_the_last_entry;
-        "ledger_seq = :read AND holds.#call.amount = :held", "holds.#call.amount = :held" => a_settlement_takes_out_the_hold_that_is_there;
-        "ledger_seq = :read AND attribute_not_exists(holds.#call)", "ledger_seq = :read" => a_settlement_without_a_hold_follows_the_last_entry;
-        "ledger_seq = :read AND attribute_not_exists(holds.#call)", "attribute_not_exists(holds.#call)" => a_settlement_without_a_hold_finds_none;
-        "holds.#call.amount = :held", "holds.#call.amount = :held" => a_release_gives_back_the_hold_that_is_there;
-        "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
-        "attribute_not_exists(entry_key)", "attribute_not_exists(entry_key)" => one_entry_a_key;
-        "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
-        "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
-        "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
-        "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
-        "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
-        "attribute_not_exists(vapi_phone_id)", "attribute_not_exists(vapi_phone_id)" => a_number_is_one_orgs;
-        "attribute_not_exists(vapi_assistant_id)", "attribute_not_exists(vapi_assistant_id)" => an_assistant_is_one_orgs;
-    };
-    assert_eq!(guards[0].condition, AUTHORIZE);
-    guards.into()
+    guards! {
+        "authorize", AUTHORIZE, "available >= :basis" => no_hold_without_the_money;
+        "authorize", AUTHORIZE, "attribute_not_exists(holds.#call)" => one_hold_a_call;
+        "authorize", AUTHORIZE, "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
+        "authorize", VERSION, "version = :read" => no_hold_for_a_record_that_moved;
+        "start", "holds.#call.step = :step", "holds.#call.step = :step" => a_start_does_not_undo_an_extension;
+        "start", VERSION, "version = :read" => no_start_of_a_record_that_moved;
+        "extend", EXTEND, "holds.#call.step = :step" => one_extension_a_step;
+        "extend", EXTEND, "available >= :more" => no_extension_without_the_money;
+        "extend", EXTEND, "attribute_not_exists(frozen)" => no_extension_on_a_frozen_wallet;
+        "settle", SETTLE, "ledger_seq = :read" => a_settlement_follows_the_last_entry;
+        "settle", SETTLE, "holds.#call.amount = :held" => a_settlement_takes_out_the_hold_that_is_there;
+        "settle", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call;
+        "settle", VERSION, "version = :read" => no_settlement_of_a_record_that_moved;
+        "settle without a hold", SETTLE_BARE, "ledger_seq = :read" => a_settlement_without_a_hold_follows_the_last_entry;
+        "settle without a hold", SETTLE_BARE, "attribute_not_exists(holds.#call)" => a_settlement_without_a_hold_finds_none;
+        "settle without a hold", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call_without_a_hold;
+        "settle without a hold", VERSION, "version = :read" => no_settlement_without_a_hold_of_a_record_that_moved;
+        "release", "holds.#call.amount = :held", "holds.#call.amount = :held" => a_release_gives_back_the_hold_that_is_there;
+        "release", VERSION, "version = :read" => no_release_of_a_record_that_moved;
+        "book", "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
+        "book", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_key;
+        "note", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
+        "put", VERSION, "version = :read" => an_older_record_changes_nothing;
+        "put", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
+        "put", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
+        "put", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
+        "put", "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
+        "put", "attribute_not_exists(vapi_phone_id)", "attribute_not_exists(vapi_phone_id)" => a_number_is_one_orgs;
+        "put", "attribute_not_exists(vapi_assistant_id)", "attribute_not_exists(vapi_assistant_id)" => an_assistant_is_one_orgs;
+    }
+}
+
+/// Which of the store's writes a request is, by what it does to the wallet.
+fn write_of(sent: &Sent) -> &'static str {
+    let items = sent.body["TransactItems"].as_array().into_iter().flatten();
+    let change = items.filter_map(|item| item["Update"]["UpdateExpression"].as_str()).next();
+    match (sent.operation.as_str(), change.or(sent.body["UpdateExpression"].as_str())) {
+        (_, Some(change)) if change.contains("holds.#call = :hold") => "authorize",
+        (_, Some(change)) if change.contains("step = :next") => "extend",
+        (_, Some("SET holds.#call.granted_until = :until")) => "start",
+        (_, Some(change)) if change.contains("ledger_seq") && change.contains("REMOVE") => "settle",
+        (_, Some(change)) if change.contains("REMOVE") => "release",
+        ("UpdateItem", Some(_)) => "note",
+        (_, Some(_)) if sent.body["TransactItems"].as_array().is_some_and(|items| items.len() == 3) => {
+            "settle without a hold"
+        }
+        (_, Some(_)) => "book",
+        (_, None) => "put",
+    }
 }
 
 /// Does something to each condition of a request: alone, or in a transaction.
@@ -101,8 +131,11 @@ fn condition_of(request: &Value) -> String {
 
 /// Makes `part` of `condition` true whatever is there, using the same names and values.
 fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
-    let (condition, part) = (guard.condition, guard.part);
+    let (write, condition, part) = (guard.write, guard.condition, guard.part);
     move |sent| {
+        if write_of(sent) != write {
+            return Fate::Pass;
+        }
         each_condition(sent, |request| {
             if condition_of(request) == condition {
                 let always = condition.replace(part, &format!("({part} OR NOT {part})"));
@@ -118,7 +151,7 @@ fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
 #[tokio::test]
 async fn each_condition_taken_out_breaks_a_promise() {
     for guard in guards() {
-        let name = format!("{} in {}", guard.part, guard.condition);
+        let name = format!("{} in {} of {}", guard.part, guard.condition, guard.write);
         (guard.promise)(Harness::with_wallet(2_500, 600).await)
             .await
             .unwrap_or_else(|broken| panic!("{name} is in place, and: {broken}"));
@@ -134,9 +167,10 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     let harness = Harness::with_wallet(0, 3_600).await;
     let writes = Arc::clone(&seen);
     harness.stack.aws.set_plan(move |sent| {
+        let write = write_of(sent);
         each_condition(sent, |request| {
             for part in condition_of(request).split(" AND ") {
-                writes.lock().unwrap().insert((condition_of(request), part.to_owned()));
+                writes.lock().unwrap().insert((write, condition_of(request), part.to_owned()));
             }
         });
         Fate::Pass
@@ -149,12 +183,12 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     harness.pass(1_500).await;
     harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount=100"));
     harness.pass(10).await;
-    let listed: BTreeSet<_> =
-        guards().into_iter().map(|guard| (guard.condition.to_owned(), guard.part.to_owned())).collect();
+    let listed: BTreeSet<_> = guards()
+        .into_iter()
+        .map(|guard| (guard.write, guard.condition.to_owned(), guard.part.to_owned()))
+        .collect();
     assert_eq!(*seen.lock().unwrap(), listed);
 }
-
-// ---- What the promises are made with --------------------------------------------------------------------------------
 
 fn broken(what: impl std::fmt::Debug) -> Result<(), String> {
     Err(format!("{what:?}"))
@@ -255,8 +289,6 @@ fn is_moved<T: std::fmt::Debug>(outcome: Result<T, BookError>) -> Result<(), Str
     }
 }
 
-// ---- The promises ---------------------------------------------------------------------------------------------------
-
 async fn no_hold_without_the_money(harness: Harness) -> Result<(), String> {
     let call = rung(&harness, "call-1").await;
     let grant = grant(2_501);
@@ -298,6 +330,70 @@ async fn an_older_record_changes_nothing(harness: Harness) -> Result<(), String>
 async fn held_again(harness: &Harness, call: &Call) {
     let after = call.after(Event::Authorized(grant(280))).unwrap();
     harness.wallets.authorize(call, &after, &grant(280)).await.unwrap();
+}
+
+/// The record moves on, without a change of the wallet: what was read of it is old.
+async fn moved_on(harness: &Harness, call: &Call) {
+    harness.calls.save(call, call).await.unwrap();
+}
+
+async fn no_hold_for_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    let after = call.after(Event::Authorized(grant(280))).unwrap();
+    match harness.wallets.authorize(&call, &after, &grant(280)).await {
+        Err(AuthorizeError::CallMoved) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn no_start_of_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let (call, hold) = held(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    let after = call.after(Event::Started { at: harness.clock.now(), control_url: None }).unwrap();
+    is_moved(harness.wallets.start(&call, &after, &hold).await)
+}
+
+async fn no_settlement_of_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let (call, _) = held(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    is_moved(settle(&harness, &harness.wallet().await, &call).await)
+}
+
+async fn no_settlement_without_a_hold_of_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    is_moved(settle(&harness, &harness.wallet().await, &call).await)
+}
+
+async fn no_release_of_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let (call, hold) = held(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    let after = call.after(Event::Released).unwrap();
+    is_moved(harness.wallets.release(&call, &after, &hold).await)
+}
+
+async fn one_bill_a_call(harness: Harness) -> Result<(), String> {
+    let (call, _) = held(&harness, "call-1").await;
+    settle(&harness, &harness.wallet().await, &call).await.unwrap();
+    // Somebody holds for it once more, and settles it once more, with everything fresh but the entry.
+    let call = harness.call("call-1").await;
+    harness.wallets.authorize(&call, &call, &grant(280)).await.unwrap();
+    let call = harness.call("call-1").await;
+    match settle(&harness, &harness.wallet().await, &call).await {
+        Err(BookError::AlreadyBooked) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn one_bill_a_call_without_a_hold(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    settle(&harness, &harness.wallet().await, &call).await.unwrap();
+    let call = harness.call("call-1").await;
+    match settle(&harness, &harness.wallet().await, &call).await {
+        Err(BookError::AlreadyBooked) => Ok(()),
+        other => broken(other),
+    }
 }
 
 async fn a_start_does_not_undo_an_extension(harness: Harness) -> Result<(), String> {

@@ -79,6 +79,9 @@ async fn bad_query_values_are_named_problems() {
         ("statement?from=yesterday".to_owned(), 400, "invalid_value"),
         ("statement?from=2026-01-02&to=2026-01-01".to_owned(), 400, "invalid_value"),
         ("statement?format=xml".to_owned(), 400, "invalid_value"),
+        ("statement?to=9999-12-30".to_owned(), 400, "invalid_value"),
+        ("statement?from=-009999-01-02T01:59:59Z".to_owned(), 400, "invalid_value"),
+        ("statement?from=0001-01-01".to_owned(), 400, "invalid_value"),
         ("nothing".to_owned(), 404, "not_found"),
     ];
     for (path, status, code) in cases {
@@ -156,6 +159,12 @@ async fn a_statement_is_whole_and_chained_in_both_forms() {
     let answer = harness.send(request).await;
     let text = String::from_utf8(answer.body().to_vec()).unwrap();
     assert_eq!(text.lines().count(), 5);
+    for form in [all.to_string(), text.clone()] {
+        let verdict = local::statement::verify(&[form]).unwrap();
+        assert_eq!((verdict.covers, verdict.flaws.len()), (Some((1, 4)), 0), "{verdict}");
+    }
+    let altered = text.replace(",56,", ",55,");
+    assert!(!local::statement::verify(&[altered]).unwrap().flaws.is_empty());
     assert!(text.starts_with("previous_hash,org_id,entry_key,seq,type,direction,amount_pence"));
     harness.assert_books(ORG).await;
 }
@@ -182,4 +191,20 @@ async fn stripe_out_of_reach_is_told_so_and_nothing_is_lost() {
     assert_eq!((status, problem["code"].as_str()), (502, Some("payment_provider_unavailable")));
     harness.stack.stripe.with_faults(|faults| faults.rest_is_down = false);
     harness.begin_top_up(2_500).await;
+}
+
+#[tokio::test]
+async fn a_period_that_holds_too_much_is_refused_and_a_shorter_one_is_given() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    for i in 0..3 {
+        harness.pass(100).await;
+        harness.top_up(ORG, &format!("pi_{i}"), 100).await;
+    }
+    let (from, to) =
+        (local::stack::test_epoch(), harness.stack.clock.now() + jiff::SignedDuration::from_secs(1));
+    let refused = harness.ledger.statement(ORG, 4, from, to, 3).await;
+    assert!(matches!(refused, Err(shared::store::ledger::StatementError::TooMany { most: 3 })));
+    let part =
+        harness.ledger.statement(ORG, 4, from + jiff::SignedDuration::from_secs(50), to, 3).await.unwrap();
+    assert_eq!(part.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 3, 4]);
 }

@@ -1,0 +1,52 @@
+//! What is typed, and what is said to it.
+
+use std::process::{Command, Output};
+
+use super::kill::{Voxanne, folder};
+
+fn voxanne(arguments: &[&str], folder: &std::path::Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_voxanne")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_statement_is_verified_and_what_was_altered_is_named() {
+    let folder = folder("verify");
+    let good = include_str!("../../fixtures/statement.json");
+    std::fs::write(folder.join("good.json"), good).unwrap();
+    std::fs::write(folder.join("bad.json"), good.replacen("\"amount_pence\": 56", "\"amount_pence\": 1", 1))
+        .unwrap();
+    let intact = voxanne(&["verify-statement", "good.json"], &folder);
+    assert!(intact.status.success() && said(&intact).contains("Intact: 3 entries, seq 1 to 3"));
+    let altered = voxanne(&["verify-statement", "bad.json"], &folder);
+    assert!(!altered.status.success() && said(&altered).contains("entry 2 (call#web-0) was altered"));
+    let missing = voxanne(&["verify-statement", "none.json"], &folder);
+    assert!(!missing.status.success() && said(&missing).contains("none.json cannot be read"));
+}
+
+#[tokio::test]
+async fn a_taken_folder_and_a_taken_port_are_said() {
+    let folder = folder("taken");
+    let running = Voxanne::start(&folder).await;
+    let data = folder.join("data");
+    let same_folder = voxanne(&["--port", "0", "--data-dir", data.to_str().unwrap()], &folder);
+    assert!(
+        said(&same_folder).contains(&format!("in use by process {}", running.process_id())),
+        "{}",
+        said(&same_folder)
+    );
+    let same_port = voxanne(&["--port", &running.port(), "--data-dir", "another"], &folder);
+    assert!(said(&same_port).contains("cannot be had"), "{}", said(&same_port));
+    assert!(!same_folder.status.success() && !same_port.status.success());
+}
+
+#[test]
+fn a_real_vendor_without_a_public_url_is_refused() {
+    let folder = folder("real");
+    std::fs::write(folder.join(".env"), "STRIPE_API_KEY=sk_test_1\n").unwrap();
+    let refused = voxanne(&["--port", "0"], &folder);
+    assert!(!refused.status.success() && said(&refused).contains("PUBLIC_URL"), "{}", said(&refused));
+}
