@@ -89,8 +89,8 @@ fn guards() -> Vec<Guard> {
 
 /// Which of the store's writes a request is, by what it does to the wallet.
 fn write_of(sent: &Sent) -> &'static str {
-    let items = sent.body["TransactItems"].as_array().into_iter().flatten();
-    let change = items.filter_map(|item| item["Update"]["UpdateExpression"].as_str()).next();
+    let mut items = sent.body["TransactItems"].as_array().into_iter().flatten();
+    let change = items.find_map(|item| item["Update"]["UpdateExpression"].as_str());
     match (sent.operation.as_str(), change.or(sent.body["UpdateExpression"].as_str())) {
         (_, Some(change)) if change.contains("holds.#call = :hold") => "authorize",
         (_, Some(change)) if change.contains("step = :next") => "extend",

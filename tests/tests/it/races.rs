@@ -115,10 +115,14 @@ async fn top_up_settle_extend_end_and_refund_in_the_same_instant_in_every_order(
                 let harness = &harness;
                 let (top_up, refund, extended) = (&top_up, &refund, &extended);
                 match action {
-                    0 => Box::pin(async move { assert_eq!(harness.stripe(top_up).await.0, 200) }),
-                    1 => Box::pin(async move { assert_eq!(harness.stripe(refund).await.0, 200) }),
+                    0 => Box::pin(async move {
+                        assert_eq!(harness.stripe(top_up).await.0, 200);
+                    }),
+                    1 => Box::pin(async move {
+                        assert_eq!(harness.stripe(refund).await.0, 200);
+                    }),
                     2 => Box::pin(async move {
-                        assert_eq!(harness.vapi(&bodies::report("settled", 60)).await.0, 200)
+                        assert_eq!(harness.vapi(&bodies::report("settled", 60)).await.0, 200);
                     }),
                     3 => Box::pin(
                         async move { assert_eq!(harness.vapi(&bodies::ended("ended")).await.0, 200) },

@@ -42,7 +42,7 @@ async fn transactions_are_paged_newest_first_and_filtered() {
         );
         match page["pagination"]["next_cursor"].as_str() {
             Some(cursor) => {
-                path = format!("/api/billing/wallet/transactions?limit=2&type=call&cursor={cursor}")
+                path = format!("/api/billing/wallet/transactions?limit=2&type=call&cursor={cursor}");
             }
             None => break,
         }
