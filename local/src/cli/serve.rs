@@ -20,6 +20,7 @@ use local::{
 use shared::{
     config::Environment,
     domain::{clock::Clock, entropy::Entropy},
+    providers::http::Http,
     world::SystemClock,
 };
 use tokio::sync::watch;
@@ -36,13 +37,10 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let alarms = Alarms::default();
     logging(&alarms);
     let address = format!("127.0.0.1:{}", options.port);
-    let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| {
-        format!(
-            "Port {} cannot be had ({error}). If another Voxanne has it, GET http://{address}/_sandbox names its \
-             process; --port takes another.",
-            options.port
-        )
-    })?;
+    let listener = match tokio::net::TcpListener::bind(&address).await {
+        Ok(listener) => listener,
+        Err(error) => return Err(port_taken(&address, &error).await),
+    };
     let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
     let is_real = vendors.real_vapi || vendors.real_stripe;
     if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
@@ -83,6 +81,21 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let _ = tokio::join!(served, ran, noted);
     println!("Stopped. The data stays in {}.", options.data_dir.display());
     Ok(())
+}
+
+/// Who has the port, if it says so.
+async fn port_taken(address: &str, error: &std::io::Error) -> String {
+    let asked = async {
+        let request =
+            http::Request::get(format!("http://{address}/_sandbox")).body(bytes::Bytes::new()).ok()?;
+        let answer = Http::network(Duration::from_secs(1)).ok()?.send(request).await.ok()?;
+        serde_json::from_slice::<serde_json::Value>(answer.body()).ok()?["process"].as_u64()
+    };
+    let holder = match asked.await {
+        Some(process) => format!("another Voxanne has it, process {process}"),
+        None => error.to_string(),
+    };
+    format!("{address} cannot be had: {holder}. Stop it, or take another port with --port.")
 }
 
 fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) -> String {

@@ -16,6 +16,7 @@ use shared::{
     domain::{
         clock::{Clock, rfc3339_millis},
         entropy::Entropy,
+        phone_number::PhoneNumber,
     },
     providers::{
         signature::hmac_sha256,
@@ -233,6 +234,9 @@ impl VapiSandbox {
             return Ok(id);
         }
         let to = placing.to.as_deref().unwrap_or_default();
+        for number in [to, &placing.from] {
+            PhoneNumber::parse(number).map_err(|error| format!("{number:?}: {error}"))?;
+        }
         let number = state.numbers.iter().find(|(_, number)| number.number == to);
         let Some((number_id, _)) = number else {
             return Err(format!("{to} is not a number of this sandbox; ring one of its numbers, in E.164"));

@@ -217,17 +217,20 @@ impl Jwks {
     /// The key named `kid`, and the one algorithm it is for. Fetched anew after ten minutes, or when it is not
     /// among the known ones, but then only every half minute.
     async fn key(&self, kid: &str, now: Timestamp) -> Result<(Algorithm, Jwk), Refused> {
-        let (known, is_fresh, may_ask) = {
+        let (known, is_fresh, may_ask, has_none) = {
             let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
             let age = fetched.at.map(|at| now.duration_since(at));
             (
                 fetched.keys.get(kid).cloned(),
                 age.is_some_and(|age| age < KEYS_LAST),
                 age.is_none_or(|age| age >= COOL_DOWN),
+                fetched.keys.is_empty(),
             )
         };
         match known {
             Some(key) if is_fresh => return Ok(key),
+            // Without any key nothing can be said of the token: that is our trouble, not the caller's.
+            None if !may_ask && has_none => return Err(Refused::KeysUnreadable),
             None if !may_ask => return Err(Refused::UnknownKey),
             Some(_) | None => {}
         }

@@ -262,3 +262,59 @@ fn signed_es256(harness: &Harness, key: &EncodingKey) -> String {
     let header = Header { kid: Some("key-1".into()), ..Header::new(Algorithm::ES256) };
     encode(&header, &claims(harness), key).unwrap()
 }
+
+#[tokio::test]
+async fn an_rs256_token_is_verified_by_the_issuers_key_and_an_issuer_that_is_down_is_not_hammered() {
+    use aws_lc_rs::{
+        encoding::AsDer,
+        rsa::{KeyPair, KeySize},
+        signature::KeyPair as _,
+    };
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(der.as_ref())
+    );
+    let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+    let modulus = pair.public_key().modulus();
+    let exponent = pair.public_key().exponent();
+    let jwks = json!({"keys": [{"kty": "RSA", "kid": "rsa-1", "alg": "RS256", "use": "sig",
+        "n": base64_url(modulus.big_endian_without_leading_zero()),
+        "e": base64_url(exponent.big_endian_without_leading_zero())}]});
+    let (is_down, asked) =
+        (std::sync::Arc::new(AtomicBool::new(true)), std::sync::Arc::new(AtomicUsize::new(0)));
+    let network = {
+        let (is_down, asked) = (std::sync::Arc::clone(&is_down), std::sync::Arc::clone(&asked));
+        shared::providers::http::Http::Sandbox(std::sync::Arc::new(move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let answer = if is_down.load(Ordering::SeqCst) {
+                Err(shared::providers::http::HttpError::TimedOut)
+            } else {
+                Ok(http::Response::new(Bytes::from(jwks.to_string())))
+            };
+            Box::pin(async move { answer })
+        }))
+    };
+    let settings = vec![("JWT_JWKS_URL".into(), "https://issuer.example/jwks.json".into())];
+    let harness = Harness::with_network(settings, Some(network)).await;
+    let header = Header { kid: Some("rsa-1".into()), ..Header::new(Algorithm::RS256) };
+    let token = encode(&header, &claims(&harness), &key).unwrap();
+    for status in [500, 500, 500] {
+        assert_eq!(harness.get("/api/billing/wallet", &token).await.0, status, "the issuer is down");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    is_down.store(false, Ordering::SeqCst);
+    harness.pass(31).await;
+    assert_eq!(harness.get("/api/billing/wallet", &token).await.0, 200);
+    is_down.store(true, Ordering::SeqCst);
+    harness.pass(700).await;
+    let later = encode(&header, &claims(&harness), &key).unwrap();
+    assert_eq!(
+        harness.get("/api/billing/wallet", &later).await.0,
+        200,
+        "a key that was good is believed meanwhile"
+    );
+}

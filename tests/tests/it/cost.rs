@@ -3,23 +3,32 @@
 
 use tests::{Harness, bodies};
 
-/// Requests, trips, capacity units.
-fn cost(harness: &Harness) -> (usize, usize, f64) {
+/// Requests, trips, read units, write units.
+type Cost = (usize, usize, f64, f64);
+
+fn cost(harness: &Harness) -> Cost {
     let spent = harness.stack.aws.take_spent();
     let trips = spent.iter().map(|request| request.trip).max().unwrap_or_default();
-    (spent.len(), trips, spent.iter().map(|request| request.units).sum())
+    let is_read = |operation: &str| operation.starts_with("Get") || operation == "Query";
+    let units = |reads: bool| {
+        spent.iter().filter(|request| is_read(&request.operation) == reads).map(|r| r.units).sum()
+    };
+    (spent.len(), trips, units(true), units(false))
 }
 
 /// The row of the table in `docs/performance.md` that begins with `step`.
-fn documented(step: &str) -> (usize, usize, f64) {
+fn documented(step: &str) -> Cost {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md")).unwrap();
-    let row = page
-        .lines()
-        .find(|line| line.starts_with(&format!("| {step} |")))
-        .unwrap_or_else(|| panic!("no row for {step}"));
-    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-    (cells[2].parse().unwrap(), cells[3].parse().unwrap(), cells[4].parse().unwrap())
+    let row = page.lines().find(|line| line.starts_with(&format!("| {step} |")));
+    let cells: Vec<&str> =
+        row.unwrap_or_else(|| panic!("no row for {step}")).split('|').map(str::trim).collect();
+    (
+        cells[2].parse().unwrap(),
+        cells[3].parse().unwrap(),
+        cells[4].parse().unwrap(),
+        cells[5].parse().unwrap(),
+    )
 }
 
 #[tokio::test]
