@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 const TURNS: usize = 400;
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// One call through the handlers: how long authorize took, and how long settle took.

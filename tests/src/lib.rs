@@ -160,6 +160,12 @@ impl Harness {
         self.wallets.book(&wallet, &posting).await.expect("the store works");
     }
 
+    /// The mark that payments of this stack's environment bear.
+    pub fn mark(&self) -> Value {
+        let environment = self.stack.world.environment.reader().optional("VOXANNE_ENVIRONMENT");
+        json!({"voxanne_environment": environment})
+    }
+
     /// The clinic's wallet.
     pub async fn wallet(&self) -> Wallet {
         self.wallet_of(ORG).await

@@ -43,9 +43,11 @@ async fn what_is_credited_is_what_was_received_not_what_metadata_says() {
     let harness = Harness::with_wallet(0, 600).await;
     harness.pay(2_500).await;
     let customer = harness.wallet().await.stripe_customer.unwrap();
+    let mut metadata = harness.mark();
+    metadata["amount_pence"] = json!("999999");
+    metadata["org_id"] = json!(tests::OTHER_ORG.to_string());
     let payment = json!({"id": "pi_x", "object": "payment_intent", "status": "succeeded", "amount_received": 2_600,
-        "currency": "gbp", "customer": customer, "metadata": {"voxanne_environment": "test", "amount_pence": "999999",
-        "org_id": tests::OTHER_ORG.to_string()}});
+        "currency": "gbp", "customer": customer, "metadata": metadata});
     let event = harness.stack.stripe.event("payment_intent.succeeded", &payment);
     assert_eq!(harness.stripe(&event).await.0, 200);
     assert_eq!(harness.money().await, (5_100, 0));
@@ -56,7 +58,7 @@ async fn a_payment_that_is_not_ours_is_a_dead_letter() {
     let harness = Harness::with_wallet(0, 600).await;
     harness.pay(2_500).await;
     let customer = harness.wallet().await.stripe_customer.unwrap();
-    let mark = json!({"voxanne_environment": "test"});
+    let mark = harness.mark();
     let payment = |currency: &str, customer: &str, metadata: &serde_json::Value| {
         json!({"id": "pi_y", "status": "succeeded", "amount_received": 2_600, "currency": currency,
             "customer": customer, "metadata": metadata})

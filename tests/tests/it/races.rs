@@ -183,7 +183,7 @@ proptest! {
     // whose report came is billed once.
     #[test]
     fn any_history_of_messages_leaves_the_books_right(history in prop::collection::vec(news(), 1..25)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let harness = Harness::with_wallet(1_000, 600).await;
             let mut reported = [false; 3];
@@ -202,7 +202,7 @@ proptest! {
                         customers.add(&customer, ORG).await.unwrap();
                         let payment = serde_json::json!({"id": format!("pi_{i}"), "status": "succeeded",
                             "amount_received": 500, "currency": "gbp", "customer": "cus_1",
-                            "metadata": {"voxanne_environment": "test"}});
+                            "metadata": harness.mark()});
                         harness.stripe(&harness.stack.stripe.event("payment_intent.succeeded", &payment)).await
                     }
                     News::Pass(secs) => {
