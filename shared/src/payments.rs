@@ -146,6 +146,10 @@ impl Payments {
         {
             return Ok(Fate::DeadLetter("a dispute moved another currency than pounds"));
         }
+        for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
+            alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = refund.status,
+                "a refund has a state or an amount that is not known here, and is not booked");
+        }
         self.wallets.ensure(org).await?;
         // One whose payment was never credited books the top-up first.
         let mut movements = vec![top_up(&id, amount)];

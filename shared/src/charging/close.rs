@@ -8,8 +8,10 @@ use crate::{
     domain::{
         call::{Bill, Call, Direction, Event, IllegalTransition, State, Testimony, Verdict},
         clock::plus_secs,
+        hold::PROVIDER_LIMIT_SECS,
         ledger::{Posting, Reason},
         meter::REPORT_WAIT_SECS,
+        tariff::Tariff,
         wallet::Wallet,
     },
     providers::vapi::message::CallRef,
@@ -57,7 +59,7 @@ impl Charging {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
             let Seen { call, .. } = self.seen(place.org_id, &place.call_id).await?;
-            let mut after = ended_by(&call, testimony)?;
+            let mut after = self.ended_by(&call, testimony)?;
             if after == call {
                 return Ok(());
             }
@@ -129,8 +131,11 @@ impl Charging {
                     self.release(&call, &ended, &wallet).await?
                 }
                 Verdict::Talked { duration_secs, started_at, ended_at } => {
-                    let ended = ended_by(&call, testimony)?;
-                    let tariff = ended.tariff(wallet.holds.get(&call.call_id).map(|hold| hold.tariff));
+                    let ended = self.ended_by(&call, testimony)?;
+                    // Without a hold, the prices are those in force when it began, as the source says.
+                    let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
+                    let begun_under = started_at.map(|at| Tariff::at(at).version);
+                    let tariff = call.tariff(held_under.or(begun_under));
                     let bill = Bill {
                         duration_secs,
                         charged: tariff.charge(duration_secs),
@@ -160,8 +165,9 @@ impl Charging {
             return self.release(call, call, wallet).await;
         };
         let hold = wallet.holds.get(&call.call_id);
-        let limit = call.provider_limit_secs.map(|secs| plus_secs(started_at, secs.into()));
-        let ended_at = limit.map_or(call.last_seen_at, |limit| limit.min(call.last_seen_at)).max(started_at);
+        let limit_secs = call.provider_limit_secs.unwrap_or(*PROVIDER_LIMIT_SECS.end());
+        let limit = plus_secs(started_at, limit_secs.into());
+        let ended_at = limit.min(call.last_seen_at).max(started_at);
         let whole = whole_seconds(ended_at.duration_since(started_at));
         let tariff = call.tariff(hold.map(|hold| hold.tariff));
         let bill = Bill {
@@ -220,6 +226,15 @@ impl Charging {
         }
     }
 
+    /// The call, ended as a testimony says; one that says when they began to talk is remembered to say so.
+    pub(super) fn ended_by(&self, call: &Call, testimony: &Testimony) -> Result<Call, IllegalTransition> {
+        let started = match testimony.started_at {
+            Some(at) => call.after(Event::Started { at: self.credible_start(at), control_url: None })?,
+            None => call.clone(),
+        };
+        started.after(Event::Ended { reason: testimony.ended_reason.clone() })
+    }
+
     pub(super) async fn release(
         &self,
         call: &Call,
@@ -254,15 +269,6 @@ fn alarm_if_underestimated(call: &Call, bill: &Bill, testimony: &Testimony) {
             billed_secs = bill.duration_secs, duration_secs,
             "a call was billed by our own times, and now its duration is stated");
     }
-}
-
-/// The call, ended as a testimony says; one that says when they began to talk is remembered to say so.
-pub(super) fn ended_by(call: &Call, testimony: &Testimony) -> Result<Call, IllegalTransition> {
-    let started = match testimony.started_at {
-        Some(at) => call.after(Event::Started { at, control_url: None })?,
-        None => call.clone(),
-    };
-    started.after(Event::Ended { reason: testimony.ended_reason.clone() })
 }
 
 /// Whole seconds, rounded up; nothing when it is less than nothing.

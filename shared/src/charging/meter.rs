@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, close::ended_by, is_moved, log_vapi};
+use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi, tick_of};
 use crate::{
     alarm,
     domain::{
-        call::{Call, Event, State, Testimony},
+        call::{Call, State, Testimony},
         clock::plus_secs,
         hold::PROVIDER_LIMIT_SECS,
         meter::{self, Next},
@@ -18,15 +18,21 @@ use crate::{
 
 /// How long a call may be out of sight before somebody is told, or a call that nobody knows is given up.
 const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
+/// When a call that is being ended is looked at again, if the look itself is broken off.
+const END_LOOK_SECS: i64 = 5;
 /// When a call that Vapi does not say has ended is asked after again.
 const ASK_AGAIN_SECS: i64 = 60;
 
 /// What the callers hear before the money ends. It does not speak of money.
 const WARNING: &str = "Just so you know, this call will have to end in about thirty seconds.";
 
-/// Whether a call cannot be going on: it never began that we know of, its end was heard, or Vapi's limit is past. Until
-/// then one that Vapi does not know is metered on: its own money ends it.
-fn is_surely_over(call: &Call, now: Timestamp) -> bool {
+/// Whether a call cannot be going on: it never began that we know of, its end was heard, Vapi's limit is past, or it has
+/// no hold and we have long been ending it. Until then one that Vapi does not know is metered on: its own money ends it.
+fn is_surely_over(call: &Call, wallet: &Wallet, now: Timestamp) -> bool {
+    let is_given_up = call.ending_at.is_some_and(|at| now.duration_since(at) >= OUT_OF_SIGHT);
+    if is_given_up && !wallet.holds.contains_key(&call.call_id) {
+        return true;
+    }
     match (&call.state, call.started_at()) {
         (State::InProgress { .. }, Some(started_at)) => {
             let limit = call.provider_limit_secs.unwrap_or(*PROVIDER_LIMIT_SECS.end());
@@ -51,7 +57,7 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part: the message must come again.
     pub async fn look(&self, tick: &Tick) -> Result<(), ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
+        let mut give_up_at = self.clock.now() + BUDGET;
         let place = Place { org_id: tick.org_id, call_id: tick.call_id.clone(), agent_limit_secs: None };
         let mut sight = None;
         loop {
@@ -69,8 +75,9 @@ impl Charging {
                 return Ok(());
             }
             if !call.is_open() {
-                // Whoever closed it may have died before what follows.
-                if let Some(wallet) = &wallet {
+                // Whoever closed it may have died before what follows. An urgent look is itself what follows: it
+                // would only multiply.
+                if let (Some(wallet), false) = (&wallet, tick.urgent) {
                     self.follow_up.after(wallet).await?;
                 }
                 return Ok(());
@@ -90,11 +97,17 @@ impl Charging {
                 Next::Nothing | Next::Warn { .. } => false,
             };
             if asks && sight.is_none() {
+                if matches!(next, Next::End(_)) {
+                    // Asking may take its time: the next look is ordered before.
+                    self.queue.send(&tick_of(&call, plus_secs(now, END_LOOK_SECS)), now).await?;
+                }
                 let seen = self.sight(&call).await;
                 if self.follow_sight(&place, &call, &wallet, &seen, now).await? {
                     return Ok(());
                 }
                 sight = Some(seen);
+                // However long Vapi took: what is decided now has its own time.
+                give_up_at = self.clock.now() + BUDGET;
                 continue;
             }
             let is_seen = matches!(sight, Some(Sight::Live(_))) && !matches!(call.state, State::Ended { .. });
@@ -121,8 +134,9 @@ impl Charging {
             Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
             Next::Sleep { until } => self.look_again(call, call.clone(), until).await,
             Next::Extend(extension) => {
-                self.extend(call, wallet, started_at, &extension).await?;
-                if call.ending_at.is_some() {
+                let is_extended =
+                    extension.amount.is_zero() || self.extend(call, wallet, started_at, &extension).await?;
+                if is_extended && call.ending_at.is_some() {
                     let saved = Call { ending_at: None, ..call.clone() };
                     self.look_again(call, saved, now).await?;
                 }
@@ -149,14 +163,15 @@ impl Charging {
         wallet: &Wallet,
         started_at: Timestamp,
         extension: &Extension,
-    ) -> Result<(), StoreError> {
-        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(false) };
         let extended = self.wallets.extend(call.org_id, &call.call_id, hold, started_at, extension).await;
-        if !is_moved(extended.map(|_| ()))? {
+        let is_extended = !is_moved(extended.map(|_| ()))?;
+        if is_extended {
             tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
                 pence = extension.amount.pence(), full = extension.full, "extended");
         }
-        Ok(())
+        Ok(is_extended)
     }
 
     async fn warn(&self, call: &Call) {
@@ -198,6 +213,9 @@ impl Charging {
                 Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
             },
             Sight::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
+                if Self::is_unstated_for_good(call, now) {
+                    return Ok(self.estimate(call, wallet).await?.is_some());
+                }
                 alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
                     "Vapi said that a call has ended, and still shows it as live");
                 Ok(false)
@@ -206,14 +224,13 @@ impl Charging {
                 let is_told_where = call.control_url.is_none() && found.control_url().is_some();
                 let is_news = call.started_at().is_none() || is_told_where;
                 if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
-                    (&call.state, found.started_at(), is_news)
+                    (&call.state, found.talks_since(now), is_news)
                 {
-                    let event = Event::Started { at, control_url: found.control_url() };
-                    self.started(place, &event).await?;
+                    self.started(place, at, found.control_url().as_deref()).await?;
                 }
                 Ok(false)
             }
-            Sight::Unknown if is_long_gone && is_surely_over(call, now) => {
+            Sight::Unknown if is_long_gone && is_surely_over(call, wallet, now) => {
                 // Never seen to start: released. Seen to start: billed to the last sign of life.
                 Ok(self.estimate(call, wallet).await?.is_some())
             }
@@ -240,7 +257,7 @@ impl Charging {
         }
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
             "a call is over and nobody states how long it was");
-        let after = ended_by(call, testimony)?;
+        let after = self.ended_by(call, testimony)?;
         self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
     }
 }

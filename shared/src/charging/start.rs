@@ -15,8 +15,6 @@ use crate::{
     store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError},
 };
 
-/// How far Vapi's clock may be ahead of ours.
-const LARGEST_SKEW_SECS: i64 = 300;
 /// How soon a call that talks without a hold is looked at again, if the look at once is lost.
 const UNPAID_LOOK_SECS: i64 = 5;
 
@@ -27,29 +25,35 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part.
     pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
-        let event = Event::Started { at: self.credible_start(at), control_url: call.control_url.clone() };
-        match self.started(place, &event).await {
+        let control_url = call.control_url.as_deref();
+        match self.started(place, at, control_url).await {
             Err(ChargingError::RecordMissing(_)) => {
                 self.open(place, call).await?;
-                self.started(place, &event).await
+                self.started(place, at, control_url).await
             }
             outcome => outcome,
         }
     }
 
     /// A start that lies ahead of us, or longer ago than any call lasts, is not one: it starts when we hear of it.
-    fn credible_start(&self, at: Timestamp) -> Timestamp {
+    pub(super) fn credible_start(&self, at: Timestamp) -> Timestamp {
         let now = self.clock.now();
         let earliest = plus_secs(now, i64::from(*PROVIDER_LIMIT_SECS.end()).saturating_neg());
-        if (earliest..=plus_secs(now, LARGEST_SKEW_SECS)).contains(&at) { at } else { now }
+        if (earliest..=now).contains(&at) { at } else { now }
     }
 
     /// The same for a call whose record exists.
-    pub(super) async fn started(&self, place: &Place, event: &Event) -> Result<(), ChargingError> {
+    pub(super) async fn started(
+        &self,
+        place: &Place,
+        at: Timestamp,
+        control_url: Option<&str>,
+    ) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
             let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
-            let mut after = call.after(event.clone())?;
+            let control_url = control_url.map(str::to_owned);
+            let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
             let is_done = match (hold, &after.state) {
@@ -57,7 +61,7 @@ impl Charging {
                     let is_news = call.state != after.state || call.control_url != after.control_url;
                     let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
                     // A repeat hastens too: the first copy may have died before it did.
-                    if !moved && self.clock.now() < plus_secs(call.created_at, FIRST_LOOK_SECS) {
+                    if !moved {
                         self.hasten(&call, hold, *started_at).await?;
                     }
                     !moved
@@ -82,7 +86,7 @@ impl Charging {
     /// A small hold needs its first look before the one that was ordered when the call rang.
     async fn hasten(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
         let extend_at = plus_secs(hold.paid_until(started_at), EXTEND_LEAD_SECS.saturating_neg());
-        if extend_at >= plus_secs(call.created_at, FIRST_LOOK_SECS) {
+        if extend_at >= call.due_at {
             return Ok(());
         }
         self.look_now(call).await
@@ -110,7 +114,9 @@ impl Charging {
         });
         let grant = match grant {
             Ok(grant) if call.ending_at.is_none() => grant,
-            Ok(_) | Err(_) if after.state == call.state => return Ok(true),
+            Ok(_) | Err(_) if after.state == call.state => {
+                return self.note(call, after.clone()).await.map_err(Into::into);
+            }
             Ok(_) | Err(_) => {
                 // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
                 let now = self.clock.now();

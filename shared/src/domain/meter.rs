@@ -105,10 +105,13 @@ fn next_of_live(
     if !wallet.balance().is_positive() {
         return Next::End(EndReason::NoMoney);
     }
+    let end_at = plus_secs(hold.paid_until(started_at), i64::from(END_MARGIN_SECS).saturating_neg());
     if call.ending_at.is_some() {
-        // A top-up that comes between two tries to end it lets the call go on.
+        // A top-up that comes between two tries to end it lets the call go on: by an extension, or by the time that is
+        // paid already.
         let extension = wallet.extension(hold);
-        let is_saved = !extension.amount.is_zero() && !due(hold.provider_end(started_at));
+        let is_paid = !extension.amount.is_zero() || !due(end_at);
+        let is_saved = is_paid && !due(hold.provider_end(started_at));
         return if is_saved { Next::Extend(extension) } else { Next::End(EndReason::StillGoing) };
     }
     let sleep = |until: Timestamp| Next::Sleep { until: until.min(plus_secs(now, LONGEST_SLEEP_SECS)) };
@@ -126,7 +129,6 @@ fn next_of_live(
         return Next::Extend(extension);
     }
     let warn_at = plus_secs(paid_until, WARN_LEAD_SECS.saturating_neg());
-    let end_at = plus_secs(paid_until, i64::from(END_MARGIN_SECS).saturating_neg());
     if due(end_at) {
         Next::End(EndReason::HoldUsedUp)
     } else if !due(warn_at) {

@@ -29,6 +29,8 @@ use crate::{
 
 /// How long fetched keys are believed.
 const KEYS_LAST: SignedDuration = SignedDuration::from_mins(10);
+/// How long they are believed while the issuer does not answer.
+const KEYS_TOLERATED: SignedDuration = SignedDuration::from_hours(1);
 /// How long a key that is not among them is not asked for again.
 const COOL_DOWN: SignedDuration = SignedDuration::from_secs(30);
 /// How far the issuer's clock may be ahead of ours.
@@ -89,7 +91,10 @@ struct Jwks {
 #[derive(Debug, Default)]
 struct Fetched {
     keys: HashMap<String, (Algorithm, Jwk)>,
+    /// When they were last asked for.
     at: Option<Timestamp>,
+    /// When they last came.
+    good_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -217,18 +222,21 @@ impl Jwks {
     /// The key named `kid`, and the one algorithm it is for. Fetched anew after ten minutes, or when it is not
     /// among the known ones, but then only every half minute.
     async fn key(&self, kid: &str, now: Timestamp) -> Result<(Algorithm, Jwk), Refused> {
-        let (known, is_fresh, may_ask, has_none) = {
+        let (known, is_fresh, may_ask, has_none, is_tolerable) = {
             let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
             let age = fetched.at.map(|at| now.duration_since(at));
+            let good = fetched.good_at.map(|at| now.duration_since(at));
             (
                 fetched.keys.get(kid).cloned(),
-                age.is_some_and(|age| age < KEYS_LAST),
+                good.is_some_and(|good| good < KEYS_LAST),
                 age.is_none_or(|age| age >= COOL_DOWN),
                 fetched.keys.is_empty(),
+                good.is_some_and(|good| good < KEYS_TOLERATED),
             )
         };
         match known {
-            Some(key) if is_fresh => return Ok(key),
+            Some(key) if is_fresh || (is_tolerable && !may_ask) => return Ok(key),
+            Some(_) if !may_ask => return Err(Refused::KeysUnreadable),
             // Without any key nothing can be said of the token: that is our trouble, not the caller's.
             None if !may_ask && has_none => return Err(Refused::KeysUnreadable),
             None if !may_ask => return Err(Refused::UnknownKey),
@@ -240,14 +248,15 @@ impl Jwks {
             (Ok(keys), _) => {
                 let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
                 fetched.keys = keys;
+                fetched.good_at = Some(now);
                 fetched.keys.get(kid).cloned().ok_or(Refused::UnknownKey)
             }
-            // A key that was good ten minutes ago is believed until the issuer answers again.
-            (Err(error), Some(key)) => {
+            // A key that was good a while ago is believed meanwhile, but not for ever: it may have been withdrawn.
+            (Err(error), Some(key)) if is_tolerable => {
                 tracing::warn!(error = %error, "the issuer's keys cannot be fetched; the known ones are used");
                 Ok(key)
             }
-            (Err(error), None) => Err(error),
+            (Err(error), _) => Err(error),
         }
     }
 

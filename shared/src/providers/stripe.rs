@@ -179,6 +179,17 @@ pub struct Refund {
     pub status: Option<String>,
 }
 
+impl Refund {
+    /// Whether its status is one that Stripe documents, and its amount one that can be booked.
+    pub fn is_bookable(&self) -> bool {
+        let is_known = matches!(
+            self.status.as_deref(),
+            Some("pending" | "requires_action" | "succeeded" | "failed" | "canceled")
+        );
+        is_known && Amount::try_from(self.amount).is_ok()
+    }
+}
+
 /// A dispute: the fields we read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Dispute {

@@ -143,9 +143,10 @@ impl VapiCall {
         matches!(self.status.as_deref(), Some("not-found" | "deletion-failed"))
     }
 
-    /// Since when they talk, if they do.
-    pub const fn started_at(&self) -> Option<Timestamp> {
-        self.started_at
+    /// Since when they talk, if they do; `now`, when it says that they do and not since when.
+    pub fn talks_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_talking = matches!(self.status.as_deref(), Some("in-progress" | "forwarding"));
+        self.started_at.or(is_talking.then_some(now))
     }
 
     /// Where it takes commands.

@@ -17,6 +17,8 @@ use shared::{
 use crate::Deps;
 
 const LARGEST_BODY: usize = 16 * 1024;
+/// How long is waited before Stripe is asked again.
+const ANOTHER_MOMENT: SignedDuration = SignedDuration::from_millis(300);
 /// How long an open session is answered again.
 const SESSION_LASTS: SignedDuration = SignedDuration::from_mins(10);
 
@@ -48,7 +50,7 @@ pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
 /// Where to pay: at the session that is open already, else at a new one.
 ///
 /// The key of the first try follows from what is there, so that two at once make one session. Stripe keeps a failure
-/// under its key for a day; the second try has a key of its own, for ten minutes.
+/// under its key for a day; the last try has a key of its own, for ten minutes.
 async fn session_url(
     deps: &Deps,
     customer: &CustomerId,
@@ -61,7 +63,7 @@ async fn session_url(
     let now = deps.world.clock.now();
     let window = now.as_second().div_euclid(SESSION_LASTS.as_secs());
     let mut failure = None;
-    for try_key in [String::new(), format!("-again-{window}")] {
+    for try_key in ["", "", "", &format!("-again-{window}")] {
         let newest = deps.stripe.newest_session(customer, fingerprint).await.map_err(stripe_problem)?;
         let current = newest.as_ref().filter(|session| is_current(session, now));
         if let Some(url) = current.and_then(|session| session.url.clone()) {
@@ -85,6 +87,8 @@ async fn session_url(
             Err(error) if error.is_transient() => failure = Some(error),
             Err(error) => return Err(stripe_problem(error)),
         }
+        // The other click of a double click may be under way with the same key: a moment, and its session is there.
+        deps.world.clock.sleep(ANOTHER_MOMENT).await;
     }
     Err(failure.map_or_else(|| Problem::new(Code::PaymentProviderUnavailable), stripe_problem))
 }
