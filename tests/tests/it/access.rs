@@ -317,4 +317,7 @@ async fn an_rs256_token_is_verified_by_the_issuers_key_and_an_issuer_that_is_dow
         200,
         "a key that was good is believed meanwhile"
     );
+    harness.pass(3_600).await;
+    let stale = encode(&header, &claims(&harness), &key).unwrap();
+    assert_eq!(harness.get("/api/billing/wallet", &stale).await.0, 500, "for an hour, not for ever");
 }

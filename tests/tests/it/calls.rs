@@ -298,3 +298,44 @@ async fn with_everything_of_ours_dead_a_call_costs_no_more_than_the_money_and_th
     assert_eq!(harness.bills_of(&call).await, [778], "and it is charged whole, when the report comes");
     harness.assert_books(ORG).await;
 }
+
+#[tokio::test]
+async fn a_top_up_saves_a_call_whose_hold_already_pays_for_all_it_may_talk() {
+    // The agent may talk five minutes, and all of it is held for: a debt elsewhere begins to end it, a top-up saves it.
+    let harness = Harness::with_wallet(280, 300).await;
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
+    let call = harness.ring(200);
+    harness.pass(20).await;
+    harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z")).await;
+    assert_eq!(harness.money().await, (-560, 280));
+    harness.pass(2).await;
+    assert!(harness.call(&call).await.ending_at.is_some());
+    harness.top_up(ORG, "pi_second", 2_500).await;
+    harness.pass(10).await;
+    assert_eq!(harness.call(&call).await.ending_at, None, "what is held pays for all of it");
+    harness.stack.vapi.with_faults(|faults| faults.ignores_end_call = false);
+    harness.pass(300).await;
+    assert_eq!(harness.stack.vapi.call(&call).unwrap().ended_reason.as_deref(), Some("customer-ended-call"));
+    assert_eq!(harness.bills_of(&call).await, [187], "200 s");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn many_live_calls_on_an_emptied_wallet_are_ended_without_a_flood_of_looks() {
+    let harness = Harness::with_wallet(2_800, 600).await;
+    let calls: Vec<String> = (0..9).map(|_| harness.ring(3_000)).collect();
+    harness.pass(30).await;
+    harness.stack.aws.take_spent();
+    // One long call without a hold takes the wallet far below nothing.
+    harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")).await;
+    harness.pass(60).await;
+    let sent = harness.stack.aws.take_spent().iter().filter(|spent| spent.operation == "SendMessage").count();
+    assert!(sent < 200, "{sent} messages to end nine calls");
+    for call in &calls {
+        let ended = harness.stack.vapi.call(call).unwrap();
+        assert_eq!(ended.ended_reason.as_deref(), Some("manually-canceled"));
+        assert_eq!(harness.bills_of(call).await.len(), 1);
+    }
+    assert!(harness.wallet().await.holds.is_empty());
+    harness.assert_books(ORG).await;
+}
