@@ -106,13 +106,10 @@ impl Payments {
             Ok(found) => found,
             Err(reason) => return Ok(Fate::DeadLetter(reason)),
         };
-        let wallet = self.wallets.ensure(org).await?;
-        let fate = self.book_all(org, &[top_up(&payment.id, amount)]).await?;
-        // News of an older payment, come late, does not put its card in the place of a newer one.
-        if fate == Fate::Booked || wallet.payment_method.is_none() {
-            self.keep_card(org, payment).await?;
-        }
-        Ok(fate)
+        self.wallets.ensure(org).await?;
+        let top_up = top_up(&payment.id, amount);
+        self.keep_card(org, payment, &top_up).await?;
+        self.book_all(org, &[top_up]).await
     }
 
     /// Books what was refunded and disputed of a payment, object by object, as Stripe lists it now.
@@ -152,7 +149,9 @@ impl Payments {
         }
         self.wallets.ensure(org).await?;
         // One whose payment was never credited books the top-up first.
-        let mut movements = vec![top_up(&id, amount)];
+        let top_up = top_up(&id, amount);
+        self.keep_card(org, &payment, &top_up).await?;
+        let mut movements = vec![top_up];
         movements.extend(movements_of(&id, &refunds, &disputes));
         self.book_all(org, &movements).await
     }
@@ -228,11 +227,22 @@ impl Payments {
         Ok(())
     }
 
-    /// Remembers the card that may be charged again.
-    async fn keep_card(&self, org: OrgId, payment: &PaymentIntent) -> Result<(), StoreError> {
-        match (&payment.payment_method, payment.setup_future_usage.as_deref()) {
-            (Some(method), Some("off_session")) => self.wallets.note_payment_method(org, method.id()).await,
-            _ => Ok(()),
+    /// Remembers the card that may be charged again, before its payment is credited: whoever dies in between is repeated
+    /// whole. News of a payment that is credited already leaves the card of a newer one in its place.
+    async fn keep_card(
+        &self,
+        org: OrgId,
+        payment: &PaymentIntent,
+        top_up: &Movement,
+    ) -> Result<(), StoreError> {
+        let (Some(method), Some("off_session")) =
+            (&payment.payment_method, payment.setup_future_usage.as_deref())
+        else {
+            return Ok(());
+        };
+        match self.ledger.get(org, &top_up.reason.key()).await? {
+            Some(_) => Ok(()),
+            None => self.wallets.note_payment_method(org, method.id()).await,
         }
     }
 }

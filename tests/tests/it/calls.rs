@@ -187,13 +187,7 @@ async fn a_start_that_cannot_be_is_the_moment_we_hear_of_it() {
 async fn a_web_call_of_an_org_that_never_signed_in_is_ended_and_charged() {
     let harness = Harness::empty(vec![]).await;
     harness.add_mappings(ORG, tests::PHONE_ID, tests::NUMBER, tests::ASSISTANT_ID, 600).await;
-    let call = harness.place(&local::sandbox::vapi::Placing {
-        to: None,
-        from: "web".into(),
-        talk_seconds: 500,
-        web_assistant_id: Some(tests::ASSISTANT_ID.into()),
-        max_duration_seconds: Some(600),
-    });
+    let call = harness.ring_from_the_web(500);
     harness.pass(20).await;
     assert_eq!(harness.stack.vapi.call(&call).unwrap().ended_reason.as_deref(), Some("manually-canceled"));
     let bills = harness.bills_of(&call).await;

@@ -14,7 +14,7 @@ use shared::{
     },
     store::webhook_events::WebhookEvents,
 };
-use tests::{ASSISTANT_ID, Harness, ORG, OTHER_ORG, PHONE_ID, bodies, crashed_after, recorded, web_report};
+use tests::{Harness, ORG, OTHER_ORG, PHONE_ID, bodies, crashed_after, recorded, web_report};
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Keeps the alarms raised while it lives.
@@ -42,6 +42,30 @@ async fn a_crash_between_any_two_writes_of_a_credit_is_healed_by_the_next_delive
         harness.assert_books(ORG).await;
         if outcome.is_some() {
             assert!(polls > 10, "there was something to die in");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_anywhere_in_a_credit_keeps_its_card_and_late_news_of_an_older_one_does_not_take_its_place() {
+    for polls in 0.. {
+        let harness = Harness::with_wallet(0, 600).await;
+        let older = harness.pay(2_500).await;
+        harness.stack.stripe.with_faults(|faults| {
+            faults.lost.insert("checkout.session.completed".into());
+            faults.lost.insert("payment_intent.succeeded".into());
+        });
+        let newer = harness.pay(2_600).await;
+        let [older, newer] = [older, newer].map(|id| harness.stack.stripe.object(&id).unwrap());
+        let event = |payment| harness.stack.stripe.event("payment_intent.succeeded", payment);
+        let outcome = crashed_after(polls, harness.stripe(&event(&newer))).await;
+        assert_eq!(harness.stripe(&event(&newer)).await.0, 200);
+        assert_eq!(harness.stripe(&event(&older)).await.0, 200);
+        assert_ne!(older["payment_method"], newer["payment_method"]);
+        let kept = harness.wallet().await.payment_method;
+        assert_eq!(kept.as_deref(), newer["payment_method"].as_str(), "died at its poll {polls}");
+        if outcome.is_some() {
             break;
         }
     }
@@ -248,13 +272,7 @@ async fn a_lost_end_is_found_within_two_minutes_and_never_under_a_live_call() {
 async fn a_web_call_on_an_empty_wallet_is_ended_at_once() {
     // B11, web
     let harness = Harness::with_wallet(0, 600).await;
-    let call = harness.place(&local::sandbox::vapi::Placing {
-        to: None,
-        from: "web".into(),
-        talk_seconds: 500,
-        web_assistant_id: Some(ASSISTANT_ID.into()),
-        max_duration_seconds: Some(600),
-    });
+    let call = harness.ring_from_the_web(500);
     harness.pass(20).await;
     let there = harness.stack.vapi.call(&call).unwrap();
     assert_eq!(there.ended_reason.as_deref(), Some("manually-canceled"));
@@ -266,13 +284,7 @@ async fn a_web_call_on_an_empty_wallet_is_ended_at_once() {
 #[tokio::test]
 async fn a_web_call_is_held_for_and_extended_like_any_other() {
     let harness = Harness::with_wallet(2_500, 600).await;
-    let call = harness.place(&local::sandbox::vapi::Placing {
-        to: None,
-        from: "web".into(),
-        talk_seconds: 500,
-        web_assistant_id: Some(ASSISTANT_ID.into()),
-        max_duration_seconds: Some(600),
-    });
+    let call = harness.ring_from_the_web(500);
     harness.pass(10).await;
     assert_eq!(harness.money().await, (2_220, 280));
     harness.pass(300).await;
