@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use proptest::prelude::*;
 use serde_json::Value;
-use shared::domain::ids::CallId;
+use shared::domain::{call::State, ids::CallId};
 use tests::{Harness, ORG, bodies, web_report};
 
 #[tokio::test]
@@ -215,7 +215,14 @@ proptest! {
             }
             for (i, reported) in reported.into_iter().enumerate() {
                 if reported {
-                    assert_eq!(harness.bills_of(&format!("call-{i}")).await, [94], "{history:?}");
+                    // One that Vapi did not know until its limit was past was billed by our own times before its report
+                    // came, and is not billed again.
+                    let bills = harness.bills_of(&format!("call-{i}")).await;
+                    let State::Settled(bill) = harness.call(&format!("call-{i}")).await.state else {
+                        panic!("not settled: {history:?}");
+                    };
+                    assert_eq!(bills, [bill.charged.pence()], "{history:?}");
+                    assert!(bill.estimated || bills == [94], "{history:?}");
                     assert!(!harness.wallet().await.holds.contains_key(&CallId::parse(format!("call-{i}")).unwrap()));
                 }
             }
