@@ -56,7 +56,7 @@ pub async fn seed(stack: &Stack) -> Result<(), SeedError> {
             org_id: ORG,
             phone_number: PhoneNumber::parse(NUMBER)?,
             direction: Direction::Inbound,
-            vapi_assistant_id: vapi_assistant_id.clone(),
+            vapi_assistant_id: Some(vapi_assistant_id.clone()),
             agent_limit_secs: AGENT_LIMIT_SECS,
         })
         .await?;

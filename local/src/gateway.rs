@@ -11,7 +11,17 @@ use serde_json::{Value, json};
 use shared::domain::ids::OrgId;
 use tokio::sync::watch;
 
-use crate::{alarms::Alarms, demo_clinic, sandbox::vapi::Placing, stack::Stack, token};
+use crate::{
+    alarms::Alarms,
+    demo_clinic,
+    sandbox::{
+        faults::{Fault, OPERATIONS},
+        hosts::ask_twilio,
+        vapi::Placing,
+    },
+    stack::Stack,
+    token,
+};
 
 /// What API Gateway takes at most.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -71,6 +81,13 @@ async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
     if path.starts_with("/_sandbox/vapi/control/") {
         return gateway.stack.vapi.answer(&request);
     }
+    if let Some(rest) = path.strip_prefix("/_sandbox/twilio/voice/") {
+        let request = with_path(request, &format!("/{rest}"));
+        return ask_twilio(&gateway.stack.twilio, &gateway.stack.vapi, &request);
+    }
+    if path.starts_with("/2010-04-01/") {
+        return ask_twilio(&gateway.stack.twilio, &gateway.stack.vapi, &request);
+    }
     if path.starts_with("/_sandbox/stripe/") {
         return gateway.stack.stripe.page(&request);
     }
@@ -124,6 +141,14 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
             Some(call) => say(StatusCode::OK, &json!(call)),
             None => say(StatusCode::NOT_FOUND, &json!({"detail": "There is no such call."})),
         },
+        (&Method::GET, ["vapi"]) => say(StatusCode::OK, &vapi_overview(gateway)),
+        (&Method::GET, ["twilio"]) => say(StatusCode::OK, &twilio_overview(gateway)),
+        (&Method::GET, ["faults"]) => say(StatusCode::OK, &json!({"faults": gateway.stack.faults.list()})),
+        (&Method::POST, ["faults"]) => add_fault(gateway, request.body()),
+        (&Method::DELETE, ["faults"]) => {
+            gateway.stack.faults.clear();
+            say(StatusCode::OK, &json!({"faults": []}))
+        }
         _ => say(StatusCode::NOT_FOUND, &json!({"detail": "GET /_sandbox lists what is here."})),
     }
 }
@@ -147,11 +172,52 @@ fn overview(gateway: &Gateway) -> Value {
             "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
             "POST /_sandbox/stripe/disputes {payment_intent, amount?}; POST /_sandbox/stripe/disputes/{id} {won}",
             "POST /_sandbox/stripe/refunds/{id}/fail",
+            "POST /_sandbox/faults {vendor, operation, mode, times?}; GET the same lists, DELETE clears",
+            "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
+            "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",
         ],
         "token": "POST /_sandbox/token gives a token for the demo clinic; send it as Authorization: Bearer …",
         "alarms": gateway.alarms.raised(),
     })
+}
+
+/// What the Vapi sandbox keeps: numbers, and the ids of the assistants.
+fn vapi_overview(gateway: &Gateway) -> Value {
+    let assistants = gateway.stack.vapi.assistants();
+    let ids: Vec<&Value> = assistants.iter().map(|assistant| &assistant["id"]).collect();
+    json!({"numbers": gateway.stack.vapi.numbers(), "assistants": ids})
+}
+
+/// What the Twilio sandbox keeps: accounts and numbers.
+fn twilio_overview(gateway: &Gateway) -> Value {
+    let accounts = gateway.stack.twilio.accounts().into_iter().map(
+        |(sid, friendly_name, status)| json!({"sid": sid, "friendly_name": friendly_name, "status": status}),
+    );
+    let numbers = gateway.stack.twilio.numbers().into_iter().map(|(account_sid, number, friendly_name)| {
+        json!({"account_sid": account_sid, "phone_number": number, "friendly_name": friendly_name})
+    });
+    json!({"accounts": accounts.collect::<Vec<_>>(), "numbers": numbers.collect::<Vec<_>>()})
+}
+
+fn add_fault(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
+    let fault: Fault = match serde_json::from_slice(body) {
+        Ok(fault) => fault,
+        Err(error) => {
+            let vendors: Vec<&str> = OPERATIONS.iter().map(|(vendor, _)| *vendor).collect();
+            let modes = "error|timeout_before|timeout_after|slow|refuse";
+            return refuse(&format!(
+                "Send {{\"vendor\": {}, \"operation\": one of the vendor's or *, \"mode\": {modes}, \
+                 \"times\"?: how many requests}}: {error}.",
+                vendors.join("|")
+            ));
+        }
+    };
+    if let Err(sentence) = fault.check() {
+        return refuse(&sentence);
+    }
+    gateway.stack.faults.add(fault);
+    say(StatusCode::CREATED, &json!({"faults": gateway.stack.faults.list()}))
 }
 
 fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {

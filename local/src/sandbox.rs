@@ -1,6 +1,9 @@
 //! Sandboxes that keep state and behave as the vendors document, failures included.
 
 pub mod agenda;
+pub mod faults;
+pub mod hosts;
 pub mod kept;
 pub mod stripe;
+pub mod twilio;
 pub mod vapi;

@@ -15,7 +15,7 @@ use shared::{
     config::{Environment, Invalid},
     domain::{clock::Clock, entropy::Entropy},
     http::problem::{Code, Problem},
-    providers::http::{Http, HttpError},
+    providers::http::Http,
     runtime::answered,
     store::Dynamo,
     world::{Aws, World},
@@ -25,8 +25,11 @@ use crate::{
     aws::Transport,
     queue::{Message, Queues},
     sandbox::{
+        faults::Faults,
+        hosts::Hosts,
         stripe::{self, StripeSandbox},
-        vapi::{self, VapiSandbox},
+        twilio::{self, TwilioSandbox},
+        vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
     },
     template::{Template, TemplateError},
 };
@@ -72,6 +75,16 @@ const VAPI_BASE: &str = "http://api.vapi.sandbox";
 pub const STRIPE_SECRET: &str = "whsec_sandbox";
 const STRIPE_KEY: &str = "sk_test_sandbox";
 const STRIPE_BASE: &str = "http://api.stripe.sandbox";
+/// Our own account at the Twilio sandbox, above every subaccount.
+pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
+/// What opens our own account at the Twilio sandbox.
+pub const TWILIO_TOKEN: &str = "sandbox-twilio-token";
+const TWILIO_BASE: &str = "http://api.twilio.sandbox";
+const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
+/// Where the sandboxes believe our API to be.
+const PUBLIC_URL: &str = "https://voxanne.sandbox";
+/// What seals the local stack's secrets: 32 bytes that everybody can read here.
+const CREDENTIAL_KEYS: &str = "local1:dm94YW5uZS1sb2NhbC1jcmVkZW50aWFsLWtleS0wMDE=";
 /// What the local stack's tokens are signed with, and who issues them.
 pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";
 /// The issuer of the local stack's tokens.
@@ -104,6 +117,10 @@ pub struct Stack {
     pub vapi: Arc<VapiSandbox>,
     /// Stripe.
     pub stripe: Arc<StripeSandbox>,
+    /// Twilio.
+    pub twilio: Arc<TwilioSandbox>,
+    /// What goes wrong on the way to the vendors.
+    pub faults: Arc<Faults>,
     /// What the template declares.
     pub template: Template,
     functions: Functions,
@@ -115,6 +132,10 @@ struct Functions {
     call_meter: call_meter::Deps,
     stripe_webhook: stripe_webhook::Deps,
     wallet: wallet::Deps,
+    provision_number: provision_number::Deps,
+    agents: agents::Deps,
+    agent_sync: agent_sync::Deps,
+    calls: calls::Deps,
 }
 
 impl Stack {
@@ -128,29 +149,20 @@ impl Stack {
         for table in &template.tables {
             aws.create_table(table).await.map_err(StackError::Database)?;
         }
-        let settings = vapi::Settings {
-            api_key: VAPI_KEY.into(),
-            webhook_secret: VAPI_SECRET.into(),
-            control_base: format!("http://{}", plan.address),
-            kept_in: kept_in(&plan, "vapi.json"),
-        };
-        let vapi = Arc::new(VapiSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
-        let settings = stripe::Settings {
-            api_key: STRIPE_KEY.into(),
-            webhook_secret: STRIPE_SECRET.into(),
-            page_base: format!("http://{}", plan.address),
-            kept_in: kept_in(&plan, "stripe.json"),
-        };
-        let stripe =
-            Arc::new(StripeSandbox::new(settings, Arc::clone(&plan.clock), Arc::clone(&plan.entropy)));
-        let world = world(&plan, &aws, vendors(&vapi, &stripe, plan.network.clone()));
+        let hosts = hosts(&plan);
+        let world = world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
+        let Hosts { vapi, stripe, twilio, faults, .. } = hosts;
         let functions = Functions {
             vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
             call_meter: call_meter::Deps::new(&world)?,
             stripe_webhook: stripe_webhook::Deps::new(world.clone())?,
             wallet: wallet::Deps::new(world.clone())?,
+            provision_number: provision_number::Deps::new(world.clone())?,
+            agents: agents::Deps::new(world.clone())?,
+            agent_sync: agent_sync::Deps::new(world.clone())?,
+            calls: calls::Deps::new(world.clone())?,
         };
-        Ok(Self { clock: plan.clock, world, aws, vapi, stripe, template, functions })
+        Ok(Self { clock: plan.clock, world, aws, vapi, stripe, twilio, faults, template, functions })
     }
 
     /// The database, as the functions see it.
@@ -193,6 +205,18 @@ impl Stack {
                 let deps = &self.functions.wallet;
                 answered(request, async |request| wallet::handle(deps, request).await).await
             }
+            "provision-number" => {
+                let deps = &self.functions.provision_number;
+                answered(request, async |request| provision_number::handle(deps, request).await).await
+            }
+            "agents" => {
+                let deps = &self.functions.agents;
+                answered(request, async |request| agents::handle(deps, request).await).await
+            }
+            "calls" => {
+                let deps = &self.functions.calls;
+                answered(request, async |request| calls::handle(deps, request).await).await
+            }
             _ => Problem::new(Code::NotFound).answer("none"),
         }
     }
@@ -207,6 +231,7 @@ impl Stack {
         event.records = vec![record];
         let failed = match consumer {
             "call-meter" => call_meter::handle(&self.functions.call_meter, event).await.batch_item_failures,
+            "agent-sync" => agent_sync::handle(&self.functions.agent_sync, event).await.batch_item_failures,
             _ => return,
         };
         if failed.is_empty() {
@@ -305,6 +330,13 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
         ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
         ("STRIPE_API_KEY", STRIPE_KEY.to_owned()),
         ("STRIPE_WEBHOOK_SECRETS", STRIPE_SECRET.to_owned()),
+        ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
+        ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
+        ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
+        ("TWILIO_AUTH_TOKEN", TWILIO_TOKEN.to_owned()),
+        ("PUBLIC_URL", PUBLIC_URL.to_owned()),
+        ("CREDENTIAL_KEYS", CREDENTIAL_KEYS.to_owned()),
+        ("AGENT_SYNC_QUEUE_URL", Queues::url("AgentSyncQueue")),
         ("JWT_HS256_SECRET", JWT_SECRET.to_owned()),
         ("JWT_ISSUER", JWT_ISSUER.to_owned()),
         ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
@@ -317,23 +349,49 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
     world
 }
 
+/// The sandboxes, each told of the others what it must know.
+fn hosts(plan: &Plan) -> Hosts {
+    let seams = || (Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    let settings = twilio::Settings {
+        account_sid: TWILIO_SID.into(),
+        auth_token: TWILIO_TOKEN.into(),
+        kept_in: kept_in(plan, "twilio.json"),
+    };
+    let (clock, entropy) = seams();
+    let twilio = Arc::new(TwilioSandbox::new(settings, clock, entropy));
+    let carrier = Arc::clone(&twilio);
+    let twilio_owns: TwilioOwns =
+        Arc::new(move |account: &str, token: &str, number: &str| carrier.owns(account, token, number));
+    let carrier = Arc::clone(&twilio);
+    let on_connect: OnConnect = Arc::new(move |account: &str, call: &str| carrier.connect(account, call));
+    let settings = vapi::Settings {
+        api_key: VAPI_KEY.into(),
+        webhook_secret: VAPI_SECRET.into(),
+        control_base: format!("http://{}", plan.address),
+        kept_in: kept_in(plan, "vapi.json"),
+        twilio_owns: Some(twilio_owns),
+        on_connect: Some(on_connect),
+    };
+    let (clock, entropy) = seams();
+    let vapi = Arc::new(VapiSandbox::new(settings, clock, entropy));
+    let settings = stripe::Settings {
+        api_key: STRIPE_KEY.into(),
+        webhook_secret: STRIPE_SECRET.into(),
+        page_base: format!("http://{}", plan.address),
+        kept_in: kept_in(plan, "stripe.json"),
+    };
+    let (clock, entropy) = seams();
+    let stripe = Arc::new(StripeSandbox::new(settings, clock, entropy));
+    Hosts { vapi, stripe, twilio, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
+}
+
 /// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.
-fn vendors(vapi: &Arc<VapiSandbox>, stripe: &Arc<StripeSandbox>, network: Option<Http>) -> Http {
-    let (vapi, stripe) = (Arc::clone(vapi), Arc::clone(stripe));
+fn vendors(hosts: Hosts, network: Option<Http>) -> Http {
     Http::Sandbox(Arc::new(move |request: Request<Bytes>| {
-        let (vapi, stripe, network) = (Arc::clone(&vapi), Arc::clone(&stripe), network.clone());
+        let (hosts, network) = (hosts.clone(), network.clone());
         Box::pin(async move {
             tokio::task::yield_now().await;
-            let is_control = request.uri().path().starts_with("/_sandbox/vapi/control/");
-            match request.uri().host() {
-                _ if is_control => Ok(vapi.answer(&request)),
-                Some("api.vapi.sandbox") => Ok(vapi.answer(&request)),
-                Some("api.stripe.sandbox") => Ok(stripe.answer(&request)),
-                _ => match network {
-                    Some(network) => network.send(request).await,
-                    None => Err(HttpError::Connection("no sandbox stands in for this host".into())),
-                },
-            }
+            hosts.send(request, network).await
         })
     }))
 }

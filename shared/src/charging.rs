@@ -2,10 +2,12 @@
 //! fast path, and by the meter, which finds what the webhook missed.
 
 mod authorize;
+mod carrier;
 mod close;
 mod ending;
 mod follow_up;
 mod meter;
+mod outbound;
 mod start;
 
 use std::{
@@ -16,8 +18,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use authorize::Answer;
+pub use carrier::Carrier;
 pub use close::Closed;
 pub use follow_up::FollowUp;
+pub use outbound::{Dialled, Intent, limit_warning};
 
 use crate::{
     config::{Base, Reader},
@@ -84,6 +88,9 @@ pub struct Charging {
     pub vapi: Vapi,
     /// The limits.
     pub limits: Limits,
+    /// Who hangs up when Vapi does not. Only the meter has it.
+    pub carrier: Option<Carrier>,
+    environment: String,
     follow_up: FollowUp,
     db: Dynamo,
     clock: Arc<dyn Clock>,
@@ -124,8 +131,17 @@ struct Seen {
 
 impl Charging {
     /// Puts it together.
-    pub fn new(db: &Dynamo, queue: MeterQueue, vapi: Vapi, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        db: &Dynamo,
+        queue: MeterQueue,
+        vapi: Vapi,
+        limits: Limits,
+        environment: String,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
+            carrier: None,
+            environment,
             calls: Calls::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             mappings: Mappings::new(db.clone()),
@@ -152,7 +168,7 @@ impl Charging {
         if let Some(host) = &world.local_control_host {
             vapi = vapi.with_local_control_host(host);
         }
-        Self::new(&db, queue, vapi, settings.limits, Arc::clone(&world.clock))
+        Self::new(&db, queue, vapi, settings.limits, settings.base.environment, Arc::clone(&world.clock))
     }
 
     /// Finds whose a call is: by our own record of the call, else of its number, else of its assistant. Never by
@@ -161,10 +177,9 @@ impl Charging {
     /// # Errors
     /// When the store does not answer.
     pub async fn place(&self, call: &CallRef) -> Result<Option<Place>, ChargingError> {
-        let parties = &call.parties;
-        let known = match self.remembered(&parties.vapi_call_id) {
+        let known = match self.remembered(&call.vapi_call_id) {
             Some(known) => Some(known),
-            None => self.calls.mapping(&parties.vapi_call_id).await?,
+            None => self.calls.mapping(&call.vapi_call_id).await?,
         };
         if let Some(known) = known {
             self.remember(&known);
@@ -172,14 +187,13 @@ impl Charging {
         }
         let found = self.owner(call).await?;
         let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
-        let noted = self
-            .calls
-            .map(&CallMapping {
-                vapi_call_id: parties.vapi_call_id.clone(),
-                org_id,
-                call_id: parties.vapi_call_id.clone().into(),
-            })
-            .await?;
+        // Only inside the org that our own records name may a message say which call of ours it is about.
+        let call_id = match &call.intent {
+            Some(intent) if self.adopt(org_id, intent, &call.vapi_call_id).await? => intent.clone(),
+            Some(_) | None => call.vapi_call_id.clone().into(),
+        };
+        let noted =
+            self.calls.map(&CallMapping { vapi_call_id: call.vapi_call_id.clone(), org_id, call_id }).await?;
         Ok(Some(Place {
             org_id: noted.org_id,
             call_id: noted.call_id,

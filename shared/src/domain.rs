@@ -1,5 +1,6 @@
 //! The rules, without I/O: values come in, and what should change comes out.
 
+pub mod agent;
 pub mod amount;
 pub mod call;
 pub mod clock;
@@ -9,6 +10,9 @@ pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod meter;
+pub mod number;
 pub mod phone_number;
+pub mod purchase;
+pub mod sealed;
 pub mod tariff;
 pub mod wallet;

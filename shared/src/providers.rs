@@ -3,4 +3,5 @@
 pub mod http;
 pub mod signature;
 pub mod stripe;
+pub mod twilio;
 pub mod vapi;

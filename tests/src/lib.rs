@@ -9,7 +9,10 @@ use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     clock::TestClock,
-    sandbox::vapi::Placing,
+    sandbox::{
+        faults::{Fault, Mode},
+        vapi::Placing,
+    },
     stack::{Plan, Stack, Storage, test_epoch},
 };
 use serde_json::{Value, json};
@@ -26,6 +29,7 @@ use shared::{
         wallet::Wallet,
     },
     providers::http::Http,
+    provisioning::{Provisioning, Settings},
     store::{
         calls::Calls,
         ledger::Ledger,
@@ -132,7 +136,7 @@ impl Harness {
             org_id: org,
             phone_number: PhoneNumber::parse(number).expect("a number"),
             direction: Direction::Inbound,
-            vapi_assistant_id: vapi_assistant_id.clone(),
+            vapi_assistant_id: Some(vapi_assistant_id.clone()),
             agent_limit_secs: limit,
         };
         let assistant = AssistantMapping {
@@ -266,7 +270,7 @@ impl Harness {
     /// Lets time pass until `end`.
     pub async fn run_until(&self, end: Timestamp) {
         loop {
-            self.stack.settle_down().await;
+            Box::pin(self.stack.settle_down()).await;
             match self.stack.next_due().filter(|due| *due <= end) {
                 Some(due) => self.clock.turn_to(due),
                 None => break,
@@ -278,12 +282,13 @@ impl Harness {
     /// Posts a body to `/api/vapi/webhook`, signed.
     pub async fn vapi(&self, body: &Value) -> (u16, Value) {
         let request = self.stack.vapi.signed(&body.to_string());
-        parts(&self.stack.request(request).await)
+        parts(&self.send(request).await)
     }
 
     /// Sends a request through the gateway.
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
-        self.stack.request(request).await
+        // Boxed, as below: in a test that sends many, each future would have its own place on the stack.
+        Box::pin(self.stack.request(request)).await
     }
 }
 
@@ -330,6 +335,67 @@ impl Harness {
             .as_str()
             .expect("paid")
             .to_owned()
+    }
+
+    /// Sends any request to the dashboard's API.
+    pub async fn call_api(
+        &self,
+        (method, path): (&str, &str),
+        token: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> (u16, Value) {
+        let mut request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        parts(&self.send(request.body(body).expect("a request")).await)
+    }
+
+    /// Buys a number for an org; answers what it was answered.
+    pub async fn buy_for(&self, org: OrgId, body: &Value, key: Option<&str>) -> (u16, Value) {
+        let token = self.token(org, "owner");
+        self.call_api(("POST", "/api/managed-telephony/provision"), &token, key, body).await
+    }
+
+    /// Buys the clinic an American number of one direction, and lets its agent become ready; answers the number.
+    pub async fn has_number(&self, direction: &str) -> String {
+        let body = json!({"country": "US", "numberType": "local", "direction": direction});
+        let (status, answer) = self.buy_for(ORG, &body, None).await;
+        assert_eq!(status, 201, "{answer}");
+        self.pass(10).await;
+        answer["phoneNumber"].as_str().expect("a number").to_owned()
+    }
+
+    /// Gives one of the clinic's numbers up.
+    pub async fn give_up(&self, number: &str) -> (u16, Value) {
+        let path = format!("/api/managed-telephony/numbers/{number}");
+        self.call_api(("DELETE", &path), &self.owner(), None, &Value::Null).await
+    }
+
+    /// The numbers in an org's dropdown.
+    pub async fn dropdown_of(&self, org: OrgId) -> Vec<String> {
+        let (status, answer) = self.get("/api/integrations/vapi/numbers", &self.token(org, "owner")).await;
+        assert_eq!(status, 200, "{answer}");
+        let listed = answer.as_array().expect("a list").iter();
+        listed.map(|number| number["phoneNumber"].as_str().expect("a number").to_owned()).collect()
+    }
+
+    /// Lets the next `times` requests of this kind to a vendor go wrong.
+    pub fn fault(&self, (vendor, operation): (&str, &str), mode: Mode, times: u32) {
+        let fault = Fault { vendor: vendor.to_owned(), operation: operation.to_owned(), mode, times };
+        fault.check().expect("the vendor has this operation");
+        self.stack.faults.add(fault);
+    }
+
+    /// The rules of numbers, as a scheduled function would have them.
+    pub fn provisioning(&self) -> Provisioning {
+        let mut reader = self.stack.world.environment.reader();
+        let settings = Settings::read(&mut reader, &self.stack.world);
+        reader.finish().expect("the settings are usable");
+        Provisioning::deployed(&self.stack.world, settings)
     }
 
     /// Asks the Stripe sandbox's REST API, as somebody at the Stripe dashboard would.

@@ -1,11 +1,15 @@
 //! The queue `call-meter`: one message, one look at one live call.
 
+use std::sync::Arc;
+
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use shared::{
     alarm,
-    charging::{Charging, Settings},
+    charging::{Carrier, Charging, Settings},
     config::Invalid,
     http::problem::chain,
+    keyring::Keyring,
+    provisioning::TwilioSettings,
     store::queue::Tick,
     world::World,
 };
@@ -25,8 +29,13 @@ impl Deps {
     pub fn new(world: &World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
         let settings = Settings::read(&mut reader);
+        let twilio = TwilioSettings::read(&mut reader);
+        let keyring = Keyring::read(&mut reader, Arc::clone(&world.entropy));
         reader.finish()?;
-        Ok(Self { charging: Charging::deployed(world, settings) })
+        let db = world.database(&settings.base.table_prefix);
+        let mut charging = Charging::deployed(world, settings);
+        charging.carrier = Some(Carrier::new(&db, twilio.client(world), keyring));
+        Ok(Self { charging })
     }
 }
 

@@ -5,7 +5,7 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::{
     alarm,
-    charging::{Answer, Charging, Place, Settings},
+    charging::{Answer, Charging, Place, Settings, limit_warning},
     config::Invalid,
     domain::{call::Testimony, content::Content, ids::EventId},
     http::problem::{Code, Problem, json_answer},
@@ -19,8 +19,6 @@ use shared::{
 
 /// The largest body read: API Gateway passes at most 10 MB, Lambda 6 MB.
 const LARGEST_BODY: usize = 6 * 1024 * 1024;
-/// How long before its provider limit a call is warned, by Vapi itself.
-const LIMIT_WARNING_SECS: u32 = 30;
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
@@ -69,12 +67,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     let raw: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let message = Message::parse(&raw).map_err(|error| unreadable(&error))?;
     if let Some(call) = &message.call {
-        tracing::info!(kind = message.type_name, vapi_call_id = %call.parties.vapi_call_id, "a message from Vapi");
+        tracing::info!(kind = message.type_name, vapi_call_id = %call.vapi_call_id, "a message from Vapi");
     }
     match (&message.kind, &message.call) {
         (Kind::Other, _) => Ok(acknowledged()),
         (Kind::Hang, call) => {
-            let call = call.as_ref().map(|call| call.parties.vapi_call_id.to_string());
+            let call = call.as_ref().map(|call| call.vapi_call_id.to_string());
             tracing::warn!(vapi_call_id = call, "an assistant left its caller waiting");
             Ok(acknowledged())
         }
@@ -106,7 +104,7 @@ async fn authorize(
     message: &Message,
     raw: &Value,
 ) -> Result<Response<Body>, Problem> {
-    let vapi_call_id = &call.parties.vapi_call_id;
+    let vapi_call_id = &call.vapi_call_id;
     Ok(match deps.charging.authorize(call).await? {
         Answer::Take { assistant, max_duration_secs } => {
             tracing::info!(%vapi_call_id, max_duration_secs, "authorized");
@@ -127,15 +125,6 @@ async fn authorize(
             dead_letter(deps, message, raw).await?;
             json_answer(StatusCode::OK, &json!({ "error": "This number is not in service." }))
         }
-    })
-}
-
-/// Vapi itself warns before the limit it was given (`CallHookCallTimeElapsed`): it does so even if we are gone.
-fn limit_warning(max_duration_secs: u32) -> Value {
-    json!({
-        "on": "call.timeElapsed",
-        "options": {"seconds": max_duration_secs.saturating_sub(LIMIT_WARNING_SECS).max(1)},
-        "do": [{"type": "say", "exact": "Just so you know, this call will have to end in about thirty seconds."}],
     })
 }
 
@@ -184,7 +173,7 @@ fn tool_results(calls: &[ToolCall]) -> Value {
 /// Keeps a message that belongs to nobody, without what was said in it, and tells a person.
 async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Response<Body>, Problem> {
     let now = deps.world.clock.now();
-    let call = message.call.as_ref().map(|call| call.parties.vapi_call_id.to_string());
+    let call = message.call.as_ref().map(|call| call.vapi_call_id.to_string());
     // One letter for all copies of one message; a message that names no call is its own.
     let key = match &call {
         Some(call) => format!("{call}:{}", message.label()),

@@ -1,6 +1,5 @@
 //! A module for each route.
 
-pub mod query;
 pub mod show;
 pub mod statement;
 pub mod top_up;

@@ -51,11 +51,14 @@ impl Charging {
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
     pub async fn authorize(&self, call: &CallRef) -> Result<Answer, ChargingError> {
         let Some(number) = self.called_number(call).await? else { return Ok(Answer::Unknown) };
-        let call_id = call.parties.vapi_call_id.clone().into();
+        if number.vapi_assistant_id.is_none() {
+            return Ok(Answer::Refuse { reason: "no_agent".to_owned(), sentence: sentence("no_agent") });
+        }
+        let call_id = call.vapi_call_id.clone().into();
         let place = Place { org_id: number.org_id, call_id, agent_limit_secs: Some(number.agent_limit_secs) };
         let record = self.first_record(&place, call);
         let mapping = CallMapping {
-            vapi_call_id: call.parties.vapi_call_id.clone(),
+            vapi_call_id: call.vapi_call_id.clone(),
             org_id: place.org_id,
             call_id: place.call_id.clone(),
         };
@@ -79,7 +82,9 @@ impl Charging {
             return Ok(Answer::Unknown);
         }
         self.remember(&mapping);
-        self.decide(there.unwrap_or(record), wallet, &number).await
+        let terms = self.terms(number.agent_limit_secs);
+        let decided = self.set_aside(there.unwrap_or(record), wallet, &terms).await?;
+        Ok(answer(&decided, &number))
     }
 
     async fn called_number(&self, call: &CallRef) -> Result<Option<PhoneNumberMapping>, StoreError> {
@@ -89,22 +94,22 @@ impl Charging {
         }
     }
 
-    async fn decide(
+    /// Sets a call's first minutes aside, or refuses it. Answers the call as it then is: decided by this, or by another.
+    pub(super) async fn set_aside(
         &self,
         mut call: Call,
         mut wallet: Option<Wallet>,
-        number: &PhoneNumberMapping,
-    ) -> Result<Answer, ChargingError> {
+        terms: &Terms,
+    ) -> Result<Call, ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
-        let terms = self.terms(number.agent_limit_secs);
         for tries in 0_u32.. {
-            if let Some(answer) = standing_answer(&call, number) {
-                return Ok(answer);
+            if call.state != State::Authorizing {
+                return Ok(call);
             }
             let decision = match &wallet {
                 None => Err(Refusal::NoWallet),
-                Some(wallet) if tries < GENEROUS_TRIES => wallet.first_grant(&terms),
-                Some(wallet) => wallet.cautious_grant(&terms),
+                Some(wallet) if tries < GENEROUS_TRIES => wallet.first_grant(terms),
+                Some(wallet) => wallet.cautious_grant(terms),
             };
             let tried = match decision {
                 Ok(grant) => self.hold(&call, grant).await,
@@ -121,12 +126,7 @@ impl Charging {
                 }
             };
             match tried {
-                Ok(max_duration_secs) => {
-                    return Ok(Answer::Take {
-                        assistant: number.vapi_assistant_id.clone(),
-                        max_duration_secs,
-                    });
-                }
+                Ok(authorized) => return Ok(authorized),
                 Err(AuthorizeError::WalletMoved(now)) => wallet = Some(*now),
                 Err(AuthorizeError::NoWallet) => wallet = None,
                 Err(AuthorizeError::AlreadyHeld(_) | AuthorizeError::CallMoved) => {
@@ -145,12 +145,12 @@ impl Charging {
         Err(StoreError::Contended { what: "the wallet" }.into())
     }
 
-    /// Writes the hold and the authorized record; answers the limit that Vapi is told.
-    async fn hold(&self, call: &Call, grant: Grant) -> Result<u32, AuthorizeError> {
-        // The state was checked by `standing_answer`; a call in any other cannot come here.
+    /// Writes the hold and the authorized record; answers the record as written.
+    async fn hold(&self, call: &Call, grant: Grant) -> Result<Call, AuthorizeError> {
+        // The state was checked before; a call in any other cannot come here.
         let after = call.after(Event::Authorized(grant)).map_err(|_| AuthorizeError::CallMoved)?;
-        let hold = self.wallets.authorize(call, &after, &grant).await?;
-        Ok(hold.provider_limit_secs)
+        self.wallets.authorize(call, &after, &grant).await?;
+        Ok(Call { version: call.version.saturating_add(1), ..after })
     }
 
     pub(super) fn terms(&self, agent_limit_secs: u32) -> Terms {
@@ -162,19 +162,18 @@ impl Charging {
     }
 }
 
-/// The answer that a call's record already gives: a repeat of the question gets the same one.
-fn standing_answer(call: &Call, number: &PhoneNumberMapping) -> Option<Answer> {
-    match &call.state {
-        State::Authorizing => None,
-        State::Authorized | State::InProgress { .. } => Some(Answer::Take {
-            assistant: number.vapi_assistant_id.clone(),
+/// The answer that a call's record gives: a repeat of the question gets the same one.
+fn answer(call: &Call, number: &PhoneNumberMapping) -> Answer {
+    let refuse = |reason: &str| Answer::Refuse { reason: reason.to_owned(), sentence: sentence(reason) };
+    match (&call.state, &number.vapi_assistant_id) {
+        (State::Authorized | State::InProgress { .. }, Some(assistant)) => Answer::Take {
+            assistant: assistant.clone(),
             max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
-        }),
-        State::Refused { reason } => {
-            Some(Answer::Refuse { reason: reason.clone(), sentence: sentence(reason) })
-        }
-        State::Ended { .. } | State::Settled(_) | State::Released => {
-            Some(Answer::Refuse { reason: "call_over".to_owned(), sentence: sentence("call_over") })
+        },
+        (State::Authorized | State::InProgress { .. }, None) => refuse("no_agent"),
+        (State::Refused { reason }, _) => refuse(reason),
+        (State::Authorizing | State::Ended { .. } | State::Settled(_) | State::Released, _) => {
+            refuse("call_over")
         }
     }
 }

@@ -94,7 +94,7 @@ impl Charging {
             Closed::Pending => {}
             closed @ (Closed::Settled(_) | Closed::Released | Closed::Refused) => return Ok(closed),
         }
-        let asked = match self.vapi.call(&call.parties.vapi_call_id).await {
+        let asked = match self.vapi.call(&call.vapi_call_id).await {
             Ok(found) if found.is_ended() => self.close(place, &found.testimony()).await?,
             Ok(_) => Closed::Pending,
             Err(error) => {

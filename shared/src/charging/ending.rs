@@ -37,14 +37,39 @@ impl Charging {
                 cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
         self.send_end(call, reason).await;
+        if rung.carrier {
+            self.hang_up(call).await;
+        }
         Ok(true)
+    }
+
+    /// Hangs up at the carrier, by the account that the call's number lies in.
+    async fn hang_up(&self, call: &Call) {
+        let Some(carrier) = &self.carrier else { return };
+        let sid = match (&call.parties.carrier_sid, &call.parties.vapi_call_id) {
+            (Some(sid), _) => Some(sid.clone()),
+            (None, Some(id)) => self.vapi.call(id).await.ok().and_then(|found| found.carrier_sid()),
+            (None, None) => None,
+        };
+        let Some(sid) = sid else {
+            return tracing::warn!(call_id = %call.call_id, "the call has no leg at the carrier to hang up");
+        };
+        match carrier.hang_up(call.org_id, call.parties.vapi_phone_id.as_ref(), &sid).await {
+            Ok(()) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "hung up at the carrier")
+            }
+            // The next look is ordered, and goes on from here.
+            Err(error) => {
+                tracing::warn!(call_id = %call.call_id, error = %error, "the carrier did not hang up")
+            }
+        }
     }
 
     async fn send_end(&self, call: &Call, reason: EndReason) {
         let control_url = match &call.control_url {
             Some(url) => Some(url.clone()),
-            None => match self.vapi.call(&call.parties.vapi_call_id).await {
-                Ok(found) => found.control_url(),
+            None => match self.found(call).await {
+                Ok(found) => found.and_then(|found| found.control_url()),
                 Err(error) => return log_vapi(&error, &call.call_id, "tell where the call takes commands"),
             },
         };

@@ -37,8 +37,9 @@ impl Direction {
 pub struct Parties {
     /// Who rang whom.
     pub direction: Direction,
-    /// The call as Vapi names it.
-    pub vapi_call_id: VapiCallId,
+    /// The call as Vapi names it; none for a call of ours that Vapi has not given a name yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vapi_call_id: Option<VapiCallId>,
     /// Our number, as Vapi names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_phone_id: Option<VapiPhoneId>,
@@ -148,6 +149,9 @@ pub struct Call {
     /// What Vapi was told, once it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_limit_secs: Option<u32>,
+    /// When Vapi was asked to start it, for a call of ours: written before it is asked, so that it is asked once.
+    #[serde(default, with = "super::clock::millis::option", skip_serializing_if = "Option::is_none")]
+    pub dialled_at: Option<Timestamp>,
     /// Where a live call takes commands. Whoever has it can end the call: it is never logged nor shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_url: Option<String>,
@@ -233,6 +237,7 @@ impl Call {
             last_seen_at: at,
             agent_limit_secs,
             provider_limit_secs: None,
+            dialled_at: None,
             control_url: None,
             warned_for: None,
             ending_at: None,

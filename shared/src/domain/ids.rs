@@ -91,6 +91,16 @@ opaque_ids! {
     VapiPhoneId
     /// An assistant as Vapi names it.
     VapiAssistantId
+    /// A tool as Vapi names it.
+    VapiToolId
+    /// A webhook credential as Vapi names it.
+    VapiCredentialId
+    /// An account at Twilio (`AC…`): our own, an org's subaccount, or an org's own account.
+    AccountSid
+    /// A number as Twilio names it (`PN…`): the carrier's handle of what it bills us for.
+    NumberSid
+    /// One purchase of a number, from claim to the end: ours, fresh for each.
+    PurchaseId
     /// A payment as Stripe names it (`pi_…`).
     PaymentIntentId
     /// A customer as Stripe names it (`cus_…`).

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     amount::{Amount, Balance},
     clock::rfc3339_millis,
-    ids::{BalanceTransactionId, CallId, DisputeId, OrgId, PaymentIntentId, RefundId},
+    ids::{BalanceTransactionId, CallId, DisputeId, OrgId, PaymentIntentId, PurchaseId, RefundId},
     tariff::TariffVersion,
 };
 
@@ -197,6 +197,16 @@ pub enum Reason {
         /// Taken, or given back.
         direction: Direction,
     },
+    /// A number is bought.
+    Number {
+        /// By which purchase.
+        purchase: PurchaseId,
+    },
+    /// A purchase came to nothing: its price is here again.
+    NumberRefund {
+        /// Which.
+        purchase: PurchaseId,
+    },
 }
 
 /// Names an entry within its org: `call#…`, `topup#…`, `refund#…`.
@@ -228,6 +238,8 @@ impl Reason {
             Self::Dispute { dispute, balance_transaction, .. } => {
                 format!("dispute#{dispute}#{balance_transaction}")
             }
+            Self::Number { purchase } => format!("number#{purchase}"),
+            Self::NumberRefund { purchase } => format!("number#{purchase}#refund"),
         })
     }
 
@@ -239,14 +251,15 @@ impl Reason {
             Self::Refund { .. } | Self::RefundFailed { .. } => Kind::Refund,
             Self::Dispute { direction: Direction::Debit, .. } => Kind::Dispute,
             Self::Dispute { direction: Direction::Credit, .. } => Kind::DisputeReversal,
+            Self::Number { .. } | Self::NumberRefund { .. } => Kind::PhoneNumber,
         }
     }
 
     /// Which way the money goes.
     pub const fn direction(&self) -> Direction {
         match self {
-            Self::Call { .. } | Self::Refund { .. } => Direction::Debit,
-            Self::TopUp { .. } | Self::RefundFailed { .. } => Direction::Credit,
+            Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } => Direction::Debit,
+            Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => Direction::Credit,
             Self::Dispute { direction, .. } => *direction,
         }
     }
@@ -254,15 +267,18 @@ impl Reason {
     fn call_id(&self) -> Option<&CallId> {
         match self {
             Self::Call { call_id, .. } => Some(call_id),
-            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => {
-                None
-            }
+            Self::TopUp { .. }
+            | Self::Refund { .. }
+            | Self::RefundFailed { .. }
+            | Self::Dispute { .. }
+            | Self::Number { .. }
+            | Self::NumberRefund { .. } => None,
         }
     }
 
     fn payment_intent(&self) -> Option<&PaymentIntentId> {
         match self {
-            Self::Call { .. } => None,
+            Self::Call { .. } | Self::Number { .. } | Self::NumberRefund { .. } => None,
             Self::TopUp { payment_intent }
             | Self::Refund { payment_intent, .. }
             | Self::RefundFailed { payment_intent, .. }
@@ -273,9 +289,12 @@ impl Reason {
     fn tariff(&self) -> Option<TariffVersion> {
         match self {
             Self::Call { tariff, .. } => Some(*tariff),
-            Self::TopUp { .. } | Self::Refund { .. } | Self::RefundFailed { .. } | Self::Dispute { .. } => {
-                None
-            }
+            Self::TopUp { .. }
+            | Self::Refund { .. }
+            | Self::RefundFailed { .. }
+            | Self::Dispute { .. }
+            | Self::Number { .. }
+            | Self::NumberRefund { .. } => None,
         }
     }
 }

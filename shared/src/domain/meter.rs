@@ -143,6 +143,8 @@ fn next_of_live(
 /// What is due for a call that does not end when told to. It is told again at every rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rung {
+    /// Whether the carrier is told too, which hangs up whatever Vapi does.
+    pub carrier: bool,
     /// Whether a person must be told, with what it costs by now.
     pub alarms: bool,
     /// How many seconds later the next look comes.
@@ -150,12 +152,12 @@ pub struct Rung {
 }
 
 /// The rung that is due at `now` for a call that we have been ending since `ending_at`: at once, at 3, 8 and 15
-/// seconds, then every 15; from 15 on with an alarm.
+/// seconds, then every 15; from 8 on at the carrier too, from 15 on with an alarm.
 pub fn rung(ending_at: Timestamp, now: Timestamp) -> Rung {
     match now.duration_since(ending_at).as_secs() {
-        ..3 => Rung { alarms: false, next_look_secs: 3 },
-        3..8 => Rung { alarms: false, next_look_secs: 5 },
-        8..15 => Rung { alarms: false, next_look_secs: 7 },
-        _ => Rung { alarms: true, next_look_secs: 15 },
+        ..3 => Rung { carrier: false, alarms: false, next_look_secs: 3 },
+        3..8 => Rung { carrier: false, alarms: false, next_look_secs: 5 },
+        8..15 => Rung { carrier: true, alarms: false, next_look_secs: 7 },
+        _ => Rung { carrier: true, alarms: true, next_look_secs: 15 },
     }
 }

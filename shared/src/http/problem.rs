@@ -37,13 +37,45 @@ pub enum Code {
     WebhookNotConfigured,
     /// The payment provider did not do its part.
     PaymentProviderUnavailable,
+    /// The wallet cannot pay for it.
+    InsufficientFunds,
+    /// The wallet is frozen by the books check.
+    WalletFrozen,
+    /// The org has a number of that direction.
+    NumberExists,
+    /// The number was sold to somebody else.
+    NumberTaken,
+    /// No number of that kind and place is to be had.
+    NoNumberAvailable,
+    /// The country demands an address, and none came.
+    AddressRequired,
+    /// A purchase came to nothing; whatever was charged came back.
+    PurchaseFailed,
+    /// Another purchase of that direction is underway.
+    PurchaseUnderway,
+    /// The client's idempotency key was used with another body.
+    IdempotencyKeyReused,
+    /// The carrier does not take the account's credentials.
+    CredentialsRefused,
+    /// The carrier did not answer.
+    CarrierUnavailable,
+    /// Somebody else saved meanwhile.
+    VersionConflict,
+    /// The agent has no assistant at the voice service yet.
+    AgentNotReady,
+    /// The org has no outbound number.
+    NoOutboundNumber,
+    /// Calls to that country are not allowed.
+    CountryNotAllowed,
+    /// The voice service will not start the call.
+    CallRefused,
     /// Something of ours failed.
     Internal,
 }
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 32] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -59,10 +91,27 @@ impl Code {
         Self::InvalidSignature,
         Self::WebhookNotConfigured,
         Self::PaymentProviderUnavailable,
+        Self::InsufficientFunds,
+        Self::WalletFrozen,
+        Self::NumberExists,
+        Self::NumberTaken,
+        Self::NoNumberAvailable,
+        Self::AddressRequired,
+        Self::PurchaseFailed,
+        Self::PurchaseUnderway,
+        Self::IdempotencyKeyReused,
+        Self::CredentialsRefused,
+        Self::CarrierUnavailable,
+        Self::VersionConflict,
+        Self::AgentNotReady,
+        Self::NoOutboundNumber,
+        Self::CountryNotAllowed,
+        Self::CallRefused,
         Self::Internal,
     ];
 
     /// The code, its status, and its sentence. A problem may have a more exact sentence.
+    #[expect(clippy::too_many_lines, reason = "a table, a row for each code")]
     pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing at this address."),
@@ -128,6 +177,84 @@ impl Code {
                 StatusCode::BAD_GATEWAY,
                 "The payment provider did not do it. Nothing was charged. Try again in a moment.",
             ),
+            Self::InsufficientFunds => (
+                "insufficient_funds",
+                StatusCode::PAYMENT_REQUIRED,
+                "There is not enough money in the wallet. Top it up and try again.",
+            ),
+            Self::WalletFrozen => (
+                "wallet_frozen",
+                StatusCode::CONFLICT,
+                "The wallet is being checked and cannot be spent from at the moment. Tell us the request id.",
+            ),
+            Self::NumberExists => (
+                "number_exists",
+                StatusCode::CONFLICT,
+                "The clinic has a number for these calls already. Release it first.",
+            ),
+            Self::NumberTaken => (
+                "number_taken",
+                StatusCode::CONFLICT,
+                "That number is no longer to be had. Nothing was charged. Search again and choose another.",
+            ),
+            Self::NoNumberAvailable => (
+                "no_number_available",
+                StatusCode::CONFLICT,
+                "No number of that kind is to be had there. Nothing was charged. Try another area or kind.",
+            ),
+            Self::AddressRequired => (
+                "address_required",
+                StatusCode::BAD_REQUEST,
+                "Numbers of this country need the clinic's address: send it with the request. Nothing was charged.",
+            ),
+            Self::PurchaseFailed => (
+                "purchase_failed",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The number could not be provided. Whatever was charged is back in the wallet.",
+            ),
+            Self::PurchaseUnderway => (
+                "purchase_underway",
+                StatusCode::CONFLICT,
+                "Another purchase for these calls is underway. Wait for it, or repeat the request it began with.",
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key came with another body before. Send the same body, or take a new key.",
+            ),
+            Self::CredentialsRefused => (
+                "credentials_refused",
+                StatusCode::BAD_REQUEST,
+                "Twilio does not take these credentials. Check the account SID and the auth token.",
+            ),
+            Self::CarrierUnavailable => (
+                "carrier_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The carrier does not answer at the moment. Try again in a minute.",
+            ),
+            Self::VersionConflict => (
+                "version_conflict",
+                StatusCode::CONFLICT,
+                "Somebody saved this agent meanwhile. Load it again, and make your change to that.",
+            ),
+            Self::AgentNotReady => (
+                "agent_not_ready",
+                StatusCode::CONFLICT,
+                "The agent is not ready at the voice service yet. Save it, and try again in a minute.",
+            ),
+            Self::NoOutboundNumber => (
+                "no_outbound_number",
+                StatusCode::CONFLICT,
+                "The clinic has no number to call from. Buy or connect an outbound number first.",
+            ),
+            Self::CountryNotAllowed => {
+                ("country_not_allowed", StatusCode::BAD_REQUEST, "Calls to that country are not allowed.")
+            }
+            Self::CallRefused => (
+                "call_refused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The voice service would not start the call. Nothing was charged.",
+            ),
             Self::Internal => (
                 "internal",
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -143,12 +270,20 @@ pub struct Problem {
     code: Code,
     detail: String,
     cause: Option<String>,
+    more: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
     /// A problem with its code's own sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: code.parts().2.to_owned(), cause: None }
+        Self { code, detail: code.parts().2.to_owned(), cause: None, more: Vec::new() }
+    }
+
+    /// The same with one more member (RFC 9457, 3.2), for programs. It is shown: it must hold nothing internal.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((name, value.into()));
+        self
     }
 
     /// The same with a more exact sentence. It is shown: it must hold nothing internal.
@@ -179,7 +314,7 @@ impl Problem {
         } else {
             tracing::info!(code, request_id, cause, "{}", self.detail);
         }
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:voxanne:problem:{code}"),
             "title": status.canonical_reason(),
             "status": status.as_u16(),
@@ -187,6 +322,9 @@ impl Problem {
             "detail": self.detail,
             "request_id": request_id,
         });
+        for (name, value) in self.more {
+            body[name] = value;
+        }
         respond(status, "application/problem+json", body.to_string())
     }
 }
@@ -213,6 +351,30 @@ impl From<crate::charging::ChargingError> for Problem {
     fn from(error: crate::charging::ChargingError) -> Self {
         Self::internal(&error)
     }
+}
+
+impl From<crate::provisioning::ProvisionError> for Problem {
+    fn from(error: crate::provisioning::ProvisionError) -> Self {
+        use crate::provisioning::ProvisionError;
+        match &error {
+            ProvisionError::Twilio(carrier) if carrier.is_final() => {
+                Self::new(Code::PurchaseFailed).saying(carrier.sentence()).because(&error)
+            }
+            ProvisionError::Twilio(_) => Self::new(Code::CarrierUnavailable).because(&error),
+            ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+/// The wallet cannot pay: what is needed, what there is, and what is missing, in pence.
+pub fn short_of(required: crate::domain::amount::Amount, wallet: &crate::domain::wallet::Wallet) -> Problem {
+    let (required, current) = (required.pence(), wallet.available.pence());
+    Problem::new(Code::InsufficientFunds)
+        .with("required", required)
+        .with("current", current)
+        .with("shortfallPence", required.saturating_sub(current))
 }
 
 impl From<crate::payments::PaymentError> for Problem {

@@ -1,12 +1,17 @@
-//! Vapi: its webhook's signature, its record of a call, and the commands a live call takes.
+//! Vapi: its webhook's signature, its record of a call, the commands a live call takes, and what we keep
+//! there: numbers, assistants, tools.
 
+pub mod assistants;
 pub mod message;
+pub mod numbers;
+pub mod outbound;
+pub mod tools;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -22,6 +27,12 @@ pub const SIGNATURE_HEADER: &str = "x-vapi-signature";
 pub const TIMESTAMP_HEADER: &str = "x-vapi-timestamp";
 /// The header with the plain secret, the simple form.
 pub const SECRET_HEADER: &str = "x-vapi-secret";
+/// The most entries a list answers at a time.
+const PAGE: usize = 1_000;
+/// The longest name that Vapi keeps of anything.
+const LONGEST_NAME: usize = 40;
+/// The longest message of a refusal that is kept.
+const LONGEST_MESSAGE: usize = 200;
 
 /// The secrets that prove a message comes from Vapi: the current one, and during rotation the one before.
 #[derive(Clone, Debug)]
@@ -81,10 +92,12 @@ pub enum VapiError {
     #[error("Vapi does not know it")]
     NotFound,
     /// It said no.
-    #[error("Vapi refused with status {status}")]
+    #[error("Vapi refused with status {status}: {message}")]
     Refused {
         /// Its status.
         status: StatusCode,
+        /// What it said, cut short and without phone numbers: for the log only.
+        message: String,
     },
     /// It had trouble of its own.
     #[error("Vapi answered with status {status}")]
@@ -98,12 +111,22 @@ pub enum VapiError {
     /// It answered something else than its API describes.
     #[error("Vapi's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
-    /// It answered with another call than was asked for.
-    #[error("Vapi answered with another call")]
-    AnotherCall,
+    /// It answered with something else than was asked for.
+    #[error("Vapi answered with another object than was asked for")]
+    AnotherObject,
     /// A control URL that is not Vapi's is never called: a forged message could point us anywhere.
     #[error("the call's control URL is not Vapi's")]
     ForeignControlUrl,
+}
+
+impl VapiError {
+    /// Whether it is certain that nothing was done, and that asking again changes nothing.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Refused { .. } | Self::ForeignControlUrl => true,
+            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) | Self::AnotherObject => false,
+        }
+    }
 }
 
 /// A call as `GET /call/{id}` shows it: the fields we read.
@@ -123,6 +146,8 @@ pub struct VapiCall {
     ended_reason: Option<String>,
     #[serde(default)]
     monitor: Option<Monitor>,
+    #[serde(default)]
+    phone_call_provider_id: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -152,6 +177,13 @@ impl VapiCall {
     /// Where it takes commands.
     pub fn control_url(&self) -> Option<String> {
         self.monitor.as_ref()?.control_url.clone()
+    }
+
+    /// The carrier's name of it, if it looks like one: at most 64 letters and digits.
+    pub fn carrier_sid(&self) -> Option<String> {
+        let sid = self.phone_call_provider_id.as_str()?;
+        let is_plain = sid.bytes().all(|c| c.is_ascii_alphanumeric());
+        (is_plain && (1..=64).contains(&sid.len())).then(|| sid.to_owned())
     }
 
     /// What it says about the call's duration. Vapi's own record is whole: no start means that there was none.
@@ -188,14 +220,8 @@ impl Vapi {
     /// # Errors
     /// See [`VapiError`].
     pub async fn call(&self, id: &VapiCallId) -> Result<VapiCall, VapiError> {
-        let request = Request::builder()
-            .method(Method::GET)
-            .uri(format!("{}/call/{id}", self.base_url))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()))
-            .body(Bytes::new());
-        let answer = self.send(request).await?;
-        let call: VapiCall = serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)?;
-        if call.id == *id { Ok(call) } else { Err(VapiError::AnotherCall) }
+        let call: VapiCall = self.get_json(&format!("/call/{id}")).await?;
+        if call.id == *id { Ok(call) } else { Err(VapiError::AnotherObject) }
     }
 
     /// Tells a live call to end. That it is accepted does not mean that it ends.
@@ -236,6 +262,78 @@ impl Vapi {
         !has_userinfo && (is_vapi || self.local_control_host.as_ref() == Some(&authority))
     }
 
+    /// The entries of a list that are wanted, the oldest first. Lists have no cursor: each page asks for what
+    /// was made before the page so far.
+    async fn listed(
+        &self,
+        path: &str,
+        filter: &[(&str, &str)],
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>, VapiError> {
+        let mut found = Vec::new();
+        let mut before: Option<String> = None;
+        loop {
+            let query = page_query(filter, before.as_deref());
+            let page: Vec<Value> = self.get_json(&format!("{path}?{query}")).await?;
+            let is_last = page.len() < PAGE;
+            let earliest = page.iter().filter_map(created_at).min().map(str::to_owned);
+            found.extend(page.into_iter().filter(&is_wanted));
+            if is_last {
+                found.sort_by(|one, other| created_at(one).cmp(&created_at(other)));
+                return Ok(found);
+            }
+            // Without a way on, nothing may be said of what was not seen.
+            if earliest.is_none() || earliest == before {
+                let problem = "a full page of a list does not lead to the next";
+                return Err(VapiError::Unreadable(serde::de::Error::custom(problem)));
+            }
+            before = earliest;
+        }
+    }
+
+    /// What is there, or that it is not.
+    async fn find_json(&self, path: &str) -> Result<Option<Value>, VapiError> {
+        match self.get_json(path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(VapiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, path_and_query: &str) -> Result<T, VapiError> {
+        let answer = self.send(self.request(Method::GET, path_and_query).body(Bytes::new())).await?;
+        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+    }
+
+    async fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, VapiError> {
+        let request = self
+            .request(method, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(body.to_string()));
+        let answer = self.send(request).await?;
+        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+    }
+
+    /// What is gone already is deleted.
+    async fn delete(&self, path: &str) -> Result<(), VapiError> {
+        match self.send(self.request(Method::DELETE, path).body(Bytes::new())).await {
+            Ok(_) | Err(VapiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn request(&self, method: Method, path_and_query: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path_and_query}", self.base_url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()))
+    }
+
     async fn send(&self, request: http::Result<Request<Bytes>>) -> Result<Response<Bytes>, VapiError> {
         let request =
             request.map_err(|error| VapiError::Unreachable(HttpError::Connection(Box::new(error))))?;
@@ -244,9 +342,50 @@ impl Vapi {
             status if status.is_success() => Ok(answer),
             StatusCode::NOT_FOUND => Err(VapiError::NotFound),
             status if is_transient_status(status) => Err(VapiError::Trouble { status }),
-            status => Err(VapiError::Refused { status }),
+            status => Err(VapiError::Refused { status, message: refusal(answer.body()) }),
         }
     }
+}
+
+/// An answer of which only the id is read.
+#[derive(Deserialize)]
+struct Named<T> {
+    id: T,
+}
+
+/// The id of an entry of a list.
+fn id_of<T: DeserializeOwned>(entry: Value) -> Result<T, VapiError> {
+    serde_json::from_value::<Named<T>>(entry).map(|named| named.id).map_err(VapiError::Unreadable)
+}
+
+/// RFC 3339, UTC, always with milliseconds: it sorts as text.
+fn created_at(entry: &Value) -> Option<&str> {
+    entry["createdAt"].as_str()
+}
+
+fn page_query(filter: &[(&str, &str)], before: Option<&str>) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("limit", &PAGE.to_string())
+        .extend_pairs(filter)
+        .extend_pairs(before.map(|before| ("createdAtLt", before)))
+        .finish()
+}
+
+/// A name no longer than Vapi takes.
+fn short(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
+/// Vapi's own message, which is a text or a list of texts.
+fn refusal(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = &body["message"];
+    let lines = message.as_array().map_or_else(|| std::slice::from_ref(message), Vec::as_slice);
+    let words = lines.iter().filter_map(Value::as_str).flat_map(str::split_whitespace);
+    // It may quote what was sent.
+    let is_number = |word: &str| word.contains('+') && word.bytes().filter(u8::is_ascii_digit).count() >= 7;
+    let words: Vec<&str> = words.map(|word| if is_number(word) { "+…" } else { word }).collect();
+    words.join(" ").chars().take(LONGEST_MESSAGE).collect()
 }
 
 #[cfg(test)]

@@ -8,14 +8,20 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, Put, TransactWriteItem},
 };
+use jiff::{SignedDuration, Timestamp};
+
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::table::{Dynamo, Item, StoreError, Table, encode, number, org_key, text, unavailable};
+use super::table::{
+    Dynamo, Item, StoreError, Table, TransactError, encode, number, org_key, put_new_part, text, unavailable,
+};
 use crate::domain::{
     call::Call,
+    clock::rfc3339_millis,
     content::Content,
     ids::{CallId, OrgId, VapiCallId},
+    phone_number::PhoneNumber,
 };
 
 /// The table of calls, and the mapping from Vapi's call ids.
@@ -35,6 +41,26 @@ pub enum SaveError {
     Store(#[from] StoreError),
 }
 
+/// Which call was begun to a number, or by a client's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialClaim {
+    /// The call.
+    pub dialled: CallId,
+    /// The body it was asked for with.
+    pub body_hash: String,
+}
+
+/// Why a call was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another was begun since it was read.
+    #[error("another call was begun in the same moment")]
+    Moved,
+    /// It could not be done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Which of our calls a Vapi call is. Put once, never changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallMapping {
@@ -45,6 +71,9 @@ pub struct CallMapping {
     /// Which it is.
     pub call_id: CallId,
 }
+
+/// The index by org and time.
+const BY_CREATED: &str = "by_created";
 
 /// The largest text kept, before compression: far below an item's 400 KB, even if it does not compress.
 const LONGEST_TEXT: usize = 300_000;
@@ -75,6 +104,120 @@ impl Calls {
     pub async fn open(&self, call: &Call) -> Result<Option<Call>, StoreError> {
         let there = self.db.put_new(Table::Calls, "call_id", record(call)?).await?;
         there.map(|item| super::table::decode(Table::Calls, item)).transpose()
+    }
+
+    /// The call that was begun to a number last.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn dial_claim(&self, org: OrgId, to: &PhoneNumber) -> Result<Option<DialClaim>, StoreError> {
+        self.dial_item(org, &format!("dial#{}", to.as_str())).await
+    }
+
+    /// The call that a client's key began.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn dial_key(&self, org: OrgId, key: &str) -> Result<Option<DialClaim>, StoreError> {
+        self.dial_item(org, &format!("key#{key}")).await
+    }
+
+    async fn dial_item(&self, org: OrgId, item: &str) -> Result<Option<DialClaim>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.get(Table::Calls, &[(name, &value), ("call_id", item)]).await
+    }
+
+    /// Records a call that is to be started, as the one begun to its number (in the place of `before`) and by its key. All or
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ClaimError::Moved`] when another was begun to the number or by the key since it was read.
+    pub async fn claim_dial(
+        &self,
+        call: &Call,
+        claim: &DialClaim,
+        to: &PhoneNumber,
+        before: Option<&DialClaim>,
+        key: Option<&str>,
+    ) -> Result<(), ClaimError> {
+        let item = |name: String| -> Result<Item, StoreError> {
+            let mut item = encode(Table::Calls, claim)?;
+            item.insert("org_id".into(), text(call.org_id.to_string()));
+            item.insert("call_id".into(), text(name));
+            Ok(item)
+        };
+        let to = item(format!("dial#{}", to.as_str()))?;
+        let to = match before {
+            None => put_new_part(&self.db, Table::Calls, "call_id", to)?,
+            Some(before) => {
+                let put = Put::builder()
+                    .table_name(self.db.table_name(Table::Calls))
+                    .set_item(Some(to))
+                    .condition_expression("dialled = :read")
+                    .expression_attribute_values(":read", text(before.dialled.as_str()))
+                    .build()
+                    .map_err(|error| unavailable("TransactWriteItems", error))?;
+                TransactWriteItem::builder().put(put).build()
+            }
+        };
+        let mut items = vec![to, put_new_part(&self.db, Table::Calls, "call_id", record(call)?)?];
+        if let Some(key) = key {
+            items.push(put_new_part(&self.db, Table::Calls, "call_id", item(format!("key#{key}"))?)?);
+        }
+        self.db.transact(items).await.map_err(|error| match error {
+            TransactError::Refused(_) => ClaimError::Moved,
+            TransactError::Store(error) => error.into(),
+        })
+    }
+
+    /// An org's calls that were first heard of from `from` until before `to`, newest first; at most `most`, and whether there are
+    /// more. By an index, which may be a moment behind: nothing is decided on it.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn between(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+        most: usize,
+    ) -> Result<(Vec<Call>, bool), StoreError> {
+        let mut calls = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .db
+                .retrying("Query", || {
+                    self.db
+                        .client
+                        .query()
+                        .table_name(self.db.table_name(Table::Calls))
+                        .index_name(BY_CREATED)
+                        .key_condition_expression("org_id = :org AND created_at BETWEEN :from AND :to")
+                        .expression_attribute_values(":org", text(org.to_string()))
+                        .expression_attribute_values(":from", text(rfc3339_millis(from)))
+                        // Both ends of a BETWEEN are inside: the last millisecond before `to`.
+                        .expression_attribute_values(
+                            ":to",
+                            text(rfc3339_millis(to - SignedDuration::from_millis(1))),
+                        )
+                        .scan_index_forward(false)
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Query", error))?;
+            for item in answer.items.unwrap_or_default() {
+                if calls.len() >= most {
+                    return Ok((calls, true));
+                }
+                calls.push(super::table::decode(Table::Calls, item)?);
+            }
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok((calls, false));
+            }
+        }
     }
 
     /// Writes `after` in the place of `call`, if that is still what is there.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Dynamo, StoreError, Table, encode};
+use aws_sdk_dynamodb::error::SdkError;
+
+use super::table::{Dynamo, Item, StoreError, Table, encode, record, text, unavailable};
 use crate::domain::{
     call::Direction,
     ids::{OrgId, VapiAssistantId, VapiPhoneId},
@@ -26,8 +28,9 @@ pub struct PhoneNumberMapping {
     pub phone_number: PhoneNumber,
     /// What it is for.
     pub direction: Direction,
-    /// Who answers.
-    pub vapi_assistant_id: VapiAssistantId,
+    /// Who answers; none while no agent is linked to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vapi_assistant_id: Option<VapiAssistantId>,
     /// The longest that agent may talk, in seconds.
     pub agent_limit_secs: u32,
 }
@@ -67,12 +70,57 @@ impl Mappings {
         self.db.get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
     }
 
+    /// Lets `mapping` stand in the place of what is there for this number, if that is the same org's. Answers whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn repoint(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
+        self.put_over_own(
+            Table::PhoneNumberMapping,
+            record(Table::PhoneNumberMapping, mapping)?,
+            mapping.org_id,
+        )
+        .await
+    }
+
+    async fn put_over_own(&self, table: Table, item: Item, org: OrgId) -> Result<bool, StoreError> {
+        let outcome = self
+            .db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(table))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("org_id = :org")
+                    .expression_attribute_values(":org", text(org.to_string()))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
+    /// Lets `mapping` stand in the place of what is there for this assistant, if that is the same org's. Answers whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
+        self.put_over_own(Table::AssistantMapping, record(Table::AssistantMapping, mapping)?, mapping.org_id)
+            .await
+    }
+
     /// Maps a number that is not mapped yet; a number belongs to one org. Answers whether it is mapped so.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn add_phone_number(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
-        let item = encode(Table::PhoneNumberMapping, mapping)?;
+        let item = record(Table::PhoneNumberMapping, mapping)?;
         let there = self.db.put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
         let there = there.map(|item| super::table::decode(Table::PhoneNumberMapping, item)).transpose()?;
         Ok(there.is_none_or(|there: PhoneNumberMapping| there == *mapping))

@@ -1,4 +1,4 @@
-//! The call meter's delayed messages.
+//! The messages between functions: the call meter's delayed looks, and the agents that are to be given to the vendor.
 
 use std::fmt;
 
@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::table::StoreError;
-use crate::domain::ids::{CallId, OrgId};
+use crate::domain::{
+    call::Direction,
+    ids::{CallId, OrgId},
+};
 
 /// The longest delay a message may have (SQS).
 const LONGEST_DELAY_SECS: i64 = 900;
@@ -61,6 +64,59 @@ impl MeterQueue {
                 .send()
         };
         // A second copy of a message is harmless, so a lost answer is simply asked again.
+        if attempt().await.is_ok() {
+            return Ok(());
+        }
+        attempt().await.map(|_| ()).map_err(queue_error)
+    }
+}
+
+/// "Give this agent to the vendor": what to give is read when it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// Whose agent.
+    pub org_id: OrgId,
+    /// Which agent.
+    pub role: Direction,
+}
+
+/// How long after it was sent a push comes that is sent before the write it is about.
+pub const AFTER_THE_WRITE_SECS: i32 = 5;
+
+/// The queue `agent-sync` reads.
+#[derive(Clone)]
+pub struct SyncQueue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl fmt::Debug for SyncQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncQueue").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl SyncQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Sends `push`, to be delivered after `delay_secs`: a message that is sent before the write it is about comes after it.
+    /// Once this answers, the message is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, push: &Push, delay_secs: i32) -> Result<(), StoreError> {
+        let body = serde_json::to_string(push).map_err(queue_error)?;
+        let attempt = || {
+            self.client
+                .send_message()
+                .queue_url(&self.url)
+                .message_body(&body)
+                .delay_seconds(delay_secs)
+                .send()
+        };
         if attempt().await.is_ok() {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, TransactWriteItem},
+    types::{AttributeValue, CancellationReason, Put, TransactWriteItem},
 };
 use jiff::SignedDuration;
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,6 +33,18 @@ pub enum Table {
     Calls,
     /// Vapi call → org and call.
     CallMapping,
+    /// An org's numbers, with what opens them: what the dropdown shows.
+    OrgCredentials,
+    /// The numbers we manage: what was bought, and what became of it.
+    ManagedPhoneNumbers,
+    /// Purchases of numbers.
+    NumberPurchases,
+    /// Each org's subaccount at Twilio.
+    TwilioSubaccounts,
+    /// What is made once for all orgs at Vapi.
+    VapiObjects,
+    /// The orgs' agents.
+    Agents,
     /// What Vapi sent that could not be placed.
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
@@ -50,6 +62,12 @@ impl Table {
             Self::AssistantMapping => "assistant_mapping",
             Self::Calls => "calls",
             Self::CallMapping => "call_mapping",
+            Self::OrgCredentials => "org_credentials",
+            Self::ManagedPhoneNumbers => "managed_phone_numbers",
+            Self::NumberPurchases => "number_purchases",
+            Self::TwilioSubaccounts => "twilio_subaccounts",
+            Self::VapiObjects => "vapi_objects",
+            Self::Agents => "agents",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
         }
@@ -206,6 +224,93 @@ impl Dynamo {
         got.item.map(|item| decode(table, item)).transpose()
     }
 
+    /// Reads all records of one org in a table, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub(super) async fn all_of<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        org: OrgId,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut records = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .retrying("Query", || {
+                    self.client
+                        .query()
+                        .table_name(self.table_name(table))
+                        .consistent_read(true)
+                        .key_condition_expression("org_id = :org")
+                        .expression_attribute_values(":org", text(org.to_string()))
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Query", error))?;
+            for item in answer.items.unwrap_or_default() {
+                records.push(decode(table, item)?);
+            }
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Reads a whole table, record by record.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn scan(&self, table: Table) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .retrying("Scan", || {
+                    self.client
+                        .scan()
+                        .table_name(self.table_name(table))
+                        .consistent_read(true)
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Scan", error))?;
+            items.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Puts `item` in the place of the record whose `version` was `read`. Answers whether it was still there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn put_over(&self, table: Table, item: Item, read: u64) -> Result<bool, StoreError> {
+        let outcome = self
+            .retrying("PutItem", || {
+                self.client
+                    .put_item()
+                    .table_name(self.table_name(table))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("version = :read")
+                    .expression_attribute_values(":read", number(read))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
     /// Puts `item` if nothing has its key; answers what was there instead.
     ///
     /// # Errors
@@ -341,12 +446,67 @@ pub(super) fn org_key(org: OrgId) -> (&'static str, String) {
 
 /// Reads a record; one that does not decode is an error that names its keys.
 pub(super) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, StoreError> {
-    let key = ["org_id", "call_id", "entry_key", "customer_id", "vapi_call_id", "vapi_phone_id", "event_key"]
+    let keys = [
+        "org_id",
+        "call_id",
+        "entry_key",
+        "customer_id",
+        "vapi_call_id",
+        "vapi_phone_id",
+        "event_key",
+        "item",
+        "provider_type",
+        "number_id",
+        "role",
+        "name",
+    ];
+    let key = keys
         .into_iter()
         .filter_map(|name| item.get(name)?.as_s().ok().cloned())
         .collect::<Vec<_>>()
         .join("/");
     serde_dynamo::from_item(item).map_err(|source| StoreError::Decode { table: table.name(), key, source })
+}
+
+/// Writes a record, leaving out what is absent.
+pub(super) fn record<T: Serialize>(table: Table, value: &T) -> Result<Item, StoreError> {
+    let mut item = encode(table, value)?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
+}
+
+/// The part of a transaction that puts `item` where nothing has its key.
+pub(super) fn put_new_part(
+    db: &Dynamo,
+    table: Table,
+    key: &'static str,
+    item: Item,
+) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(db.table_name(table))
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(#key)")
+        .expression_attribute_names("#key", key)
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The part of a transaction that puts `item` in the place of the record whose `version` was `read`.
+pub(super) fn put_over_part(
+    db: &Dynamo,
+    table: Table,
+    item: Item,
+    read: u64,
+) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(db.table_name(table))
+        .set_item(Some(item))
+        .condition_expression("version = :read")
+        .expression_attribute_values(":read", number(read))
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 /// Writes a record.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    calls,
+    calls, purchases,
     table::{
         Dynamo, Item, StoreError, Table, TransactError, decode, encode, is_refusal, number, org_key, text,
         unavailable,
@@ -24,6 +24,7 @@ use crate::domain::{
     hold::{Hold, Settlement},
     ids::{CallId, CustomerId, OrgId},
     ledger::{Direction, Entry, Head, Posting},
+    purchase::Purchase,
     wallet::{Extension, Grant, Wallet},
 };
 
@@ -316,6 +317,63 @@ impl Wallets {
             .expression_attribute_values(":delta", number(delta));
         self.db.transact(vec![update_item(update)?, self.entry_put(&entry)?]).await.map_err(booked)?;
         Ok(booked_wallet)
+    }
+
+    /// Takes the price of a number: wallet, ledger and purchase move together, if the money is there and the wallet is not
+    /// frozen. `wallet` and `before` are as read. Answers the purchase after.
+    ///
+    /// # Errors
+    /// [`BookError::Moved`] when wallet or purchase are not as read, or the money is not there.
+    pub async fn charge_number(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        before: &Purchase,
+        after: Purchase,
+    ) -> Result<Purchase, BookError> {
+        let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
+        let update = self
+            .booking(wallet, &entry)
+            .update_expression("SET available = available - :cost, ledger_seq = :seq, ledger_head = :head")
+            .condition_expression(
+                "ledger_seq = :read AND available >= :cost AND attribute_not_exists(frozen)",
+            )
+            .expression_attribute_values(":cost", number(entry.amount.pence()));
+        self.book_purchase(update, &entry, before, after).await
+    }
+
+    /// Gives the price of a number back, as its purchase ends. `wallet` and `before` are as read. Answers the purchase after.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    pub async fn refund_number(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        before: &Purchase,
+        after: Purchase,
+    ) -> Result<Purchase, BookError> {
+        let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
+        let update = self
+            .booking(wallet, &entry)
+            .update_expression("SET available = available + :cost, ledger_seq = :seq, ledger_head = :head")
+            .condition_expression("ledger_seq = :read")
+            .expression_attribute_values(":cost", number(entry.amount.pence()));
+        self.book_purchase(update, &entry, before, after).await
+    }
+
+    async fn book_purchase(
+        &self,
+        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        entry: &Entry,
+        before: &Purchase,
+        after: Purchase,
+    ) -> Result<Purchase, BookError> {
+        let after = purchases::next(after, before);
+        let claim = purchases::put(&self.db, before, &after)?;
+        let items = vec![update_item(update)?, self.entry_put(entry)?, claim];
+        self.db.transact(items).await.map_err(booked)?;
+        Ok(after)
     }
 
     /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.

@@ -3,16 +3,36 @@
 use std::{fs, path::Path};
 
 /// Each module, and those of the crate that it may use.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("domain", &["domain"]),
     ("alarm", &["alarm"]),
     ("config", &["domain"]),
     ("store", &["domain", "store"]),
     ("providers", &["domain", "providers"]),
     ("world", &["config", "domain", "providers", "store"]),
-    ("charging", &["alarm", "charging", "config", "domain", "providers", "store", "world"]),
+    ("keyring", &["config", "domain"]),
+    ("voice", &["alarm", "config", "domain", "providers", "store", "voice"]),
+    (
+        "provisioning",
+        &["alarm", "config", "domain", "keyring", "providers", "provisioning", "store", "voice", "world"],
+    ),
+    ("charging", &["alarm", "charging", "config", "domain", "keyring", "providers", "store", "world"]),
     ("payments", &["alarm", "charging", "domain", "payments", "providers", "store"]),
-    ("http", &["alarm", "charging", "config", "domain", "http", "payments", "providers", "store", "world"]),
+    (
+        "http",
+        &[
+            "alarm",
+            "charging",
+            "config",
+            "domain",
+            "http",
+            "payments",
+            "providers",
+            "provisioning",
+            "store",
+            "world",
+        ],
+    ),
     ("runtime", &["config", "http"]),
 ];
 

@@ -8,12 +8,66 @@ use serde_json::{Value, json};
 use shared::domain::clock::Clock;
 use tests::{Harness, ORG, OTHER_ORG, parts};
 
-/// Every route of the template that needs a token, with a body that would do something.
-const ROUTES: [(&str, &str, &str); 4] = [
-    ("GET", "/api/billing/wallet", ""),
-    ("GET", "/api/billing/wallet/transactions", ""),
-    ("GET", "/api/billing/wallet/statement", ""),
-    ("POST", "/api/billing/wallet/topup", r#"{"amount_pence": 2500}"#),
+/// A route that needs a token: as the template has it, as it is called, with a body that would do something, and what its
+/// owner is answered.
+struct Route {
+    method: &'static str,
+    template: &'static str,
+    path: &'static str,
+    body: &'static str,
+    answer: u16,
+}
+
+const fn at(method: &'static str, template: &'static str, body: &'static str, answer: u16) -> Route {
+    Route { method, template, path: template, body, answer }
+}
+
+/// Every route of the template that needs a token.
+const ROUTES: [Route; 20] = [
+    at("GET", "/api/billing/wallet", "", 200),
+    at("GET", "/api/billing/wallet/transactions", "", 200),
+    at("GET", "/api/billing/wallet/statement", "", 200),
+    at("POST", "/api/billing/wallet/topup", r#"{"amount_pence": 2500}"#, 200),
+    at("GET", "/api/managed-telephony/available-numbers", "", 200),
+    at("GET", "/api/managed-telephony/phone-status", "", 200),
+    at("GET", "/api/phone-settings/status", "", 200),
+    at("GET", "/api/integrations/vapi/numbers", "", 200),
+    at("POST", "/api/managed-telephony/provision", r#"{"country": "US", "direction": "inbound"}"#, 201),
+    at("POST", "/api/integrations/vapi/assign-number", r#"{"vapiPhoneId": "x", "role": "inbound"}"#, 404),
+    at(
+        "POST",
+        "/api/integrations/twilio",
+        r#"{"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "x", "phoneNumber": "+14155550199",
+            "type": "outbound"}"#,
+        400,
+    ),
+    Route {
+        method: "DELETE",
+        template: "/api/managed-telephony/numbers/{phoneNumber}",
+        path: "/api/managed-telephony/numbers/+14155550199",
+        body: "",
+        answer: 404,
+    },
+    at("GET", "/api/founder-console/agent/config", "", 200),
+    at("GET", "/api/agents", "", 200),
+    at(
+        "POST",
+        "/api/founder-console/agent/behavior",
+        r#"{"inbound": {"name": "A", "systemPrompt": "B", "firstMessage": "C", "voiceId": "Elliot",
+            "voiceProvider": "vapi", "language": "en", "maxDurationSeconds": 60}}"#,
+        200,
+    ),
+    at("POST", "/api/calls", r#"{"phoneNumber": "+447700900123"}"#, 409),
+    at("GET", "/api/calls-dashboard", "", 200),
+    at("GET", "/api/calls-dashboard/stats", "", 200),
+    at("GET", "/api/calls-dashboard/live", "", 200),
+    Route {
+        method: "GET",
+        template: "/api/calls-dashboard/{id}",
+        path: "/api/calls-dashboard/call-1",
+        body: "",
+        answer: 404,
+    },
 ];
 /// Those that need a signature.
 const MACHINE_ROUTES: [(&str, &str); 2] = [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe")];
@@ -45,7 +99,7 @@ fn signed(claims: &Value) -> String {
 async fn every_route_of_the_template_is_in_these_lists() {
     let harness = Harness::empty(vec![]).await;
     for route in &harness.stack.template.routes {
-        let known = ROUTES.iter().any(|(method, path, _)| (*method, *path) == (&*route.method, &*route.path))
+        let known = ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
             || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
         assert!(known, "{} {} is called as nobody and as another org by no test", route.method, route.path);
     }
@@ -100,7 +154,7 @@ async fn a_token_is_verified_on_every_route() {
         ("operator", Some(with("app_metadata", json!({"operator": true, "org_id": ORG}))), 403, "forbidden"),
         ("rubbish", Some("a.b.c".into()), 401, "invalid_token"),
     ];
-    for (method, path, body) in ROUTES {
+    for Route { method, path, body, answer: expected, .. } in ROUTES {
         for (what, token, status, code) in &cases {
             let (got, problem) = call(&harness, method, path, body, token.as_deref()).await;
             assert_eq!(
@@ -110,7 +164,7 @@ async fn a_token_is_verified_on_every_route() {
             );
         }
         let (status, answer) = call(&harness, method, path, body, Some(&good)).await;
-        assert_eq!(status, 200, "{path}: {answer}");
+        assert_eq!(status, expected, "{path}: {answer}");
     }
 }
 
@@ -124,12 +178,13 @@ async fn a_viewer_looks_and_does_not_pay() {
     let harness = Harness::with_wallet(2_500, 600).await;
     for role in ["viewer", "unheard-of", ""] {
         let token = harness.token(ORG, role);
-        for (method, path, body) in ROUTES {
+        for Route { method, path, body, answer, .. } in ROUTES {
             let (status, _) = call(&harness, method, path, body, Some(&token)).await;
-            assert_eq!(status, if method == "GET" { 200 } else { 403 }, "{role} at {path}");
+            assert_eq!(status, if method == "GET" { answer } else { 403 }, "{role} at {path}");
         }
     }
     assert!(harness.stack.stripe.all("checkout.session").is_empty());
+    assert!(harness.stack.twilio.numbers().is_empty());
 }
 
 #[tokio::test]
@@ -138,11 +193,26 @@ async fn an_org_sees_nothing_of_another() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let other = harness.token(OTHER_ORG, "owner");
     harness.pay(2_600).await;
-    let marks = ["pi_first", "2500", "5100", &ORG.to_string()].map(str::to_owned);
-    for (method, path, body) in ROUTES {
+    // A number of each direction, an agent with a prompt of its own, a call of each kind.
+    harness.top_up(ORG, "pi_numbers", 2_000).await;
+    let inbound = harness.has_number("inbound").await;
+    let outbound = harness.has_number("outbound").await;
+    let behavior = r#"{"inbound": {"name": "Mine", "systemPrompt": "mine-alone", "firstMessage": "C", "voiceId":
+        "Elliot", "voiceProvider": "vapi", "language": "en", "maxDurationSeconds": 60}}"#;
+    harness.post("/api/founder-console/agent/behavior", &harness.owner(), behavior).await;
+    harness.vapi(&tests::bodies::request("call-1")).await;
+    harness.vapi(&tests::bodies::report("call-1", 60)).await;
+    let marks = ["pi_first", "2500", "5100", &ORG.to_string(), &inbound, &outbound, "mine-alone", "call-1", "0123\""];
+    let marks = marks.map(str::to_owned);
+    for Route { method, path, body, answer: expected, .. } in ROUTES {
+        if expected == 404 {
+            let (status, problem) = call(&harness, method, path, body, Some(&other)).await;
+            assert_eq!((status, problem["code"].as_str()), (404, Some("not_found")), "{path}");
+        }
         let (_, answer) = call(&harness, method, path, body, Some(&other)).await;
         for mark in &marks {
-            let is_own_amount = path.ends_with("topup");
+            // What the request itself says, and what is for sale to everybody, may come back.
+            let is_own_amount = path.ends_with("topup") || path.ends_with("available-numbers");
             assert!(is_own_amount || !answer.to_string().contains(mark), "{path} shows {mark}: {answer}");
         }
     }
@@ -156,7 +226,7 @@ async fn an_org_sees_nothing_of_another() {
     let session = top_up["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     harness.stack.stripe.act(&session, local::sandbox::stripe::Act::Pay).unwrap();
     harness.pass(0).await;
-    assert_eq!(harness.money().await, (5_100, 0));
+    assert_eq!(harness.money().await, (5_100 - 56, 0));
     assert_eq!(harness.wallet_of(OTHER_ORG).await.balance().pence(), 2_500);
 }
 

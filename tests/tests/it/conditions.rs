@@ -197,7 +197,7 @@ fn broken(what: impl std::fmt::Debug) -> Result<(), String> {
 fn parties(call: &str) -> Parties {
     Parties {
         direction: Direction::Inbound,
-        vapi_call_id: VapiCallId::parse(call).unwrap(),
+        vapi_call_id: Some(VapiCallId::parse(call).unwrap()),
         vapi_phone_id: None,
         vapi_assistant_id: None,
         customer_number: None,
@@ -540,7 +540,7 @@ async fn a_number_is_one_orgs(harness: Harness) -> Result<(), String> {
         org_id: OTHER_ORG,
         phone_number: PhoneNumber::parse(NUMBER).unwrap(),
         direction: Direction::Inbound,
-        vapi_assistant_id: VapiAssistantId::parse("theirs").unwrap(),
+        vapi_assistant_id: Some(VapiAssistantId::parse("theirs").unwrap()),
         agent_limit_secs: 600,
     };
     let added = harness.mappings.add_phone_number(&theirs).await.unwrap();

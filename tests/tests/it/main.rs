@@ -7,6 +7,8 @@ mod access;
 mod calls;
 mod conditions;
 mod cost;
+mod dashboard;
+mod numbers;
 mod payments;
 mod races;
 mod settings;

@@ -4,9 +4,35 @@ use local::stack::{Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 4] = [
+const REQUIRED: [(&str, &[&str]); 8] = [
     ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
-    ("call-meter", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
+    (
+        "call-meter",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "VAPI_API_KEY",
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "CREDENTIAL_KEYS",
+        ],
+    ),
+    (
+        "provision-number",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "PUBLIC_URL",
+            "VAPI_API_KEY",
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "CREDENTIAL_KEYS",
+            "AGENT_SYNC_QUEUE_URL",
+            "JWT_ISSUER",
+        ],
+    ),
+    ("agents", &["VOXANNE_ENVIRONMENT", "AGENT_SYNC_QUEUE_URL", "JWT_ISSUER"]),
+    ("agent-sync", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "VAPI_API_KEY"]),
+    ("calls", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY", "JWT_ISSUER"]),
     ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "STRIPE_API_KEY"]),
     ("wallet", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "STRIPE_API_KEY", "DASHBOARD_ORIGIN"]),
 ];
@@ -19,6 +45,10 @@ async fn each_required_setting_is_missed_at_start() {
             "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
             "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
             "stripe-webhook" => stripe_webhook::Deps::new(world).map(|_| ()),
+            "provision-number" => provision_number::Deps::new(world).map(|_| ()),
+            "agents" => agents::Deps::new(world).map(|_| ()),
+            "agent-sync" => agent_sync::Deps::new(world).map(|_| ()),
+            "calls" => calls::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };
         start(harness.stack.world.clone()).unwrap();
@@ -45,6 +75,10 @@ async fn settings_that_cannot_be_are_said() {
         ("TOP_UP_MAX_PENCE", "lots"),
         ("OUTAGE_CREDIT_PENCE", "-1"),
         ("JWT_HS256_SECRET", "short"),
+        ("PUBLIC_URL", "http://api.example.com"),
+        ("CREDENTIAL_KEYS", "k1:c2hvcnQ="),
+        ("TWILIO_ACCOUNT_SID", "a b"),
+        ("OUTBOUND_COUNTRIES", "US,FR"),
     ];
     for (name, value) in cases {
         let clock = std::sync::Arc::new(local::clock::TestClock::at(local::stack::test_epoch()));

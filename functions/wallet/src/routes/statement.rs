@@ -13,11 +13,11 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer, respond},
+        request::Query,
     },
     store::ledger::StatementError,
 };
 
-use super::query::Query;
 use crate::Deps;
 
 /// The most entries an answer holds.

@@ -10,13 +10,13 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer},
+        request::json_object,
     },
     providers::stripe::{CheckoutSession, StripeError, TopUp},
 };
 
 use crate::Deps;
 
-const LARGEST_BODY: usize = 16 * 1024;
 /// How long is waited before Stripe is asked again.
 const ANOTHER_MOMENT: SignedDuration = SignedDuration::from_millis(300);
 /// How long an open session is answered again.
@@ -29,15 +29,7 @@ const SESSION_LASTS: SignedDuration = SignedDuration::from_mins(10);
 /// When the caller may not pay, the amount or path is not usable, or Stripe or the store does not answer.
 pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
     caller.may_change()?;
-    let bytes: &[u8] = body;
-    if bytes.len() > LARGEST_BODY {
-        return Err(Problem::new(Code::BodyTooLarge));
-    }
-    let body: Value =
-        serde_json::from_slice(bytes).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
-    if !body.is_object() {
-        return Err(Problem::new(Code::InvalidBody));
-    }
+    let body = json_object(body)?;
     let amount = amount(&body["amount_pence"], deps.top_up_limits)?;
     let path = return_path(&body["return_url"])?;
     let customer = customer(deps, caller).await?;

@@ -13,10 +13,10 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer},
+        request::Query,
     },
 };
 
-use super::query::Query;
 use crate::Deps;
 
 const DEFAULT_LIMIT: usize = 20;

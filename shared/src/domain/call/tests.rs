@@ -11,7 +11,7 @@ fn ringing() -> Call {
     let vapi_call_id = VapiCallId::parse("call-1").unwrap();
     let parties = Parties {
         direction: Direction::Inbound,
-        vapi_call_id: vapi_call_id.clone(),
+        vapi_call_id: Some(vapi_call_id.clone()),
         vapi_phone_id: None,
         vapi_assistant_id: None,
         customer_number: None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::domain::{
     call::{Direction, Parties, Testimony},
     content::Content,
-    ids::{VapiAssistantId, VapiCallId, VapiPhoneId},
+    ids::{CallId, VapiAssistantId, VapiCallId, VapiPhoneId},
     phone_number::PhoneNumber,
 };
 
@@ -32,10 +32,15 @@ pub struct Message {
 /// The call a message is about, and the ids that lead to its org.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRef {
+    /// The call as Vapi names it.
+    pub vapi_call_id: VapiCallId,
     /// Who talks to whom.
     pub parties: Parties,
     /// Where the call takes commands.
     pub control_url: Option<String>,
+    /// The call of ours that an outbound call says it is, from the metadata that it was dialled with. It is
+    /// never believed on its own: our record of that call must agree.
+    pub intent: Option<CallId>,
 }
 
 /// What a message says.
@@ -142,16 +147,26 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
         Some("outboundPhoneCall") => Direction::Outbound,
         _ => Direction::Inbound,
     };
+    let intent = match direction {
+        Direction::Outbound => {
+            first([&call["metadata"]["call_id"], &call["assistantOverrides"]["metadata"]["call_id"]])
+                .and_then(|id| CallId::parse(id).ok())
+        }
+        Direction::Inbound => None,
+    };
+    let vapi_call_id = VapiCallId::parse(text(&call["id"])?).ok()?;
     Some(CallRef {
+        vapi_call_id: vapi_call_id.clone(),
         parties: Parties {
             direction,
-            vapi_call_id: VapiCallId::parse(text(&call["id"])?).ok()?,
+            vapi_call_id: Some(vapi_call_id),
             vapi_phone_id: vapi_phone_id.and_then(|id| VapiPhoneId::parse(id).ok()),
             vapi_assistant_id: vapi_assistant_id.and_then(|id| VapiAssistantId::parse(id).ok()),
             customer_number: first(customer).and_then(|number| PhoneNumber::parse(number).ok()),
             carrier_sid: text(&call["phoneCallProviderId"]).filter(|sid| sid.len() <= 64),
         },
         control_url: text(&call["monitor"]["controlUrl"]).filter(|url| url.len() <= 2_000),
+        intent,
     })
 }
 

@@ -118,3 +118,65 @@ fn vapis_own_record_of_a_call_is_whole_once_it_has_ended() {
     let undated = call(json!({"id": "c", "status": "in-progress"}));
     assert_eq!(undated.talks_since(now()), Some(now()), "it says that they talk, and not since when");
 }
+
+#[test]
+fn a_refusals_message_is_one_short_line_without_phone_numbers() {
+    let long = format!(r#"{{"message": "{}"}}"#, "x".repeat(500));
+    for (body, expected) in [
+        (r#"{"message": "Bad Request", "statusCode": 400}"#, "Bad Request"),
+        (r#"{"message": ["name is too long", "x\nmust be set"]}"#, "name is too long x must be set"),
+        (r#"{"message": "Number +15557266724 is taken"}"#, "Number +… is taken"),
+        (r#"{"message": 7}"#, ""),
+        (r#"["message"]"#, ""),
+        ("<html>", ""),
+        (long.as_str(), &"x".repeat(200)),
+    ] {
+        assert_eq!(refusal(body.as_bytes()), expected);
+    }
+}
+
+#[test]
+fn what_vapi_refuses_is_final_and_what_it_could_not_do_is_not() {
+    let refused = VapiError::Refused { status: StatusCode::BAD_REQUEST, message: "no".into() };
+    assert_eq!(refused.to_string(), "Vapi refused with status 400 Bad Request: no");
+    for error in [refused, VapiError::NotFound, VapiError::ForeignControlUrl] {
+        assert!(error.is_final(), "{error}");
+    }
+    let trouble = VapiError::Trouble { status: StatusCode::BAD_GATEWAY };
+    for error in [trouble, VapiError::Unreachable(HttpError::TimedOut), VapiError::AnotherObject] {
+        assert!(!error.is_final(), "{error}");
+    }
+}
+
+#[test]
+fn a_calls_carrier_sid_is_read_when_it_is_sound() {
+    let call = |body: Value| serde_json::from_value::<VapiCall>(body).unwrap();
+    let ours = call(json!({"id": "c", "phoneCallProviderId": "CA12"}));
+    assert_eq!(ours.carrier_sid().as_deref(), Some("CA12"));
+    for provider_id in [json!(null), json!(7), json!(""), json!("CA/12"), json!("C".repeat(65))] {
+        let odd = call(json!({"id": "c", "phoneCallProviderId": provider_id}));
+        assert_eq!(odd.carrier_sid(), None);
+    }
+}
+
+#[test]
+fn a_page_after_the_first_asks_for_what_is_older() {
+    assert_eq!(page_query(&[], None), "limit=1000");
+    let second = page_query(&[("createdAtGe", "2026-01-01")], Some("2026-01-02T00:00:00.000Z"));
+    assert_eq!(second, "limit=1000&createdAtGe=2026-01-01&createdAtLt=2026-01-02T00%3A00%3A00.000Z");
+}
+
+#[test]
+fn only_an_outbound_call_says_which_call_of_ours_it_is() {
+    let intent = |kind: &str, call_id: Value| {
+        let call = json!({"id": "c", "type": kind, "metadata": {"call_id": call_id}});
+        let body = json!({"message": {"type": "hang", "call": call}});
+        message::Message::parse(&body).unwrap().call.unwrap().intent
+    };
+    let ours = crate::domain::ids::CallId::parse("0ce83208").unwrap();
+    assert_eq!(intent("outboundPhoneCall", json!("0ce83208")), Some(ours));
+    assert_eq!(intent("inboundPhoneCall", json!("0ce83208")), None);
+    for odd in [json!(null), json!(7), json!("a b"), json!("")] {
+        assert_eq!(intent("outboundPhoneCall", odd), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! The queue `agent-sync`: one message, one agent that the vendor is to have as it is stored.
+
+mod push;
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+pub use push::PushError;
+use shared::{
+    config::{Base, Invalid},
+    http::problem::chain,
+    providers::vapi::Vapi,
+    store::{agents::Agents, made_once::MadeOnce, mappings::Mappings, numbers::Numbers, queue::Push},
+    voice::{Settings, Voice},
+    world::World,
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// The agents.
+    pub agents: Agents,
+    /// The numbers they answer on.
+    pub numbers: Numbers,
+    /// Whose a number is, and who answers it.
+    pub mappings: Mappings,
+    /// The vendor.
+    pub voice: Voice,
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let base = Base::read(&mut reader);
+        let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
+        let key = reader.secret("VAPI_API_KEY");
+        let settings = Settings::read(&mut reader, &base.environment);
+        reader.finish()?;
+        let db = world.database(&base.table_prefix);
+        let vapi = Vapi::new(world.vendors.clone(), base_url, key);
+        Ok(Self {
+            agents: Agents::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
+            mappings: Mappings::new(db.clone()),
+            voice: Voice::new(vapi, MadeOnce::vapi_objects(db), settings, Arc::clone(&world.clock)),
+            world,
+        })
+    }
+}
+
+/// Gives each agent that a message names to the vendor. Those that it does not have yet are given back to the queue, alone.
+pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
+    let mut failed = SqsBatchResponse::default();
+    for message in event.records {
+        let id = message.message_id.unwrap_or_default();
+        if let Err(error) = push(deps, message.body.as_deref().unwrap_or_default()).await {
+            tracing::warn!(
+                message_id = id,
+                cause = chain(&*error),
+                "an agent is to be given to the vendor again"
+            );
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failed.batch_item_failures.push(failure);
+        }
+    }
+    failed
+}
+
+async fn push(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    // A message that is not ours fails until it is a dead letter, where somebody sees it.
+    let push: Push = serde_json::from_str(body)?;
+    Ok(push::push(deps, &push).await?)
+}

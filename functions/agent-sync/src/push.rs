@@ -1,0 +1,222 @@
+//! One agent, from what is stored to what the vendor has.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use shared::{
+    domain::{
+        agent::{Agent, Sync},
+        call::Direction,
+        ids::{OrgId, VapiAssistantId},
+    },
+    providers::vapi::{VapiError, assistants::Assistant},
+    store::{
+        StoreError,
+        mappings::{AssistantMapping, PhoneNumberMapping},
+        numbers::Status,
+        queue::Push,
+    },
+    voice::VoiceError,
+};
+
+use crate::Deps;
+
+/// How long one push may take; another waits for it, so that an older version never overtakes a newer one.
+const LEASE: SignedDuration = SignedDuration::from_secs(50);
+/// How often what was learned is written again when the agent is saved in the same moment.
+const TRIES: usize = 6;
+
+/// Why the vendor does not have an agent yet: to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// Somebody is pushing it at this moment.
+    #[error("another is giving this agent to the vendor")]
+    Busy,
+    /// It was saved again and again meanwhile.
+    #[error("the agent was changed by others until the time was up")]
+    Contended,
+    /// Vapi did not do its part.
+    #[error(transparent)]
+    Voice(#[from] VoiceError),
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<VapiError> for PushError {
+    fn from(error: VapiError) -> Self {
+        Self::Voice(error.into())
+    }
+}
+
+/// Gives the agent that `push` names to the vendor, as it is stored now, and lets its number lead to it.
+///
+/// # Errors
+/// When the vendor does not have it yet. A refusal is none: it is noted with the agent, for the clinic to change it.
+pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
+    let now = deps.world.clock.now();
+    let Some(there) = deps.agents.get(push.org_id, push.role).await? else { return Ok(()) };
+    if there.sync_lease_until > now {
+        return Err(PushError::Busy);
+    }
+    let leased = Agent { sync_lease_until: now + LEASE, ..there };
+    let leased = deps.agents.save(&leased).await?.ok_or(PushError::Busy)?;
+    let outcome = give(deps, &leased).await;
+    let sync = match &outcome {
+        Ok(()) => Sync::Synced,
+        Err(error) if is_refusal(error) => {
+            tracing::warn!(org_id = %push.org_id, role = push.role.as_str(), error = %error, "the vendor refuses an agent");
+            let sync_reason =
+                "The voice service does not take these settings. Check the voice and the language.";
+            Sync::Failed { sync_reason: sync_reason.to_owned() }
+        }
+        Err(_) => Sync::Pending,
+    };
+    note(deps, push.org_id, push.role, |agent| {
+        let is_current =
+            agent.version == leased.version && agent.vapi_phone_number_id == leased.vapi_phone_number_id;
+        let is_given = sync == Sync::Synced;
+        Agent {
+            sync_lease_until: now,
+            synced_version: if is_given { leased.version } else { agent.synced_version },
+            // What was saved meanwhile has a message of its own.
+            sync: if is_current { sync.clone() } else { Sync::Pending },
+            ..agent
+        }
+    })
+    .await?;
+    match outcome {
+        Err(error) if !is_refusal(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A no that only another agent can change. A 404 is none: what is missing is made.
+fn is_refusal(error: &PushError) -> bool {
+    matches!(error, PushError::Voice(VoiceError::Vapi(VapiError::Refused { .. })))
+}
+
+async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
+    let webhook = deps.voice.webhook().await?;
+    let tools = deps.voice.tools().await?;
+    let behavior = &agent.behavior;
+    let wanted = Assistant {
+        name: &behavior.name,
+        first_message: &behavior.first_message,
+        system_prompt: &behavior.system_prompt,
+        voice_provider: &behavior.voice_provider,
+        voice_id: &behavior.voice_id,
+        language: &behavior.language,
+        max_duration_secs: behavior.max_duration_secs,
+        tools: &tools,
+        webhook: &webhook,
+        metadata: json!({"voxanne_environment": deps.voice.environment(), "org_id": agent.org_id,
+            "role": agent.role.as_str()}),
+    };
+    let id = assistant(deps, agent, &wanted).await?;
+    point_number(deps, agent, &id).await
+}
+
+/// Brings the assistant up to date; makes one when there is none, or when the vendor has confirmed that it is gone.
+async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result<VapiAssistantId, PushError> {
+    if let Some(id) = &agent.vapi_assistant_id
+        && let Some(current) = deps.voice.vapi.assistant(id).await?
+    {
+        match deps.voice.vapi.update_assistant(id, &current, wanted).await {
+            Ok(()) => {
+                note_limit(deps, agent, id).await?;
+                return Ok(id.clone());
+            }
+            Err(VapiError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // One may have been made by a try that died: it is found by its marks, and never made twice.
+    let marked =
+        deps.voice.vapi.assistant_marked(deps.voice.environment(), agent.org_id, agent.role.as_str()).await?;
+    let id = match marked {
+        Some(found) => {
+            if let Some(current) = deps.voice.vapi.assistant(&found).await? {
+                deps.voice.vapi.update_assistant(&found, &current, wanted).await?;
+            }
+            found
+        }
+        None => deps.voice.vapi.create_assistant(wanted).await?,
+    };
+    relink(deps, agent, &id).await?;
+    Ok(id)
+}
+
+/// The agent has a new assistant: noted with it, and whose it is.
+async fn relink(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
+    let mapping = mapping_of(agent, id);
+    for _ in 0..TRIES {
+        let there = deps.agents.get(agent.org_id, agent.role).await?.ok_or(PushError::Contended)?;
+        if there.vapi_assistant_id.as_ref() == Some(id) {
+            return Ok(());
+        }
+        let linked = Agent { vapi_assistant_id: Some(id.clone()), ..there };
+        let is_known = deps.mappings.assistant(id).await?.is_some_and(|known| known.org_id == agent.org_id);
+        let saved = if is_known {
+            deps.agents.save(&linked).await?
+        } else {
+            deps.agents.save_with_assistant(&linked, &mapping).await?
+        };
+        if saved.is_some() {
+            tracing::info!(org_id = %agent.org_id, role = agent.role.as_str(), "an agent has an assistant");
+            return Ok(());
+        }
+    }
+    Err(PushError::Contended)
+}
+
+/// A web call rests on the limit that is noted with its assistant.
+async fn note_limit(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
+    let mapping = mapping_of(agent, id);
+    if deps.mappings.assistant(id).await?.as_ref() != Some(&mapping) {
+        deps.mappings.renew_assistant(&mapping).await?;
+    }
+    Ok(())
+}
+
+fn mapping_of(agent: &Agent, id: &VapiAssistantId) -> AssistantMapping {
+    AssistantMapping {
+        vapi_assistant_id: id.clone(),
+        org_id: agent.org_id,
+        role: agent.role,
+        agent_limit_secs: agent.behavior.max_duration_secs,
+    }
+}
+
+/// Lets the org's number of this direction lead to the agent; to nobody, when it is not the agent's.
+async fn point_number(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
+    let number = deps.numbers.of_direction(agent.org_id, agent.role).await?;
+    let Some(number) = number.filter(|number| number.status == Status::Active) else { return Ok(()) };
+    let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);
+    let mapping = PhoneNumberMapping {
+        vapi_phone_id: number.vapi_phone_id,
+        org_id: agent.org_id,
+        phone_number: number.phone_number,
+        direction: agent.role,
+        vapi_assistant_id: is_linked.then(|| id.clone()),
+        agent_limit_secs: agent.behavior.max_duration_secs,
+    };
+    // Given up in the same moment: there is nothing to lead anywhere.
+    deps.mappings.repoint(&mapping).await?;
+    Ok(())
+}
+
+/// Writes what was learned about an agent, whatever was saved meanwhile.
+async fn note(
+    deps: &Deps,
+    org: OrgId,
+    role: Direction,
+    change: impl Fn(Agent) -> Agent,
+) -> Result<(), PushError> {
+    for _ in 0..TRIES {
+        let there = deps.agents.get(org, role).await?.ok_or(PushError::Contended)?;
+        if deps.agents.save(&change(there)).await?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(PushError::Contended)
+}

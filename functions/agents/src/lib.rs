@@ -1,0 +1,70 @@
+//! The clinic's two agents: what they say, in whose voice, for how long.
+
+pub mod routes;
+
+use http::Method;
+use lambda_http::{Body, Request, Response};
+use shared::{
+    config::{Base, Invalid},
+    http::{
+        auth::Auth,
+        problem::{Code, Problem},
+    },
+    store::{agents::Agents, numbers::Numbers, queue::SyncQueue},
+    world::World,
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// Who calls.
+    pub auth: Auth,
+    /// The agents.
+    pub agents: Agents,
+    /// The numbers they may be given.
+    pub numbers: Numbers,
+    /// Who gives them to the vendor.
+    pub queue: SyncQueue,
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let base = Base::read(&mut reader);
+        let auth = Auth::read(&mut reader, &world);
+        let queue_url = reader.required("AGENT_SYNC_QUEUE_URL");
+        reader.finish()?;
+        let db = world.database(&base.table_prefix);
+        Ok(Self {
+            auth,
+            agents: Agents::new(db.clone()),
+            numbers: Numbers::new(db),
+            queue: SyncQueue::new(world.sqs.clone(), queue_url),
+            world,
+        })
+    }
+}
+
+/// Answers a request of the dashboard's, for the caller's own org only.
+///
+/// # Errors
+/// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = deps.auth.caller(request.headers()).await?;
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/api/founder-console/agent/config") => {
+            routes::show::config(deps, &caller, request.uri().query()).await
+        }
+        (&Method::GET, "/api/agents") => routes::show::short(deps, &caller).await,
+        (&Method::POST, "/api/founder-console/agent/behavior") => {
+            routes::save::save(deps, &caller, request.body()).await
+        }
+        _ => Err(Problem::new(Code::NotFound)),
+    }
+}

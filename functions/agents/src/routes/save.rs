@@ -1,0 +1,171 @@
+//! `POST /api/founder-console/agent/behavior`.
+
+use http::StatusCode;
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        agent::{Agent, Behavior, Sync},
+        call::Direction,
+        ids::VapiPhoneId,
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer},
+        request::json_object,
+    },
+    store::{
+        StoreError,
+        numbers::{OrgNumber, Status},
+        purchases::PurchaseError,
+        queue::{AFTER_THE_WRITE_SECS, Push},
+    },
+};
+
+use super::show::{ROLES, whole};
+use crate::Deps;
+
+/// How often it is decided again when the vendor's answer about an agent comes in the same moment.
+const TRIES: usize = 4;
+
+/// What is to be saved of one agent.
+struct Change {
+    role: Direction,
+    behavior: Behavior,
+    /// Given, null, or left as it is.
+    number: Option<Option<VapiPhoneId>>,
+    /// What the change was made to.
+    base: Option<u64>,
+}
+
+/// Saves one or both agents, together or not at all; then they are given to the vendor.
+///
+/// # Errors
+/// When the caller may not change, a value is not usable, a number is not the org's, or an agent was saved by somebody else since
+/// `version`.
+pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+    caller.may_change()?;
+    let body = json_object(body)?;
+    let mut changes = Vec::new();
+    for role in ROLES {
+        match &body[role.as_str()] {
+            Value::Null => {}
+            given => changes.push(change(role, given)?),
+        }
+    }
+    if changes.is_empty() {
+        return Err(invalid("Send inbound, outbound or both, each with the whole agent.".to_owned()));
+    }
+    for change in &changes {
+        let push = Push { org_id: caller.org, role: change.role };
+        deps.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
+    }
+    for _ in 0..TRIES {
+        let numbers = deps.numbers.of_org(caller.org).await?;
+        let mut agents = Vec::new();
+        let mut linked = Vec::new();
+        for change in &changes {
+            let number =
+                change.number.as_ref().map(|id| listed(id.as_ref(), change.role, &numbers)).transpose()?;
+            linked.extend(number.flatten());
+            agents.push(changed(deps, caller, change).await?);
+        }
+        match deps.numbers.save_agents(&agents, &linked).await {
+            Ok(()) => {
+                let saved: Vec<Value> = agents.iter().map(whole).collect();
+                tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
+                return Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})));
+            }
+            Err(PurchaseError::Moved) => {}
+            Err(PurchaseError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Contended { what: "the agents" }.into())
+}
+
+/// The agent as it shall be, from what is stored now.
+async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent, Problem> {
+    let now = deps.world.clock.now();
+    let there = match deps.agents.get(caller.org, change.role).await? {
+        Some(there) => there,
+        None => {
+            if change.base.is_some_and(|base| base != 0) {
+                return Err(Problem::new(Code::VersionConflict));
+            }
+            deps.agents.ensure(caller.org, change.role, now).await?
+        }
+    };
+    // Version 1 is what every org starts from: whoever saw it as version 0 saw the same.
+    let is_first = change.base == Some(0) && there.version == 1;
+    if change.base.is_some_and(|base| base != there.version) && !is_first {
+        return Err(Problem::new(Code::VersionConflict).with("version", there.version));
+    }
+    Ok(Agent {
+        behavior: change.behavior.clone(),
+        version: there.version.saturating_add(1),
+        sync: Sync::Pending,
+        vapi_phone_number_id: change.number.clone().unwrap_or(there.vapi_phone_number_id.clone()),
+        updated_at: now,
+        ..there
+    })
+}
+
+/// One of the org's own numbers, as the dropdown lists them, of the agent's direction.
+fn listed<'a>(
+    id: Option<&VapiPhoneId>,
+    role: Direction,
+    numbers: &'a [OrgNumber],
+) -> Result<Option<&'a OrgNumber>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let found = numbers.iter().find(|number| number.vapi_phone_id == *id && number.status == Status::Active);
+    let found = found.ok_or_else(|| Problem::new(Code::NotFound).saying("The clinic has no such number."))?;
+    if found.direction == role {
+        Ok(Some(found))
+    } else {
+        let kind = found.direction.as_str();
+        Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")))
+    }
+}
+
+fn change(role: Direction, given: &Value) -> Result<Change, Problem> {
+    let name = role.as_str();
+    if !given.is_object() {
+        return Err(invalid(format!("{name} is an object with the whole agent.")));
+    }
+    let text = |field: &str| given[field].as_str().unwrap_or_default().trim().to_owned();
+    let limit = given["maxDurationSeconds"].as_u64().and_then(|limit| u32::try_from(limit).ok());
+    let behavior = Behavior {
+        name: text("name"),
+        system_prompt: text("systemPrompt"),
+        first_message: text("firstMessage"),
+        voice_provider: text("voiceProvider"),
+        voice_id: text("voiceId"),
+        language: text("language"),
+        max_duration_secs: limit.unwrap_or_default(),
+    };
+    if let Some(flaw) = behavior.flaw() {
+        return Err(invalid(format!("{name}: {flaw}")));
+    }
+    let number = match given.get("vapiPhoneNumberId") {
+        None => None,
+        Some(Value::Null) => Some(None),
+        Some(id) => {
+            let id = VapiPhoneId::parse(id.as_str().unwrap_or_default());
+            let sentence =
+                format!("{name}: vapiPhoneNumberId is the id of one of the clinic's numbers, or null.");
+            Some(Some(id.map_err(|_| invalid(sentence))?))
+        }
+    };
+    let base = match &given["version"] {
+        Value::Null => None,
+        version => {
+            let sentence = format!("{name}: version is the number that came with the agent.");
+            Some(version.as_u64().ok_or_else(|| invalid(sentence))?)
+        }
+    };
+    Ok(Change { role, behavior, number, base })
+}
+
+fn invalid(sentence: String) -> Problem {
+    Problem::new(Code::InvalidValue).saying(sentence)
+}

@@ -1,0 +1,98 @@
+//! The dashboard's calls: the way to ring somebody, the list, one call, the figures, and what goes on now.
+
+pub mod routes;
+
+use http::Method;
+use lambda_http::{Body, Request, Response};
+use shared::{
+    charging::{Charging, Settings},
+    config::{Invalid, Reader},
+    domain::number::Country,
+    http::{
+        auth::Auth,
+        problem::{Code, Problem},
+    },
+    store::{agents::Agents, ledger::Ledger, numbers::Numbers},
+    world::World,
+};
+
+/// Where calls may go unless the settings say otherwise.
+const COUNTRIES: [Country; 4] =
+    [Country::UnitedStates, Country::UnitedKingdom, Country::Canada, Country::Australia];
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// Who calls.
+    pub auth: Auth,
+    /// The rules of calls and money, and their records.
+    pub charging: Charging,
+    /// The money's movements.
+    pub ledger: Ledger,
+    /// The numbers that orgs have.
+    pub numbers: Numbers,
+    /// Who talks.
+    pub agents: Agents,
+    /// Where calls may go.
+    pub allowed: Vec<Country>,
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let settings = Settings::read(&mut reader);
+        let auth = Auth::read(&mut reader, &world);
+        let allowed = countries(&mut reader);
+        reader.finish()?;
+        let db = world.database(&settings.base.table_prefix);
+        Ok(Self {
+            auth,
+            charging: Charging::deployed(&world, settings),
+            ledger: Ledger::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
+            agents: Agents::new(db),
+            allowed,
+            world,
+        })
+    }
+}
+
+/// `OUTBOUND_COUNTRIES`: codes, separated by commas.
+fn countries(reader: &mut Reader<'_>) -> Vec<Country> {
+    let Some(setting) = reader.optional("OUTBOUND_COUNTRIES") else { return COUNTRIES.to_vec() };
+    let named = |code: &str| COUNTRIES.into_iter().find(|country| country.code() == code);
+    let allowed: Option<Vec<Country>> = setting.split(',').map(|code| named(code.trim())).collect();
+    allowed.unwrap_or_else(|| {
+        let known = COUNTRIES.map(Country::code).join(", ");
+        reader.problem(format!("OUTBOUND_COUNTRIES is a list of {known}, separated by commas"));
+        Vec::new()
+    })
+}
+
+/// Answers a request of the dashboard's, for the caller's own org only.
+///
+/// # Errors
+/// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = deps.auth.caller(request.headers()).await?;
+    let query = request.uri().query();
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/api/calls") => {
+            routes::create::create(deps, &caller, request.headers(), request.body()).await
+        }
+        (&Method::GET, "/api/calls-dashboard") => routes::list::list(deps, &caller, query).await,
+        (&Method::GET, "/api/calls-dashboard/stats") => routes::stats::show(deps, &caller, query).await,
+        (&Method::GET, "/api/calls-dashboard/live") => routes::live::list(deps, &caller).await,
+        (&Method::GET, path) => match path.strip_prefix("/api/calls-dashboard/") {
+            Some(id) => routes::detail::show(deps, &caller, id).await,
+            None => Err(Problem::new(Code::NotFound)),
+        },
+        _ => Err(Problem::new(Code::NotFound)),
+    }
+}

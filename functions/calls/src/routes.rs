@@ -1,0 +1,9 @@
+//! A module for each route, and what they have in common.
+
+pub mod create;
+pub mod detail;
+pub mod list;
+pub mod live;
+pub mod period;
+pub mod row;
+pub mod stats;

@@ -1,0 +1,257 @@
+//! A call as the dashboard shows it.
+
+use futures::future::try_join;
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        amount::Amount,
+        call::{Call, State},
+        clock::rfc3339_millis,
+        content::Content,
+        ledger::Reason,
+        phone_number::PhoneNumber,
+    },
+    store::StoreError,
+};
+
+use crate::Deps;
+
+/// What became of a call, in the dashboard's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// They talked, and it is billed.
+    Completed,
+    /// Nobody talked.
+    Missed,
+    /// It was put through to a person, and what came before is billed.
+    Transferred,
+    /// It broke off, and what came before is billed.
+    Failed,
+    /// It rings, they talk, or it is not billed yet.
+    InProgress,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Completed, Self::Missed, Self::Transferred, Self::Failed, Self::InProgress];
+
+    /// As it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Missed => "missed",
+            Self::Transferred => "transferred",
+            Self::Failed => "failed",
+            Self::InProgress => "in-progress",
+        }
+    }
+
+    /// What became of `call`.
+    pub fn of(call: &Call) -> Self {
+        match &call.state {
+            State::Authorizing
+            | State::Authorized
+            | State::InProgress { .. }
+            | State::Ended { started_at: Some(_) } => Self::InProgress,
+            State::Ended { started_at: None } | State::Released | State::Refused { .. } => Self::Missed,
+            State::Settled(_) => Self::of_reason(call.ended_reason.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// What Vapi's reason for the end of a call that was talked on says about it (`endedReason` in its API).
+    ///
+    /// Most failures have `error` or `fault` in their names (`call.in-progress.error-…`, `vapifault-…`,
+    /// `providerfault-…`); the rest are told by how they begin. A reason not known here is one of the
+    /// ordinary ways in which a call ends.
+    fn of_reason(reason: &str) -> Self {
+        const BEGINNINGS: [&str; 10] = [
+            "pipeline-",
+            "twilio-failed",
+            "vonage-failed",
+            "vonage-disconnected",
+            "phone-call-provider-",
+            "assistant-not-",
+            "assistant-request-",
+            "assistant-join-timed-out",
+            "worker-",
+            "dial-refused",
+        ];
+        let is_failure = reason.contains("error")
+            || reason.contains("fault")
+            || BEGINNINGS.into_iter().any(|beginning| reason.starts_with(beginning));
+        if reason == "assistant-forwarded-call" {
+            Self::Transferred
+        } else if is_failure {
+            Self::Failed
+        } else {
+            Self::Completed
+        }
+    }
+}
+
+/// A call with its text and what it cost.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The call.
+    pub call: Call,
+    /// What was said; empty until it came.
+    pub content: Content,
+    /// What the ledger says it cost; nothing until it is billed.
+    pub cost: Amount,
+}
+
+impl Row {
+    /// Reads what belongs to `call`.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a record does not decode.
+    pub async fn read(deps: &Deps, call: Call) -> Result<Self, StoreError> {
+        // An entry's key names the call alone, whatever the prices.
+        let reason = Reason::Call { call_id: call.call_id.clone(), tariff: call.tariff(None).version };
+        let key = reason.key();
+        let content = deps.charging.calls.content(call.org_id, &call.call_id);
+        let (content, entry) = try_join(content, deps.ledger.get(call.org_id, &key)).await?;
+        let cost = entry.map_or(Amount::ZERO, |entry| entry.amount);
+        Ok(Self { call, content: content.unwrap_or_default(), cost })
+    }
+
+    /// As the list shows it.
+    pub fn json(&self) -> Value {
+        let Self { call, content, cost } = self;
+        json!({
+            "id": call.call_id,
+            "phone_number": phone_number(call),
+            "caller_name": Value::Null,
+            "call_date": rfc3339_millis(call.created_at),
+            "duration_seconds": duration_secs(call),
+            "status": Status::of(call).as_str(),
+            "call_direction": call.parties.direction.as_str(),
+            "has_recording": content.recording_url.is_some(),
+            "has_transcript": content.transcript.is_some(),
+            "sentiment_label": content.sentiment_label,
+            "sentiment_score": content.sentiment_score.as_deref().map(score),
+            "outcome": content.outcome,
+            "outcome_summary": content.summary,
+            "cost_pence": cost.pence(),
+            "ended_reason": call.ended_reason,
+            "tools_used": content.tools_used,
+        })
+    }
+}
+
+/// The other side's number; none for a call from a web page.
+pub fn phone_number(call: &Call) -> Option<&str> {
+    call.parties.customer_number.as_ref().map(PhoneNumber::as_str)
+}
+
+/// How long they talked; none while that is not known.
+fn duration_secs(call: &Call) -> Option<u32> {
+    match &call.state {
+        State::Settled(bill) => Some(bill.duration_secs),
+        State::Released | State::Refused { .. } | State::Ended { started_at: None } => Some(0),
+        State::Authorizing
+        | State::Authorized
+        | State::InProgress { .. }
+        | State::Ended { started_at: Some(_) } => None,
+    }
+}
+
+/// The number that the vendor wrote, if it wrote one.
+fn score(text: &str) -> Value {
+    serde_json::from_str(text).ok().filter(Value::is_number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use shared::domain::{
+        call::{Bill, Direction, Parties},
+        ids::{CallId, OrgId},
+        tariff::Tariff,
+    };
+
+    use super::*;
+
+    fn call(state: State, ended_reason: Option<&str>) -> Call {
+        let org: OrgId = "00000000-0000-0000-0000-00000000000a".parse().unwrap();
+        let parties = Parties {
+            direction: Direction::Inbound,
+            vapi_call_id: None,
+            vapi_phone_id: None,
+            vapi_assistant_id: None,
+            customer_number: None,
+            carrier_sid: None,
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let first = Call::first_heard(org, CallId::parse("call-1").unwrap(), parties, 600, at);
+        Call { state, ended_reason: ended_reason.map(str::to_owned), ..first }
+    }
+
+    #[test]
+    fn each_state_has_its_status() {
+        let at = Timestamp::UNIX_EPOCH;
+        let cases = [
+            (State::Authorizing, Status::InProgress, None),
+            (State::Authorized, Status::InProgress, None),
+            (State::InProgress { started_at: at }, Status::InProgress, None),
+            (State::Ended { started_at: Some(at) }, Status::InProgress, None),
+            (State::Ended { started_at: None }, Status::Missed, Some(0)),
+            (State::Released, Status::Missed, Some(0)),
+            (State::Refused { reason: "insufficient_funds".into() }, Status::Missed, Some(0)),
+        ];
+        for (state, status, duration) in cases {
+            let call = call(state, Some("customer-ended-call"));
+            let name = call.state.name();
+            assert_eq!((Status::of(&call), duration_secs(&call)), (status, duration), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_billed_call_is_known_by_the_reason_of_its_end() {
+        let cases = [
+            (Some("customer-ended-call"), Status::Completed),
+            (Some("assistant-ended-call"), Status::Completed),
+            (Some("silence-timed-out"), Status::Completed),
+            (Some("exceeded-max-duration"), Status::Completed),
+            (Some("manually-canceled"), Status::Completed),
+            (Some("voicemail"), Status::Completed),
+            (Some("unknown"), Status::Completed),
+            (None, Status::Completed),
+            (Some("assistant-forwarded-call"), Status::Transferred),
+            (Some("pipeline-no-available-llm-model"), Status::Failed),
+            (Some("pipeline-error-openai-llm-failed"), Status::Failed),
+            (Some("call.start.error-get-phone-number"), Status::Failed),
+            (Some("call.in-progress.error-vapifault-worker-died"), Status::Failed),
+            (Some("call.in-progress.error-providerfault-transport-never-connected"), Status::Failed),
+            (Some("vapifault-phone-call-worker-setup-socket-error"), Status::Failed),
+            (Some("twilio-failed-to-connect-call"), Status::Failed),
+            (Some("vonage-disconnected"), Status::Failed),
+            (Some("phone-call-provider-closed-websocket"), Status::Failed),
+            (Some("assistant-not-found"), Status::Failed),
+            (Some("worker-shutdown"), Status::Failed),
+            (Some("unknown-error"), Status::Failed),
+        ];
+        let tariff = Tariff::at(Timestamp::UNIX_EPOCH);
+        for (reason, status) in cases {
+            let bill = Bill {
+                duration_secs: 61,
+                charged: tariff.charge(61),
+                tariff: tariff.version,
+                started_at: None,
+                ended_at: None,
+                estimated: false,
+            };
+            let call = call(State::Settled(bill), reason);
+            assert_eq!((Status::of(&call), duration_secs(&call)), (status, Some(61)), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_score_is_a_number_or_nothing() {
+        let cases = [("0.8", json!(0.8)), ("-1", json!(-1)), ("high", Value::Null), ("\"1\"", Value::Null)];
+        for (text, shown) in cases {
+            assert_eq!(score(text), shown, "{text}");
+        }
+    }
+}

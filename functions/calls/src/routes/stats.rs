@@ -1,0 +1,108 @@
+//! `GET /api/calls-dashboard/stats`.
+
+use futures::future::try_join;
+use http::StatusCode;
+use jiff::{Timestamp, tz::TimeZone};
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        call::{Call, Direction, State},
+        ledger::{self, Entry, Kind},
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer},
+        request::Query,
+    },
+    store::ledger::StatementError,
+};
+
+use super::{
+    period::{MOST_CALLS, Period},
+    row::Status,
+};
+use crate::Deps;
+
+/// The windows there are, in hours.
+const WINDOWS: [(&str, i64); 4] = [("24h", 24), ("7d", 24 * 7), ("30d", 24 * 30), ("90d", 24 * 90)];
+const DEFAULT_WINDOW: &str = "7d";
+
+/// How many calls there were, how long they were, and what the org spent. The calls say how many; the ledger
+/// alone says what was spent.
+///
+/// # Errors
+/// When the window is none there is or holds too much, or the store does not answer: an error, never a zero.
+pub async fn show(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
+    let query = Query::parse(query, &["timeWindow"])?;
+    let hours = hours(query.get("timeWindow").unwrap_or(DEFAULT_WINDOW))?;
+    let now = deps.world.clock.now();
+    let period = Period::last_hours(hours, now);
+    let wallet = deps.charging.wallets.ensure(caller.org).await?;
+    let statement = async {
+        let last = wallet.ledger.seq;
+        let read = deps.ledger.statement(caller.org, last, period.from, period.to, MOST_CALLS).await;
+        read.map_err(|error| match error {
+            StatementError::TooMany { .. } => Problem::new(Code::PeriodTooLarge),
+            StatementError::Store(error) => error.into(),
+        })
+    };
+    let (calls, entries) = try_join(period.calls(deps, caller.org), statement).await?;
+    let mut body = figures(&calls, now);
+    // A statement has no gaps, so it may hold entries from outside.
+    let inside = entries.iter().filter(|entry| period.holds(entry.created_at));
+    body["spentPence"] = json!(spent_pence(inside));
+    Ok(json_answer(StatusCode::OK, &body))
+}
+
+fn figures(calls: &[Call], now: Timestamp) -> Value {
+    let count = |is_counted: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is_counted(call)).count();
+    let today = day_of(now);
+    let talks: Vec<u64> = calls.iter().filter_map(billed_secs).collect();
+    let secs = talks.iter().fold(0_u64, |sum, secs| sum.saturating_add(*secs));
+    let average = u64::try_from(talks.len()).ok().and_then(|count| secs.checked_div(count));
+    json!({
+        "totalCalls": calls.len(),
+        "inboundCalls": count(&|call| call.parties.direction == Direction::Inbound),
+        "outboundCalls": count(&|call| call.parties.direction == Direction::Outbound),
+        "completedCalls": count(&|call| Status::of(call) == Status::Completed),
+        "callsToday": count(&|call| day_of(call.created_at) == today),
+        "avgDuration": average.unwrap_or_default(),
+        "minutesBilled": secs.div_ceil(60),
+    })
+}
+
+fn day_of(at: Timestamp) -> jiff::civil::Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn billed_secs(call: &Call) -> Option<u64> {
+    match &call.state {
+        State::Settled(bill) => Some(bill.duration_secs.into()),
+        State::Authorizing
+        | State::Authorized
+        | State::InProgress { .. }
+        | State::Ended { .. }
+        | State::Released
+        | State::Refused { .. } => None,
+    }
+}
+
+/// Debits less credits of what an org spends money on.
+fn spent_pence<'a>(entries: impl Iterator<Item = &'a Entry>) -> i64 {
+    let is_spend = |kind| match kind {
+        Kind::Call | Kind::PhoneNumber | Kind::Sms => true,
+        Kind::TopUp | Kind::Refund | Kind::Dispute | Kind::DisputeReversal | Kind::Adjustment => false,
+    };
+    entries.filter(|entry| is_spend(entry.kind)).fold(0, |sum: i64, entry| match entry.direction {
+        ledger::Direction::Debit => sum.saturating_add(entry.amount.pence()),
+        ledger::Direction::Credit => sum.saturating_sub(entry.amount.pence()),
+    })
+}
+
+fn hours(window: &str) -> Result<i64, Problem> {
+    WINDOWS.into_iter().find_map(|(name, hours)| (name == window).then_some(hours)).ok_or_else(|| {
+        let known = WINDOWS.map(|(name, _)| name).join(", ");
+        Problem::new(Code::InvalidValue).saying(format!("timeWindow is one of {known}."))
+    })
+}

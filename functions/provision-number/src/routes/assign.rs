@@ -1,0 +1,65 @@
+//! `POST /api/integrations/vapi/assign-number`.
+
+use http::StatusCode;
+use lambda_http::{Body, Response};
+use serde_json::json;
+use shared::{
+    domain::{
+        agent::{Agent, Sync},
+        ids::VapiPhoneId,
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer},
+        request::json_object,
+    },
+    store::{
+        StoreError,
+        numbers::Status,
+        purchases::PurchaseError,
+        queue::{AFTER_THE_WRITE_SECS, Push},
+    },
+};
+
+use super::{direction, invalid};
+use crate::Deps;
+
+/// How often it is decided again when the agent or the number changes meanwhile.
+const TRIES: usize = 4;
+
+/// Gives one of the clinic's own numbers to its agent of that direction.
+///
+/// # Errors
+/// When the caller may not change, the dropdown does not list the number for this org, or it is for the other direction.
+pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+    caller.may_change()?;
+    let body = json_object(body)?;
+    let role = direction(&body["role"], "role")?;
+    let id = VapiPhoneId::parse(body["vapiPhoneId"].as_str().unwrap_or_default()).map_err(|_| {
+        invalid("vapiPhoneId is the id of one of the clinic's numbers, as the list of numbers shows it.")
+    })?;
+    let provisioning = &deps.provisioning;
+    for _ in 0..TRIES {
+        let numbers = provisioning.numbers.of_org(caller.org).await?;
+        let listed = |number: &&shared::store::numbers::OrgNumber| {
+            number.vapi_phone_id == id && number.status == Status::Active
+        };
+        let number = numbers.iter().find(listed).ok_or_else(|| Problem::new(Code::NotFound))?;
+        if number.direction != role {
+            let kind = number.direction.as_str();
+            return Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")));
+        }
+        let agent = provisioning.agents.ensure(caller.org, role, deps.world.clock.now()).await?;
+        let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, ..agent };
+        provisioning.queue.send(&Push { org_id: caller.org, role }, AFTER_THE_WRITE_SECS).await?;
+        match provisioning.numbers.save_agents(&[linked], &[number]).await {
+            Ok(()) => {
+                let answer = json!({"success": true, "role": role.as_str(), "vapiPhoneId": id});
+                return Ok(json_answer(StatusCode::OK, &answer));
+            }
+            Err(PurchaseError::Moved) => {}
+            Err(PurchaseError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Contended { what: "the agent" }.into())
+}

@@ -1,0 +1,136 @@
+//! `POST /api/managed-telephony/provision`.
+
+use http::{HeaderMap, StatusCode};
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        number::{Address, NUMBER_COST},
+        purchase::{Failure, Purchase, Wanted},
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer, short_of},
+        request::{fingerprint, idempotency_key, json_object},
+    },
+    provisioning::{Asked, Provisioned},
+};
+
+use super::{direction, invalid, phone_number, search::area_code, word};
+use crate::Deps;
+
+/// Buys a number, or says how far its purchase has come.
+///
+/// # Errors
+/// When the caller may not buy, something in the body is not usable, the country demands an address, the wallet is short, the
+/// direction is taken, or the purchase came to nothing: whatever was charged is back then.
+pub async fn provision(
+    deps: &Deps,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &Body,
+) -> Result<Response<Body>, Problem> {
+    caller.may_change()?;
+    let key = idempotency_key(headers)?;
+    let body = json_object(body)?;
+    let wanted = wanted(&body)?;
+    let direction = direction(&body["direction"], "direction")?;
+    if wanted.country.needs_address() && wanted.address.is_none() {
+        return Err(Problem::new(Code::AddressRequired));
+    }
+    let written = json!({ "wanted": wanted }).to_string();
+    let asked = Asked {
+        org_id: caller.org,
+        direction,
+        body_hash: fingerprint(&[direction.as_str(), &written]),
+        wanted,
+        key,
+    };
+    tracing::info!(org_id = %caller.org, user = %caller.user, direction = direction.as_str(), "a number is asked for");
+    answer(deps.provisioning.provision(&asked).await?)
+}
+
+fn wanted(body: &Value) -> Result<Wanted, Problem> {
+    let country = word(&body["country"], "country is one of US, GB, CA, AU.")?;
+    let number_type = match &body["numberType"] {
+        Value::Null => shared::domain::number::NumberType::Local,
+        given => word(given, "numberType is local or toll_free.")?,
+    };
+    let area_code = match &body["areaCode"] {
+        Value::Null => None,
+        given => Some(area_code(given.as_str().unwrap_or_default())?),
+    };
+    let address = match &body["address"] {
+        Value::Null => None,
+        given => Some(address(given)?),
+    };
+    let phone_number_wanted = phone_number(&body["phoneNumber"], "phoneNumber")?;
+    if phone_number_wanted.as_ref().is_some_and(|number| !number.as_str().starts_with(calling_code(country)))
+    {
+        return Err(invalid("phoneNumber is not a number of that country."));
+    }
+    Ok(Wanted {
+        country,
+        number_type,
+        area_code,
+        phone_number: phone_number_wanted,
+        address,
+        fallback_number: phone_number(&body["fallbackNumber"], "fallbackNumber")?,
+    })
+}
+
+const fn calling_code(country: shared::domain::number::Country) -> &'static str {
+    country.calling_code()
+}
+
+fn address(given: &Value) -> Result<Address, Problem> {
+    let sentence = "address has customerName, street, city, region and postalCode, each as text.";
+    let address: Address = word(given, sentence)?;
+    match address.flaw() {
+        Some(field) => Err(invalid(format!("{field} is text of 1 to 100 characters."))),
+        None => Ok(address),
+    }
+}
+
+/// What a purchase that has come so far is answered with; the same for a number that was brought.
+pub(super) fn answer(provisioned: Provisioned) -> Result<Response<Body>, Problem> {
+    match provisioned {
+        Provisioned::Active(purchase) => Ok(json_answer(StatusCode::CREATED, &active(&purchase))),
+        Provisioned::Underway(purchase) => {
+            let body = json!({"success": false, "status": purchase.state.as_str(), "purchaseId": purchase.purchase_id,
+                "direction": purchase.direction.as_str(),
+                "detail": "The number is being set up. Send the same request again in a few seconds."});
+            Ok(json_answer(StatusCode::ACCEPTED, &body))
+        }
+        Provisioned::Ended(purchase) => Err(failed(&purchase)),
+        Provisioned::Taken(Some(number)) => {
+            Err(Problem::new(Code::NumberExists).with("existingNumber", number.as_str()))
+        }
+        Provisioned::Taken(None) => Err(Problem::new(Code::PurchaseUnderway)),
+        Provisioned::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
+        Provisioned::Short { required, wallet } => Err(short_of(required, &wallet)),
+        Provisioned::Frozen => Err(Problem::new(Code::WalletFrozen)),
+    }
+}
+
+fn active(purchase: &Purchase) -> Value {
+    let cost = if purchase.wanted().is_some() { NUMBER_COST.pence() } else { 0 };
+    json!({"success": true, "phoneNumber": purchase.phone_number, "vapiPhoneId": purchase.vapi_phone_id,
+        "direction": purchase.direction.as_str(), "costPence": cost, "purchaseId": purchase.purchase_id})
+}
+
+fn failed(purchase: &Purchase) -> Problem {
+    match &purchase.failed {
+        Some(Failure::NumberTaken) => Problem::new(Code::NumberTaken),
+        Some(Failure::NoNumber) => Problem::new(Code::NoNumberAvailable),
+        Some(Failure::CarrierRefused { sentence }) => Problem::new(Code::PurchaseFailed)
+            .saying(format!("{sentence} Whatever was charged is back in the wallet.")),
+        Some(Failure::VendorTrouble) => Problem::new(Code::PurchaseFailed).saying(
+            "The number could not be set up because a provider did not answer. Whatever was charged is back in the \
+             wallet. Try again in a few minutes.",
+        ),
+        Some(Failure::VoiceRefused | Failure::InsufficientFunds | Failure::WalletFrozen) | None => {
+            Problem::new(Code::PurchaseFailed)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a request to a vendor is called.
+
+use bytes::Bytes;
+use http::{Method, Request};
+
+/// The vendors, and the operations of each.
+pub const OPERATIONS: [(&str, &[&str]); 3] = [
+    (
+        "twilio",
+        &[
+            "find_subaccount",
+            "create_subaccount",
+            "dialling_permissions",
+            "check_account",
+            "search",
+            "find_number",
+            "find_address",
+            "create_address",
+            "buy",
+            "release",
+            "end_call",
+        ],
+    ),
+    (
+        "vapi",
+        &[
+            "get_call",
+            "list_calls",
+            "dial",
+            "command",
+            "import_number",
+            "list_numbers",
+            "get_number",
+            "delete_number",
+            "create_credential",
+            "list_credentials",
+            "create_assistant",
+            "get_assistant",
+            "update_assistant",
+            "list_assistants",
+            "create_tool",
+            "list_tools",
+            "update_tool",
+        ],
+    ),
+    ("stripe", &["rest"]),
+];
+
+/// The name of what `request` asks of `vendor`: one of [`OPERATIONS`], or `other`.
+pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
+    let segments: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    match vendor {
+        "twilio" => twilio(request.method(), &segments),
+        "vapi" => vapi(request.method(), &segments),
+        "stripe" => "rest",
+        _ => "other",
+    }
+}
+
+fn twilio(method: &Method, segments: &[&str]) -> &'static str {
+    let below = match segments {
+        ["v1", "Settings"] => segments,
+        ["2010-04-01", "Accounts", _, below @ ..] if !below.is_empty() => below,
+        ["2010-04-01", below @ ..] => below,
+        _ => return "other",
+    };
+    match (method, below) {
+        (&Method::POST, ["v1", "Settings"]) => "dialling_permissions",
+        (&Method::GET, ["Accounts.json"]) => "find_subaccount",
+        (&Method::POST, ["Accounts.json"]) => "create_subaccount",
+        (&Method::GET, ["Accounts", _]) => "check_account",
+        (&Method::GET, ["AvailablePhoneNumbers", _, _]) => "search",
+        (&Method::GET, ["IncomingPhoneNumbers.json"]) => "find_number",
+        (&Method::POST, ["IncomingPhoneNumbers.json"]) => "buy",
+        (&Method::DELETE, ["IncomingPhoneNumbers", _]) => "release",
+        (&Method::GET, ["Addresses.json"]) => "find_address",
+        (&Method::POST, ["Addresses.json"]) => "create_address",
+        (&Method::POST, ["Calls", _]) => "end_call",
+        _ => "other",
+    }
+}
+
+fn vapi(method: &Method, segments: &[&str]) -> &'static str {
+    match (method, segments) {
+        (_, ["_sandbox", "vapi", "control", _]) => "command",
+        (&Method::GET, ["call"]) => "list_calls",
+        (&Method::POST, ["call"]) => "dial",
+        (&Method::GET, ["call", _]) => "get_call",
+        (&Method::GET, ["phone-number"]) => "list_numbers",
+        (&Method::POST, ["phone-number"]) => "import_number",
+        (&Method::GET, ["phone-number", _]) => "get_number",
+        (&Method::DELETE, ["phone-number", _]) => "delete_number",
+        (&Method::GET, ["credential"]) => "list_credentials",
+        (&Method::POST, ["credential"]) => "create_credential",
+        (&Method::GET, ["assistant"]) => "list_assistants",
+        (&Method::POST, ["assistant"]) => "create_assistant",
+        (&Method::GET, ["assistant", _]) => "get_assistant",
+        (&Method::PATCH, ["assistant", _]) => "update_assistant",
+        (&Method::GET, ["tool"]) => "list_tools",
+        (&Method::POST, ["tool"]) => "create_tool",
+        (&Method::PATCH, ["tool", _]) => "update_tool",
+        _ => "other",
+    }
+}

@@ -1,0 +1,553 @@
+//! Twilio: accounts below ours, numbers for sale, numbers owned, the carrier's end of a call, its webhook's
+//! signature.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::{
+    digest::{Context, SHA256},
+    hmac,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    http::{Http, HttpError, is_transient_status},
+    signature::{Unverified, usable},
+};
+use crate::domain::{
+    ids::{AccountSid, NumberSid},
+    number::{Address, Available, Country, NumberType, Search},
+    phone_number::PhoneNumber,
+};
+
+/// The header of a webhook's signature.
+pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
+/// The most entries a list answers at a time. No list that we ask for, always by name, comes near it.
+const PAGE: &str = "1000";
+/// Twilio's code for too many requests.
+const TOO_MANY_REQUESTS: u32 = 20_429;
+
+/// The auth tokens that prove a webhook comes from Twilio: the current one, and during rotation the one
+/// before.
+#[derive(Clone, Debug)]
+pub struct TwilioWebhook {
+    /// Any of them will do.
+    pub tokens: Vec<SecretString>,
+}
+
+impl TwilioWebhook {
+    /// Checks that a webhook to our public `url` with these form parameters was signed by a holder of a
+    /// token: the signature is the Base64 of the HMAC-SHA1 over the URL and each parameter's name and value,
+    /// sorted, each pair once (twilio.com/docs/usage/security). Twilio signs the URL with or without its
+    /// scheme's port, so both are tried, as its own libraries do.
+    ///
+    /// The signature has no time: whoever verifies must stop a replay by what the message names.
+    ///
+    /// # Errors
+    /// See [`Unverified`].
+    pub fn verify(
+        &self,
+        signature: &str,
+        url: &str,
+        parameters: &[(String, String)],
+    ) -> Result<(), Unverified> {
+        let tokens = usable(&self.tokens)?;
+        if signature.is_empty() {
+            return Err(Unverified::Unsigned);
+        }
+        let tag = STANDARD.decode(signature).map_err(|_| Unverified::Malformed)?;
+        let sorted: BTreeSet<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let parameters: String = sorted.into_iter().flat_map(|(name, value)| [name, value]).collect();
+        let texts: Vec<String> =
+            spellings(url).into_iter().map(|spelling| format!("{spelling}{parameters}")).collect();
+        let matches = |token: &&SecretString| {
+            let token = token.expose_secret().as_bytes();
+            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token);
+            texts.iter().any(|text| hmac::verify(&key, text.as_bytes(), &tag).is_ok())
+        };
+        if tokens.iter().any(matches) { Ok(()) } else { Err(Unverified::Mismatch) }
+    }
+}
+
+/// A URL as it is, and with its scheme's own port added or taken away.
+fn spellings(url: &str) -> Vec<String> {
+    let mut spellings = vec![url.to_owned()];
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let port = if scheme == "https" { ":443" } else { ":80" };
+        let (host, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if let Some(bare) = host.strip_suffix(port) {
+            spellings.push(format!("{scheme}://{bare}{tail}"));
+        } else if !host.contains(':') {
+            spellings.push(format!("{scheme}://{host}{port}{tail}"));
+        }
+    }
+    spellings
+}
+
+/// An account and what opens it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Which one.
+    pub sid: AccountSid,
+    /// Its auth token.
+    pub token: SecretString,
+}
+
+/// A number that an account owns: Twilio bills for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// Twilio's handle of it.
+    pub sid: NumberSid,
+    /// The number.
+    pub phone_number: PhoneNumber,
+    /// What its buyer called it; empty when it has no name.
+    pub friendly_name: String,
+}
+
+/// Twilio's REST API, with our own account, under which every org's subaccount lives.
+#[derive(Clone, Debug)]
+pub struct Twilio {
+    http: Http,
+    base_url: String,
+    voice_base_url: String,
+    parent: Account,
+}
+
+/// Why Twilio did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum TwilioError {
+    /// It has no such thing.
+    #[error("Twilio does not know it")]
+    NotFound,
+    /// The account is suspended or closed.
+    #[error("the Twilio account is not active")]
+    Inactive,
+    /// It said no.
+    #[error("Twilio refused with status {status}, code {}", .code.unwrap_or_default())]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// Its own code (twilio.com/docs/api/errors), if it gave one.
+        code: Option<u32>,
+    },
+    /// It had trouble of its own, or too many requests.
+    #[error("Twilio answered with status {status}")]
+    Trouble {
+        /// Its status.
+        status: StatusCode,
+    },
+    /// Nothing came. It may have acted.
+    #[error("Twilio did not answer")]
+    Unreachable(#[source] HttpError),
+    /// It answered something else than its API describes. It may have acted.
+    #[error("Twilio's answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+impl TwilioError {
+    /// Whether it is certain that nothing was done, and that asking again changes nothing.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Inactive | Self::Refused { .. } => true,
+            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// What to tell the clinic: a whole sentence, without anything of ours or of Twilio's inside.
+    pub const fn sentence(&self) -> &'static str {
+        match self {
+            Self::NotFound => NOT_FOUND,
+            Self::Inactive => "The Twilio account is suspended or closed.",
+            Self::Refused { status, code } => match (*code, status.as_u16()) {
+                (Some(20_003), _) | (None, 401) => "Twilio did not accept the account SID and auth token.",
+                (Some(20_404), _) => NOT_FOUND,
+                (Some(21_404), _) => "A Twilio trial account cannot buy another number.",
+                (Some(21_408), _) => "The Twilio account has no permission for this region.",
+                (Some(21_421), _) => "Twilio says that this number is not valid.",
+                (Some(21_422), _) => "The number is no longer available; please choose another.",
+                (Some(21_631 | 21_649 | 21_651), _) => {
+                    "This number needs an approved address or documents for its country."
+                }
+                _ => "Twilio refused the request.",
+            },
+            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => {
+                "Twilio cannot be reached at the moment; please try again later."
+            }
+        }
+    }
+}
+
+const NOT_FOUND: &str = "Twilio does not know this account or number.";
+
+#[derive(Deserialize)]
+struct AccountEntry {
+    sid: AccountSid,
+    auth_token: String,
+    #[serde(default)]
+    friendly_name: Option<String>,
+    #[serde(default)]
+    date_created: Option<String>,
+}
+
+impl AccountEntry {
+    fn into_account(self) -> Account {
+        Account { sid: self.sid, token: SecretString::from(self.auth_token) }
+    }
+}
+
+#[derive(Deserialize)]
+struct NumberEntry {
+    sid: NumberSid,
+    phone_number: PhoneNumber,
+    #[serde(default)]
+    friendly_name: Option<String>,
+    #[serde(default)]
+    date_created: Option<String>,
+}
+
+impl NumberEntry {
+    fn into_owned(self) -> Owned {
+        Owned {
+            sid: self.sid,
+            phone_number: self.phone_number,
+            friendly_name: self.friendly_name.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    incoming_phone_numbers: Vec<NumberEntry>,
+}
+
+/// Sorts the oldest first, then by handle; what does not say when it was made comes last.
+fn age(date_created: Option<&str>, sid: &str) -> (bool, Option<Timestamp>, String) {
+    let created_at = date_created.and_then(|text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok());
+    (created_at.is_none(), created_at, sid.to_owned())
+}
+
+/// A short name that two addresses share only when they are the same.
+fn address_name(country: Country, address: &Address) -> String {
+    let mut context = Context::new(&SHA256);
+    let fields: [&str; 6] = [
+        country.code(),
+        &address.customer_name,
+        &address.street,
+        &address.city,
+        &address.region,
+        &address.postal_code,
+    ];
+    for field in fields {
+        context.update(field.len().to_string().as_bytes());
+        context.update(b":");
+        context.update(field.as_bytes());
+    }
+    hex::encode(context.finish()).chars().take(32).collect()
+}
+
+impl Twilio {
+    /// A client of the APIs at `base_url` (`https://api.twilio.com`) and `voice_base_url`
+    /// (`https://voice.twilio.com`).
+    pub fn new(
+        http: Http,
+        base_url: impl Into<String>,
+        voice_base_url: impl Into<String>,
+        parent: Account,
+    ) -> Self {
+        Self { http, base_url: base_url.into(), voice_base_url: voice_base_url.into(), parent }
+    }
+
+    /// The active subaccount of exactly this name; the oldest, when there are several, so that all who look
+    /// find the same one.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn subaccount_named(&self, name: &str) -> Result<Option<Account>, TwilioError> {
+        #[derive(Deserialize)]
+        struct Accounts {
+            accounts: Vec<AccountEntry>,
+        }
+        let query = form(&[("FriendlyName", name), ("Status", "active"), ("PageSize", PAGE)]);
+        let url = format!("{}/2010-04-01/Accounts.json?{query}", self.base_url);
+        let found: Accounts = self.get(&self.parent, &url).await?;
+        let is_it = |entry: &AccountEntry| {
+            entry.sid != self.parent.sid && entry.friendly_name.as_deref() == Some(name)
+        };
+        let oldest = found
+            .accounts
+            .into_iter()
+            .filter(is_it)
+            .min_by_key(|entry| age(entry.date_created.as_deref(), entry.sid.as_str()));
+        Ok(oldest.map(AccountEntry::into_account))
+    }
+
+    /// Makes a subaccount. Twilio makes another for each request: look for it first.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn create_subaccount(&self, name: &str) -> Result<Account, TwilioError> {
+        let url = format!("{}/2010-04-01/Accounts.json", self.base_url);
+        let answer = self.post(&self.parent, &url, &[("FriendlyName", name)]).await?;
+        Ok(read::<AccountEntry>(&answer)?.into_account())
+    }
+
+    /// Has a subaccount call where we may call. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn inherit_dialling_permissions(&self, account: &Account) -> Result<(), TwilioError> {
+        let url = format!("{}/v1/Settings", self.voice_base_url);
+        self.post(account, &url, &[("DialingPermissionsInheritance", "true")]).await.map(|_| ())
+    }
+
+    /// Checks that the token opens the account and that the account is active.
+    ///
+    /// # Errors
+    /// [`TwilioError::Inactive`] when it is suspended or closed; see [`TwilioError`].
+    pub async fn check(&self, account: &Account) -> Result<(), TwilioError> {
+        #[derive(Deserialize)]
+        struct Standing {
+            status: String,
+        }
+        let url = format!("{}/2010-04-01/Accounts/{}.json", self.base_url, account.sid);
+        let standing: Standing = self.get(account, &url).await?;
+        if standing.status == "active" { Ok(()) } else { Err(TwilioError::Inactive) }
+    }
+
+    /// Numbers for sale that take calls. One that is not written in E.164 is left out.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn search(&self, search: &Search) -> Result<Vec<Available>, TwilioError> {
+        #[derive(Deserialize)]
+        struct Offers {
+            available_phone_numbers: Vec<Offer>,
+        }
+        #[derive(Deserialize)]
+        struct Offer {
+            phone_number: String,
+            #[serde(default)]
+            locality: Option<String>,
+            #[serde(default)]
+            region: Option<String>,
+        }
+        let kind = match search.number_type {
+            NumberType::Local => "Local",
+            NumberType::TollFree => "TollFree",
+        };
+        let limit = search.limit.to_string();
+        let mut pairs = vec![("VoiceEnabled", "true"), ("PageSize", limit.as_str())];
+        // Twilio takes `AreaCode` of +1 only; elsewhere the number's beginning says the same.
+        let is_plus_one = search.country.calling_code() == "+1";
+        let beginning =
+            search.area_code.as_ref().map(|area| format!("{}{area}*", search.country.calling_code()));
+        match (&search.area_code, &beginning) {
+            (Some(area_code), _) if is_plus_one => pairs.push(("AreaCode", area_code)),
+            (Some(_), Some(beginning)) => pairs.push(("Contains", beginning)),
+            _ => {}
+        }
+        let place = format!("AvailablePhoneNumbers/{}/{kind}.json", search.country.code());
+        let url = format!("{}?{}", self.of(&self.parent, &place), form(&pairs));
+        let offers: Offers = self.get(&self.parent, &url).await?;
+        let available = |offer: Offer| {
+            Some(Available {
+                phone_number: PhoneNumber::parse(offer.phone_number).ok()?,
+                locality: offer.locality,
+                region: offer.region,
+            })
+        };
+        Ok(offers.available_phone_numbers.into_iter().filter_map(available).collect())
+    }
+
+    /// The number, if the account owns exactly this one.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn owned(&self, account: &Account, number: &PhoneNumber) -> Result<Option<Owned>, TwilioError> {
+        let found = self.numbers(account, ("PhoneNumber", number.as_str())).await?;
+        Ok(found.into_iter().find(|entry| entry.phone_number == *number).map(NumberEntry::into_owned))
+    }
+
+    /// The number that the account owns under exactly this name; the oldest, when there are several.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn bought_as(
+        &self,
+        account: &Account,
+        friendly_name: &str,
+    ) -> Result<Option<Owned>, TwilioError> {
+        let found = self.numbers(account, ("FriendlyName", friendly_name)).await?;
+        let oldest = found
+            .into_iter()
+            .filter(|entry| entry.friendly_name.as_deref() == Some(friendly_name))
+            .min_by_key(|entry| age(entry.date_created.as_deref(), entry.sid.as_str()));
+        Ok(oldest.map(NumberEntry::into_owned))
+    }
+
+    /// Twilio's handle (`AD…`) of an address: the one that is there already, or a new one.
+    ///
+    /// The name is made from what the address says, so a repeat finds what was made before.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn ensure_address(
+        &self,
+        account: &Account,
+        country: Country,
+        address: &Address,
+    ) -> Result<String, TwilioError> {
+        #[derive(Deserialize)]
+        struct Addresses {
+            addresses: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            sid: String,
+            #[serde(default)]
+            friendly_name: Option<String>,
+        }
+        let name = address_name(country, address);
+        let addresses = self.of(account, "Addresses.json");
+        let url = format!("{addresses}?{}", form(&[("FriendlyName", name.as_str()), ("PageSize", PAGE)]));
+        let found: Addresses = self.get(account, &url).await?;
+        let is_it = |entry: &Entry| entry.friendly_name.as_ref() == Some(&name);
+        if let Some(entry) = found.addresses.into_iter().find(is_it) {
+            return Ok(entry.sid);
+        }
+        let fields = [
+            ("FriendlyName", name.as_str()),
+            ("CustomerName", &address.customer_name),
+            ("Street", &address.street),
+            ("City", &address.city),
+            ("Region", &address.region),
+            ("PostalCode", &address.postal_code),
+            ("IsoCountry", country.code()),
+        ];
+        let answer = self.post(account, &addresses, &fields).await?;
+        Ok(read::<Entry>(&answer)?.sid)
+    }
+
+    /// Buys a number. Twilio has no idempotency key: after anything but a clear answer, look with
+    /// [`Self::bought_as`] before buying again.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn buy(
+        &self,
+        account: &Account,
+        number: &PhoneNumber,
+        friendly_name: &str,
+        address_sid: Option<&str>,
+    ) -> Result<Owned, TwilioError> {
+        let mut fields = vec![("PhoneNumber", number.as_str()), ("FriendlyName", friendly_name)];
+        fields.extend(address_sid.map(|sid| ("AddressSid", sid)));
+        let answer = self.post(account, &self.of(account, "IncomingPhoneNumbers.json"), &fields).await?;
+        Ok(read::<NumberEntry>(&answer)?.into_owned())
+    }
+
+    /// Gives a number back, for good. One that is gone already is released.
+    ///
+    /// # Errors
+    /// See [`TwilioError`].
+    pub async fn release(&self, account: &Account, sid: &NumberSid) -> Result<(), TwilioError> {
+        let url = self.of(account, &format!("IncomingPhoneNumbers/{sid}.json"));
+        match self.send(request(account, Method::DELETE, &url).body(Bytes::new())).await {
+            Ok(_) | Err(TwilioError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hangs up a call at the carrier.
+    ///
+    /// # Errors
+    /// [`TwilioError::NotFound`] when the account has no such call, or `call_sid` cannot be a call's name;
+    /// see [`TwilioError`].
+    pub async fn end_call(&self, account: &Account, call_sid: &str) -> Result<(), TwilioError> {
+        // It came in a message: it must not lead to another path.
+        if call_sid.is_empty() || !call_sid.bytes().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(TwilioError::NotFound);
+        }
+        let url = self.of(account, &format!("Calls/{call_sid}.json"));
+        self.post(account, &url, &[("Status", "completed")]).await.map(|_| ())
+    }
+
+    async fn numbers(
+        &self,
+        account: &Account,
+        filter: (&str, &str),
+    ) -> Result<Vec<NumberEntry>, TwilioError> {
+        let query = form(&[filter, ("PageSize", PAGE)]);
+        let url = format!("{}?{query}", self.of(account, "IncomingPhoneNumbers.json"));
+        Ok(self.get::<Numbers>(account, &url).await?.incoming_phone_numbers)
+    }
+
+    /// The URL of something that belongs to an account.
+    fn of(&self, account: &Account, place: &str) -> String {
+        format!("{}/2010-04-01/Accounts/{}/{place}", self.base_url, account.sid)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, account: &Account, url: &str) -> Result<T, TwilioError> {
+        let answer = self.send(request(account, Method::GET, url).body(Bytes::new())).await?;
+        read(&answer)
+    }
+
+    async fn post(
+        &self,
+        account: &Account,
+        url: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Response<Bytes>, TwilioError> {
+        let request = request(account, Method::POST, url)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::from(form(fields)));
+        self.send(request).await
+    }
+
+    async fn send(&self, request: http::Result<Request<Bytes>>) -> Result<Response<Bytes>, TwilioError> {
+        let request =
+            request.map_err(|error| TwilioError::Unreachable(HttpError::Connection(Box::new(error))))?;
+        let answer = self.http.send(request).await.map_err(TwilioError::Unreachable)?;
+        if answer.status().is_success() { Ok(answer) } else { Err(refusal(answer.status(), answer.body())) }
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> TwilioError {
+    #[derive(Deserialize)]
+    struct Reason {
+        #[serde(default)]
+        code: Option<u32>,
+    }
+    let code = serde_json::from_slice::<Reason>(body).ok().and_then(|reason| reason.code);
+    match status {
+        StatusCode::NOT_FOUND => TwilioError::NotFound,
+        status if is_transient_status(status) || code == Some(TOO_MANY_REQUESTS) => {
+            TwilioError::Trouble { status }
+        }
+        status => TwilioError::Refused { status, code },
+    }
+}
+
+fn request(account: &Account, method: Method, url: &str) -> http::request::Builder {
+    let pair = format!("{}:{}", account.sid, account.token.expose_secret());
+    Request::builder()
+        .method(method)
+        .uri(url)
+        .header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, TwilioError> {
+    serde_json::from_slice(answer.body()).map_err(TwilioError::Unreadable)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Calls that we start.
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Vapi, VapiCall, VapiError};
+use crate::domain::{
+    clock::{plus_secs, rfc3339_millis},
+    ids::{CallId, VapiAssistantId, VapiPhoneId},
+    phone_number::PhoneNumber,
+};
+
+/// The key, in a call's metadata, of our id of the call.
+pub(super) const CALL_ID: &str = "call_id";
+/// The key, in the metadata of whatever we make, of the environment that made it.
+pub(super) const ENVIRONMENT: &str = "voxanne_environment";
+/// How far Vapi's clock may be behind ours.
+const SKEW_SECS: i64 = 60;
+
+/// A call to start.
+#[derive(Clone, Debug)]
+pub struct Dial<'a> {
+    /// Our id of it, by which it is found again.
+    pub call_id: &'a CallId,
+    /// The environment that dials.
+    pub environment: &'a str,
+    /// The number that calls.
+    pub from: &'a VapiPhoneId,
+    /// Who speaks.
+    pub assistant: &'a VapiAssistantId,
+    /// Who is called.
+    pub to: &'a PhoneNumber,
+    /// The longest that it lasts: what the hold pays for.
+    pub max_duration_secs: u32,
+    /// What Vapi does by itself at certain times of the call, as it describes hooks; `null` for nothing.
+    pub hooks: Value,
+}
+
+impl Dial<'_> {
+    fn body(&self) -> Value {
+        let start: String = self.call_id.as_str().chars().take(8).collect();
+        let mut body = json!({
+            "name": format!("voxanne {start}"),
+            "assistantId": self.assistant.as_str(),
+            "phoneNumberId": self.from.as_str(),
+            "customer": {"number": self.to.as_str()},
+            "metadata": {ENVIRONMENT: self.environment, CALL_ID: self.call_id.as_str()},
+            "assistantOverrides": {"maxDurationSeconds": self.max_duration_secs},
+        });
+        // The API's description has metadata in the overrides only; calls are also seen with their own.
+        body["assistantOverrides"]["metadata"] = body["metadata"].clone();
+        if !self.hooks.is_null() {
+            body["assistantOverrides"]["hooks"] = self.hooks.clone();
+        }
+        body
+    }
+}
+
+impl Vapi {
+    /// Starts a call. Vapi has no idempotency key: after anything but a clear answer, look with
+    /// [`Self::dialled`]; the phone may be ringing.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn dial(&self, dial: &Dial<'_>) -> Result<VapiCall, VapiError> {
+        self.send_json(Method::POST, "/call", &dial.body()).await
+    }
+
+    /// The call that was started under our id, `since` then or a little before; the oldest, when there are
+    /// several.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn dialled(
+        &self,
+        call_id: &CallId,
+        environment: &str,
+        since: Timestamp,
+    ) -> Result<Option<VapiCall>, VapiError> {
+        let since = rfc3339_millis(plus_secs(since, SKEW_SECS.saturating_neg()));
+        let is_it = |entry: &Value| {
+            [&entry["metadata"], &entry["assistantOverrides"]["metadata"]]
+                .into_iter()
+                .any(|metadata| metadata[CALL_ID] == call_id.as_str() && metadata[ENVIRONMENT] == environment)
+        };
+        let found = self.listed("/call", &[("createdAtGe", since.as_str())], is_it).await?.into_iter().next();
+        found.map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_dialled_with_the_marks_that_it_is_found_by() {
+        let (call_id, from, assistant, to) = (
+            CallId::parse("0ce83208-5124-4e47-8d91-d5eddd2d78bb").unwrap(),
+            VapiPhoneId::parse("p").unwrap(),
+            VapiAssistantId::parse("a").unwrap(),
+            PhoneNumber::parse("+442071838750").unwrap(),
+        );
+        let dial = Dial {
+            call_id: &call_id,
+            environment: "dev",
+            from: &from,
+            assistant: &assistant,
+            to: &to,
+            max_duration_secs: 300,
+            hooks: Value::Null,
+        };
+        let mut expected = json!({
+            "name": "voxanne 0ce83208",
+            "assistantId": "a",
+            "phoneNumberId": "p",
+            "customer": {"number": "+442071838750"},
+            "metadata": {"voxanne_environment": "dev", "call_id": call_id.as_str()},
+            "assistantOverrides": {"maxDurationSeconds": 300,
+                "metadata": {"voxanne_environment": "dev", "call_id": call_id.as_str()}},
+        });
+        assert_eq!(dial.body(), expected);
+        let hooks = json!([{"on": "call.timeElapsed"}]);
+        expected["assistantOverrides"]["hooks"] = hooks.clone();
+        assert_eq!(Dial { hooks, ..dial }.body(), expected);
+    }
+}

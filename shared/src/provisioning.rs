@@ -1,0 +1,520 @@
+//! Numbers: bought, brought, found, given up. Whatever fails or dies in between, a number is active and was charged once, or
+//! it is nowhere and its price came back.
+
+mod activate;
+mod buy;
+mod release;
+mod rotate;
+mod undo;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+pub use activate::{Brought, Connected};
+pub use release::Release;
+pub use rotate::Rotated;
+
+use crate::{
+    config::{Base, Reader},
+    domain::{
+        amount::Amount,
+        call::Direction,
+        clock::Clock,
+        entropy::Entropy,
+        ids::{AccountSid, OrgId, PurchaseId, VapiPhoneId},
+        number::NUMBER_COST,
+        phone_number::PhoneNumber,
+        purchase::{Failure, Purchase, Source, State, Wanted},
+        wallet::Wallet,
+    },
+    keyring::{Keyring, KeyringError},
+    providers::{
+        twilio::{Account, Twilio, TwilioError},
+        vapi::{Vapi, VapiError},
+    },
+    store::{
+        StoreError,
+        agents::Agents,
+        made_once::{MadeOnce, Subaccount, VapiObject},
+        mappings::Mappings,
+        numbers::Numbers,
+        purchases::{PurchaseError, Purchases},
+        queue::SyncQueue,
+        wallets::Wallets,
+    },
+    voice::{Voice, VoiceError},
+    world::World,
+};
+
+/// How long one request may act on a purchase before another may go on with it.
+const LEASE: SignedDuration = SignedDuration::from_secs(25);
+/// How long one step may take at the most: none is begun that could outlast the lease.
+const LONGEST_STEP: SignedDuration = SignedDuration::from_secs(11);
+/// How often a request is decided again when another claims the same direction in the same moment.
+const TRIES: usize = 4;
+/// How long the same request is answered with the number it bought, when it comes without a key.
+const SAME_ANSWER: SignedDuration = SignedDuration::from_mins(10);
+/// How long after a request without an answer a vendor may still carry it out.
+const QUIET: SignedDuration = SignedDuration::from_secs(60);
+
+/// Everything that numbers need.
+#[derive(Debug)]
+pub struct Provisioning {
+    /// The sagas.
+    pub purchases: Purchases,
+    /// What orgs have.
+    pub numbers: Numbers,
+    /// Who answers.
+    pub agents: Agents,
+    /// Whose a number is.
+    pub mappings: Mappings,
+    /// The money.
+    pub wallets: Wallets,
+    /// The carrier.
+    pub twilio: Twilio,
+    /// What is shared at Vapi.
+    pub voice: Voice,
+    /// What opens secrets.
+    pub keyring: Keyring,
+    /// The agents' messages.
+    pub queue: SyncQueue,
+    subaccounts: MadeOnce<Subaccount>,
+    environment: String,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+/// A request for a number.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Whose it shall be.
+    pub org_id: OrgId,
+    /// What for.
+    pub direction: Direction,
+    /// Which.
+    pub wanted: Wanted,
+    /// The client's idempotency key, if it gave one.
+    pub key: Option<String>,
+    /// What makes two requests the same.
+    pub body_hash: String,
+}
+
+/// What became of a request for a number.
+#[derive(Clone, Debug)]
+pub enum Provisioned {
+    /// The org has it, by this request or by an earlier copy of it.
+    Active(Box<Purchase>),
+    /// Somebody is at it, or it waits for a vendor.
+    Underway(Box<Purchase>),
+    /// It came to nothing; nothing was charged, or all of it came back.
+    Ended(Box<Purchase>),
+    /// The org has a number of that direction.
+    Taken(Option<PhoneNumber>),
+    /// The client's key was used with another body.
+    KeyReused,
+    /// The wallet cannot pay for it.
+    Short {
+        /// What it costs.
+        required: Amount,
+        /// The wallet.
+        wallet: Box<Wallet>,
+    },
+    /// The wallet is frozen.
+    Frozen,
+}
+
+/// Why nothing can be said yet: to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret does not open.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The carrier did not do its part.
+    #[error(transparent)]
+    Twilio(#[from] TwilioError),
+    /// Others kept changing the same purchase.
+    #[error("the purchase was changed by others until the time was up")]
+    Contended,
+}
+
+impl From<PurchaseError> for ProvisionError {
+    fn from(error: PurchaseError) -> Self {
+        match error {
+            PurchaseError::Moved => Self::Contended,
+            PurchaseError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// What a step came to.
+enum Step {
+    /// The purchase has moved on.
+    On(Purchase),
+    /// Nothing more can be done now.
+    Wait,
+}
+
+/// Why a step was not done.
+enum Obstacle {
+    /// A vendor, or somebody at the same thing.
+    Failed(Failure),
+    /// Somebody else is at something this needs.
+    Busy,
+    /// Ours: to be tried again.
+    Ours(ProvisionError),
+}
+
+impl<E: Into<ProvisionError>> From<E> for Obstacle {
+    fn from(error: E) -> Self {
+        match error.into() {
+            ProvisionError::Twilio(error) if error.is_final() => {
+                Self::Failed(Failure::CarrierRefused { sentence: error.sentence().to_owned() })
+            }
+            ProvisionError::Twilio(_) => Self::Failed(Failure::VendorTrouble),
+            error => Self::Ours(error),
+        }
+    }
+}
+
+impl Obstacle {
+    fn of_vapi(error: &VapiError) -> Self {
+        tracing::warn!(error = %error, "Vapi did not do its part of a number");
+        Self::Failed(if error.is_final() { Failure::VoiceRefused } else { Failure::VendorTrouble })
+    }
+
+    fn of_voice(error: VoiceError) -> Self {
+        match error {
+            VoiceError::Vapi(error) => Self::of_vapi(&error),
+            VoiceError::Busy { .. } => Self::Busy,
+            VoiceError::NoSecret => Self::Failed(Failure::VoiceRefused),
+            VoiceError::Store(error) => Self::Ours(error.into()),
+        }
+    }
+}
+
+impl Provisioning {
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let db = world.database(&settings.base.table_prefix);
+        let vapi = Vapi::new(world.vendors.clone(), settings.vapi_base_url, settings.vapi_key);
+        let objects: MadeOnce<VapiObject> = MadeOnce::vapi_objects(db.clone());
+        Self {
+            purchases: Purchases::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
+            agents: Agents::new(db.clone()),
+            mappings: Mappings::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            twilio: settings.twilio.client(world),
+            voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
+            keyring: settings.keyring,
+            queue: SyncQueue::new(world.sqs.clone(), settings.sync_queue_url),
+            subaccounts: MadeOnce::subaccounts(db),
+            environment: settings.base.environment,
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+        }
+    }
+
+    /// Buys a number for an org, or goes on with the purchase that is underway, as far as it comes in one request. What it
+    /// leaves undone is done by the next, or by [`Provisioning::resume`].
+    ///
+    /// # Errors
+    /// When something of ours did not do its part. Nothing is lost: the purchase says how far it has come.
+    pub async fn provision(&self, asked: &Asked) -> Result<Provisioned, ProvisionError> {
+        for _ in 0..TRIES {
+            if let Some(provisioned) = self.try_to_provision(asked).await? {
+                return Ok(provisioned);
+            }
+        }
+        Err(ProvisionError::Contended)
+    }
+
+    /// None when another request claimed the direction in the same moment: it is to be decided again.
+    async fn try_to_provision(&self, asked: &Asked) -> Result<Option<Provisioned>, ProvisionError> {
+        if let Some(key) = &asked.key
+            && let Some(used) = self.purchases.key_use(asked.org_id, key).await?
+        {
+            if used.body_hash != asked.body_hash {
+                return Ok(Some(Provisioned::KeyReused));
+            }
+            let named = self.purchases.find(asked.org_id, &used.purchase_id).await?;
+            return self.go_on(named.ok_or(ProvisionError::Contended)?).await.map(Some);
+        }
+        let claim = self.purchases.claim_of(asked.org_id, asked.direction).await?;
+        match &claim {
+            Some(claim) if claim.is_open() && asked.key.is_none() => {
+                return self.go_on(claim.clone()).await.map(Some);
+            }
+            // Another key names another purchase, and the direction has one already.
+            Some(claim) if claim.is_open() => return Ok(Some(Provisioned::Taken(None))),
+            Some(claim) if claim.state == State::Active => {
+                return Ok(Some(if self.is_same(claim, asked) {
+                    Provisioned::Active(Box::new(claim.clone()))
+                } else {
+                    Provisioned::Taken(claim.phone_number.clone())
+                }));
+            }
+            Some(_) | None => {}
+        }
+        let wallet = self.wallets.ensure(asked.org_id).await?;
+        if wallet.frozen.is_some() {
+            return Ok(Some(Provisioned::Frozen));
+        }
+        if wallet.available.pence() < NUMBER_COST.pence() {
+            return Ok(Some(Provisioned::Short { required: NUMBER_COST, wallet: Box::new(wallet) }));
+        }
+        let source = Source::Managed(asked.wanted.clone());
+        let body_hash = asked.body_hash.clone();
+        let purchase = self.new_purchase((asked.org_id, asked.direction), source, body_hash, claim.as_ref());
+        match self.purchases.claim(&purchase, claim.as_ref(), asked.key.as_deref()).await {
+            Ok(()) => self.outcome(self.run(purchase).await?).await.map(Some),
+            Err(PurchaseError::Moved) => Ok(None),
+            Err(PurchaseError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// A request that comes again without a key, soon after it has succeeded.
+    fn is_same(&self, claim: &Purchase, asked: &Asked) -> bool {
+        let is_recent = claim.active_at.is_some_and(|at| self.clock.now().duration_since(at) < SAME_ANSWER);
+        asked.key.is_none() && claim.body_hash == asked.body_hash && is_recent
+    }
+
+    fn new_purchase(
+        &self,
+        (org_id, direction): (OrgId, Direction),
+        source: Source,
+        body_hash: String,
+        before: Option<&Purchase>,
+    ) -> Purchase {
+        let now = self.clock.now();
+        let id = self.entropy.uuid(now).to_string();
+        Purchase {
+            org_id,
+            direction,
+            purchase_id: PurchaseId::parse(id).unwrap_or_else(|_| unreachable!("a UUID is an id")),
+            source,
+            body_hash,
+            state: State::Claimed,
+            version: before.map_or(0, |before| before.version.saturating_add(1)),
+            lease_until: now + LEASE,
+            created_at: now,
+            active_at: None,
+            is_charged: false,
+            phone_number: None,
+            tried: Vec::new(),
+            account_sid: None,
+            number_sid: None,
+            vapi_phone_id: None,
+            quiet_until: None,
+            failed: None,
+        }
+    }
+
+    /// Goes on with what is open for one direction of an org, if anything is and nobody is at it.
+    ///
+    /// # Errors
+    /// As [`Provisioning::provision`].
+    pub async fn resume(&self, org: OrgId, direction: Direction) -> Result<(), ProvisionError> {
+        if let Some(claim) = self.purchases.claim_of(org, direction).await?.filter(Purchase::is_open) {
+            self.go_on(claim).await?;
+        }
+        Ok(())
+    }
+
+    async fn go_on(&self, claim: Purchase) -> Result<Provisioned, ProvisionError> {
+        let now = self.clock.now();
+        if !claim.is_open() || claim.lease_until > now {
+            return self.outcome(claim).await;
+        }
+        let leased = Purchase { lease_until: now + LEASE, ..claim.clone() };
+        match self.purchases.save(&claim, leased).await {
+            Ok(leased) => self.outcome(self.run(leased).await?).await,
+            Err(PurchaseError::Moved) => self.outcome(self.now(&claim).await?).await,
+            Err(PurchaseError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// The purchase as it is now.
+    async fn now(&self, purchase: &Purchase) -> Result<Purchase, ProvisionError> {
+        let found = self.purchases.find(purchase.org_id, &purchase.purchase_id).await?;
+        found.ok_or(ProvisionError::Contended)
+    }
+
+    async fn outcome(&self, purchase: Purchase) -> Result<Provisioned, ProvisionError> {
+        Ok(match (&purchase.state, &purchase.failed) {
+            (State::Refunded, Some(Failure::InsufficientFunds)) => {
+                let wallet = Box::new(self.wallets.ensure(purchase.org_id).await?);
+                Provisioned::Short { required: NUMBER_COST, wallet }
+            }
+            (State::Refunded, Some(Failure::WalletFrozen)) => Provisioned::Frozen,
+            (State::Refunded, _) => Provisioned::Ended(Box::new(purchase)),
+            // Its number was given up since; this request did buy it.
+            (State::Active | State::Released, _) => Provisioned::Active(Box::new(purchase)),
+            (State::Claimed | State::Charged | State::Bought | State::Imported | State::Compensating, _) => {
+                Provisioned::Underway(Box::new(purchase))
+            }
+        })
+    }
+
+    /// Does one step after another, while the lease lasts, until the purchase is over or must wait.
+    async fn run(&self, leased: Purchase) -> Result<Purchase, ProvisionError> {
+        let mut purchase = leased;
+        while purchase.is_open() && self.clock.now() + LONGEST_STEP <= purchase.lease_until {
+            let step = match self.step(&purchase).await {
+                Ok(step) => step,
+                Err(Obstacle::Failed(failure)) if purchase.state != State::Compensating => {
+                    tracing::warn!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id, ?failure,
+                        state = purchase.state.as_str(), "a purchase has failed and is being undone");
+                    let failed = purchase.clone().failed(failure);
+                    match self.purchases.save(&purchase, failed).await {
+                        Ok(failed) => Step::On(failed),
+                        Err(PurchaseError::Moved) => return self.now(&purchase).await,
+                        Err(PurchaseError::Store(error)) => return Err(error.into()),
+                    }
+                }
+                Err(Obstacle::Failed(_) | Obstacle::Busy) => Step::Wait,
+                Err(Obstacle::Ours(ProvisionError::Contended)) => return self.now(&purchase).await,
+                Err(Obstacle::Ours(error)) => return Err(error),
+            };
+            match step {
+                Step::On(next) => purchase = next,
+                Step::Wait => break,
+            }
+        }
+        if !purchase.is_open() {
+            return Ok(purchase);
+        }
+        let given_back = Purchase { lease_until: self.clock.now(), ..purchase.clone() };
+        match self.purchases.save(&purchase, given_back).await {
+            Ok(given_back) => Ok(given_back),
+            Err(PurchaseError::Moved) => self.now(&purchase).await,
+            Err(PurchaseError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Boxed, each: together they would be a future too large for a small stack.
+    async fn step(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+        match purchase.state {
+            State::Claimed => Box::pin(self.charge(purchase)).await,
+            State::Charged => Box::pin(self.buy(purchase)).await,
+            State::Bought => Box::pin(self.import(purchase)).await,
+            State::Imported => Box::pin(self.activate(purchase)).await,
+            State::Compensating => Box::pin(self.undo(purchase)).await,
+            State::Active | State::Refunded | State::Released => Ok(Step::Wait),
+        }
+    }
+
+    async fn save(&self, before: &Purchase, after: Purchase) -> Result<Step, Obstacle> {
+        Ok(Step::On(self.purchases.save(before, after).await?))
+    }
+
+    /// What marks a number at the carrier as this purchase's.
+    fn mark(&self, purchase: &Purchase) -> String {
+        format!("voxanne/{}/{}", self.environment, purchase.purchase_id)
+    }
+
+    /// The same for Vapi, whose names are 40 characters at the most: the end of the id, which is chance.
+    fn short_mark(&self, purchase: &Purchase) -> String {
+        let id = purchase.purchase_id.as_str();
+        let end = id.get(id.len().saturating_sub(11)..).unwrap_or(id);
+        format!("voxanne/{}/{end}", self.environment)
+    }
+
+    /// A number that Vapi has, by its carrier's account, if it is of this environment and no other org's.
+    async fn imported(
+        &self,
+        purchase: &Purchase,
+        number: &PhoneNumber,
+        account: &AccountSid,
+    ) -> Result<Option<VapiPhoneId>, Obstacle> {
+        let found = self.voice.vapi.imported_number(number, account).await;
+        let Some(found) = found.map_err(|error| Obstacle::of_vapi(&error))? else { return Ok(None) };
+        let of_environment = format!("voxanne/{}/", self.environment);
+        let is_ours = found.name.as_deref().is_some_and(|name| name.starts_with(&of_environment));
+        let mapped = self.mappings.phone_number(&found.id).await?;
+        let is_anothers = mapped.is_some_and(|mapping| mapping.org_id != purchase.org_id);
+        if !is_ours || is_anothers {
+            return Err(Obstacle::Failed(Failure::NumberTaken));
+        }
+        Ok(Some(found.id))
+    }
+}
+
+/// The settings of what deals with numbers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// Vapi's API.
+    pub vapi_base_url: String,
+    /// Its key.
+    pub vapi_key: SecretString,
+    /// How Vapi reaches us.
+    pub voice: crate::voice::Settings,
+    /// The carrier.
+    pub twilio: TwilioSettings,
+    /// What opens secrets.
+    pub keyring: Keyring,
+    /// Where agents' messages go.
+    pub sync_queue_url: String,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+        let base = Base::read(reader);
+        Self {
+            vapi_base_url: reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned()),
+            vapi_key: reader.secret("VAPI_API_KEY"),
+            voice: crate::voice::Settings::read(reader, &base.environment),
+            twilio: TwilioSettings::read(reader),
+            keyring: Keyring::read(reader, Arc::clone(&world.entropy)),
+            sync_queue_url: reader.required("AGENT_SYNC_QUEUE_URL"),
+            base,
+        }
+    }
+}
+
+/// How the carrier is reached, by our own account there.
+#[derive(Clone, Debug)]
+pub struct TwilioSettings {
+    base_url: String,
+    voice_base_url: String,
+    account: Option<Account>,
+}
+
+impl TwilioSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let sid = reader.required("TWILIO_ACCOUNT_SID");
+        let token = reader.secret("TWILIO_AUTH_TOKEN");
+        let sid = AccountSid::parse(sid)
+            .map_err(|_| reader.problem("TWILIO_ACCOUNT_SID is the account's SID: AC and 32 hexadecimal digits"));
+        let account = sid.ok().map(|sid| Account { sid, token });
+        Self {
+            base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),
+            voice_base_url: reader.or("TWILIO_VOICE_BASE_URL", "https://voice.twilio.com".to_owned()),
+            account,
+        }
+    }
+
+    /// The client.
+    ///
+    /// # Panics
+    /// When the settings were not usable, which [`Reader::finish`] has said.
+    pub fn client(self, world: &World) -> Twilio {
+        let account =
+            self.account.unwrap_or_else(|| unreachable!("settings are checked before they are used"));
+        Twilio::new(world.vendors.clone(), self.base_url, self.voice_base_url, account)
+    }
+}
+
+/// When a purchase may be taken as quiet: nothing that was asked for can still come to be.
+fn is_quiet(purchase: &Purchase, now: Timestamp) -> bool {
+    purchase.quiet_until.is_none_or(|until| until <= now)
+}

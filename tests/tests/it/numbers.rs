@@ -1,0 +1,660 @@
+//! Numbers: bought, brought, listed, given up; whatever fails or dies, one of two ends.
+
+use std::sync::{Arc, Mutex};
+
+use futures::future::join_all;
+use local::{
+    aws::Fate,
+    sandbox::faults::Mode,
+    stack::{TWILIO_SID, TWILIO_TOKEN},
+};
+use serde_json::{Value, json};
+use shared::domain::{call::Direction, ids::OrgId, ledger::Kind};
+use tests::{Harness, ORG, OTHER_ORG, crashed_after};
+
+const MODES: [Mode; 5] = [Mode::Error, Mode::TimeoutBefore, Mode::TimeoutAfter, Mode::Slow, Mode::Refuse];
+
+fn us(direction: &str) -> Value {
+    json!({"country": "US", "numberType": "local", "direction": direction})
+}
+
+async fn rich() -> Harness {
+    let harness = Harness::empty(vec![]).await;
+    harness.wallets.ensure(ORG).await.unwrap();
+    harness.top_up(ORG, "pi_first", 5_000).await;
+    harness
+}
+
+/// What numbers have cost an org so far.
+async fn paid(harness: &Harness, org: OrgId) -> i64 {
+    let entries = harness.entries_of(org).await;
+    entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::PhoneNumber)
+        .fold(0, |sum, entry| sum + entry.balance_before.pence() - entry.balance_after.pence())
+}
+
+/// The numbers that the carrier has for us, in subaccounts.
+fn at_twilio(harness: &Harness) -> Vec<String> {
+    harness.stack.twilio.numbers().into_iter().map(|(_, number, _)| number).collect()
+}
+
+fn at_vapi(harness: &Harness) -> Vec<String> {
+    let numbers = harness.stack.vapi.numbers();
+    numbers.iter().map(|number| number["number"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Fails unless the clinic's inbound direction is at one of the two ends: its number active everywhere and charged once, or
+/// nowhere and nothing charged.
+async fn assert_one_of_two(harness: &Harness, what: &str) -> bool {
+    let listed = harness.dropdown_of(ORG).await;
+    let is_active = !listed.is_empty();
+    let price = if is_active { 1_000 } else { 0 };
+    assert_eq!(paid(harness, ORG).await, price, "{what}: what was paid");
+    assert_eq!(at_twilio(harness), listed, "{what}: at the carrier");
+    assert_eq!(at_vapi(harness), listed, "{what}: at Vapi");
+    let (_, status) = harness.get("/api/managed-telephony/phone-status", &harness.owner()).await;
+    assert_eq!(status["purchases"], json!([]), "{what}: nothing is underway");
+    assert_eq!(status["numbers"].as_array().unwrap().len(), listed.len(), "{what}");
+    let history = harness.provisioning().numbers.managed(ORG).await.unwrap();
+    let live = history.iter().filter(|number| number.status.as_str() != "released").count();
+    assert_eq!(live, listed.len(), "{what}: the history");
+    harness.assert_books(ORG).await;
+    is_active
+}
+
+/// What reconciliation will do: go on with whatever is open, as time passes.
+async fn resume(harness: &Harness) {
+    for _ in 0..3 {
+        harness.pass(70).await;
+        let provisioning = harness.provisioning();
+        for direction in [Direction::Inbound, Direction::Outbound] {
+            provisioning.resume(ORG, direction).await.unwrap();
+            provisioning.go_on_releasing(ORG, direction).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_directions_are_bought_used_released_and_bought_again() {
+    // N1, N2, N3
+    let harness = rich().await;
+    let (status, inbound) = harness.buy_for(ORG, &us("inbound"), None).await;
+    assert_eq!(status, 201, "{inbound}");
+    assert_eq!((&inbound["success"], &inbound["costPence"]), (&json!(true), &json!(1_000)));
+    let (status, outbound) = harness.buy_for(ORG, &us("outbound"), None).await;
+    assert_eq!(status, 201, "{outbound}");
+    let numbers = [&inbound, &outbound].map(|answer| answer["phoneNumber"].as_str().unwrap().to_owned());
+    assert_eq!(harness.dropdown_of(ORG).await, numbers);
+    assert_eq!(paid(&harness, ORG).await, 2_000);
+    harness.pass(10).await;
+    let (_, agents) = harness.get("/api/agents", &harness.owner()).await;
+    for agent in agents["agents"].as_array().unwrap() {
+        assert_eq!(agent["sync"]["status"], "synced", "{agent}");
+        assert!(agent["vapiPhoneNumberId"].is_string() && agent["vapiAssistantId"].is_string(), "{agent}");
+    }
+    // It rings.
+    let call = harness.stack.vapi.place(&placing(&numbers[0])).unwrap();
+    harness.pass(100).await;
+    assert_eq!(harness.bills_of(&call).await, [56]);
+
+    let (status, answer) = harness.give_up(&numbers[0]).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("released")), "{answer}");
+    assert_eq!(harness.dropdown_of(ORG).await, [numbers[1].clone()]);
+    for path in [
+        "/api/managed-telephony/phone-status",
+        "/api/phone-settings/status",
+        "/api/integrations/vapi/numbers",
+        "/api/agents",
+        "/api/founder-console/agent/config",
+        "/api/billing/wallet/transactions",
+        "/api/billing/wallet/statement",
+    ] {
+        let (_, answer) = harness.get(path, &harness.owner()).await;
+        assert!(
+            !answer.to_string().contains(&numbers[0]),
+            "{path} mentions the number that is gone: {answer}"
+        );
+    }
+    assert_eq!(at_twilio(&harness), [numbers[1].clone()]);
+    assert_eq!(harness.give_up(&numbers[0]).await.0, 200, "a repeat is a success");
+    let (status, again) = harness.buy_for(ORG, &us("inbound"), None).await;
+    assert_eq!(status, 201, "{again}");
+    assert_eq!(paid(&harness, ORG).await, 3_000, "buying again is charged again");
+    assert_eq!(harness.dropdown_of(ORG).await.len(), 2);
+    harness.assert_books(ORG).await;
+}
+
+fn placing(to: &str) -> local::sandbox::vapi::Placing {
+    local::sandbox::vapi::Placing {
+        to: Some(to.to_owned()),
+        from: "+447700900123".into(),
+        talk_seconds: 60,
+        web_assistant_id: None,
+        max_duration_seconds: None,
+    }
+}
+
+#[tokio::test]
+async fn twenty_purchases_at_once_are_one_number_and_one_charge() {
+    // N5
+    let harness = rich().await;
+    let body = us("inbound");
+    let answers = join_all((0..20).map(|_| harness.buy_for(ORG, &body, None))).await;
+    assert!(answers.iter().all(|(status, _)| [201, 202].contains(status)), "{answers:?}");
+    resume(&harness).await;
+    assert!(assert_one_of_two(&harness, "twenty at once").await);
+    let (status, later) = harness.buy_for(ORG, &body, None).await;
+    assert_eq!((status, later["phoneNumber"].is_string()), (201, true), "the same request, soon after");
+    harness.pass(700).await;
+    let (status, later) = harness.buy_for(ORG, &body, None).await;
+    assert_eq!((status, later["existingNumber"].is_string()), (409, true), "{later}");
+}
+
+#[tokio::test]
+async fn a_hundred_purchases_with_the_money_of_one_are_one_number() {
+    // B4
+    let harness = Harness::empty(vec![]).await;
+    harness.wallets.ensure(ORG).await.unwrap();
+    harness.top_up(ORG, "pi_first", 1_999).await;
+    let answers = join_all((0..100).map(|i| {
+        let harness = &harness;
+        let body = us(if i % 2 == 0 { "inbound" } else { "outbound" });
+        async move { harness.buy_for(ORG, &body, Some(&format!("key-{i}"))).await }
+    }))
+    .await;
+    let bought = answers.iter().filter(|(status, _)| *status == 201).count();
+    let refused = answers.iter().filter(|(status, _)| [402, 409].contains(status)).count();
+    assert_eq!((bought, refused), (1, 99), "{answers:?}");
+    assert_eq!(harness.money().await, (999, 0));
+    assert_eq!(harness.dropdown_of(ORG).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_clients_key_names_one_purchase_for_ever() {
+    // N5
+    let harness = rich().await;
+    let (status, first) = harness.buy_for(ORG, &us("inbound"), Some("key-1")).await;
+    assert_eq!(status, 201);
+    harness.pass(100_000).await;
+    assert_eq!(harness.buy_for(ORG, &us("inbound"), Some("key-1")).await, (201, first.clone()));
+    let (status, problem) = harness.buy_for(ORG, &us("outbound"), Some("key-1")).await;
+    assert_eq!((status, problem["code"].as_str()), (422, Some("idempotency_key_reused")));
+    let (status, problem) = harness.buy_for(ORG, &us("inbound"), Some("key-2")).await;
+    assert_eq!((status, problem["existingNumber"].as_str()), (409, first["phoneNumber"].as_str()));
+    harness.give_up(first["phoneNumber"].as_str().unwrap()).await;
+    let (status, second) = harness.buy_for(ORG, &us("inbound"), Some("key-2")).await;
+    assert_eq!(status, 201, "{second}");
+    assert_eq!(
+        harness.buy_for(ORG, &us("inbound"), Some("key-1")).await,
+        (201, first),
+        "an older purchase too"
+    );
+    for bad in ["", "a b", &"k".repeat(256)] {
+        assert_eq!(harness.buy_for(ORG, &us("inbound"), Some(bad)).await.0, 400, "{bad:?}");
+    }
+    assert_eq!(paid(&harness, ORG).await, 2_000);
+}
+
+#[tokio::test]
+async fn what_cannot_be_bought_is_refused_before_a_penny_moves() {
+    // N9
+    let harness = rich().await;
+    let address = json!({"customerName": "Clinic", "street": "1 High St", "city": "London", "region": "London",
+        "postalCode": "W1 1AA"});
+    let cases = [
+        (json!({"country": "GB", "direction": "inbound"}), 400, "address_required"),
+        (json!({"country": "AU", "direction": "inbound"}), 400, "address_required"),
+        (json!({"country": "FR", "direction": "inbound"}), 400, "invalid_value"),
+        (json!({"country": "US"}), 400, "invalid_value"),
+        (json!({"country": "US", "direction": "sideways"}), 400, "invalid_value"),
+        (json!({"country": "US", "direction": "inbound", "numberType": "mobile"}), 400, "invalid_value"),
+        (json!({"country": "US", "direction": "inbound", "areaCode": "x"}), 400, "invalid_value"),
+        (json!({"country": "US", "direction": "inbound", "phoneNumber": "415"}), 400, "invalid_value"),
+        (
+            json!({"country": "US", "direction": "inbound", "phoneNumber": "+442079460123"}),
+            400,
+            "invalid_value",
+        ),
+        (json!({"country": "GB", "direction": "inbound", "address": {"street": "1"}}), 400, "invalid_value"),
+        (json!([]), 400, "invalid_body"),
+        (json!({"country": "US", "direction": "inbound", "areaCode": "999"}), 409, "no_number_available"),
+    ];
+    for (body, status, code) in cases {
+        let (got, problem) = harness.buy_for(ORG, &body, None).await;
+        assert_eq!((got, problem["code"].as_str()), (status, Some(code)), "{body}: {problem}");
+        assert_eq!(harness.money().await, (5_000, 0), "{body}");
+    }
+    let with_address = json!({"country": "GB", "direction": "inbound", "address": address});
+    let (status, answer) = harness.buy_for(ORG, &with_address, None).await;
+    assert_eq!(status, 201, "{answer}");
+    assert!(answer["phoneNumber"].as_str().unwrap().starts_with("+44"));
+    harness.top_up(OTHER_ORG, "pi_other", 0).await;
+    let (status, problem) = harness.buy_for(OTHER_ORG, &us("inbound"), Some("key-1")).await;
+    let (required, current, short) = (&problem["required"], &problem["current"], &problem["shortfallPence"]);
+    assert_eq!(
+        (status, required, current, short),
+        (402, &json!(1_000), &json!(0), &json!(1_000)),
+        "{problem}"
+    );
+    harness.top_up(OTHER_ORG, "pi_other", 1_000).await;
+    let (status, answer) = harness.buy_for(OTHER_ORG, &us("inbound"), Some("key-1")).await;
+    assert_eq!(status, 201, "topped up, the same key buys: {answer}");
+}
+
+#[tokio::test]
+async fn the_number_that_was_shown_is_bought_or_none() {
+    let harness = rich().await;
+    let token = harness.owner();
+    let path = "/api/managed-telephony/available-numbers?country=US&areaCode=415&numberType=local&limit=3";
+    let (status, found) = harness.get(path, &token).await;
+    assert_eq!((status, found["numbers"].as_array().unwrap().len()), (200, 3), "{found}");
+    let shown = |i: usize| found["numbers"][i]["phoneNumber"].as_str().unwrap().to_owned();
+    let body = |number: &str| json!({"country": "US", "numberType": "local", "direction": "inbound", "phoneNumber": number});
+    harness.stack.twilio.take_away(&shown(0));
+    let (status, problem) = harness.buy_for(ORG, &body(&shown(0)), None).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("number_taken")), "{problem}");
+    assert!(!assert_one_of_two(&harness, "taken away").await);
+    let (status, answer) = harness.buy_for(ORG, &body(&shown(1)), None).await;
+    assert_eq!((status, answer["phoneNumber"].as_str()), (201, Some(shown(1).as_str())), "{answer}");
+    for bad in ["limit=21", "limit=x", "country=FR", "numberType=x", "areaCode=abc", "page=2"] {
+        let path = format!("/api/managed-telephony/available-numbers?{bad}");
+        assert_eq!(harness.get(&path, &token).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_of_our_own_choice_that_is_gone_is_replaced_by_the_next() {
+    let harness = rich().await;
+    let (_, found) =
+        harness.get("/api/managed-telephony/available-numbers?country=US&limit=1", &harness.owner()).await;
+    harness.fault(("twilio", "buy"), Mode::Refuse, 1);
+    let (status, answer) = harness.buy_for(ORG, &us("inbound"), None).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_ne!(answer["phoneNumber"], found["numbers"][0]["phoneNumber"]);
+    assert!(assert_one_of_two(&harness, "the next").await);
+}
+
+/// Every request that a run of `act` makes to a vendor, by its kind, in order.
+async fn asked(prepare: bool, act: &str) -> Vec<(String, String)> {
+    let harness = rich().await;
+    if prepare {
+        harness.has_number("inbound").await;
+    }
+    harness.stack.faults.forget_log();
+    match act {
+        "buy" => assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201),
+        _ => {
+            let number = harness.dropdown_of(ORG).await.remove(0);
+            assert_eq!(harness.give_up(&number).await.0, 200);
+        }
+    }
+    let mut log = harness.stack.faults.log();
+    log.dedup();
+    log
+}
+
+#[tokio::test]
+async fn every_fault_at_every_vendor_leaves_a_purchase_at_one_of_two_ends() {
+    // N4
+    let kinds = asked(false, "buy").await;
+    assert!(kinds.len() >= 8, "{kinds:?}");
+    for (vendor, operation) in &kinds {
+        for mode in MODES {
+            for times in [1, 2, 4] {
+                let what = format!("{vendor} {operation} {mode:?} {times} times");
+                let harness = rich().await;
+                harness.fault((vendor, operation), mode, times);
+                let (status, answer) = harness.buy_for(ORG, &us("inbound"), None).await;
+                assert!([201, 202, 409, 422, 500, 503].contains(&status), "{what}: {status} {answer}");
+                let was_active = status == 201;
+                harness.stack.faults.clear();
+                resume(&harness).await;
+                let is_active = assert_one_of_two(&harness, &what).await;
+                assert!(is_active || !was_active, "{what}: what was told stays");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_fault_at_every_vendor_leaves_a_release_to_be_finished() {
+    // N6
+    let kinds = asked(true, "release").await;
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
+    for (vendor, operation) in &kinds {
+        for mode in MODES {
+            let what = format!("{vendor} {operation} {mode:?}");
+            let harness = rich().await;
+            let number = harness.has_number("inbound").await;
+            harness.fault((vendor, operation), mode, 1);
+            let (status, answer) = harness.give_up(&number).await;
+            let is_done = mode == Mode::Slow;
+            assert_eq!(status, if is_done { 200 } else { 202 }, "{what}: {answer}");
+            assert!(harness.dropdown_of(ORG).await.is_empty(), "{what}: off the dropdown at once");
+            let (_, agents) = harness.get("/api/agents", &harness.owner()).await;
+            assert!(agents["agents"][0]["vapiPhoneNumberId"].is_null(), "{what}: {agents}");
+            let (status, _) = harness.buy_for(ORG, &us("inbound"), Some("another")).await;
+            assert_eq!(status, if is_done { 201 } else { 409 }, "{what}: not while it may still cost");
+            if !is_done {
+                resume(&harness).await;
+                assert!(at_twilio(&harness).is_empty() && at_vapi(&harness).is_empty(), "{what}");
+                assert_eq!(harness.give_up(&number).await.0, 200, "{what}");
+                assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201, "{what}: bought again");
+            }
+            assert_eq!(paid(&harness, ORG).await, 2_000, "{what}: a release gives nothing back");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_the_vendors_have_lost_is_released() {
+    // N6: a vendor's 404 is "already gone".
+    let harness = rich().await;
+    let number = harness.has_number("inbound").await;
+    harness.stack.vapi.remove_number(&number);
+    harness.stack.twilio.lose(&number);
+    assert_eq!(harness.give_up(&number).await.0, 200);
+    assert_eq!(harness.dropdown_of(ORG).await.len(), 0);
+}
+
+/// Lets the request numbered `at` to the database or a queue go wrong, and counts them all.
+fn one_fault(harness: &Harness, at: usize, fate: Fate) -> Arc<Mutex<usize>> {
+    let count = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&count);
+    harness.stack.aws.set_plan(move |sent| {
+        let is_write = !matches!(sent.operation.as_str(), "GetItem" | "Query");
+        if !is_write {
+            return Fate::Pass;
+        }
+        let mut count = counted.lock().unwrap();
+        *count += 1;
+        if *count == at + 1 { fate } else { Fate::Pass }
+    });
+    count
+}
+
+#[tokio::test]
+async fn every_write_that_fails_or_is_not_answered_leaves_a_purchase_at_one_of_two_ends() {
+    // N4
+    for fate in [Fate::Fail("ValidationException"), Fate::LoseRequest, Fate::LoseAnswer] {
+        for at in 0.. {
+            let what = format!("write {at} {fate:?}");
+            let harness = rich().await;
+            let count = one_fault(&harness, at, fate);
+            let (status, answer) = harness.buy_for(ORG, &us("inbound"), None).await;
+            assert!([201, 202, 500].contains(&status), "{what}: {status} {answer}");
+            harness.stack.aws.clear_plan();
+            let writes = *count.lock().unwrap();
+            resume(&harness).await;
+            assert_one_of_two(&harness, &what).await;
+            if at >= writes {
+                assert!(writes > 8, "{writes} writes");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_write_that_fails_or_is_not_answered_leaves_a_release_to_be_finished() {
+    // N6
+    for fate in [Fate::Fail("ValidationException"), Fate::LoseRequest, Fate::LoseAnswer] {
+        for at in 0.. {
+            let what = format!("write {at} {fate:?}");
+            let harness = rich().await;
+            let number = harness.has_number("inbound").await;
+            let count = one_fault(&harness, at, fate);
+            let (status, answer) = harness.give_up(&number).await;
+            assert!([200, 202, 500].contains(&status), "{what}: {status} {answer}");
+            harness.stack.aws.clear_plan();
+            let writes = *count.lock().unwrap();
+            resume(&harness).await;
+            assert_eq!(harness.give_up(&number).await.0, 200, "{what}");
+            assert!(at_twilio(&harness).is_empty() && at_vapi(&harness).is_empty(), "{what}");
+            assert!(harness.dropdown_of(ORG).await.is_empty(), "{what}");
+            if at >= writes {
+                assert_eq!(writes, 2, "give up, and release");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_purchase_that_dies_after_any_await_ends_at_one_of_two() {
+    // N4
+    for polls in 0.. {
+        let harness = rich().await;
+        let outcome = crashed_after(polls, harness.buy_for(ORG, &us("inbound"), None)).await;
+        if polls % 2 == 0 {
+            // The client comes again; half of the time reconciliation is first.
+            harness.pass(30).await;
+            let (status, answer) = harness.buy_for(ORG, &us("inbound"), None).await;
+            assert!([201, 202, 422].contains(&status), "poll {polls}: {answer}");
+        }
+        resume(&harness).await;
+        assert_one_of_two(&harness, &format!("died at its poll {polls}")).await;
+        if outcome.is_some() {
+            assert!(polls > 50, "there was something to die in: {polls}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_purchase_that_dies_while_it_is_undone_ends_at_nothing() {
+    // N4: the import is refused for good, so everything is undone; and that dies too.
+    for polls in 0.. {
+        let harness = rich().await;
+        harness.fault(("vapi", "import_number"), Mode::Refuse, 10);
+        let outcome = crashed_after(polls * 3, harness.buy_for(ORG, &us("inbound"), None)).await;
+        resume(&harness).await;
+        assert!(!assert_one_of_two(&harness, &format!("died at its poll {polls}")).await);
+        if outcome.is_some() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_release_that_dies_after_any_await_is_finished() {
+    for polls in 0.. {
+        let harness = rich().await;
+        let number = harness.has_number("inbound").await;
+        let outcome = crashed_after(polls, harness.give_up(&number)).await;
+        let before = harness.dropdown_of(ORG).await.len();
+        resume(&harness).await;
+        if before == 1 {
+            assert_one_of_two(&harness, &format!("died at its poll {polls}, before anything was written"))
+                .await;
+        }
+        assert_eq!(harness.give_up(&number).await.0, 200, "died at its poll {polls}");
+        assert!(at_twilio(&harness).is_empty() && at_vapi(&harness).is_empty(), "died at its poll {polls}");
+        assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201, "died at its poll {polls}");
+        if outcome.is_some() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_dropdown_reads_one_table() {
+    // A list from anywhere else shows what is gone, or another's.
+    let harness = rich().await;
+    harness.has_number("inbound").await;
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let tables = Arc::clone(&read);
+    harness.stack.aws.set_plan(move |sent| {
+        tables.lock().unwrap().push(sent.body["TableName"].as_str().unwrap_or("?").to_owned());
+        Fate::Pass
+    });
+    assert_eq!(harness.dropdown_of(ORG).await.len(), 1);
+    assert_eq!(*read.lock().unwrap(), ["voxanne-test-org_credentials"]);
+}
+
+#[tokio::test]
+async fn another_orgs_number_is_not_there_on_any_route() {
+    // N13
+    let harness = rich().await;
+    let number = harness.has_number("inbound").await;
+    let (_, agents) = harness.get("/api/agents", &harness.owner()).await;
+    let id = agents["agents"][0]["vapiPhoneNumberId"].as_str().unwrap().to_owned();
+    let other = harness.token(OTHER_ORG, "owner");
+    let assign = json!({"vapiPhoneId": id, "role": "inbound"});
+    let behavior = json!({"inbound": {"name": "A", "systemPrompt": "B", "firstMessage": "C", "voiceId": "Elliot",
+        "voiceProvider": "vapi", "language": "en", "maxDurationSeconds": 60, "vapiPhoneNumberId": id}});
+    let path = format!("/api/managed-telephony/numbers/{number}");
+    for (route, body) in [
+        (("POST", "/api/integrations/vapi/assign-number"), &assign),
+        (("POST", "/api/founder-console/agent/behavior"), &behavior),
+        (("DELETE", path.as_str()), &Value::Null),
+    ] {
+        let (status, problem) = harness.call_api(route, &other, None, body).await;
+        assert_eq!((status, problem["code"].as_str()), (404, Some("not_found")), "{route:?}: {problem}");
+    }
+    assert_eq!(harness.dropdown_of(ORG).await, [number]);
+    assert!(harness.dropdown_of(OTHER_ORG).await.is_empty());
+    let wrong_way = json!({"vapiPhoneId": id, "role": "outbound"});
+    let route = ("POST", "/api/integrations/vapi/assign-number");
+    assert_eq!(harness.call_api(route, &harness.owner(), None, &wrong_way).await.0, 400);
+    assert_eq!(harness.call_api(route, &harness.owner(), None, &assign).await.0, 200);
+}
+
+const OWN_SID: &str = "AC0123456789abcdef0123456789abcdef";
+
+fn own(token: &str, number: &str) -> Value {
+    json!({"accountSid": OWN_SID, "authToken": token, "phoneNumber": number, "type": "inbound"})
+}
+
+#[tokio::test]
+async fn a_clinics_own_number_is_checked_connected_and_left_to_it() {
+    let harness = rich().await;
+    let owner = harness.owner();
+    let route = ("POST", "/api/integrations/twilio");
+    harness.stack.twilio.add_account(OWN_SID, "own-token", &["+14155550177"]);
+    let cases = [
+        (own("wrong", "+14155550177"), "credentials_refused"),
+        (own("own-token", "+14155550178"), "invalid_value"),
+        (own("own-token", "415"), "invalid_value"),
+        (own("", "+14155550177"), "invalid_value"),
+        (
+            json!({"accountSid": "AC1", "authToken": "x", "phoneNumber": "+14155550177", "type": "inbound"}),
+            "invalid_value",
+        ),
+    ];
+    for (body, code) in cases {
+        let (status, problem) = harness.call_api(route, &owner, None, &body).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some(code)), "{body}: {problem}");
+    }
+    let body = own("own-token", "+14155550177");
+    let (status, answer) = harness.call_api(route, &owner, None, &body).await;
+    assert_eq!((status, &answer["costPence"]), (201, &json!(0)), "{answer}");
+    assert_eq!(harness.call_api(route, &owner, None, &body).await.0, 201, "a repeat");
+    assert_eq!(harness.dropdown_of(ORG).await, ["+14155550177"]);
+    let (_, settings) = harness.get("/api/phone-settings/status", &owner).await;
+    assert_eq!(settings["mode"], "byoc");
+    assert_eq!(harness.money().await, (5_000, 0));
+    // A managed and an own number of one direction exclude each other; the other direction is free.
+    assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 409);
+    assert_eq!(harness.buy_for(ORG, &us("outbound"), None).await.0, 201);
+    let (status, problem) = harness.call_api(route, &harness.token(OTHER_ORG, "owner"), None, &body).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("number_taken")), "{problem}");
+    harness.pass(10).await;
+    let call = harness.stack.vapi.place(&placing("+14155550177")).unwrap();
+    harness.pass(100).await;
+    assert_eq!(harness.bills_of(&call).await, [56]);
+    assert_eq!(harness.give_up("+14155550177").await.0, 200);
+    assert!(harness.stack.twilio.numbers().iter().any(|(sid, _, _)| sid == OWN_SID), "it stays the clinic's");
+    assert!(!at_vapi(&harness).contains(&"+14155550177".to_owned()));
+    assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201);
+}
+
+#[tokio::test]
+async fn no_token_is_told_stored_in_clear_or_opened_elsewhere() {
+    let harness = rich().await;
+    harness.stack.twilio.add_account(OWN_SID, "own-token-in-clear", &["+14155550177"]);
+    let body = own("own-token-in-clear", "+14155550177");
+    let route = ("POST", "/api/integrations/twilio");
+    let (status, answer) = harness.call_api(route, &harness.owner(), None, &body).await;
+    assert_eq!(status, 201);
+    assert!(!answer.to_string().contains("own-token"));
+    let client = &harness.stack.world.dynamodb;
+    for table in &harness.stack.template.tables {
+        let name = table["TableName"].as_str().unwrap();
+        let items = client.scan().table_name(name).send().await.unwrap();
+        assert!(!format!("{:?}", items.items()).contains("own-token"), "{name} holds a token in clear");
+    }
+    // The row, copied to another org, opens nothing.
+    let db = harness.stack.db();
+    let name = db.table_name(shared::store::table::Table::OrgCredentials);
+    let rows = client.scan().table_name(&name).send().await.unwrap();
+    let mut row = rows.items()[0].clone();
+    row.insert("org_id".into(), aws_sdk_dynamodb::types::AttributeValue::S(OTHER_ORG.to_string()));
+    row.insert("is_managed".into(), aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+    client.put_item().table_name(&name).set_item(Some(row)).send().await.unwrap();
+    let token = harness.token(OTHER_ORG, "owner");
+    let path = "/api/managed-telephony/numbers/+14155550177";
+    let (status, problem) = harness.call_api(("DELETE", path), &token, None, &Value::Null).await;
+    assert_eq!((status, problem["code"].as_str()), (500, Some("internal")), "{problem}");
+    assert!(
+        harness.stack.twilio.numbers().iter().any(|(sid, _, _)| sid == OWN_SID),
+        "nothing was done with it"
+    );
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_anew_and_the_old_key_may_go() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let harness = rich().await;
+    let number = harness.has_number("inbound").await;
+    harness.stack.twilio.add_account(OWN_SID, "own-token", &["+14155550177"]);
+    let mut body = own("own-token", "+14155550177");
+    body["type"] = json!("outbound");
+    assert_eq!(
+        harness.call_api(("POST", "/api/integrations/twilio"), &harness.owner(), None, &body).await.0,
+        201
+    );
+    let with_keys = |keys: &str| {
+        let mut world = harness.stack.world.clone();
+        world.environment = world.environment.with("CREDENTIAL_KEYS", keys);
+        let environment = world.environment.clone();
+        let mut reader = environment.reader();
+        let settings = shared::provisioning::Settings::read(&mut reader, &world);
+        reader.finish().unwrap();
+        shared::provisioning::Provisioning::deployed(&world, settings)
+    };
+    let old = harness.stack.world.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
+    let new = format!("new:{}", STANDARD.encode([9; 32]));
+    let both = with_keys(&format!("{new},{old}"));
+    let rotated = both.rotate_keys().await.unwrap();
+    assert_eq!(
+        (rotated.resealed, rotated.current, rotated.missed),
+        (4, 0, 0),
+        "two numbers, a subaccount, a claim"
+    );
+    let rotated = both.rotate_keys().await.unwrap();
+    assert_eq!((rotated.resealed, rotated.current, rotated.missed), (0, 4, 0));
+    assert!(with_keys(&old).rotate_keys().await.is_err(), "the old key alone opens nothing any more");
+    let only_new = with_keys(&new);
+    let number = shared::domain::phone_number::PhoneNumber::parse(number).unwrap();
+    assert_eq!(only_new.release(ORG, &number).await.unwrap(), shared::provisioning::Release::Released);
+}
+
+#[tokio::test]
+async fn each_org_has_one_subaccount_that_inherits_the_dialling_permissions() {
+    let harness = rich().await;
+    let (inbound, outbound) = (us("inbound"), us("outbound"));
+    let both =
+        futures::future::join(harness.buy_for(ORG, &inbound, None), harness.buy_for(ORG, &outbound, None));
+    let (one, two) = both.await;
+    assert!([201, 202].contains(&one.0) && [201, 202].contains(&two.0), "{one:?} {two:?}");
+    resume(&harness).await;
+    assert_eq!(harness.dropdown_of(ORG).await.len(), 2);
+    let accounts = harness.stack.twilio.accounts();
+    let ours: Vec<_> = accounts.iter().filter(|(sid, _, _)| sid != TWILIO_SID).collect();
+    assert_eq!(ours.len(), 1, "{accounts:?}");
+    assert_eq!(ours[0].1, format!("voxanne/test/{ORG}"));
+    assert_eq!(harness.stack.twilio.inherits_dialling_permissions(&ours[0].0), Some(true));
+    assert!(!TWILIO_TOKEN.is_empty());
+}
