@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod rotate;
 mod serve;
 mod vendors;
 
@@ -22,6 +23,19 @@ struct Cli {
 enum Command {
     /// Tells the story in the terminal, in under a minute: two calls share a wallet until it is empty.
     Demo,
+    /// Seals every stored secret anew with the first of `CREDENTIAL_KEYS`; older keys still open until then.
+    RotateKeys {
+        /// Where the local data lies. Stop the local stack first.
+        #[arg(long, default_value = ".voxanne")]
+        data_dir: PathBuf,
+        /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. Read from the environment or `.env` when left
+        /// out.
+        #[arg(long)]
+        keys: Option<String>,
+        /// Rotates in a deployed environment, by the settings and AWS credentials of this process.
+        #[arg(long)]
+        deployed: bool,
+    },
     /// Says what of downloaded statements (JSON or CSV) is intact, and what was altered.
     VerifyStatement {
         /// The files, of one clinic.
@@ -58,6 +72,9 @@ pub async fn run() -> Result<ExitCode, String> {
     match cli.command {
         Some(Command::Demo) => demo::run().await.map(|()| ExitCode::SUCCESS),
         Some(Command::VerifyStatement { files }) => verify(&files),
+        Some(Command::RotateKeys { data_dir, keys, deployed }) => {
+            rotate::run(&data_dir, keys, deployed).await.map(|()| ExitCode::SUCCESS)
+        }
         None => serve::run(cli.serve).await.map(|()| ExitCode::SUCCESS),
     }
 }

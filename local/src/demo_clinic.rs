@@ -1,16 +1,18 @@
-//! The clinic that the local stack comes with.
+//! The clinic that the local stack starts with: a wallet, an agent, and a number of its own that leads to it.
 
+use jiff::SignedDuration;
+use serde_json::json;
 use shared::{
+    config::Invalid,
     domain::{
+        agent::{Agent, Behavior, Sync},
         call::Direction,
-        ids::{IdError, OrgId, VapiAssistantId, VapiPhoneId},
+        ids::{AccountSid, IdError, OrgId},
         phone_number::{PhoneNumber, PhoneNumberError},
     },
-    store::{
-        StoreError,
-        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
-        wallets::Wallets,
-    },
+    providers::twilio::Account,
+    provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings},
+    store::{StoreError, queue::Push},
 };
 use uuid::Uuid;
 
@@ -18,13 +20,10 @@ use crate::stack::Stack;
 
 /// The clinic.
 pub const ORG: OrgId = OrgId::new(Uuid::from_u128(0xDE30_0000_0000_4000_8000_0000_0000_0001));
-/// Its number.
+/// Its number, in an account of its own at the Twilio sandbox.
 pub const NUMBER: &str = "+442071838750";
-/// Its assistant.
-pub const ASSISTANT_ID: &str = "2a0f7a4e-demo-assistant";
-const PHONE_ID: &str = "7c1d0b52-demo-number";
-/// Where its number rings when we cannot answer.
-const OWN_LINE: &str = "+442079460000";
+const ACCOUNT_SID: &str = "ACde300000000000000000000000000001";
+const ACCOUNT_TOKEN: &str = "sandbox-demo-clinic-token";
 /// The longest its agent talks: an hour.
 const AGENT_LIMIT_SECS: u32 = 3_600;
 
@@ -34,40 +33,62 @@ pub enum SeedError {
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The number could not be connected.
+    #[error(transparent)]
+    Number(#[from] ProvisionError),
+    /// The settings are not usable.
+    #[error(transparent)]
+    Settings(#[from] Invalid),
     /// One of the constants above is no id.
     #[error(transparent)]
     Id(#[from] IdError),
     /// The number above is none.
     #[error(transparent)]
-    Number(#[from] PhoneNumberError),
+    PhoneNumber(#[from] PhoneNumberError),
+    /// A message could not be sent.
+    #[error("a message could not be sent: {0}")]
+    Queue(String),
+    /// The sandboxes did not take the number.
+    #[error("the number was not connected: {0}")]
+    NotConnected(String),
 }
 
-/// Sets the clinic up: wallet, number, assistant. Doing it again changes nothing.
+/// Sets the clinic up, by the same steps as any other. Doing it again changes nothing. Answers its number; none where a vendor is
+/// real: then the clinic starts without.
 ///
 /// # Errors
-/// When the store does not do its part.
-pub async fn seed(stack: &Stack) -> Result<(), SeedError> {
-    let mappings = Mappings::new(stack.db());
-    let vapi_assistant_id = VapiAssistantId::parse(ASSISTANT_ID)?;
-    stack.vapi.add_number(PHONE_ID, NUMBER, Some(OWN_LINE));
-    mappings
-        .add_phone_number(&PhoneNumberMapping {
-            vapi_phone_id: VapiPhoneId::parse(PHONE_ID)?,
-            org_id: ORG,
-            phone_number: PhoneNumber::parse(NUMBER)?,
-            direction: Direction::Inbound,
-            vapi_assistant_id: Some(vapi_assistant_id.clone()),
-            agent_limit_secs: AGENT_LIMIT_SECS,
-        })
-        .await?;
-    mappings
-        .add_assistant(&AssistantMapping {
-            vapi_assistant_id,
-            org_id: ORG,
-            role: Direction::Inbound,
-            agent_limit_secs: AGENT_LIMIT_SECS,
-        })
-        .await?;
-    Wallets::new(stack.db()).ensure(ORG).await?;
-    Ok(())
+/// When the store or a sandbox does not do its part.
+pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
+    let mut reader = stack.world.environment.reader();
+    let settings = Settings::read(&mut reader, &stack.world);
+    let bases = ["VAPI_BASE_URL", "TWILIO_BASE_URL"].map(|name| reader.optional(name).unwrap_or_default());
+    reader.finish()?;
+    let provisioning = Provisioning::deployed(&stack.world, settings);
+    provisioning.wallets.ensure(ORG).await?;
+    if bases.iter().any(|base| !base.ends_with(".sandbox")) {
+        return Ok(None);
+    }
+    let claim = provisioning.purchases.claim_of(ORG, Direction::Inbound).await?;
+    if claim.is_some_and(|claim| !claim.is_open()) {
+        return Ok(Some(NUMBER));
+    }
+    let agent = provisioning.agents.ensure(ORG, Direction::Inbound, stack.clock.now()).await?;
+    let behavior = Behavior { max_duration_secs: AGENT_LIMIT_SECS, ..agent.behavior.clone() };
+    let longer = Agent { behavior, sync: Sync::Pending, version: agent.version.saturating_add(1), ..agent };
+    provisioning.agents.save(&longer).await?;
+    stack.twilio.add_account(ACCOUNT_SID, ACCOUNT_TOKEN, &[NUMBER]);
+    let account = Account { sid: AccountSid::parse(ACCOUNT_SID)?, token: ACCOUNT_TOKEN.into() };
+    let brought = Brought { number: PhoneNumber::parse(NUMBER)?, account };
+    match provisioning.connect(ORG, Direction::Inbound, &brought, "demo".to_owned()).await? {
+        Connected::Done(Provisioned::Active(_)) => {}
+        other => return Err(SeedError::NotConnected(format!("{other:?}"))),
+    }
+    let push = json!(Push { org_id: ORG, role: Direction::Inbound }).to_string();
+    stack
+        .aws
+        .queues()
+        .send("AgentSyncQueue", &push, SignedDuration::ZERO)
+        .map_err(|error| SeedError::Queue(error.to_string()))?;
+    stack.settle_down().await;
+    Ok(Some(NUMBER))
 }

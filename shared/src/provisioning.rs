@@ -48,10 +48,11 @@ use crate::{
     world::World,
 };
 
-/// How long one request may act on a purchase before another may go on with it.
-const LEASE: SignedDuration = SignedDuration::from_secs(25);
-/// How long one step may take at the most: none is begun that could outlast the lease.
-const LONGEST_STEP: SignedDuration = SignedDuration::from_secs(11);
+/// How long one request may act on a purchase before another may go on with it: longer than the function may run
+/// (`template.yaml`), so that no holder outlives its lease.
+const LEASE: SignedDuration = SignedDuration::from_secs(35);
+/// How long before the end of the lease the last step is begun: it has its time within the function's.
+const LAST_STEP: SignedDuration = SignedDuration::from_secs(21);
 /// How often a request is decided again when another claims the same direction in the same moment.
 const TRIES: usize = 4;
 /// How long the same request is answered with the number it bought, when it comes without a key.
@@ -154,7 +155,7 @@ impl From<PurchaseError> for ProvisionError {
 /// What a step came to.
 enum Step {
     /// The purchase has moved on.
-    On(Purchase),
+    On(Box<Purchase>),
     /// Nothing more can be done now.
     Wait,
 }
@@ -176,7 +177,9 @@ impl<E: Into<ProvisionError>> From<E> for Obstacle {
                 Self::Failed(Failure::CarrierRefused { sentence: error.sentence().to_owned() })
             }
             ProvisionError::Twilio(_) => Self::Failed(Failure::VendorTrouble),
-            error => Self::Ours(error),
+            ours @ (ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended) => {
+                Self::Ours(ours)
+            }
         }
     }
 }
@@ -364,15 +367,18 @@ impl Provisioning {
     /// Does one step after another, while the lease lasts, until the purchase is over or must wait.
     async fn run(&self, leased: Purchase) -> Result<Purchase, ProvisionError> {
         let mut purchase = leased;
-        while purchase.is_open() && self.clock.now() + LONGEST_STEP <= purchase.lease_until {
+        while purchase.is_open() && self.clock.now() + LAST_STEP <= purchase.lease_until {
             let step = match self.step(&purchase).await {
                 Ok(step) => step,
                 Err(Obstacle::Failed(failure)) if purchase.state != State::Compensating => {
                     tracing::warn!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id, ?failure,
                         state = purchase.state.as_str(), "a purchase has failed and is being undone");
-                    let failed = purchase.clone().failed(failure);
+                    // What is certain needs no waiting; else it is undone only when nothing more can come of it.
+                    let is_certain = failure != Failure::VendorTrouble || purchase.phone_number.is_none();
+                    let quiet_until = (!is_certain).then(|| purchase.lease_until + QUIET);
+                    let failed = Purchase { quiet_until, ..purchase.clone() }.failed(failure);
                     match self.purchases.save(&purchase, failed).await {
-                        Ok(failed) => Step::On(failed),
+                        Ok(failed) => Step::On(Box::new(failed)),
                         Err(PurchaseError::Moved) => return self.now(&purchase).await,
                         Err(PurchaseError::Store(error)) => return Err(error.into()),
                     }
@@ -382,7 +388,7 @@ impl Provisioning {
                 Err(Obstacle::Ours(error)) => return Err(error),
             };
             match step {
-                Step::On(next) => purchase = next,
+                Step::On(next) => purchase = *next,
                 Step::Wait => break,
             }
         }
@@ -410,7 +416,7 @@ impl Provisioning {
     }
 
     async fn save(&self, before: &Purchase, after: Purchase) -> Result<Step, Obstacle> {
-        Ok(Step::On(self.purchases.save(before, after).await?))
+        Ok(Step::On(Box::new(self.purchases.save(before, after).await?)))
     }
 
     /// What marks a number at the carrier as this purchase's.
@@ -493,8 +499,9 @@ impl TwilioSettings {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let sid = reader.required("TWILIO_ACCOUNT_SID");
         let token = reader.secret("TWILIO_AUTH_TOKEN");
-        let sid = AccountSid::parse(sid)
-            .map_err(|_| reader.problem("TWILIO_ACCOUNT_SID is the account's SID: AC and 32 hexadecimal digits"));
+        let sid = AccountSid::parse(sid).map_err(|_| {
+            reader.problem("TWILIO_ACCOUNT_SID is the account's SID: AC and 32 hexadecimal digits");
+        });
         let account = sid.ok().map(|sid| Account { sid, token });
         Self {
             base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),

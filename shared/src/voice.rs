@@ -196,12 +196,12 @@ impl Voice {
             self.objects.save(key, &Slot { lease_until: now, ..slot }).await?;
             return Ok(made.id);
         }
-        let made = make(slot.made.as_ref().map(|made| made.id.as_str())).await;
-        let after = match &made {
+        let outcome = make(slot.made.as_ref().map(|made| made.id.as_str())).await;
+        let after = match &outcome {
             Ok(id) => Some(VapiObject { id: id.clone(), definition_hash: hash.to_owned() }),
             Err(_) => slot.made.clone(),
         };
         self.objects.save(key, &Slot { lease_until: now, made: after, ..slot }).await?.ok_or_else(busy)?;
-        Ok(made?)
+        Ok(outcome?)
     }
 }

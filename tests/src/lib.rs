@@ -398,6 +398,15 @@ impl Harness {
         Provisioning::deployed(&self.stack.world, settings)
     }
 
+    /// Changes something at the Vapi sandbox, as somebody in Vapi's dashboard would.
+    pub fn vapi_patch(&self, path: &str, body: &Value) {
+        let request = Request::patch(format!("http://api.vapi.sandbox{path}"))
+            .header("authorization", "Bearer sandbox-vapi-key")
+            .body(Bytes::from(body.to_string()));
+        let answer = self.stack.vapi.answer(&request.expect("a request"));
+        assert_eq!(answer.status(), 200, "{answer:?}");
+    }
+
     /// Asks the Stripe sandbox's REST API, as somebody at the Stripe dashboard would.
     pub fn stripe_post(&self, path: &str, form: &str) -> Value {
         let request = Request::post(format!("http://api.stripe.sandbox{path}"))

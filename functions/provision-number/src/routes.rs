@@ -22,14 +22,17 @@ fn word<T: serde::de::DeserializeOwned>(value: &Value, sentence: &str) -> Result
     serde_json::from_value(value.clone()).map_err(|_| invalid(sentence))
 }
 
+/// A value of the JSON body that was given and is not null.
+fn given(value: &Value) -> Option<&Value> {
+    if value.is_null() { None } else { Some(value) }
+}
+
 fn direction(value: &Value, name: &str) -> Result<Direction, Problem> {
     word(value, &format!("{name} is inbound or outbound."))
 }
 
 fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Problem> {
-    if value.is_null() {
-        return Ok(None);
-    }
+    let Some(value) = given(value) else { return Ok(None) };
     let number = PhoneNumber::parse(value.as_str().unwrap_or_default());
     number.map(Some).map_err(|error| invalid(format!("{name}: {error}.")))
 }

@@ -1,5 +1,7 @@
 //! `cargo run -- demo`: the story in the terminal.
 
+mod numbers;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -18,7 +20,7 @@ use local::{
 };
 use serde_json::{Value, json};
 use shared::{
-    domain::{clock::Clock, entropy::Entropy},
+    domain::{clock::Clock, entropy::Entropy, ids::OrgId},
     world::SystemClock,
 };
 use tokio::sync::watch;
@@ -55,7 +57,7 @@ async fn tell(folder: &std::path::Path) -> Result<(), String> {
     let stack = Arc::new(stack);
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(running::run(Arc::clone(&stack), stopped));
-    let story = Story { stack, bar: bar() };
+    let story = Story { stack, bar: bar(), org: demo_clinic::ORG };
     let told = tokio::time::timeout(PATIENCE, story.tell()).await;
     story.bar.finish_and_clear();
     let _ = stop.send(true);
@@ -66,6 +68,7 @@ async fn tell(folder: &std::path::Path) -> Result<(), String> {
 struct Story {
     stack: Arc<Stack>,
     bar: ProgressBar,
+    org: OrgId,
 }
 
 impl Story {
@@ -76,11 +79,14 @@ impl Story {
         ));
         self.top_up().await?;
         self.say("£25.00 paid by card. Two patients ring; the agent may talk to each for up to an hour.");
-        let one = self.ring("+447700900111", TALKS_SECS)?;
-        let two = self.ring("+447700900222", TALKS_SECS)?;
+        let one = self.ring(demo_clinic::NUMBER, "+447700900111", TALKS_SECS)?;
+        let two = self.ring(demo_clinic::NUMBER, "+447700900222", TALKS_SECS)?;
         self.watch(&[("Call 1", &one), ("Call 2", &two)]).await?;
         self.say("The last entries of the ledger:");
-        self.verify().await
+        self.verify(4).await?;
+        let another = OrgId::new(uuid::Uuid::from_u128(0xDE30_0000_0000_4000_8000_0000_0000_0002));
+        let story = Self { stack: Arc::clone(&self.stack), bar: self.bar.clone(), org: another };
+        story.tell_of_numbers().await
     }
 
     /// Follows both calls to their ends; tops up once one has been ended and the other is warned.
@@ -138,17 +144,17 @@ impl Story {
         }
     }
 
-    async fn verify(&self) -> Result<(), String> {
+    async fn verify(&self, entries: usize) -> Result<(), String> {
         // The last report is billed a moment after the call's end.
         let mut body = self.get("/api/billing/wallet/statement").await?;
-        while body["entries"].as_array().map_or(0, Vec::len) < 4 {
+        while body["entries"].as_array().map_or(0, Vec::len) < entries {
             tokio::time::sleep(Duration::from_millis(50)).await;
             body = self.get("/api/billing/wallet/statement").await?;
         }
         for entry in body["entries"].as_array().into_iter().flatten() {
             let hash: String = entry["hash"].as_str().unwrap_or_default().chars().take(12).collect();
             self.say(&format!(
-                "  {:>2}  {:<7} {:<28} {:>6}p  balance {:>6}p  {hash}…",
+                "  {:>2}  {:<7} {:<44} {:>6}p  balance {:>6}p  {hash}…",
                 entry["seq"],
                 entry["direction"].as_str().unwrap_or_default(),
                 entry["description"].as_str().unwrap_or_default(),
@@ -162,14 +168,9 @@ impl Story {
     }
 
     async fn top_up(&self) -> Result<(), String> {
-        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now())
-            .map_err(|error| error.to_string())?;
         let before = self.get("/api/billing/wallet").await?["balance_pence"].as_i64();
-        let request = Request::post("/api/billing/wallet/topup")
-            .header("authorization", format!("Bearer {token}"))
-            .body(Bytes::from(json!({"amount_pence": 2_500}).to_string()));
-        let answer = self.stack.request(request.map_err(|error| error.to_string())?).await;
-        let answer: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let body = json!({"amount_pence": 2_500});
+        let (_, answer) = self.send("POST", "/api/billing/wallet/topup", &body).await?;
         let session =
             answer["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
         self.stack.stripe.act(&session, Act::Pay)?;
@@ -179,9 +180,9 @@ impl Story {
         Ok(())
     }
 
-    fn ring(&self, from: &str, talk_seconds: u32) -> Result<String, String> {
+    fn ring(&self, to: &str, from: &str, talk_seconds: u32) -> Result<String, String> {
         self.stack.vapi.place(&Placing {
-            to: Some(demo_clinic::NUMBER.into()),
+            to: Some(to.into()),
             from: from.into(),
             talk_seconds,
             web_assistant_id: None,
@@ -190,12 +191,21 @@ impl Story {
     }
 
     async fn get(&self, path: &str) -> Result<Value, String> {
-        let token = token::issue(demo_clinic::ORG, "owner", self.stack.clock.now())
-            .map_err(|error| error.to_string())?;
-        let request =
-            Request::get(path).header("authorization", format!("Bearer {token}")).body(Bytes::new());
+        self.send("GET", path, &Value::Null).await.map(|(_, answer)| answer)
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value), String> {
+        let token =
+            token::issue(self.org, "owner", self.stack.clock.now()).map_err(|error| error.to_string())?;
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .body(body);
         let answer = self.stack.request(request.map_err(|error| error.to_string())?).await;
-        serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
+        let body = serde_json::from_slice(answer.body()).map_err(|error| error.to_string())?;
+        Ok((answer.status().as_u16(), body))
     }
 
     /// Prints a line above the bar; where there is no terminal for the bar, just the line.

@@ -42,7 +42,7 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
         Err(error) => return Err(port_taken(&address, &error).await),
     };
     let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
-    let is_real = vendors.real_vapi || vendors.real_stripe;
+    let is_real = vendors.is_real();
     if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
         return Err("The data folder's time is ahead of the real one (it ran with --speed): a real vendor's messages \
                     would seem old. Take another folder with --data-dir, or start afresh with --reset."
@@ -63,7 +63,9 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     })
     .await
     .map_err(|error| error.to_string())?;
-    demo_clinic::seed(&stack).await.map_err(|error| format!("the demo clinic cannot be set up: {error}"))?;
+    let number = demo_clinic::seed(&stack)
+        .await
+        .map_err(|error| format!("the demo clinic cannot be set up: {error}"))?;
     let stack = Arc::new(stack);
 
     let (stop, stopped) = watch::channel(false);
@@ -72,8 +74,13 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let ran = tokio::spawn(running::run(stack, stopped.clone()));
     let noted = tokio::spawn(note_time(folder, clock, stopped));
     let kind = |real: bool| if real { "REAL" } else { "sandbox" };
-    let (vapi, stripe) = (kind(vendors.real_vapi), kind(vendors.real_stripe));
-    println!("{}", greeting(&address, &options.data_dir, options.speed, vapi, stripe));
+    let kinds = format!(
+        "Vapi: {}, Twilio: {}, Stripe: {}",
+        kind(vendors.real_vapi),
+        kind(vendors.real_twilio),
+        kind(vendors.real_stripe)
+    );
+    println!("{}", greeting(&address, &options.data_dir, options.speed, &kinds, number));
 
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
     println!("\nFinishing what is in hand …");
@@ -98,22 +105,26 @@ async fn port_taken(address: &str, error: &std::io::Error) -> String {
     format!("{address} cannot be had: {holder}. Stop it, or take another port with --port.")
 }
 
-fn greeting(address: &str, folder: &Path, speed: u32, vapi: &str, stripe: &str) -> String {
+fn greeting(address: &str, folder: &Path, speed: u32, kinds: &str, number: Option<&str>) -> String {
     let base = format!("http://{address}");
     let token =
         format!("T=$(curl -s -XPOST {base}/_sandbox/token | sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p')");
     let url = "sed -n 's/.*\"url\": *\"\\([^\"]*\\)\".*/\\1/p'";
-    let number = demo_clinic::NUMBER;
+    let has =
+        number.map_or_else(|| "without a number: buy one".to_owned(), |number| format!("number {number}"));
+    let number = number.unwrap_or("<its number>");
     format!(
-        "Voxanne {version} at {base}   (Vapi: {vapi}, Stripe: {stripe}, data in {folder}, speed {speed}×)\n\
-         Demo clinic {org}, number {number}. GET {base}/_sandbox lists everything.\n\n\
-         Three things to try, each a line to paste:\n\n\
+        "Voxanne {version} at {base}   ({kinds}, data in {folder}, speed {speed}×)\n\
+         Demo clinic {org}, {has}. GET {base}/_sandbox lists everything.\n\n\
+         Four things to try, each a line to paste:\n\n\
          1. Pay £25 in, and look at the wallet:\n   \
          {token}; curl -s -d act=pay $(curl -s -H \"authorization: Bearer $T\" -d '{{\"amount_pence\":2500}}' {base}/api/billing/wallet/topup | {url}); sleep 1; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet\n\n\
          2. Ring the clinic for 20 seconds, and see what the caller heard:\n   \
          W=$(curl -s -XPOST {base}/_sandbox/vapi/calls -d '{{\"to\":\"{number}\",\"talk_seconds\":20}}' | sed -n 's/.*\"watch\": \"\\(.*\\)\".*/\\1/p'); sleep 3; curl -s {base}$W\n\n\
          3. Download the statement and verify it:\n   \
          {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet/statement > statement.json; cargo run -q -- verify-statement statement.json\n\n\
+         4. Buy a number to call from, and let the agent ring a patient:\n   \
+         {token}; curl -s -H \"authorization: Bearer $T\" -d '{{\"country\":\"US\",\"direction\":\"outbound\"}}' {base}/api/managed-telephony/provision; sleep 8; curl -s -H \"authorization: Bearer $T\" -d '{{\"phoneNumber\":\"+447700900123\"}}' {base}/api/calls; sleep 5; curl -s -H \"authorization: Bearer $T\" {base}/api/calls-dashboard/live\n\n\
          Ctrl-C stops; --help shows more; `cargo run -- demo` tells the whole story in under a minute.",
         version = env!("CARGO_PKG_VERSION"),
         folder = folder.display(),
@@ -143,14 +154,20 @@ async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Recei
 
 /// The data folder, taken: one process has it at a time.
 #[derive(Debug)]
-struct Folder {
+pub(super) struct Folder {
     path: PathBuf,
     // The lock goes with the process, however it ends.
     _lock: File,
 }
 
 impl Folder {
-    fn take(path: &Path, reset: bool) -> Result<Self, String> {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the folder, or says who has it.
+    pub(super) fn take(path: &Path, reset: bool) -> Result<Self, String> {
         let cannot =
             |error: std::io::Error| format!("The data folder {} cannot be used: {error}.", path.display());
         std::fs::create_dir_all(path).map_err(cannot)?;
@@ -177,8 +194,15 @@ impl Folder {
         lock.set_len(0).and_then(|()| lock.rewind()).map_err(cannot)?;
         write!(lock, "{}", std::process::id()).map_err(cannot)?;
         if reset {
-            for name in ["voxanne.db", "voxanne.db-wal", "voxanne.db-shm", "vapi.json", "stripe.json", "time"]
-            {
+            for name in [
+                "voxanne.db",
+                "voxanne.db-wal",
+                "voxanne.db-shm",
+                "vapi.json",
+                "stripe.json",
+                "twilio.json",
+                "time",
+            ] {
                 match std::fs::remove_file(path.join(name)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
                     _ => {}

@@ -15,10 +15,20 @@ pub struct Vendors {
     pub real_vapi: bool,
     /// Whether Stripe is real.
     pub real_stripe: bool,
+    /// Whether Twilio is real.
+    pub real_twilio: bool,
+}
+
+impl Vendors {
+    /// Whether any vendor is real.
+    pub const fn is_real(&self) -> bool {
+        self.real_vapi || self.real_stripe || self.real_twilio
+    }
 }
 
 /// The settings that are handed on as they are.
-const HANDED_ON: [&str; 3] = ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE"];
+const HANDED_ON: [&str; 4] =
+    ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE", "OUTBOUND_COUNTRIES"];
 
 /// Reads `.env` in `folder`, if there is one.
 ///
@@ -40,6 +50,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
     let mut vendors = Vendors {
         real_vapi: pairs.contains_key("VAPI_API_KEY"),
         real_stripe: pairs.contains_key("STRIPE_API_KEY"),
+        real_twilio: pairs.contains_key("TWILIO_AUTH_TOKEN"),
         ..Vendors::default()
     };
     let hand_on = |vendors: &mut Vendors, name: &str| {
@@ -50,8 +61,13 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
     for name in HANDED_ON {
         hand_on(&mut vendors, name);
     }
-    if !vendors.real_vapi && !vendors.real_stripe {
+    if !vendors.is_real() {
         return Ok(vendors);
+    }
+    if vendors.real_twilio != vendors.real_vapi {
+        return Err("Vapi and Twilio are real together or not at all: Vapi rings the numbers that Twilio has. Set both \
+                    VAPI_API_KEY and TWILIO_AUTH_TOKEN in .env, or neither."
+            .into());
     }
     if speed > 1 {
         return Err(
@@ -75,6 +91,19 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         vendors.settings.push(("VAPI_BASE_URL".into(), "https://api.vapi.ai".into()));
         hand_on(&mut vendors, "VAPI_API_KEY");
         hand_on(&mut vendors, "VAPI_WEBHOOK_SECRETS");
+        hand_on(&mut vendors, "VAPI_WEBHOOK_CREDENTIAL_ID");
+        hand_on(&mut vendors, "PUBLIC_URL");
+    }
+    if vendors.real_twilio {
+        for name in ["TWILIO_ACCOUNT_SID", "CREDENTIAL_KEYS"] {
+            let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
+            pairs.get(name).ok_or(missing)?;
+        }
+        vendors.settings.push(("TWILIO_BASE_URL".into(), "https://api.twilio.com".into()));
+        vendors.settings.push(("TWILIO_VOICE_BASE_URL".into(), "https://voice.twilio.com".into()));
+        for name in ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CREDENTIAL_KEYS"] {
+            hand_on(&mut vendors, name);
+        }
     }
     if vendors.real_stripe {
         let is_live = pairs.get("STRIPE_API_KEY").is_some_and(|key| key.contains("_live_"));
@@ -114,6 +143,17 @@ mod tests {
         assert!(refused(&[live, url, secret], false, 1).contains("--live"));
         let real = from(&pairs(&[live, url, secret]), true, 1).unwrap();
         assert!(real.real_stripe && !real.real_vapi && real.network.is_some());
+        let vapi = [("VAPI_API_KEY", "k"), ("VAPI_WEBHOOK_SECRETS", "s"), url];
+        assert!(refused(&vapi, false, 1).contains("TWILIO_AUTH_TOKEN"));
+        let with_token = [vapi[0], vapi[1], url, ("TWILIO_AUTH_TOKEN", "t")];
+        assert!(refused(&with_token, false, 1).contains("TWILIO_ACCOUNT_SID"));
+        let with_sid = [with_token.as_slice(), &[("TWILIO_ACCOUNT_SID", "AC1")]].concat();
+        assert!(refused(&with_sid, false, 1).contains("CREDENTIAL_KEYS"));
+        let both =
+            from(&pairs(&[with_sid.as_slice(), &[("CREDENTIAL_KEYS", "k:x")]].concat()), false, 1).unwrap();
+        assert!(
+            both.real_vapi && both.real_twilio && both.settings.iter().any(|(name, _)| name == "PUBLIC_URL")
+        );
         let sandboxes = from(&pairs(&[("OUTAGE_CREDIT_PENCE", "0")]), false, 50).unwrap();
         assert!(sandboxes.network.is_none() && sandboxes.settings.len() == 1);
     }

@@ -194,6 +194,11 @@ impl VapiSandbox {
         self.lock().assistants.values().cloned().collect()
     }
 
+    /// The calls that we started, oldest first.
+    pub fn outbound_calls(&self) -> Vec<Call> {
+        self.lock().calls.values().filter(|call| call.kind == "outboundPhoneCall").cloned().collect()
+    }
+
     /// Removes an assistant, as somebody may in Vapi's dashboard.
     pub fn remove_assistant(&self, id: &str) {
         self.lock().assistants.remove(id);

@@ -36,10 +36,13 @@ impl Charging {
             alarm!("call_will_not_end", org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(),
                 cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
-        self.send_end(call, reason).await;
-        if rung.carrier {
-            self.hang_up(call).await;
-        }
+        // Side by side: a vendor that does not answer must not keep the other from being asked.
+        let at_the_carrier = async {
+            if rung.carrier {
+                self.hang_up(call).await;
+            }
+        };
+        futures::future::join(self.send_end(call, reason), at_the_carrier).await;
         Ok(true)
     }
 
@@ -56,11 +59,11 @@ impl Charging {
         };
         match carrier.hang_up(call.org_id, call.parties.vapi_phone_id.as_ref(), &sid).await {
             Ok(()) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "hung up at the carrier")
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "hung up at the carrier");
             }
             // The next look is ordered, and goes on from here.
             Err(error) => {
-                tracing::warn!(call_id = %call.call_id, error = %error, "the carrier did not hang up")
+                tracing::warn!(call_id = %call.call_id, error = %error, "the carrier did not hang up");
             }
         }
     }

@@ -185,12 +185,11 @@ impl Charging {
 
     async fn sight(&self, call: &Call) -> Sight {
         match self.found(call).await {
-            Ok(None) => Sight::Unknown,
             Ok(Some(found)) if found.is_ended() => Sight::Ended(Box::new(found)),
             // It answers so of a call whose data is gone.
             Ok(Some(found)) if found.is_unknown() => Sight::Unknown,
             Ok(Some(found)) => Sight::Live(Box::new(found)),
-            Err(VapiError::NotFound) => Sight::Unknown,
+            Ok(None) | Err(VapiError::NotFound) => Sight::Unknown,
             Err(error) => {
                 log_vapi(&error, &call.call_id, "tell how the call stands");
                 Sight::Unreachable

@@ -41,8 +41,9 @@ pub enum Source {
     Managed(Wanted),
     /// The org has it, in an account of its own at Twilio; nothing is bought or charged.
     Own {
-        /// The token of the account it lies in.
-        own_token: Sealed,
+        /// The token of the account it lies in, while the purchase is open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        own_token: Option<Sealed>,
     },
 }
 
@@ -174,6 +175,15 @@ impl Purchase {
     #[must_use]
     pub fn failed(self, failure: Failure) -> Self {
         Self { state: State::Compensating, failed: Some(failure), ..self }
+    }
+
+    /// The same, without the token of an account of the org's own: what is over needs none.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        match self.source {
+            Source::Own { .. } => Self { source: Source::Own { own_token: None }, ..self },
+            Source::Managed(_) => self,
+        }
     }
 
     /// What was asked for, when we buy it.

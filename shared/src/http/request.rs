@@ -68,6 +68,6 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// What makes two requests the same: a hash of these parts, each with its length.
 pub fn fingerprint(parts: &[&str]) -> String {
-    let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
-    hex::encode(digest(&SHA256, text.as_bytes()))
+    let parts: Vec<String> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    hex::encode(digest(&SHA256, parts.concat().as_bytes()))
 }

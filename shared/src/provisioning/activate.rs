@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Obstacle, ProvisionError, Provisioned, Provisioning, Step};
+use super::{Obstacle, ProvisionError, Provisioned, Provisioning, Step, buy::about_to_ask};
 use crate::{
     alarm,
     domain::{
@@ -81,12 +81,13 @@ impl Provisioning {
             Agent { vapi_phone_number_id: Some(vapi_phone_id.clone()), sync: Sync::Pending, ..agent };
         let push = Push { org_id, role: direction };
         self.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
-        let after = Purchase { state: State::Active, active_at: Some(now), ..purchase.clone() };
+        let after =
+            Purchase { state: State::Active, active_at: Some(now), ..purchase.clone() }.without_token();
         match self.numbers.activate((purchase, after), &number, managed.as_ref(), &mapping, &linked).await {
             Ok(active) => {
                 tracing::info!(%org_id, purchase_id = %purchase.purchase_id, direction = direction.as_str(),
                     "a number is active");
-                Ok(Step::On(active))
+                Ok(Step::On(Box::new(active)))
             }
             Err(PurchaseError::Moved) => self.not_activated(purchase).await,
             Err(PurchaseError::Store(error)) => Err(error.into()),
@@ -142,14 +143,15 @@ impl Provisioning {
             Some(_) | None => {}
         }
         let token = brought.account.token.expose_secret();
-        let source = Source::Own { own_token: self.keyring.seal(org, &provider_type(direction), token)? };
-        let purchase = Purchase {
+        let source =
+            Source::Own { own_token: Some(self.keyring.seal(org, &provider_type(direction), token)?) };
+        let purchase = about_to_ask(Purchase {
             state: State::Bought,
             phone_number: Some(brought.number.clone()),
             number_sid: Some(owned.sid),
             account_sid: Some(brought.account.sid.clone()),
             ..self.new_purchase((org, direction), source, body_hash, claim.as_ref())
-        };
+        });
         match self.purchases.claim(&purchase, claim.as_ref(), None).await {
             Ok(()) => {
                 let done = self.run(purchase).await?;

@@ -51,13 +51,13 @@ impl Provisioning {
             Ok(charged) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
                     pence = NUMBER_COST.pence(), "charged for a number");
-                Ok(Step::On(charged))
+                Ok(Step::On(Box::new(charged)))
             }
             // The wallet has moved on, or this has been done: what is true now says which.
             Err(BookError::Moved | BookError::AlreadyBooked) => {
                 let now = self.now(purchase).await?;
                 if now.version == purchase.version {
-                    Ok(Step::On(now))
+                    Ok(Step::On(Box::new(now)))
                 } else {
                     Err(ProvisionError::Contended.into())
                 }
@@ -84,13 +84,14 @@ impl Provisioning {
             let chosen = self.choose(wanted, purchase).await?;
             let after =
                 Purchase { phone_number: Some(chosen), account_sid: Some(account.sid), ..purchase.clone() };
-            return self.save(purchase, after).await;
+            return self.save(purchase, about_to_ask(after)).await;
         };
         let address = match &wanted.address {
             Some(address) => Some(self.twilio.ensure_address(&account, wanted.country, address).await?),
             None => None,
         };
         let mark = self.mark(purchase);
+        let mut is_unsure = may_have_been_asked(purchase);
         for _ in 0..2 {
             let error = match self.twilio.buy(&account, number, &mark, address.as_deref()).await {
                 Ok(owned) => return self.bought(purchase, &account, owned).await,
@@ -100,19 +101,18 @@ impl Provisioning {
             if let Some(owned) = self.twilio.bought_as(&account, &mark).await? {
                 return self.bought(purchase, &account, owned).await;
             }
-            match error {
-                TwilioError::Refused { code: Some(21_421 | 21_422), .. } => {
-                    return self.taken(purchase, wanted, number).await;
-                }
-                error if error.is_final() => return Err(error.into()),
-                error => {
-                    tracing::warn!(error = %error, purchase_id = %purchase.purchase_id, "a number was asked for, without an answer")
-                }
+            let is_taken = matches!(error, TwilioError::Refused { code: Some(21_421 | 21_422), .. });
+            match (error.is_final(), is_unsure) {
+                (true, false) if is_taken => return self.taken(purchase, wanted, number).await,
+                (true, false) => return Err(error.into()),
+                // A no to this try says nothing of an earlier one that was not answered.
+                (true, true) => break,
+                (false, _) => is_unsure = true,
             }
+            tracing::warn!(error = %error, purchase_id = %purchase.purchase_id,
+                "a number was asked for, without an answer");
         }
-        // It may still come to be: what is undone is confirmed only after that.
-        let after = Purchase { quiet_until: Some(self.clock.now() + QUIET), ..purchase.clone() };
-        self.save(purchase, after.failed(Failure::VendorTrouble)).await
+        Err(Obstacle::Failed(Failure::VendorTrouble))
     }
 
     async fn bought(&self, purchase: &Purchase, account: &Account, owned: Owned) -> Result<Step, Obstacle> {
@@ -123,7 +123,7 @@ impl Provisioning {
             account_sid: Some(account.sid.clone()),
             ..purchase.clone()
         };
-        self.save(purchase, after).await
+        self.save(purchase, about_to_ask(after)).await
     }
 
     /// The number is somebody else's. The one the client named is never replaced by another.
@@ -179,16 +179,13 @@ impl Provisioning {
                 Err(error) => {
                     // Whatever was answered: what is there is the truth.
                     found = self.imported(purchase, number, &account.sid).await?;
-                    if found.is_none() && error.is_final() {
+                    if found.is_none() && error.is_final() && !may_have_been_asked(purchase) {
                         return Err(Obstacle::of_vapi(&error));
                     }
                 }
             }
         }
-        let Some(id) = found else {
-            let after = Purchase { quiet_until: Some(self.clock.now() + QUIET), ..purchase.clone() };
-            return self.save(purchase, after.failed(Failure::VendorTrouble)).await;
-        };
+        let id = found.ok_or(Obstacle::Failed(Failure::VendorTrouble))?;
         self.save(purchase, Purchase { state: State::Imported, vapi_phone_id: Some(id), ..purchase.clone() })
             .await
     }
@@ -198,10 +195,11 @@ impl Provisioning {
         match &purchase.source {
             Source::Managed(_) => self.subaccount(purchase.org_id).await,
             Source::Own { own_token } => {
+                // An open claim has both.
+                let own_token = own_token.as_ref().ok_or(ProvisionError::Contended)?;
+                let sid = purchase.account_sid.clone().ok_or(ProvisionError::Contended)?;
                 let token =
                     self.keyring.open(purchase.org_id, &provider_type(purchase.direction), own_token)?;
-                // The claim is made with the account.
-                let sid = purchase.account_sid.clone().ok_or(ProvisionError::Contended)?;
                 Ok(Account { sid, token })
             }
         }
@@ -254,6 +252,17 @@ impl Provisioning {
         self.twilio.inherit_dialling_permissions(&account).await?;
         Ok(account)
     }
+}
+
+/// Written before a vendor is asked to make something: until when that may still come to be, if nothing more is heard. No
+/// request outlasts its lease.
+pub(super) fn about_to_ask(purchase: Purchase) -> Purchase {
+    Purchase { quiet_until: Some(purchase.lease_until + QUIET), ..purchase }
+}
+
+/// Whether a round before this one may have asked already, and died: then a no to this round's request is not the last word.
+fn may_have_been_asked(purchase: &Purchase) -> bool {
+    purchase.quiet_until != Some(purchase.lease_until + QUIET)
 }
 
 /// What the statement says. Not the number: that is chosen after it is paid.

@@ -13,6 +13,7 @@ use crate::{
     store::{
         numbers::{OrgNumber, Status, provider_type},
         purchases::PurchaseError,
+        queue::{AFTER_THE_WRITE_SECS, Push},
     },
 };
 
@@ -70,6 +71,11 @@ impl Provisioning {
             Status::Active => {
                 let agent = self.agents.ensure(number.org_id, number.direction, self.clock.now()).await?;
                 let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);
+                // What the dashboard shows of the agent follows by its message, sent before the write that it is about.
+                if is_linked {
+                    let push = Push { org_id: number.org_id, role: number.direction };
+                    self.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
+                }
                 let unlinked = if is_linked {
                     Agent { vapi_phone_number_id: None, sync: Sync::Pending, ..agent }
                 } else {
@@ -93,7 +99,7 @@ impl Provisioning {
             // Another request has finished this, and the direction was claimed anew.
             return Ok(None);
         }
-        let after = Purchase { state: State::Released, ..claim.clone() };
+        let after = Purchase { state: State::Released, ..claim.clone() }.without_token();
         match self.numbers.release(&releasing, (&claim, after), self.clock.now()).await {
             Ok(()) => {
                 tracing::info!(org_id = %number.org_id, number_id = %number.purchase_id, "a number was given up");

@@ -64,14 +64,14 @@ impl Provisioning {
             rotated.note(self.subaccounts.save(&org.to_string(), &Slot { made, ..slot }).await?.is_some());
         }
         for claim in self.purchases.with_secrets().await? {
-            let Source::Own { own_token } = &claim.source else { continue };
+            let Source::Own { own_token: Some(own_token) } = &claim.source else { continue };
             if own_token.key_id == current {
                 rotated.current = rotated.current.saturating_add(1);
                 continue;
             }
             let record = provider_type(claim.direction);
             let token = self.keyring.open(claim.org_id, &record, own_token)?;
-            let own_token = self.keyring.seal(claim.org_id, &record, token.expose_secret())?;
+            let own_token = Some(self.keyring.seal(claim.org_id, &record, token.expose_secret())?);
             let after = Purchase { source: Source::Own { own_token }, ..claim.clone() };
             match self.purchases.save(&claim, after).await {
                 Ok(_) => rotated.note(true),

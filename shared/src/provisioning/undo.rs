@@ -5,7 +5,7 @@ use crate::{
     domain::{
         ledger::{Posting, Reason},
         number::NUMBER_COST,
-        purchase::{Purchase, Source, State},
+        purchase::{Failure, Purchase, Source, State},
     },
     providers::twilio::Account,
     store::wallets::BookError,
@@ -33,7 +33,7 @@ impl Provisioning {
         if !is_quiet(purchase, self.clock.now()) {
             return Ok(Step::Wait);
         }
-        let after = Purchase { state: State::Refunded, ..purchase.clone() };
+        let after = Purchase { state: State::Refunded, ..purchase.clone() }.without_token();
         if !purchase.is_charged {
             return self.save(purchase, after).await;
         }
@@ -48,12 +48,12 @@ impl Provisioning {
             Ok(refunded) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
                     pence = NUMBER_COST.pence(), "gave the price of a number back");
-                Ok(Step::On(refunded))
+                Ok(Step::On(Box::new(refunded)))
             }
             Err(BookError::Moved | BookError::AlreadyBooked) => {
                 let now = self.now(purchase).await?;
                 if now.version == purchase.version {
-                    Ok(Step::On(now))
+                    Ok(Step::On(Box::new(now)))
                 } else {
                     Err(ProvisionError::Contended.into())
                 }
@@ -66,12 +66,11 @@ impl Provisioning {
     async fn is_absent_at_vapi(&self, purchase: &Purchase, account: &Account) -> Result<bool, Obstacle> {
         let Some(number) = &purchase.phone_number else { return Ok(true) };
         match self.imported(purchase, number, &account.sid).await {
-            Ok(None) => return Ok(true),
             Ok(Some(id)) => {
                 self.voice.vapi.delete_number(&id).await.map_err(|error| Obstacle::of_vapi(&error))?;
             }
-            // It is another's: not ours to take, and not of this purchase.
-            Err(Obstacle::Failed(crate::domain::purchase::Failure::NumberTaken)) => return Ok(true),
+            // There is none; or it is another's: not ours to take, and not of this purchase.
+            Ok(None) | Err(Obstacle::Failed(Failure::NumberTaken)) => return Ok(true),
             Err(obstacle) => return Err(obstacle),
         }
         Ok(self.imported(purchase, number, &account.sid).await?.is_none())

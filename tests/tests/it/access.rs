@@ -99,8 +99,9 @@ fn signed(claims: &Value) -> String {
 async fn every_route_of_the_template_is_in_these_lists() {
     let harness = Harness::empty(vec![]).await;
     for route in &harness.stack.template.routes {
-        let known = ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
-            || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
+        let known =
+            ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
+                || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
         assert!(known, "{} {} is called as nobody and as another org by no test", route.method, route.path);
     }
 }
@@ -202,7 +203,8 @@ async fn an_org_sees_nothing_of_another() {
     harness.post("/api/founder-console/agent/behavior", &harness.owner(), behavior).await;
     harness.vapi(&tests::bodies::request("call-1")).await;
     harness.vapi(&tests::bodies::report("call-1", 60)).await;
-    let marks = ["pi_first", "2500", "5100", &ORG.to_string(), &inbound, &outbound, "mine-alone", "call-1", "0123\""];
+    let marks =
+        ["pi_first", "2500", "5100", &ORG.to_string(), &inbound, &outbound, "mine-alone", "call-1", "0123\""];
     let marks = marks.map(str::to_owned);
     for Route { method, path, body, answer: expected, .. } in ROUTES {
         if expected == 404 {

@@ -34,16 +34,26 @@ use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
 /// A condition of one of the store's writes, a part of it, and what must hold because of that part.
 struct Guard {
     write: &'static str,
+    place: &'static str,
     condition: &'static str,
     part: &'static str,
     promise: fn(Harness) -> BoxFuture<'static, Result<(), String>>,
 }
 
 macro_rules! guards {
-    ($($write:literal, $condition:expr, $part:literal => $promise:ident;)+) => {
-        vec![$(Guard { write: $write, condition: $condition, part: $part, promise: |harness| Box::pin($promise(harness)) }),+]
+    ($($write:literal, $place:literal, $condition:expr, $part:literal => $promise:ident;)+) => {
+        vec![$(Guard {
+            write: $write,
+            place: $place,
+            condition: $condition,
+            part: $part,
+            promise: |harness| Box::pin($promise(harness)),
+        }),+]
     };
 }
+
+// After the macro, which it uses.
+mod numbers;
 
 const AUTHORIZE: &str =
     "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)";
@@ -54,55 +64,73 @@ const VERSION: &str = "version = :read";
 const NEW_ENTRY: &str = "attribute_not_exists(entry_key)";
 
 fn guards() -> Vec<Guard> {
+    of_calls().into_iter().chain(numbers::guards()).collect()
+}
+
+fn of_calls() -> Vec<Guard> {
     guards! {
-        "authorize", AUTHORIZE, "available >= :basis" => no_hold_without_the_money;
-        "authorize", AUTHORIZE, "attribute_not_exists(holds.#call)" => one_hold_a_call;
-        "authorize", AUTHORIZE, "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
-        "authorize", VERSION, "version = :read" => no_hold_for_a_record_that_moved;
-        "start", "holds.#call.step = :step", "holds.#call.step = :step" => a_start_does_not_undo_an_extension;
-        "start", VERSION, "version = :read" => no_start_of_a_record_that_moved;
-        "extend", EXTEND, "holds.#call.step = :step" => one_extension_a_step;
-        "extend", EXTEND, "available >= :more" => no_extension_without_the_money;
-        "extend", EXTEND, "attribute_not_exists(frozen)" => no_extension_on_a_frozen_wallet;
-        "settle", SETTLE, "ledger_seq = :read" => a_settlement_follows_the_last_entry;
-        "settle", SETTLE, "holds.#call.amount = :held" => a_settlement_takes_out_the_hold_that_is_there;
-        "settle", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call;
-        "settle", VERSION, "version = :read" => no_settlement_of_a_record_that_moved;
-        "settle without a hold", SETTLE_BARE, "ledger_seq = :read" => a_settlement_without_a_hold_follows_the_last_entry;
-        "settle without a hold", SETTLE_BARE, "attribute_not_exists(holds.#call)" => a_settlement_without_a_hold_finds_none;
-        "settle without a hold", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call_without_a_hold;
-        "settle without a hold", VERSION, "version = :read" => no_settlement_without_a_hold_of_a_record_that_moved;
-        "release", "holds.#call.amount = :held", "holds.#call.amount = :held" => a_release_gives_back_the_hold_that_is_there;
-        "release", VERSION, "version = :read" => no_release_of_a_record_that_moved;
-        "book", "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
-        "book", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_key;
-        "note", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
-        "put", VERSION, "version = :read" => an_older_record_changes_nothing;
-        "put", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
-        "put", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
-        "put", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
-        "put", "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
-        "put", "attribute_not_exists(vapi_phone_id)", "attribute_not_exists(vapi_phone_id)" => a_number_is_one_orgs;
-        "put", "attribute_not_exists(vapi_assistant_id)", "attribute_not_exists(vapi_assistant_id)" => an_assistant_is_one_orgs;
+        "authorize", "wallets", AUTHORIZE, "available >= :basis" => no_hold_without_the_money;
+        "authorize", "wallets", AUTHORIZE, "attribute_not_exists(holds.#call)" => one_hold_a_call;
+        "authorize", "wallets", AUTHORIZE, "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
+        "authorize", "calls", VERSION, "version = :read" => no_hold_for_a_record_that_moved;
+        "start", "wallets", "holds.#call.step = :step", "holds.#call.step = :step" => a_start_does_not_undo_an_extension;
+        "start", "calls", VERSION, "version = :read" => no_start_of_a_record_that_moved;
+        "extend", "wallets", EXTEND, "holds.#call.step = :step" => one_extension_a_step;
+        "extend", "wallets", EXTEND, "available >= :more" => no_extension_without_the_money;
+        "extend", "wallets", EXTEND, "attribute_not_exists(frozen)" => no_extension_on_a_frozen_wallet;
+        "settle", "wallets", SETTLE, "ledger_seq = :read" => a_settlement_follows_the_last_entry;
+        "settle", "wallets", SETTLE, "holds.#call.amount = :held" => a_settlement_takes_out_the_hold_that_is_there;
+        "settle", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call;
+        "settle", "calls", VERSION, "version = :read" => no_settlement_of_a_record_that_moved;
+        "settle without a hold", "wallets", SETTLE_BARE, "ledger_seq = :read" => a_settlement_without_a_hold_follows_the_last_entry;
+        "settle without a hold", "wallets", SETTLE_BARE, "attribute_not_exists(holds.#call)" => a_settlement_without_a_hold_finds_none;
+        "settle without a hold", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_bill_a_call_without_a_hold;
+        "settle without a hold", "calls", VERSION, "version = :read" => no_settlement_without_a_hold_of_a_record_that_moved;
+        "release", "wallets", "holds.#call.amount = :held", "holds.#call.amount = :held" => a_release_gives_back_the_hold_that_is_there;
+        "release", "calls", VERSION, "version = :read" => no_release_of_a_record_that_moved;
+        "book", "wallets", "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
+        "book", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_key;
+        "note", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
+        "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
+        "put", "wallets", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
+        "put", "calls", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
+        "put", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
+        "put", "stripe_customers", "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
+        "put", "phone_number_mapping", "attribute_not_exists(vapi_phone_id)", "attribute_not_exists(vapi_phone_id)" => a_number_is_one_orgs;
+        "put", "assistant_mapping", "attribute_not_exists(vapi_assistant_id)", "attribute_not_exists(vapi_assistant_id)" => an_assistant_is_one_orgs;
     }
 }
 
-/// Which of the store's writes a request is, by what it does to the wallet.
+/// Which of the store's writes a request is: by what it does to the wallet, else by what else it changes.
 fn write_of(sent: &Sent) -> &'static str {
-    let mut items = sent.body["TransactItems"].as_array().into_iter().flatten();
-    let change = items.find_map(|item| item["Update"]["UpdateExpression"].as_str());
+    let items = sent.body["TransactItems"].as_array().map_or::<&[Value], _>(&[], Vec::as_slice);
+    let change = items.iter().find_map(|item| item["Update"]["UpdateExpression"].as_str());
     match (sent.operation.as_str(), change.or(sent.body["UpdateExpression"].as_str())) {
         (_, Some(change)) if change.contains("holds.#call = :hold") => "authorize",
         (_, Some(change)) if change.contains("step = :next") => "extend",
         (_, Some("SET holds.#call.granted_until = :until")) => "start",
         (_, Some(change)) if change.contains("ledger_seq") && change.contains("REMOVE") => "settle",
         (_, Some(change)) if change.contains("REMOVE") => "release",
+        (_, Some(change)) if change.contains("available - :cost") => "charge number",
+        (_, Some(change)) if change.contains("available + :cost") => "refund number",
         ("UpdateItem", Some(_)) => "note",
-        (_, Some(_)) if sent.body["TransactItems"].as_array().is_some_and(|items| items.len() == 3) => {
-            "settle without a hold"
-        }
+        (_, Some(_)) if items.len() == 3 => "settle without a hold",
         (_, Some(_)) => "book",
-        (_, None) => "put",
+        (_, None) if items.is_empty() => "put",
+        (_, None) => numbers::transaction_of(items),
+    }
+}
+
+/// The table that a request of a write changes, without the environment in front; where different kinds of records lie in one
+/// table, the kind too: `calls dial#`.
+fn place_of(request: &Value) -> String {
+    let name = request["TableName"].as_str().unwrap_or_default();
+    let table = name.rsplit('-').next().unwrap_or(name);
+    let item = &request["Item"];
+    let key = item["item"]["S"].as_str().or(item["call_id"]["S"].as_str()).unwrap_or_default();
+    match key.split_once('#') {
+        Some((kind, _)) => format!("{table} {kind}#"),
+        None => table.to_owned(),
     }
 }
 
@@ -131,13 +159,13 @@ fn condition_of(request: &Value) -> String {
 
 /// Makes `part` of `condition` true whatever is there, using the same names and values.
 fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
-    let (write, condition, part) = (guard.write, guard.condition, guard.part);
+    let (write, place, condition, part) = (guard.write, guard.place, guard.condition, guard.part);
     move |sent| {
         if write_of(sent) != write {
             return Fate::Pass;
         }
         each_condition(sent, |request| {
-            if condition_of(request) == condition {
+            if place_of(request) == place && condition_of(request) == condition {
                 let always = condition.replace(part, &format!("({part} OR NOT {part})"));
                 let key = request["ExpressionAttributeNames"]["#key"].as_str().map(str::to_owned);
                 let always = key.map_or(always.clone(), |key| always.replace(&key, "#key"));
@@ -151,7 +179,7 @@ fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
 #[tokio::test]
 async fn each_condition_taken_out_breaks_a_promise() {
     for guard in guards() {
-        let name = format!("{} in {} of {}", guard.part, guard.condition, guard.write);
+        let name = format!("{} in {} of {}, {}", guard.part, guard.condition, guard.write, guard.place);
         (guard.promise)(Harness::with_wallet(2_500, 600).await)
             .await
             .unwrap_or_else(|broken| panic!("{name} is in place, and: {broken}"));
@@ -161,20 +189,29 @@ async fn each_condition_taken_out_breaks_a_promise() {
     }
 }
 
-#[tokio::test]
-async fn every_condition_that_is_sent_is_in_the_list() {
-    let seen = Arc::new(Mutex::new(BTreeSet::new()));
-    let harness = Harness::with_wallet(0, 3_600).await;
-    let writes = Arc::clone(&seen);
+/// A write, a place, a condition and a part of it.
+type Seen = BTreeSet<(&'static str, String, String, String)>;
+
+/// Notes each condition that is sent from now on.
+fn watch(harness: &Harness, seen: &Arc<Mutex<Seen>>) {
+    let seen = Arc::clone(seen);
     harness.stack.aws.set_plan(move |sent| {
         let write = write_of(sent);
         each_condition(sent, |request| {
-            for part in condition_of(request).split(" AND ") {
-                writes.lock().unwrap().insert((write, condition_of(request), part.to_owned()));
+            let (place, condition) = (place_of(request), condition_of(request));
+            for part in condition.split(" AND ") {
+                seen.lock().unwrap().insert((write, place.clone(), condition.clone(), part.to_owned()));
             }
         });
         Fate::Pass
     });
+}
+
+#[tokio::test]
+async fn every_condition_that_is_sent_is_in_the_list() {
+    let seen = Arc::default();
+    let harness = Harness::with_wallet(0, 3_600).await;
+    watch(&harness, &seen);
     harness.add_clinic(OTHER_ORG, "other-phone", "+442079460999", "other-assistant", 600).await;
     let payment = harness.pay(2_500).await;
     harness.ring(700);
@@ -183,9 +220,12 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     harness.pass(1_500).await;
     harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount=100"));
     harness.pass(10).await;
-    let listed: BTreeSet<_> = guards()
+    let harness = Harness::empty(vec![]).await;
+    watch(&harness, &seen);
+    Box::pin(numbers::use_everything(&harness)).await;
+    let listed: Seen = guards()
         .into_iter()
-        .map(|guard| (guard.write, guard.condition.to_owned(), guard.part.to_owned()))
+        .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))
         .collect();
     assert_eq!(*seen.lock().unwrap(), listed);
 }

@@ -4,11 +4,13 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
 mod access;
+mod agents;
 mod calls;
 mod conditions;
 mod cost;
 mod dashboard;
 mod numbers;
+mod outbound;
 mod payments;
 mod races;
 mod settings;

@@ -32,10 +32,20 @@ const TRIES: usize = 4;
 struct Change {
     role: Direction,
     behavior: Behavior,
-    /// Given, null, or left as it is.
-    number: Option<Option<VapiPhoneId>>,
+    number: Link,
     /// What the change was made to.
     base: Option<u64>,
+}
+
+/// What becomes of an agent's number.
+#[derive(Clone)]
+enum Link {
+    /// It stays as it is.
+    Kept,
+    /// The agent has none from now on.
+    Cut,
+    /// The agent has this one.
+    To(VapiPhoneId),
 }
 
 /// Saves one or both agents, together or not at all; then they are given to the vendor.
@@ -48,9 +58,9 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     let body = json_object(body)?;
     let mut changes = Vec::new();
     for role in ROLES {
-        match &body[role.as_str()] {
-            Value::Null => {}
-            given => changes.push(change(role, given)?),
+        let given = &body[role.as_str()];
+        if !given.is_null() {
+            changes.push(change(role, given)?);
         }
     }
     if changes.is_empty() {
@@ -65,9 +75,9 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
         let mut agents = Vec::new();
         let mut linked = Vec::new();
         for change in &changes {
-            let number =
-                change.number.as_ref().map(|id| listed(id.as_ref(), change.role, &numbers)).transpose()?;
-            linked.extend(number.flatten());
+            if let Link::To(id) = &change.number {
+                linked.push(listed(id, change.role, &numbers)?);
+            }
             agents.push(changed(deps, caller, change).await?);
         }
         match deps.numbers.save_agents(&agents, &linked).await {
@@ -86,41 +96,40 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
 /// The agent as it shall be, from what is stored now.
 async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent, Problem> {
     let now = deps.world.clock.now();
-    let there = match deps.agents.get(caller.org, change.role).await? {
+    let known = deps.agents.get(caller.org, change.role).await?;
+    if known.is_none() && change.base.is_some_and(|base| base != 0) {
+        return Err(Problem::new(Code::VersionConflict));
+    }
+    let there = match known {
         Some(there) => there,
-        None => {
-            if change.base.is_some_and(|base| base != 0) {
-                return Err(Problem::new(Code::VersionConflict));
-            }
-            deps.agents.ensure(caller.org, change.role, now).await?
-        }
+        None => deps.agents.ensure(caller.org, change.role, now).await?,
     };
     // Version 1 is what every org starts from: whoever saw it as version 0 saw the same.
     let is_first = change.base == Some(0) && there.version == 1;
     if change.base.is_some_and(|base| base != there.version) && !is_first {
         return Err(Problem::new(Code::VersionConflict).with("version", there.version));
     }
+    let vapi_phone_number_id = match &change.number {
+        Link::Kept => there.vapi_phone_number_id.clone(),
+        Link::Cut => None,
+        Link::To(id) => Some(id.clone()),
+    };
     Ok(Agent {
         behavior: change.behavior.clone(),
         version: there.version.saturating_add(1),
         sync: Sync::Pending,
-        vapi_phone_number_id: change.number.clone().unwrap_or(there.vapi_phone_number_id.clone()),
+        vapi_phone_number_id,
         updated_at: now,
         ..there
     })
 }
 
 /// One of the org's own numbers, as the dropdown lists them, of the agent's direction.
-fn listed<'a>(
-    id: Option<&VapiPhoneId>,
-    role: Direction,
-    numbers: &'a [OrgNumber],
-) -> Result<Option<&'a OrgNumber>, Problem> {
-    let Some(id) = id else { return Ok(None) };
+fn listed<'a>(id: &VapiPhoneId, role: Direction, numbers: &'a [OrgNumber]) -> Result<&'a OrgNumber, Problem> {
     let found = numbers.iter().find(|number| number.vapi_phone_id == *id && number.status == Status::Active);
     let found = found.ok_or_else(|| Problem::new(Code::NotFound).saying("The clinic has no such number."))?;
     if found.direction == role {
-        Ok(Some(found))
+        Ok(found)
     } else {
         let kind = found.direction.as_str();
         Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")))
@@ -147,22 +156,19 @@ fn change(role: Direction, given: &Value) -> Result<Change, Problem> {
         return Err(invalid(format!("{name}: {flaw}")));
     }
     let number = match given.get("vapiPhoneNumberId") {
-        None => None,
-        Some(Value::Null) => Some(None),
+        None => Link::Kept,
+        Some(Value::Null) => Link::Cut,
         Some(id) => {
-            let id = VapiPhoneId::parse(id.as_str().unwrap_or_default());
             let sentence =
                 format!("{name}: vapiPhoneNumberId is the id of one of the clinic's numbers, or null.");
-            Some(Some(id.map_err(|_| invalid(sentence))?))
+            Link::To(VapiPhoneId::parse(id.as_str().unwrap_or_default()).map_err(|_| invalid(sentence))?)
         }
     };
-    let base = match &given["version"] {
-        Value::Null => None,
-        version => {
-            let sentence = format!("{name}: version is the number that came with the agent.");
-            Some(version.as_u64().ok_or_else(|| invalid(sentence))?)
-        }
-    };
+    let version = &given["version"];
+    let base = version.as_u64();
+    if base.is_none() && !version.is_null() {
+        return Err(invalid(format!("{name}: version is the number that came with the agent.")));
+    }
     Ok(Change { role, behavior, number, base })
 }
 

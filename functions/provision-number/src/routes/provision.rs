@@ -5,7 +5,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
     domain::{
-        number::{Address, NUMBER_COST},
+        number::{Address, Country, NUMBER_COST, NumberType},
         purchase::{Failure, Purchase, Wanted},
     },
     http::{
@@ -16,7 +16,7 @@ use shared::{
     provisioning::{Asked, Provisioned},
 };
 
-use super::{direction, invalid, phone_number, search::area_code, word};
+use super::{direction, given, invalid, phone_number, search::area_code, word};
 use crate::Deps;
 
 /// Buys a number, or says how far its purchase has come.
@@ -51,36 +51,24 @@ pub async fn provision(
 }
 
 fn wanted(body: &Value) -> Result<Wanted, Problem> {
-    let country = word(&body["country"], "country is one of US, GB, CA, AU.")?;
-    let number_type = match &body["numberType"] {
-        Value::Null => shared::domain::number::NumberType::Local,
-        given => word(given, "numberType is local or toll_free.")?,
-    };
-    let area_code = match &body["areaCode"] {
-        Value::Null => None,
-        given => Some(area_code(given.as_str().unwrap_or_default())?),
-    };
-    let address = match &body["address"] {
-        Value::Null => None,
-        given => Some(address(given)?),
-    };
-    let phone_number_wanted = phone_number(&body["phoneNumber"], "phoneNumber")?;
-    if phone_number_wanted.as_ref().is_some_and(|number| !number.as_str().starts_with(calling_code(country)))
-    {
+    let country: Country = word(&body["country"], "country is one of US, GB, CA, AU.")?;
+    let number_type = given(&body["numberType"])
+        .map_or(Ok(NumberType::Local), |value| word(value, "numberType is local or toll_free."))?;
+    let area_code =
+        given(&body["areaCode"]).map(|value| area_code(value.as_str().unwrap_or_default())).transpose()?;
+    let address = given(&body["address"]).map(address).transpose()?;
+    let named = phone_number(&body["phoneNumber"], "phoneNumber")?;
+    if named.as_ref().is_some_and(|number| !number.as_str().starts_with(country.calling_code())) {
         return Err(invalid("phoneNumber is not a number of that country."));
     }
     Ok(Wanted {
         country,
         number_type,
         area_code,
-        phone_number: phone_number_wanted,
+        phone_number: named,
         address,
         fallback_number: phone_number(&body["fallbackNumber"], "fallbackNumber")?,
     })
-}
-
-const fn calling_code(country: shared::domain::number::Country) -> &'static str {
-    country.calling_code()
 }
 
 fn address(given: &Value) -> Result<Address, Problem> {

@@ -4,7 +4,7 @@ use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
-    domain::{call::Direction, clock::rfc3339_millis, number::NUMBER_COST},
+    domain::{call::Direction, clock::rfc3339_millis, number::NUMBER_COST, purchase::Purchase},
     http::{
         auth::Caller,
         problem::{Problem, json_answer},
@@ -40,7 +40,7 @@ pub async fn phone_status(deps: &Deps, caller: &Caller) -> Result<Response<Body>
     let mut underway = Vec::new();
     for direction in [Direction::Inbound, Direction::Outbound] {
         let claim = deps.provisioning.purchases.claim_of(caller.org, direction).await?;
-        if let Some(claim) = claim.filter(|claim| claim.is_open()) {
+        if let Some(claim) = claim.filter(Purchase::is_open) {
             underway.push(json!({"direction": direction.as_str(), "status": claim.state.as_str(),
                 "purchaseId": claim.purchase_id, "startedAt": rfc3339_millis(claim.created_at)}));
         }

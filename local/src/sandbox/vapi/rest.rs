@@ -134,13 +134,16 @@ fn parameters(query: Option<&str>) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
+/// Whether one time stands so to another.
+type Compared = fn(&Timestamp, &Timestamp) -> bool;
+
 /// The newest first, between the instants that the query names.
 fn listed(query: Option<&str>, rows: impl Iterator<Item = Value>) -> Answer {
     let query = parameters(query);
     let limit = query.get("limit").map_or(Ok(USUAL), |limit| limit.parse());
     let limit = limit.ok().filter(|limit| *limit <= MOST);
     let limit = limit.ok_or_else(|| Refusal::flaws(&[format!("limit must not be greater than {MOST}")]))?;
-    let tests: [(&str, fn(&Timestamp, &Timestamp) -> bool); 4] = [
+    let tests: [(&str, Compared); 4] = [
         ("Gt", |at, bound| at > bound),
         ("Ge", |at, bound| at >= bound),
         ("Lt", |at, bound| at < bound),
