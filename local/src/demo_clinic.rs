@@ -79,9 +79,9 @@ pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
     stack.twilio.add_account(ACCOUNT_SID, ACCOUNT_TOKEN, &[NUMBER]);
     let account = Account { sid: AccountSid::parse(ACCOUNT_SID)?, token: ACCOUNT_TOKEN.into() };
     let brought = Brought { number: PhoneNumber::parse(NUMBER)?, account };
-    match provisioning.connect(ORG, Direction::Inbound, &brought, "demo".to_owned()).await? {
-        Connected::Done(Provisioned::Active(_)) => {}
-        other => return Err(SeedError::NotConnected(format!("{other:?}"))),
+    let connected = provisioning.connect(ORG, Direction::Inbound, &brought, "demo".to_owned()).await?;
+    if !matches!(connected, Connected::Done(Provisioned::Active(_))) {
+        return Err(SeedError::NotConnected(format!("{connected:?}")));
     }
     let push = json!(Push { org_id: ORG, role: Direction::Inbound }).to_string();
     stack

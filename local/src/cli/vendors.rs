@@ -95,15 +95,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         hand_on(&mut vendors, "PUBLIC_URL");
     }
     if vendors.real_twilio {
-        for name in ["TWILIO_ACCOUNT_SID", "CREDENTIAL_KEYS"] {
-            let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
-            pairs.get(name).ok_or(missing)?;
-        }
-        vendors.settings.push(("TWILIO_BASE_URL".into(), "https://api.twilio.com".into()));
-        vendors.settings.push(("TWILIO_VOICE_BASE_URL".into(), "https://voice.twilio.com".into()));
-        for name in ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CREDENTIAL_KEYS"] {
-            hand_on(&mut vendors, name);
-        }
+        real_twilio(pairs, &mut vendors)?;
     }
     if vendors.real_stripe {
         let is_live = pairs.get("STRIPE_API_KEY").is_some_and(|key| key.contains("_live_"));
@@ -120,6 +112,17 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
     let network = Http::network(Duration::from_secs(5)).map_err(|error| error.to_string())?;
     vendors.network = Some(network);
     Ok(vendors)
+}
+
+/// Hands a real Twilio account on, with what seals the orgs' secrets.
+fn real_twilio(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Result<(), String> {
+    vendors.settings.push(("TWILIO_BASE_URL".into(), "https://api.twilio.com".into()));
+    vendors.settings.push(("TWILIO_VOICE_BASE_URL".into(), "https://voice.twilio.com".into()));
+    for name in ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CREDENTIAL_KEYS"] {
+        let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
+        vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -157,9 +157,9 @@ async fn the_figures_count_calls_by_when_they_came_and_money_by_when_it_moved() 
     // B12
     let harness = Harness::with_wallet(2_500, 600).await;
     let stats = async |window: &str| {
-        let (status, stats) = harness.get(&format!("{LIST}/stats{window}"), &harness.owner()).await;
-        assert_eq!(status, 200, "{stats}");
-        stats
+        let (status, figures) = harness.get(&format!("{LIST}/stats{window}"), &harness.owner()).await;
+        assert_eq!(status, 200, "{figures}");
+        figures
     };
     let nothing = json!({"totalCalls": 0, "inboundCalls": 0, "outboundCalls": 0, "completedCalls": 0,
         "callsToday": 0, "avgDuration": 0, "minutesBilled": 0, "spentPence": 0});
@@ -326,8 +326,8 @@ async fn another_org_sees_none_of_it() {
     }
     let (_, page) = harness.get(LIST, &other).await;
     assert_eq!((&page["calls"], &page["pagination"]["total"]), (&json!([]), &json!(0)));
-    let (_, stats) = harness.get(&format!("{LIST}/stats"), &other).await;
-    assert_eq!((&stats["totalCalls"], &stats["spentPence"]), (&json!(0), &json!(0)));
+    let (_, figures) = harness.get(&format!("{LIST}/stats"), &other).await;
+    assert_eq!((&figures["totalCalls"], &figures["spentPence"]), (&json!(0), &json!(0)));
     assert_eq!(harness.get(&format!("{LIST}/live"), &other).await.1, json!({"calls": []}));
 }
 
@@ -364,8 +364,8 @@ async fn a_call_is_placed_once_followed_and_billed() {
     let (_, shown) = harness.get(&format!("{LIST}/{call}"), &harness.owner()).await;
     assert_eq!((&shown["status"], &shown["cost_pence"]), (&json!("completed"), &json!(56)), "{shown}");
     assert_eq!((&shown["call_direction"], &shown["duration_seconds"]), (&json!("outbound"), &json!(60)));
-    let (_, stats) = harness.get(&format!("{LIST}/stats"), &harness.owner()).await;
-    assert_eq!((&stats["outboundCalls"], &stats["inboundCalls"]), (&json!(1), &json!(0)));
+    let (_, figures) = harness.get(&format!("{LIST}/stats"), &harness.owner()).await;
+    assert_eq!((&figures["outboundCalls"], &figures["inboundCalls"]), (&json!(1), &json!(0)));
     assert_eq!(ids(&harness, "call_type=outbound").await, (vec![call.to_owned()], 1));
     harness.assert_books(ORG).await;
 }

@@ -275,19 +275,18 @@ async fn a_number_of_our_own_choice_that_is_gone_is_replaced_by_the_next() {
     assert!(assert_one_of_two(&harness, "the next").await);
 }
 
-/// Every request that a run of `act` makes to a vendor, by its kind, in order.
-async fn asked(prepare: bool, act: &str) -> Vec<(String, String)> {
+/// Every request that a purchase, or a release, makes to a vendor, by its kind, in order.
+async fn asked(is_release: bool) -> Vec<(String, String)> {
     let harness = rich().await;
-    if prepare {
+    if is_release {
         harness.has_number("inbound").await;
     }
     harness.stack.faults.forget_log();
-    match act {
-        "buy" => assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201),
-        _ => {
-            let number = harness.dropdown_of(ORG).await.remove(0);
-            assert_eq!(harness.give_up(&number).await.0, 200);
-        }
+    if is_release {
+        let number = harness.dropdown_of(ORG).await.remove(0);
+        assert_eq!(harness.give_up(&number).await.0, 200);
+    } else {
+        assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201);
     }
     let mut log = harness.stack.faults.log();
     log.dedup();
@@ -297,7 +296,7 @@ async fn asked(prepare: bool, act: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_fault_at_every_vendor_leaves_a_purchase_at_one_of_two_ends() {
     // N4
-    let kinds = asked(false, "buy").await;
+    let kinds = asked(false).await;
     assert!(kinds.len() >= 8, "{kinds:?}");
     for (vendor, operation) in &kinds {
         for mode in MODES {
@@ -320,7 +319,7 @@ async fn every_fault_at_every_vendor_leaves_a_purchase_at_one_of_two_ends() {
 #[tokio::test]
 async fn every_fault_at_every_vendor_leaves_a_release_to_be_finished() {
     // N6
-    let kinds = asked(true, "release").await;
+    let kinds = asked(true).await;
     assert_eq!(kinds.len(), 2, "{kinds:?}");
     for (vendor, operation) in &kinds {
         for mode in MODES {
