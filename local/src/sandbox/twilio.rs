@@ -202,6 +202,11 @@ impl TwilioSandbox {
             .collect()
     }
 
+    /// What opens an account.
+    pub fn token_of(&self, account_sid: &str) -> Option<String> {
+        self.lock().accounts.get(account_sid).map(|account| account.auth_token.clone())
+    }
+
     /// Whether an account takes its parent's dialling permissions. None when there is no such account.
     pub fn inherits_dialling_permissions(&self, account_sid: &str) -> Option<bool> {
         self.lock().accounts.get(account_sid).map(|account| account.inherits_dialling_permissions)

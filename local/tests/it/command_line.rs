@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use serde_json::json;
+
 use super::kill::{Voxanne, folder};
 
 fn voxanne(arguments: &[&str], folder: &std::path::Path) -> Output {
@@ -42,6 +44,31 @@ async fn a_taken_folder_and_a_taken_port_are_said() {
     let holder = format!("another Voxanne has it, process {}", running.process_id());
     assert!(said(&same_port).contains(&holder), "{}", said(&same_port));
     assert!(!same_folder.status.success() && !same_port.status.success());
+}
+
+#[tokio::test]
+async fn a_fault_is_asked_for_by_hand_and_an_unknown_one_is_said() {
+    let folder = folder("faults");
+    let running = Voxanne::start(&folder).await;
+    let fault = json!({"vendor": "twilio", "operation": "search", "mode": "error", "times": 1});
+    running.post("/_sandbox/faults", &fault).await.unwrap();
+    let path = "/api/managed-telephony/available-numbers?country=US&limit=1";
+    assert_eq!(running.get(path).await.unwrap()["code"], "carrier_unavailable");
+    assert_eq!(running.get(path).await.unwrap()["numbers"].as_array().map(Vec::len), Some(1), "once");
+    let unknown = json!({"vendor": "twilio", "operation": "dance", "mode": "error"});
+    let said = running.post("/_sandbox/faults", &unknown).await.unwrap();
+    assert!(said["detail"].as_str().unwrap().contains("search"), "it lists what there is: {said}");
+}
+
+#[test]
+fn keys_are_rotated_where_the_data_lies() {
+    let folder = folder("rotate");
+    let data = folder.join("data");
+    let arguments = ["rotate-keys", "--data-dir", data.to_str().unwrap()];
+    let none = voxanne(&arguments, &folder);
+    assert!(none.status.success() && said(&none).contains("0 sealed anew"), "{}", said(&none));
+    let bad = voxanne(&[&arguments[..], &["--keys", "new:short"]].concat(), &folder);
+    assert!(!bad.status.success() && said(&bad).contains("CREDENTIAL_KEYS"), "{}", said(&bad));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Voxanne {
         }
     }
 
-    async fn get(&self, path: &str) -> Option<Value> {
+    pub(super) async fn get(&self, path: &str) -> Option<Value> {
         let token = self.token().await?;
         self.client
             .get(format!("{}{path}", self.base))
@@ -74,7 +74,7 @@ impl Voxanne {
             .ok()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Option<Value> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Option<Value> {
         let token = self.token().await?;
         let request =
             self.client.post(format!("{}{path}", self.base)).bearer_auth(token).body(body.to_string());

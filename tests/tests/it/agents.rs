@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use shared::{
     domain::{call::Direction, ids::VapiAssistantId},
     providers::vapi::assistants::SERVER_MESSAGES,
-    store::{agents::Agents, queue::Push},
+    store::{
+        agents::Agents,
+        made_once::{MadeOnce, Slot, VapiObject},
+        queue::Push,
+    },
 };
 use tests::{Harness, ORG, crashed_after};
 
@@ -277,6 +281,29 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_tool_whose_definition_has_changed_is_changed_in_place() {
+    let harness = clinic().await;
+    save(&harness, &json!({"inbound": agent("One")})).await;
+    harness.pass(10).await;
+    let tool = harness.stack.vapi.tools().remove(0);
+    let id = tool["id"].as_str().unwrap().to_owned();
+    // As an older build left it: another definition at the vendor, and the hash of that.
+    harness.vapi_patch(
+        &format!("/tool/{id}"),
+        &json!({"function": {"name": "end_call", "description": "Old."}}),
+    );
+    let objects = MadeOnce::vapi_objects(harness.stack.db());
+    let slot = objects.get("tool:end_call").await.unwrap().unwrap();
+    let made = Some(VapiObject { definition_hash: "old".into(), ..slot.made.clone().unwrap() });
+    objects.save("tool:end_call", &Slot { made, ..slot }).await.unwrap().unwrap();
+    save(&harness, &json!({"inbound": agent("Two")})).await;
+    harness.pass(10).await;
+    let tools = harness.stack.vapi.tools();
+    assert_eq!((tools.len(), &tools[0]["id"]), (1, &json!(id)), "changed, not made again");
+    assert_eq!(tools[0]["function"]["description"], tool["function"]["description"]);
 }
 
 #[tokio::test]

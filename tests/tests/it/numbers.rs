@@ -493,6 +493,49 @@ async fn the_dropdown_reads_one_table() {
 }
 
 #[tokio::test]
+async fn a_number_is_handed_to_vapi_with_our_webhook_and_the_clinics_own_line() {
+    let harness = rich().await;
+    let mut body = us("inbound");
+    body["fallbackNumber"] = json!("+442079460000");
+    assert_eq!(harness.buy_for(ORG, &body, None).await.0, 201);
+    let imported = harness.stack.vapi.numbers().remove(0);
+    assert_eq!(imported["fallbackDestination"], json!({"type": "number", "number": "+442079460000"}));
+    assert_eq!((&imported["smsEnabled"], imported.get("assistantId")), (&json!(false), None), "{imported}");
+    assert_eq!(imported["server"]["url"], "https://voxanne.sandbox/api/vapi/webhook");
+    assert_eq!(imported["server"]["backoffPlan"]["type"], "exponential");
+    assert!(imported["server"]["credentialId"].is_string());
+    let (account, _, friendly_name) = harness.stack.twilio.numbers().remove(0);
+    assert_ne!(account, TWILIO_SID, "in the org's subaccount");
+    assert_eq!(imported["twilioAccountSid"], json!(account));
+    let (_, answer) = harness.buy_for(ORG, &body, None).await;
+    assert_eq!(friendly_name, format!("voxanne/test/{}", answer["purchaseId"].as_str().unwrap()));
+    body["fallbackNumber"] = json!("020 7946 0000");
+    assert_eq!(harness.buy_for(ORG, &body, None).await.0, 400);
+}
+
+#[tokio::test]
+async fn without_a_credential_of_our_making_the_configured_one_is_used_and_a_refusal_says_where_to_make_it() {
+    let harness = rich().await;
+    harness.fault(("vapi", "create_credential"), Mode::Refuse, 1);
+    let (captured, guard) = crate::webhooks::Captured::start();
+    let (status, problem) = harness.buy_for(ORG, &us("inbound"), None).await;
+    drop(guard);
+    assert_eq!((status, problem["code"].as_str()), (422, Some("purchase_failed")), "{problem}");
+    assert!(!assert_one_of_two(&harness, "refused").await);
+    let said = |line: &String| {
+        line.contains("vapi_credential_refused") && line.contains("VAPI_WEBHOOK_CREDENTIAL_ID")
+    };
+    assert!(captured.our_lines().iter().any(said));
+    let settings = vec![("VAPI_WEBHOOK_CREDENTIAL_ID".to_owned(), "made-by-hand".to_owned())];
+    let harness = Harness::empty(settings).await;
+    harness.wallets.ensure(ORG).await.unwrap();
+    harness.top_up(ORG, "pi_first", 1_000).await;
+    assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201);
+    assert_eq!(harness.stack.vapi.numbers()[0]["server"]["credentialId"], "made-by-hand");
+    assert!(harness.stack.vapi.credentials().is_empty());
+}
+
+#[tokio::test]
 async fn another_orgs_number_is_not_there_on_any_route() {
     // N13
     let harness = rich().await;
@@ -570,7 +613,8 @@ async fn a_clinics_own_number_is_checked_connected_and_left_to_it() {
 }
 
 #[tokio::test]
-async fn no_token_is_told_stored_in_clear_or_opened_elsewhere() {
+async fn no_token_is_told_logged_stored_in_clear_or_opened_elsewhere() {
+    let (captured, _guard) = crate::webhooks::Captured::start();
     let harness = rich().await;
     harness.stack.twilio.add_account(OWN_SID, "own-token-in-clear", &["+14155550177"]);
     let body = own("own-token-in-clear", "+14155550177");
@@ -584,6 +628,16 @@ async fn no_token_is_told_stored_in_clear_or_opened_elsewhere() {
         let items = client.scan().table_name(name).send().await.unwrap();
         assert!(!format!("{:?}", items.items()).contains("own-token"), "{name} holds a token in clear");
     }
+    // Nor a number in full: a log shows two digits.
+    let bought = harness.has_number("outbound").await;
+    harness.fault(("twilio", "release"), Mode::Error, 1);
+    harness.give_up(&bought).await;
+    let subaccount = harness.stack.twilio.token_of(&harness.stack.twilio.accounts()[2].0).unwrap();
+    let lines = captured.our_lines();
+    for secret in ["own-token-in-clear", "+14155550177", &bought, &subaccount, TWILIO_TOKEN] {
+        assert!(lines.iter().all(|line| !line.contains(secret)), "{secret} is in a log line");
+    }
+    assert!(lines.len() > 3, "{lines:?}");
     // The row, copied to another org, opens nothing.
     let db = harness.stack.db();
     let name = db.table_name(shared::store::table::Table::OrgCredentials);
