@@ -189,7 +189,13 @@ impl Charging {
         let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
         // Only inside the org that our own records name may a message say which call of ours it is about.
         let call_id = match &call.intent {
-            Some(intent) if self.adopt(org_id, intent, &call.vapi_call_id).await? => intent.clone(),
+            Some(intent)
+                if self
+                    .adopt(org_id, intent, &call.vapi_call_id, call.parties.carrier_sid.clone())
+                    .await? =>
+            {
+                intent.clone()
+            }
             Some(_) | None => call.vapi_call_id.clone().into(),
         };
         let noted =

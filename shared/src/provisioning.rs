@@ -17,6 +17,7 @@ pub use release::Release;
 pub use rotate::Rotated;
 
 use crate::{
+    alarm,
     config::{Base, Reader},
     domain::{
         amount::Amount,
@@ -57,6 +58,8 @@ const LAST_STEP: SignedDuration = SignedDuration::from_secs(21);
 const TRIES: usize = 4;
 /// How long the same request is answered with the number it bought, when it comes without a key.
 const SAME_ANSWER: SignedDuration = SignedDuration::from_mins(10);
+/// By when a purchase that failed should be undone; later, a person is told.
+const UNDONE_BY: SignedDuration = SignedDuration::from_mins(15);
 /// How long after a request without an answer a vendor may still carry it out.
 const QUIET: SignedDuration = SignedDuration::from_secs(60);
 
@@ -253,6 +256,7 @@ impl Provisioning {
             Some(claim) if claim.is_open() && asked.key.is_none() => {
                 return self.go_on(claim.clone()).await.map(Some);
             }
+            Some(_) if self.is_key_known(asked).await? => return Ok(None),
             // Another key names another purchase, and the direction has one already.
             Some(claim) if claim.is_open() => return Ok(Some(Provisioned::Taken(None))),
             Some(claim) if claim.state == State::Active => {
@@ -279,6 +283,12 @@ impl Provisioning {
             Err(PurchaseError::Moved) => Ok(None),
             Err(PurchaseError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Whether the client's key was used since this request looked it up: by a copy of it, in the same moment.
+    async fn is_key_known(&self, asked: &Asked) -> Result<bool, ProvisionError> {
+        let Some(key) = &asked.key else { return Ok(false) };
+        Ok(self.purchases.key_use(asked.org_id, key).await?.is_some())
     }
 
     /// A request that comes again without a key, soon after it has succeeded.
@@ -383,7 +393,15 @@ impl Provisioning {
                         Err(PurchaseError::Store(error)) => return Err(error.into()),
                     }
                 }
-                Err(Obstacle::Failed(_) | Obstacle::Busy) => Step::Wait,
+                Err(Obstacle::Failed(failure)) => {
+                    let now = self.clock.now();
+                    if now.duration_since(purchase.created_at) >= UNDONE_BY {
+                        alarm!("purchase_not_undone", org_id = %purchase.org_id, ?failure,
+                            purchase_id = %purchase.purchase_id, "a purchase that failed cannot be undone");
+                    }
+                    Step::Wait
+                }
+                Err(Obstacle::Busy) => Step::Wait,
                 Err(Obstacle::Ours(ProvisionError::Contended)) => return self.now(&purchase).await,
                 Err(Obstacle::Ours(error)) => return Err(error),
             };
@@ -431,7 +449,8 @@ impl Provisioning {
         format!("voxanne/{}/{end}", self.environment)
     }
 
-    /// A number that Vapi has, by its carrier's account, if it is of this environment and no other org's.
+    /// What Vapi has of a number, by its carrier's account: this purchase's own import, known by its mark. Another's, be it of
+    /// the same org, is never touched.
     async fn imported(
         &self,
         purchase: &Purchase,
@@ -439,15 +458,11 @@ impl Provisioning {
         account: &AccountSid,
     ) -> Result<Option<VapiPhoneId>, Obstacle> {
         let found = self.voice.vapi.imported_number(number, account).await;
-        let Some(found) = found.map_err(|error| Obstacle::of_vapi(&error))? else { return Ok(None) };
-        let of_environment = format!("voxanne/{}/", self.environment);
-        let is_ours = found.name.as_deref().is_some_and(|name| name.starts_with(&of_environment));
-        let mapped = self.mappings.phone_number(&found.id).await?;
-        let is_anothers = mapped.is_some_and(|mapping| mapping.org_id != purchase.org_id);
-        if !is_ours || is_anothers {
-            return Err(Obstacle::Failed(Failure::NumberTaken));
+        match found.map_err(|error| Obstacle::of_vapi(&error))? {
+            None => Ok(None),
+            Some(found) if found.name.as_deref() == Some(&*self.short_mark(purchase)) => Ok(Some(found.id)),
+            Some(_) => Err(Obstacle::Failed(Failure::NumberTaken)),
         }
-        Ok(Some(found.id))
     }
 }
 

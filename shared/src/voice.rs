@@ -154,7 +154,9 @@ impl Voice {
         for tool in &TOOLS {
             let key = format!("tool:{}", tool.name);
             let id = self
-                .once(&key, &tool.definition_hash(), async |known| self.make_tool(tool, known).await)
+                .once(&key, &tool.definition_hash(self.environment()), async |known| {
+                    self.make_tool(tool, known).await
+                })
                 .await?;
             tools.push(VapiToolId::parse(id).map_err(|_| VapiError::AnotherObject)?);
         }
@@ -164,16 +166,16 @@ impl Voice {
     async fn make_tool(&self, tool: &Tool, known: Option<&str>) -> Result<String, VapiError> {
         let known = match known {
             Some(known) => VapiToolId::parse(known).ok(),
-            None => self.vapi.tool_named(tool.name).await?,
+            None => self.vapi.tool_named(&tool.name_in(self.environment())).await?,
         };
         if let Some(known) = known {
-            match self.vapi.update_tool(&known, tool).await {
+            match self.vapi.update_tool(&known, tool, self.environment()).await {
                 Ok(()) => return Ok(known.into()),
                 Err(VapiError::NotFound) => {}
                 Err(error) => return Err(error),
             }
         }
-        self.vapi.create_tool(tool).await.map(String::from)
+        self.vapi.create_tool(tool, self.environment()).await.map(String::from)
     }
 
     /// What is kept under `key`, if it was made from the definition of this hash; else `make` makes it, or changes the one

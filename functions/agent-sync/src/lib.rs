@@ -10,7 +10,13 @@ use shared::{
     config::{Base, Invalid},
     http::problem::chain,
     providers::vapi::Vapi,
-    store::{agents::Agents, made_once::MadeOnce, mappings::Mappings, numbers::Numbers, queue::Push},
+    store::{
+        agents::Agents,
+        made_once::MadeOnce,
+        mappings::Mappings,
+        numbers::Numbers,
+        queue::{Push, SyncQueue},
+    },
     voice::{Settings, Voice},
     world::World,
 };
@@ -26,6 +32,8 @@ pub struct Deps {
     pub mappings: Mappings,
     /// The vendor.
     pub voice: Voice,
+    /// The messages that this function reads, for those that must come again.
+    pub queue: SyncQueue,
     /// Time and chance.
     pub world: World,
 }
@@ -41,6 +49,7 @@ impl Deps {
         let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
         let key = reader.secret("VAPI_API_KEY");
         let settings = Settings::read(&mut reader, &base.environment);
+        let queue_url = reader.required("AGENT_SYNC_QUEUE_URL");
         reader.finish()?;
         let db = world.database(&base.table_prefix);
         let vapi = Vapi::new(world.vendors.clone(), base_url, key);
@@ -49,6 +58,7 @@ impl Deps {
             numbers: Numbers::new(db.clone()),
             mappings: Mappings::new(db.clone()),
             voice: Voice::new(vapi, MadeOnce::vapi_objects(db), settings, Arc::clone(&world.clock)),
+            queue: SyncQueue::new(world.sqs.clone(), queue_url),
             world,
         })
     }

@@ -20,17 +20,20 @@ use shared::{
 
 use crate::Deps;
 
-/// How long one push may take; another waits for it, so that an older version never overtakes a newer one.
-const LEASE: SignedDuration = SignedDuration::from_secs(50);
+/// How long nobody else pushes an agent, so that an older version never overtakes a newer one: longer than the function may
+/// run (`template.yaml`), so that no holder outlives its lease.
+const LEASE: SignedDuration = SignedDuration::from_secs(75);
+/// When an agent that somebody is pushing is looked at again.
+const BUSY_SECS: i32 = 10;
 /// How often what was learned is written again when the agent is saved in the same moment.
 const TRIES: usize = 6;
 
 /// Why the vendor does not have an agent yet: to be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// Somebody is pushing it at this moment.
-    #[error("another is giving this agent to the vendor")]
-    Busy,
+    /// The vendor will not take this agent as it is.
+    #[error("the vendor refuses the agent")]
+    Refused(#[source] VapiError),
     /// It was saved again and again meanwhile.
     #[error("the agent was changed by others until the time was up")]
     Contended,
@@ -55,15 +58,17 @@ impl From<VapiError> for PushError {
 pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     let now = deps.world.clock.now();
     let Some(there) = deps.agents.get(push.org_id, push.role).await? else { return Ok(()) };
+    // Whoever is at it may have read an older version: another message comes when they are done.
+    let later = || deps.queue.send(push, BUSY_SECS);
     if there.sync_lease_until > now {
-        return Err(PushError::Busy);
+        return Ok(later().await?);
     }
     let leased = Agent { sync_lease_until: now + LEASE, ..there };
-    let leased = deps.agents.save(&leased).await?.ok_or(PushError::Busy)?;
+    let Some(leased) = deps.agents.save(&leased).await? else { return Ok(later().await?) };
     let outcome = give(deps, &leased).await;
     let sync = match &outcome {
         Ok(()) => Sync::Synced,
-        Err(error) if is_refusal(error) => {
+        Err(error @ PushError::Refused(_)) => {
             tracing::warn!(org_id = %push.org_id, role = push.role.as_str(), error = %error, "the vendor refuses an agent");
             let sync_reason =
                 "The voice service does not take these settings. Check the voice and the language.";
@@ -72,11 +77,12 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
         Err(_) => Sync::Pending,
     };
     note(deps, push.org_id, push.role, |agent| {
+        let is_ours = agent.sync_lease_until == leased.sync_lease_until;
         let is_current =
             agent.version == leased.version && agent.vapi_phone_number_id == leased.vapi_phone_number_id;
         let is_given = sync == Sync::Synced;
         Agent {
-            sync_lease_until: now,
+            sync_lease_until: if is_ours { now } else { agent.sync_lease_until },
             synced_version: if is_given { leased.version } else { agent.synced_version },
             // What was saved meanwhile has a message of its own.
             sync: if is_current { sync.clone() } else { Sync::Pending },
@@ -85,14 +91,26 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     })
     .await?;
     match outcome {
-        Err(error) if !is_refusal(&error) => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) | Err(PushError::Refused(_)) => Ok(()),
+        Err(error @ (PushError::Contended | PushError::Voice(_) | PushError::Store(_))) => Err(error),
     }
 }
 
-/// A no that only another agent can change. A 404 is none: what is missing is made.
-fn is_refusal(error: &PushError) -> bool {
-    matches!(error, PushError::Voice(VoiceError::Vapi(VapiError::Refused { .. })))
+/// A no to the agent itself, which only another agent can change. Any other no (a key that is being changed, a 404) is not the
+/// clinic's to mend, and is tried again.
+fn of_agent(error: VapiError) -> PushError {
+    match &error {
+        VapiError::Refused { status, .. } if [400, 422].contains(&status.as_u16()) => {
+            PushError::Refused(error)
+        }
+        VapiError::Refused { .. }
+        | VapiError::NotFound
+        | VapiError::Trouble { .. }
+        | VapiError::Unreachable(_)
+        | VapiError::Unreadable(_)
+        | VapiError::AnotherObject
+        | VapiError::ForeignControlUrl => error.into(),
+    }
 }
 
 async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
@@ -127,7 +145,7 @@ async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result
                 return Ok(id.clone());
             }
             Err(VapiError::NotFound) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(of_agent(error)),
         }
     }
     // One may have been made by a try that died: it is found by its marks, and never made twice.
@@ -136,11 +154,11 @@ async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result
     let id = match marked {
         Some(found) => {
             if let Some(current) = deps.voice.vapi.assistant(&found).await? {
-                deps.voice.vapi.update_assistant(&found, &current, wanted).await?;
+                deps.voice.vapi.update_assistant(&found, &current, wanted).await.map_err(of_agent)?;
             }
             found
         }
-        None => deps.voice.vapi.create_assistant(wanted).await?,
+        None => deps.voice.vapi.create_assistant(wanted).await.map_err(of_agent)?,
     };
     relink(deps, agent, &id).await?;
     Ok(id)
@@ -189,6 +207,9 @@ fn mapping_of(agent: &Agent, id: &VapiAssistantId) -> AssistantMapping {
 
 /// Lets the org's number of this direction lead to the agent; to nobody, when it is not the agent's.
 async fn point_number(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
+    // As it is now: it may have been linked or saved while the vendor was at it.
+    let now = deps.agents.get(agent.org_id, agent.role).await?;
+    let agent = now.as_ref().unwrap_or(agent);
     let number = deps.numbers.of_direction(agent.org_id, agent.role).await?;
     let Some(number) = number.filter(|number| number.status == Status::Active) else { return Ok(()) };
     let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);

@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi, tick_of};
+use super::{
+    BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi, start::Leads, tick_of,
+};
 use crate::{
     alarm,
     domain::{
@@ -207,6 +209,10 @@ impl Charging {
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
         let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
+        // One of ours that nobody had told us Vapi's name of: it is known by that from now on.
+        if let (Sight::Ended(found) | Sight::Live(found), None) = (sight, &call.parties.vapi_call_id) {
+            self.note_dialled(call.org_id, &call.call_id, found).await?;
+        }
         match sight {
             Sight::Ended(found) => match self.close(place, &found.testimony()).await? {
                 Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
@@ -226,7 +232,8 @@ impl Charging {
                 if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
                     (&call.state, found.talks_since(now), is_news)
                 {
-                    self.started(place, at, found.control_url().as_deref()).await?;
+                    let leads = Leads { control_url: found.control_url(), carrier_sid: found.carrier_sid() };
+                    self.started(place, at, &leads).await?;
                 }
                 Ok(false)
             }

@@ -174,7 +174,11 @@ impl Charging {
     /// Notes that it is being dialled, then dials. Whoever finds the note never dials.
     async fn ring(&self, call: Call) -> Result<Dialled, ChargingError> {
         let now = self.clock.now();
-        let noted = match self.calls.save(&call, &Call { dialled_at: Some(now), ..call.clone() }).await {
+        let noted = match self
+            .calls
+            .save(&call, &Call { dialled_at: Some(now), last_seen_at: now, ..call.clone() })
+            .await
+        {
             Ok(noted) => noted,
             Err(SaveError::Moved) => return self.as_it_is(&call).await,
             Err(SaveError::Store(error)) => return Err(error.into()),
@@ -243,7 +247,7 @@ impl Charging {
         id: &CallId,
         found: &VapiCall,
     ) -> Result<(), ChargingError> {
-        if self.adopt(org, id, &found.id).await? {
+        if self.adopt(org, id, &found.id, found.carrier_sid()).await? {
             let mapping = CallMapping { vapi_call_id: found.id.clone(), org_id: org, call_id: id.clone() };
             self.calls.map(&mapping).await?;
         }
@@ -256,6 +260,7 @@ impl Charging {
         org: OrgId,
         id: &CallId,
         vapi: &VapiCallId,
+        carrier_sid: Option<String>,
     ) -> Result<bool, ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
@@ -268,6 +273,7 @@ impl Charging {
             }
             let mut after = call.clone();
             after.parties.vapi_call_id = Some(vapi.clone());
+            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| carrier_sid.clone());
             match self.calls.save(&call, &after).await {
                 Ok(_) => return Ok(true),
                 Err(SaveError::Moved) => self.again(give_up_at, "the call").await?,

@@ -18,6 +18,14 @@ use crate::{
 /// How soon a call that talks without a hold is looked at again, if the look at once is lost.
 const UNPAID_LOOK_SECS: i64 = 5;
 
+/// Where a call can be reached to be ended.
+pub(super) struct Leads {
+    /// Where it takes commands.
+    pub(super) control_url: Option<String>,
+    /// Its leg at the carrier.
+    pub(super) carrier_sid: Option<String>,
+}
+
 impl Charging {
     /// Records that a call is in progress. One that comes here without a hold (a web call, a number with an
     /// assistant bound) is authorized now and, when that is refused, ended at once.
@@ -25,11 +33,12 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part.
     pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
-        let control_url = call.control_url.as_deref();
-        match self.started(place, at, control_url).await {
+        let leads =
+            Leads { control_url: call.control_url.clone(), carrier_sid: call.parties.carrier_sid.clone() };
+        match self.started(place, at, &leads).await {
             Err(ChargingError::RecordMissing(_)) => {
                 self.open(place, call).await?;
-                self.started(place, at, control_url).await
+                self.started(place, at, &leads).await
             }
             outcome => outcome,
         }
@@ -47,13 +56,14 @@ impl Charging {
         &self,
         place: &Place,
         at: Timestamp,
-        control_url: Option<&str>,
+        leads: &Leads,
     ) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
             let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
-            let control_url = control_url.map(str::to_owned);
+            let control_url = leads.control_url.clone();
             let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
+            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| leads.carrier_sid.clone());
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
             let is_done = match (hold, &after.state) {

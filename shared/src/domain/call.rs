@@ -303,6 +303,11 @@ impl Call {
             (State::InProgress { .. }, Event::Started { control_url, .. }) => {
                 next.control_url = next.control_url.or(control_url);
             }
+            // It was given up without a word of its end, and rings after all: it is ended or paid like any other.
+            (State::Released, Event::Started { at, control_url }) if self.ended_reason.is_none() => {
+                next.state = State::InProgress { started_at: at };
+                next.control_url = next.control_url.or(control_url);
+            }
             // The start comes after the end: they did talk, and for how long is to be asked.
             (State::Ended { started_at: None } | State::Released, Event::Started { at, .. }) => {
                 next.state = State::Ended { started_at: Some(at) };

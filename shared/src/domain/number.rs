@@ -25,6 +25,9 @@ pub enum Country {
 }
 
 impl Country {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::UnitedStates, Self::UnitedKingdom, Self::Canada, Self::Australia];
+
     /// ISO 3166-1 alpha-2.
     pub const fn code(self) -> &'static str {
         match self {
@@ -49,6 +52,35 @@ impl Country {
             Self::UnitedStates | Self::Canada => "+1",
             Self::UnitedKingdom => "+44",
             Self::Australia => "+61",
+        }
+    }
+}
+
+/// Area codes of +1 that lie neither in the United States nor in Canada, and 900, which bills the caller (NANPA's list of
+/// geographic codes).
+const FOREIGN_AREA_CODES: [&str; 26] = [
+    "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758", "767", "784",
+    "809", "829", "849", "868", "869", "876", "900", "976", "500", "700", "710",
+];
+/// What numbers begin with that bill the caller a premium, after the country's code: of the United Kingdom (Ofcom's numbering
+/// plan: personal, pager, shared-cost and premium numbers) and of Australia (ACMA's).
+const PREMIUM_GB: [&str; 6] = ["9", "70", "76", "84", "87", "55"];
+const PREMIUM_AU: [&str; 4] = ["19", "13", "18", "16"];
+
+impl Country {
+    /// Whether `number` is an ordinary number of this country, of the length its numbers have: not one that makes its owner money
+    /// out of whoever rings it. The United States and Canada share their numbers.
+    pub fn rings(self, number: &PhoneNumber) -> bool {
+        let Some(rest) = number.as_str().strip_prefix(self.calling_code()) else { return false };
+        let begins = |with: &[&str]| with.iter().any(|prefix| rest.starts_with(prefix));
+        match self {
+            Self::UnitedStates | Self::Canada => {
+                let is_dialled =
+                    |at: usize| rest.as_bytes().get(at).is_some_and(|digit| (b'2'..=b'9').contains(digit));
+                rest.len() == 10 && is_dialled(0) && is_dialled(3) && !begins(&FOREIGN_AREA_CODES)
+            }
+            Self::UnitedKingdom => (9..=10).contains(&rest.len()) && !begins(&["0"]) && !begins(&PREMIUM_GB),
+            Self::Australia => rest.len() == 9 && !begins(&["0"]) && !begins(&PREMIUM_AU),
         }
     }
 }
@@ -116,4 +148,35 @@ pub struct Available {
     pub locality: Option<String>,
     /// Its region, if it has one.
     pub region: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ordinary_numbers_of_a_country_are_rung() {
+        use Country::{Australia, Canada, UnitedKingdom, UnitedStates};
+        let cases = [
+            (UnitedStates, "+14155550100", true),
+            (Canada, "+16045550100", true),
+            (UnitedKingdom, "+442071838750", true),
+            (UnitedKingdom, "+447700900123", true),
+            (Australia, "+61491570156", true),
+            (UnitedStates, "+18765550100", false),
+            (UnitedStates, "+18095550100", false),
+            (UnitedStates, "+19005550100", false),
+            (UnitedStates, "+14151550100", false),
+            (UnitedStates, "+1415555010", false),
+            (UnitedKingdom, "+449098790123", false),
+            (UnitedKingdom, "+447012345678", false),
+            (UnitedKingdom, "+448712345678", false),
+            (UnitedKingdom, "+4420718", false),
+            (Australia, "+61190012345", false),
+            (Australia, "+442071838750", false),
+        ];
+        for (country, number, is_rung) in cases {
+            assert_eq!(country.rings(&PhoneNumber::parse(number).unwrap()), is_rung, "{number}");
+        }
+    }
 }

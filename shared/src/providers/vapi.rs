@@ -7,6 +7,8 @@ pub mod numbers;
 pub mod outbound;
 pub mod tools;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
@@ -28,7 +30,7 @@ pub const TIMESTAMP_HEADER: &str = "x-vapi-timestamp";
 /// The header with the plain secret, the simple form.
 pub const SECRET_HEADER: &str = "x-vapi-secret";
 /// The most entries a list answers at a time.
-const PAGE: usize = 1_000;
+const PAGE: usize = 100;
 /// The longest name that Vapi keeps of anything.
 const LONGEST_NAME: usize = 40;
 /// The longest message of a refusal that is kept.
@@ -271,23 +273,28 @@ impl Vapi {
         is_wanted: impl Fn(&Value) -> bool,
     ) -> Result<Vec<Value>, VapiError> {
         let mut found = Vec::new();
-        let mut before: Option<String> = None;
+        let mut seen = BTreeSet::new();
+        let mut until: Option<String> = None;
         loop {
-            let query = page_query(filter, before.as_deref());
+            let query = page_query(filter, until.as_deref());
             let page: Vec<Value> = self.get_json(&format!("{path}?{query}")).await?;
             let is_last = page.len() < PAGE;
             let earliest = page.iter().filter_map(created_at).min().map(str::to_owned);
-            found.extend(page.into_iter().filter(&is_wanted));
+            // What was made in the same millisecond as the last of a page comes again with the next.
+            let fresh: Vec<Value> =
+                page.into_iter().filter(|entry| seen.insert(entry["id"].to_string())).collect();
+            let is_stuck = earliest.is_none() || fresh.is_empty();
+            found.extend(fresh.into_iter().filter(&is_wanted));
             if is_last {
                 found.sort_by(|one, other| created_at(one).cmp(&created_at(other)));
                 return Ok(found);
             }
             // Without a way on, nothing may be said of what was not seen.
-            if earliest.is_none() || earliest == before {
+            if is_stuck {
                 let problem = "a full page of a list does not lead to the next";
                 return Err(VapiError::Unreadable(serde::de::Error::custom(problem)));
             }
-            before = earliest;
+            until = earliest;
         }
     }
 
@@ -363,11 +370,11 @@ fn created_at(entry: &Value) -> Option<&str> {
     entry["createdAt"].as_str()
 }
 
-fn page_query(filter: &[(&str, &str)], before: Option<&str>) -> String {
+fn page_query(filter: &[(&str, &str)], until: Option<&str>) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .append_pair("limit", &PAGE.to_string())
         .extend_pairs(filter)
-        .extend_pairs(before.map(|before| ("createdAtLt", before)))
+        .extend_pairs(until.map(|until| ("createdAtLe", until)))
         .finish()
 }
 

@@ -104,8 +104,10 @@ impl Provisioning {
         if self.numbers.of_direction(purchase.org_id, purchase.direction).await?.is_some() {
             alarm!("number_cannot_be_activated", org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
                 "a purchase is complete, and the org has a number of that direction by another way");
+            return Ok(Step::Wait);
         }
-        Ok(Step::Wait)
+        // The agent was saved in the same moment: again, while the lease lasts.
+        Ok(Step::On(Box::new(now)))
     }
 
     /// Connects a number that an org has in its own account at the carrier. The account and the number are checked there before

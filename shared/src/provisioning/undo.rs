@@ -21,6 +21,8 @@ impl Provisioning {
             Source::Managed(_) => self.known_subaccount(purchase.org_id).await?,
             Source::Own { .. } => Some(self.account_of(purchase).await?),
         };
+        // What is seen before is no proof: something may still come to be after the look.
+        let is_quiet = is_quiet(purchase, self.clock.now());
         // Without an account nothing was ever bought.
         if let Some(account) = &account {
             if !self.is_absent_at_vapi(purchase, account).await? {
@@ -30,7 +32,7 @@ impl Provisioning {
                 return Ok(Step::Wait);
             }
         }
-        if !is_quiet(purchase, self.clock.now()) {
+        if !is_quiet {
             return Ok(Step::Wait);
         }
         let after = Purchase { state: State::Refunded, ..purchase.clone() }.without_token();
@@ -79,6 +81,9 @@ impl Provisioning {
     /// Gives the number back to the carrier, and looks that it is gone.
     async fn is_absent_at_twilio(&self, purchase: &Purchase, account: &Account) -> Result<bool, Obstacle> {
         let mark = self.mark(purchase);
+        if let Some(sid) = &purchase.number_sid {
+            self.twilio.release(account, sid).await?;
+        }
         for _ in 0..MOST_UNDER_ONE_MARK {
             match self.twilio.bought_as(account, &mark).await? {
                 None => return Ok(true),

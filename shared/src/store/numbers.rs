@@ -1,7 +1,7 @@
 //! An org's numbers: what it has (the dropdown reads nothing else), what was bought, and whose a number is; all of it changed
 //! together.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -197,8 +197,8 @@ impl Numbers {
         self.transact(items).await.map(|()| after)
     }
 
-    /// Takes a number off the dropdown and its agent off the number, in both tables at once: from here on it is being given
-    /// up. `agent` is as it shall be. Answers the number as written.
+    /// Takes a number off the dropdown and its agent off the number, in both tables at once, and lets it lead to nobody: from here
+    /// on it is being given up. `agent` is as it shall be. Answers the number as written.
     ///
     /// # Errors
     /// [`PurchaseError::Moved`] when the number or the agent is not as read.
@@ -211,12 +211,33 @@ impl Numbers {
         let mut items = vec![
             put_over_part(&self.db, Table::OrgCredentials, credential_item(&releasing)?, number.version)?,
             agents::put(&self.db, agent)?,
+            self.lead_nowhere(number, agent)?,
         ];
         if let Some(managed) = self.managed_number(number.org_id, &number.purchase_id).await? {
             let after = ManagedNumber { status: Status::Releasing, ..managed };
             items.push(self.managed_put(after)?);
         }
         self.transact(items).await.map(|()| releasing)
+    }
+
+    /// A call that still rings there is refused, and costs nothing.
+    fn lead_nowhere(&self, number: &OrgNumber, agent: &Agent) -> Result<TransactWriteItem, StoreError> {
+        let mapping = PhoneNumberMapping {
+            vapi_phone_id: number.vapi_phone_id.clone(),
+            org_id: number.org_id,
+            phone_number: number.phone_number.clone(),
+            direction: number.direction,
+            vapi_assistant_id: None,
+            agent_limit_secs: agent.behavior.max_duration_secs,
+        };
+        let put = Put::builder()
+            .table_name(self.db.table_name(Table::PhoneNumberMapping))
+            .set_item(Some(record(Table::PhoneNumberMapping, &mapping)?))
+            .condition_expression("org_id = :org")
+            .expression_attribute_values(":org", text(number.org_id.to_string()))
+            .build()
+            .map_err(|error| unavailable("TransactWriteItems", error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Ends a number that both vendors have confirmed gone: the credential and the mapping are deleted, the history says so,

@@ -293,7 +293,7 @@ async fn a_tool_whose_definition_has_changed_is_changed_in_place() {
     // As an older build left it: another definition at the vendor, and the hash of that.
     harness.vapi_patch(
         &format!("/tool/{id}"),
-        &json!({"function": {"name": "end_call", "description": "Old."}}),
+        &json!({"function": {"name": "end_call_test", "description": "Old."}}),
     );
     let objects = MadeOnce::vapi_objects(harness.stack.db());
     let slot = objects.get("tool:end_call").await.unwrap().unwrap();

@@ -31,7 +31,7 @@ const REQUIRED: [(&str, &[&str]); 8] = [
         ],
     ),
     ("agents", &["VOXANNE_ENVIRONMENT", "AGENT_SYNC_QUEUE_URL", "JWT_ISSUER"]),
-    ("agent-sync", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "VAPI_API_KEY"]),
+    ("agent-sync", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "VAPI_API_KEY", "AGENT_SYNC_QUEUE_URL"]),
     ("calls", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY", "JWT_ISSUER"]),
     ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "STRIPE_API_KEY"]),
     ("wallet", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "STRIPE_API_KEY", "DASHBOARD_ORIGIN"]),

@@ -113,11 +113,12 @@ fn phone_number(value: &Value) -> Result<PhoneNumber, Problem> {
 }
 
 fn may_be_rung(allowed: &[Country], to: &PhoneNumber) -> Result<(), Problem> {
-    if allowed.iter().any(|country| to.as_str().starts_with(country.calling_code())) {
+    if allowed.iter().any(|country| country.rings(to)) {
         return Ok(());
     }
     let known = allowed.iter().map(|country| country.code()).collect::<Vec<_>>().join(", ");
-    let detail = format!("Calls to that country are not allowed. Numbers of these countries are: {known}.");
+    let detail =
+        format!("Calls to that number are not allowed. Ordinary numbers of these countries are: {known}.");
     Err(Problem::new(Code::CountryNotAllowed).saying(detail))
 }
 
@@ -139,7 +140,12 @@ mod tests {
     #[test]
     fn a_country_is_known_by_its_calling_code() {
         let british = [Country::UnitedKingdom];
-        let cases = [("+442071838750", true), ("+4320718387", false), ("+15557266724", false)];
+        let cases = [
+            ("+442071838750", true),
+            ("+4320718387", false),
+            ("+15557266724", false),
+            ("+449098790123", false),
+        ];
         for (number, is_allowed) in cases {
             let to = PhoneNumber::parse(number).unwrap();
             assert_eq!(may_be_rung(&british, &to).is_ok(), is_allowed, "{number}");

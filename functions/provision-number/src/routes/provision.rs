@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     domain::{
         number::{Address, Country, NUMBER_COST, NumberType},
+        phone_number::PhoneNumber,
         purchase::{Failure, Purchase, Wanted},
     },
     http::{
@@ -61,14 +62,14 @@ fn wanted(body: &Value) -> Result<Wanted, Problem> {
     if named.as_ref().is_some_and(|number| !number.as_str().starts_with(country.calling_code())) {
         return Err(invalid("phoneNumber is not a number of that country."));
     }
-    Ok(Wanted {
-        country,
-        number_type,
-        area_code,
-        phone_number: named,
-        address,
-        fallback_number: phone_number(&body["fallbackNumber"], "fallbackNumber")?,
-    })
+    let fallback_number = phone_number(&body["fallbackNumber"], "fallbackNumber")?;
+    let is_ordinary = |number: &PhoneNumber| Country::ALL.iter().any(|country| country.rings(number));
+    if fallback_number.as_ref().is_some_and(|number| !is_ordinary(number)) {
+        return Err(invalid(
+            "fallbackNumber is an ordinary number of the US, GB, CA or AU: the clinic's own line.",
+        ));
+    }
+    Ok(Wanted { country, number_type, area_code, phone_number: named, address, fallback_number })
 }
 
 fn address(given: &Value) -> Result<Address, Problem> {

@@ -29,7 +29,7 @@ pub async fn release(deps: &Deps, caller: &Caller, number: &str) -> Result<Respo
         Release::Released => Ok(json_answer(StatusCode::OK, &json!({"success": true, "status": "released"}))),
         Release::Releasing => {
             let body = json!({"success": false, "status": "releasing",
-                "detail": "A provider has not confirmed yet. It is tried again by itself."});
+                "detail": "A provider has not confirmed yet. Ask again in a minute, until it is released."});
             Ok(json_answer(StatusCode::ACCEPTED, &body))
         }
         Release::NotFound => Err(Problem::new(Code::NotFound)),

@@ -17,6 +17,8 @@ pub(super) const CALL_ID: &str = "call_id";
 pub(super) const ENVIRONMENT: &str = "voxanne_environment";
 /// How far Vapi's clock may be behind ours.
 const SKEW_SECS: i64 = 60;
+/// How long after it was asked for Vapi may begin a call, its clock being ahead of ours included.
+const LATEST_SECS: i64 = 180;
 
 /// A call to start.
 #[derive(Clone, Debug)]
@@ -67,8 +69,8 @@ impl Vapi {
         self.send_json(Method::POST, "/call", &dial.body()).await
     }
 
-    /// The call that was started under our id, `since` then or a little before; the oldest, when there are
-    /// several.
+    /// The call that was started under our id, around `since`; the oldest, when there are several. Only what began within minutes
+    /// of then is listed: however busy the account, the search does not grow.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -78,13 +80,15 @@ impl Vapi {
         environment: &str,
         since: Timestamp,
     ) -> Result<Option<VapiCall>, VapiError> {
+        let until = rfc3339_millis(plus_secs(since, LATEST_SECS));
         let since = rfc3339_millis(plus_secs(since, SKEW_SECS.saturating_neg()));
         let is_it = |entry: &Value| {
             [&entry["metadata"], &entry["assistantOverrides"]["metadata"]]
                 .into_iter()
                 .any(|metadata| metadata[CALL_ID] == call_id.as_str() && metadata[ENVIRONMENT] == environment)
         };
-        let found = self.listed("/call", &[("createdAtGe", since.as_str())], is_it).await?.into_iter().next();
+        let window = [("createdAtGe", since.as_str()), ("createdAtLt", until.as_str())];
+        let found = self.listed("/call", &window, is_it).await?.into_iter().next();
         found.map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).transpose()
     }
 }

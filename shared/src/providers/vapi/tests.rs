@@ -161,9 +161,9 @@ fn a_calls_carrier_sid_is_read_when_it_is_sound() {
 
 #[test]
 fn a_page_after_the_first_asks_for_what_is_older() {
-    assert_eq!(page_query(&[], None), "limit=1000");
+    assert_eq!(page_query(&[], None), "limit=100");
     let second = page_query(&[("createdAtGe", "2026-01-01")], Some("2026-01-02T00:00:00.000Z"));
-    assert_eq!(second, "limit=1000&createdAtGe=2026-01-01&createdAtLt=2026-01-02T00%3A00%3A00.000Z");
+    assert_eq!(second, "limit=100&createdAtGe=2026-01-01&createdAtLe=2026-01-02T00%3A00%3A00.000Z");
 }
 
 #[test]

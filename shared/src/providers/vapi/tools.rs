@@ -14,17 +14,17 @@ pub struct Tool {
     /// The name of its function, by which it is found again.
     pub name: &'static str,
     /// What Vapi is told of it.
-    pub definition: fn() -> Value,
+    pub definition: fn(&str) -> Value,
 }
 
 /// Every tool that an assistant of ours has.
 pub const TOOLS: [Tool; 1] = [Tool { name: "end_call", definition: end_call }];
 
-fn end_call() -> Value {
+fn end_call(name: &str) -> Value {
     json!({
         "type": "endCall",
         "function": {
-            "name": "end_call",
+            "name": name,
             "description": "Ends the call politely once the caller has said goodbye.",
         },
     })
@@ -32,15 +32,24 @@ fn end_call() -> Value {
 
 impl Tool {
     /// The SHA-256 of the definition, in hexadecimal: another definition has another.
-    pub fn definition_hash(&self) -> String {
+    pub fn definition_hash(&self, environment: &str) -> String {
         // An object's keys are written sorted, whatever the order they were given in.
-        let text = (self.definition)().to_string();
+        let text = self.definition_in(environment).to_string();
         hex::encode(digest(&SHA256, text.as_bytes()))
     }
 
+    /// Its name in one environment: environments may share an account, and each has its own.
+    pub fn name_in(&self, environment: &str) -> String {
+        format!("{}_{environment}", self.name)
+    }
+
+    fn definition_in(&self, environment: &str) -> Value {
+        (self.definition)(&self.name_in(environment))
+    }
+
     /// The definition without its `type`, which a tool keeps for life.
-    fn changes(&self) -> Value {
-        let mut definition = (self.definition)();
+    fn changes(&self, environment: &str) -> Value {
+        let mut definition = self.definition_in(environment);
         if let Some(fields) = definition.as_object_mut() {
             fields.remove("type");
         }
@@ -62,8 +71,9 @@ impl Vapi {
     ///
     /// # Errors
     /// See [`VapiError`].
-    pub async fn create_tool(&self, tool: &Tool) -> Result<VapiToolId, VapiError> {
-        let made: Named<VapiToolId> = self.send_json(Method::POST, "/tool", &(tool.definition)()).await?;
+    pub async fn create_tool(&self, tool: &Tool, environment: &str) -> Result<VapiToolId, VapiError> {
+        let made: Named<VapiToolId> =
+            self.send_json(Method::POST, "/tool", &tool.definition_in(environment)).await?;
         Ok(made.id)
     }
 
@@ -71,9 +81,14 @@ impl Vapi {
     ///
     /// # Errors
     /// See [`VapiError`].
-    pub async fn update_tool(&self, id: &VapiToolId, tool: &Tool) -> Result<(), VapiError> {
+    pub async fn update_tool(
+        &self,
+        id: &VapiToolId,
+        tool: &Tool,
+        environment: &str,
+    ) -> Result<(), VapiError> {
         let path = format!("/tool/{id}");
-        self.send_json::<IgnoredAny>(Method::PATCH, &path, &tool.changes()).await.map(|_| ())
+        self.send_json::<IgnoredAny>(Method::PATCH, &path, &tool.changes(environment)).await.map(|_| ())
     }
 }
 
@@ -84,19 +99,20 @@ mod tests {
     #[test]
     fn a_tool_is_found_by_the_name_that_it_is_made_with() {
         for tool in TOOLS {
-            assert_eq!((tool.definition)()["function"]["name"], tool.name);
-            assert!(tool.changes().get("type").is_none());
-            assert!((tool.definition)()["type"].is_string());
+            assert_eq!(tool.definition_in("dev")["function"]["name"], tool.name_in("dev"));
+            assert_ne!(tool.name_in("dev"), tool.name_in("prod"));
+            assert!(tool.changes("dev").get("type").is_none());
+            assert!(tool.definition_in("dev")["type"].is_string());
         }
     }
 
     #[test]
     fn the_hash_is_of_the_sorted_keys() {
-        let one = Tool { name: "x", definition: || json!({"a": 1, "b": 2}) };
-        let same = Tool { name: "x", definition: || json!({"b": 2, "a": 1}) };
-        let other = Tool { name: "x", definition: || json!({"a": 1, "b": 3}) };
-        assert_eq!(one.definition_hash(), same.definition_hash());
-        assert_ne!(one.definition_hash(), other.definition_hash());
-        assert_eq!(one.definition_hash().len(), 64);
+        let one = Tool { name: "x", definition: |_| json!({"a": 1, "b": 2}) };
+        let same = Tool { name: "x", definition: |_| json!({"b": 2, "a": 1}) };
+        let other = Tool { name: "x", definition: |_| json!({"a": 1, "b": 3}) };
+        assert_eq!(one.definition_hash("dev"), same.definition_hash("dev"));
+        assert_ne!(one.definition_hash("dev"), other.definition_hash("dev"));
+        assert_eq!(one.definition_hash("dev").len(), 64);
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "activate", "managed_phone_numbers", "attribute_not_exists(number_id)", "attribute_not_exists(number_id)" => the_history_has_a_number_once;
         "give up", "org_credentials", VERSION, "version = :read" => a_number_that_moved_is_not_given_up;
         "give up", "agents", REVISION, "revision = :read" => no_agent_that_moved_is_taken_off_its_number;
+        "give up", "phone_number_mapping", OWN, "org_id = :org" => giving_up_leads_no_number_of_anothers_astray;
         "give up", "managed_phone_numbers", VERSION, "version = :read" => giving_up_undoes_nothing_of_the_history;
         "release number", "number_purchases", VERSION, "version = :read" => no_release_over_a_claim_that_moved;
         "release number", "org_credentials", VERSION, "version = :read" => no_release_of_a_number_that_moved;
@@ -103,7 +104,7 @@ pub(super) fn transaction_of(items: &[Value]) -> &'static str {
         "release number"
     } else if does("ConditionCheck") {
         "link agents"
-    } else if changes("phone_number_mapping") {
+    } else if changes("phone_number_mapping") && changes("number_purchases") {
         "activate"
     } else if changes("org_credentials") {
         "give up"
@@ -531,6 +532,15 @@ async fn no_agent_that_moved_is_taken_off_its_number(harness: Harness) -> Result
     let parts = in_use(&harness, ORG).await;
     agent_moves_on(&harness, &parts.agent).await;
     is_refused(numbers(&harness).give_up(&parts.number, &parts.agent).await)
+}
+
+async fn giving_up_leads_no_number_of_anothers_astray(harness: Harness) -> Result<(), String> {
+    let parts = in_use(&harness, ORG).await;
+    let theirs = VapiPhoneId::parse("their-phone").unwrap();
+    let mapping = PhoneNumberMapping { vapi_phone_id: theirs.clone(), org_id: OTHER_ORG, ..parts.mapping };
+    assert!(harness.mappings.add_phone_number(&mapping).await.unwrap());
+    let number = OrgNumber { vapi_phone_id: theirs, ..parts.number };
+    is_refused(numbers(&harness).give_up(&number, &parts.agent).await)
 }
 
 async fn giving_up_undoes_nothing_of_the_history(harness: Harness) -> Result<(), String> {
