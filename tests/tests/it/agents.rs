@@ -164,7 +164,14 @@ async fn trouble_at_the_vendor_keeps_the_assistant_and_is_tried_until_it_has_the
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason_and_ends_with_the_next_save() {
     let harness = clinic().await;
-    harness.fault(("vapi", "create_assistant"), Mode::Refuse, 1);
+    // A no to anything but the agent itself is not the clinic's to mend.
+    harness.fault(("vapi", "list_tools"), Mode::Refuse, 1);
+    save(&harness, &json!({"inbound": agent("None")})).await;
+    harness.pass(10).await;
+    assert_eq!(shown(&harness).await["sync"]["status"], "pending");
+    harness.pass(400).await;
+    assert_eq!(shown(&harness).await["sync"]["status"], "synced");
+    harness.fault(("vapi", "update_assistant"), Mode::Refuse, 1);
     save(&harness, &json!({"inbound": agent("One")})).await;
     harness.pass(1_000).await;
     let sync = shown(&harness).await["sync"].clone();

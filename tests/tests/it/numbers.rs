@@ -509,8 +509,10 @@ async fn a_number_is_handed_to_vapi_with_our_webhook_and_the_clinics_own_line() 
     assert_eq!(imported["twilioAccountSid"], json!(account));
     let (_, answer) = harness.buy_for(ORG, &body, None).await;
     assert_eq!(friendly_name, format!("voxanne/test/{}", answer["purchaseId"].as_str().unwrap()));
-    body["fallbackNumber"] = json!("020 7946 0000");
-    assert_eq!(harness.buy_for(ORG, &body, None).await.0, 400);
+    for bad in ["020 7946 0000", "+449098790123", "+19005550100", "+1234567", "+33123456789"] {
+        body["fallbackNumber"] = json!(bad);
+        assert_eq!(harness.buy_for(ORG, &body, None).await.0, 400, "{bad} is nobody's own line");
+    }
 }
 
 #[tokio::test]
@@ -610,6 +612,76 @@ async fn a_clinics_own_number_is_checked_connected_and_left_to_it() {
     assert!(harness.stack.twilio.numbers().iter().any(|(sid, _, _)| sid == OWN_SID), "it stays the clinic's");
     assert!(!at_vapi(&harness).contains(&"+14155550177".to_owned()));
     assert_eq!(harness.buy_for(ORG, &us("inbound"), None).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_connection_that_fails_touches_no_other_number_and_blocks_nothing() {
+    let harness = rich().await;
+    harness.stack.twilio.add_account(OWN_SID, "own-token", &["+14155550177", "+14155550178"]);
+    let route = ("POST", "/api/integrations/twilio");
+    let mut body = own("own-token", "+14155550177");
+    assert_eq!(harness.call_api(route, &harness.owner(), None, &body).await.0, 201);
+    harness.pass(10).await;
+    // The same number for the other direction, and of another org, with trouble on the way.
+    for (org, direction) in [(ORG, "outbound"), (OTHER_ORG, "inbound")] {
+        for mode in [None, Some(Mode::Error), Some(Mode::TimeoutAfter)] {
+            body["type"] = json!(direction);
+            if let Some(mode) = mode {
+                harness.fault(("vapi", "list_numbers"), mode, 2);
+            }
+            let token = harness.token(org, "owner");
+            let (status, answer) = harness.call_api(route, &token, None, &body).await;
+            assert!([202, 409, 422].contains(&status), "{direction} {mode:?}: {status} {answer}");
+            harness.stack.faults.clear();
+            resume(&harness).await;
+            harness.pass(100).await;
+            let provisioning = harness.provisioning();
+            let way = if direction == "inbound" { Direction::Inbound } else { Direction::Outbound };
+            provisioning.resume(org, way).await.unwrap();
+            assert_eq!(
+                at_vapi(&harness),
+                ["+14155550177"],
+                "{direction} {mode:?}: the number that works is there"
+            );
+            assert_eq!(harness.dropdown_of(ORG).await, ["+14155550177"]);
+        }
+    }
+    let call = harness.stack.vapi.place(&placing("+14155550177")).unwrap();
+    harness.pass(100).await;
+    assert_eq!(harness.bills_of(&call).await, [56], "and it rings");
+    assert_eq!(harness.buy_for(ORG, &us("outbound"), None).await.0, 201, "the other direction is free");
+    let mut another = own("own-token", "+14155550178");
+    another["type"] = json!("inbound");
+    let (status, answer) = harness.call_api(route, &harness.token(OTHER_ORG, "owner"), None, &another).await;
+    assert_eq!(status, 201, "the other org too: {answer}");
+}
+
+#[tokio::test]
+async fn one_key_twice_at_once_is_one_answer() {
+    // N5
+    let harness = rich().await;
+    let body = us("inbound");
+    let answers = join_all((0..6).map(|_| harness.buy_for(ORG, &body, Some("key-1")))).await;
+    assert!(answers.iter().all(|(status, _)| [201, 202].contains(status)), "{answers:?}");
+    let ids: std::collections::BTreeSet<&str> =
+        answers.iter().map(|(_, answer)| answer["purchaseId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 1);
+    assert!(assert_one_of_two(&harness, "one key at once").await);
+}
+
+#[tokio::test]
+async fn a_number_that_is_being_given_up_takes_no_call() {
+    let harness = rich().await;
+    let number = harness.has_number("inbound").await;
+    harness.pass(70).await;
+    harness.fault(("vapi", "delete_number"), Mode::Error, 1);
+    assert_eq!(harness.give_up(&number).await.0, 202);
+    harness.pass(70).await;
+    let call = harness.stack.vapi.place(&placing(&number)).unwrap();
+    harness.pass(100).await;
+    let heard = harness.stack.vapi.call(&call).unwrap().heard;
+    assert!(heard.iter().any(|said| said.contains("not available")), "{heard:?}");
+    assert_eq!(harness.money().await, (4_000, 0));
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ async fn without_what_it_takes_nobody_is_rung() {
         (json!({"phoneNumber": 447_700_900_123_u64}), "invalid_value"),
         (json!({"phoneNumber": "7c1d0b52-demo-number"}), "invalid_value"),
         (json!({"phoneNumber": "+33123456789"}), "country_not_allowed"),
+        (json!({"phoneNumber": "+449098790123"}), "country_not_allowed"),
+        (json!({"phoneNumber": "+18765550100"}), "country_not_allowed"),
         (json!({"phoneNumber": PATIENT, "agentRole": "both"}), "invalid_value"),
         (json!([]), "invalid_body"),
     ] {
@@ -291,6 +293,68 @@ async fn a_call_that_vapi_will_not_end_is_hung_up_at_the_carrier() {
         "the money pays 60 s, the carrier hangs up 8 s after the first try: {talked}"
     );
     harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn the_carrier_hangs_up_although_vapi_answers_nothing() {
+    let harness = clinic(56).await;
+    harness.stack.vapi.set_outbound_talk_secs(3_000);
+    assert_eq!(dial(&harness, PATIENT, None).await.0, 201);
+    harness.pass(10).await;
+    harness.stack.vapi.with_faults(|faults| faults.rest_is_down = true);
+    harness.fault(("vapi", "command"), Mode::TimeoutBefore, 1_000);
+    harness.pass(200).await;
+    let call = harness.stack.vapi.outbound_calls().remove(0);
+    assert_eq!(call.status, "ended");
+    let talked = call.ended_at.unwrap().duration_since(call.started_at.unwrap()).as_secs();
+    assert!((64..=70).contains(&talked), "{talked}");
+}
+
+#[tokio::test]
+async fn a_call_that_only_the_meter_finds_is_known_from_then_on() {
+    let harness = clinic(2_500).await;
+    harness.stack.vapi.set_outbound_talk_secs(400);
+    harness.stack.vapi.with_faults(|faults| {
+        for label in ["status-update:ringing", "status-update:in-progress", "status-update:ended"] {
+            faults.lost.insert(label.into());
+        }
+        faults.lost.insert("end-of-call-report".into());
+    });
+    harness.fault(("vapi", "dial"), Mode::TimeoutAfter, 1);
+    harness.fault(("vapi", "list_calls"), Mode::Error, 1);
+    let (status, answer) = dial(&harness, PATIENT, None).await;
+    assert_eq!(status, 202, "{answer}");
+    let id = answer["callId"].as_str().unwrap();
+    harness.pass(100).await;
+    let record = harness.call(id).await;
+    assert!(record.parties.vapi_call_id.is_some() && record.parties.carrier_sid.is_some(), "{record:?}");
+    assert!(matches!(record.state, State::InProgress { .. }));
+    harness.stack.faults.forget_log();
+    harness.pass(600).await;
+    assert_eq!(harness.bills_of(id).await, [374]);
+    let asked = harness.stack.faults.log();
+    assert!(
+        !asked.iter().any(|(_, operation)| operation == "list_calls"),
+        "never searched for again: {asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_rings_after_it_was_given_up_is_paid_or_ended() {
+    let harness = clinic(2_500).await;
+    harness.fault(("vapi", "dial"), Mode::TimeoutBefore, 1);
+    let (_, answer) = dial(&harness, PATIENT, None).await;
+    let id = answer["callId"].as_str().unwrap().to_owned();
+    harness.pass(800).await;
+    assert_eq!(harness.call(&id).await.state, State::Released);
+    let number = harness.stack.vapi.numbers().remove(0);
+    let late = json!({"message": {"type": "status-update", "status": "in-progress", "call": {"id": "late-1",
+        "type": "outboundPhoneCall", "phoneNumberId": number["id"], "metadata": {"call_id": id},
+        "monitor": {"controlUrl": "https://control.vapi.ai/late"}}}});
+    assert_eq!(harness.vapi(&late).await.0, 200);
+    let record = harness.call(&id).await;
+    assert!(matches!(record.state, State::InProgress { .. }), "{record:?}");
+    assert!(harness.wallet().await.holds.contains_key(&record.call_id), "it has its hold again");
 }
 
 #[tokio::test]
