@@ -53,12 +53,12 @@ async fn a_save_is_stored_first_and_then_the_vendor_has_exactly_that() {
     let (status, saved) = save(&harness, &json!({"inbound": agent("One"), "outbound": agent("Two")})).await;
     assert_eq!(status, 200, "{saved}");
     assert_eq!(
-        (&saved["agents"][0]["sync"]["status"], &saved["agents"][1]["name"]),
+        (&saved["agents"][0]["sync"], &saved["agents"][1]["name"]),
         (&json!("pending"), &json!("Two"))
     );
     assert!(harness.stack.vapi.assistants().is_empty(), "stored, not given yet");
     harness.pass(10).await;
-    assert_eq!(shown(&harness).await["sync"]["status"], "synced");
+    assert_eq!(shown(&harness).await["sync"], "synced");
     let given = given(&harness).await;
     assert_eq!(given["name"], "One");
     assert_eq!(given["model"]["messages"][0], json!({"role": "system", "content": "You are One."}));
@@ -146,12 +146,12 @@ async fn trouble_at_the_vendor_keeps_the_assistant_and_is_tried_until_it_has_the
             harness.fault(("vapi", operation), mode, 3);
             assert_eq!(save(&harness, &json!({"inbound": agent("New")})).await.0, 200, "{what}");
             harness.pass(10).await;
-            if mode != Mode::Slow && shown(&harness).await["sync"]["status"] != "synced" {
-                assert_eq!(shown(&harness).await["sync"]["status"], "pending", "{what}");
+            if mode != Mode::Slow && shown(&harness).await["sync"] != "synced" {
+                assert_eq!(shown(&harness).await["sync"], "pending", "{what}");
                 assert_eq!(shown(&harness).await["vapiAssistantId"], before, "{what}: the id is kept");
             }
             harness.pass(2_000).await;
-            assert_eq!(shown(&harness).await["sync"]["status"], "synced", "{what}");
+            assert_eq!(shown(&harness).await["sync"], "synced", "{what}");
             assert_eq!(given(&harness).await["name"], "New", "{what}");
             assert_eq!(harness.stack.vapi.assistants().len(), 1, "{what}: none is left over");
             if !is_first {
@@ -168,17 +168,17 @@ async fn a_refusal_is_told_with_its_reason_and_ends_with_the_next_save() {
     harness.fault(("vapi", "list_tools"), Mode::Refuse, 1);
     save(&harness, &json!({"inbound": agent("None")})).await;
     harness.pass(10).await;
-    assert_eq!(shown(&harness).await["sync"]["status"], "pending");
+    assert_eq!(shown(&harness).await["sync"], "pending");
     harness.pass(400).await;
-    assert_eq!(shown(&harness).await["sync"]["status"], "synced");
+    assert_eq!(shown(&harness).await["sync"], "synced");
     harness.fault(("vapi", "update_assistant"), Mode::Refuse, 1);
     save(&harness, &json!({"inbound": agent("One")})).await;
     harness.pass(1_000).await;
-    let sync = shown(&harness).await["sync"].clone();
-    assert_eq!((&sync["status"], sync["reason"].is_string()), (&json!("failed"), true), "{sync}");
+    let refused = shown(&harness).await;
+    assert_eq!((&refused["sync"], refused["syncReason"].is_string()), (&json!("failed"), true), "{refused}");
     save(&harness, &json!({"inbound": agent("Two")})).await;
     harness.pass(10).await;
-    assert_eq!(shown(&harness).await["sync"]["status"], "synced");
+    assert_eq!(shown(&harness).await["sync"], "synced");
 }
 
 #[tokio::test]
@@ -265,10 +265,7 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
     harness.pass(4_000).await;
     assert_eq!(harness.stack.vapi.assistants().len(), 1);
     let shown = shown(&harness).await;
-    assert_eq!(
-        (&shown["sync"]["status"], &shown["name"]),
-        (&json!("synced"), &given(&harness).await["name"])
-    );
+    assert_eq!((&shown["sync"], &shown["name"]), (&json!("synced"), &given(&harness).await["name"]));
 
     for polls in 0.. {
         let harness = clinic().await;
@@ -282,7 +279,7 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
         let outcome = crashed_after(polls * 2, harness.stack.settle_down()).await;
         harness.pass(2_000).await;
         assert_eq!(harness.stack.vapi.assistants().len(), 1, "died at its poll {polls}");
-        assert_eq!(self::shown(&harness).await["sync"]["status"], "synced", "died at its poll {polls}");
+        assert_eq!(self::shown(&harness).await["sync"], "synced", "died at its poll {polls}");
         assert_eq!(harness.stack.vapi.tools().len(), 1, "died at its poll {polls}");
         if outcome.is_some() {
             break;

@@ -349,7 +349,7 @@ async fn a_call_that_rings_after_it_was_given_up_is_paid_or_ended() {
     assert_eq!(harness.call(&id).await.state, State::Released);
     let number = harness.stack.vapi.numbers().remove(0);
     let late = json!({"message": {"type": "status-update", "status": "in-progress", "call": {"id": "late-1",
-        "type": "outboundPhoneCall", "phoneNumberId": number["id"], "metadata": {"call_id": id},
+        "type": "outboundPhoneCall", "phoneNumberId": number["id"], "name": id,
         "monitor": {"controlUrl": "https://control.vapi.ai/late"}}}});
     assert_eq!(harness.vapi(&late).await.0, 200);
     let record = harness.call(&id).await;
@@ -367,7 +367,7 @@ async fn a_forged_mark_leads_to_no_other_call() {
     harness.top_up(OTHER_ORG, "pi_other", 2_500).await;
     let forged = json!({"message": {"type": "end-of-call-report", "startedAt": "2026-01-01T00:00:00Z",
         "endedAt": "2026-01-01T01:00:00Z", "call": {"id": "forged-1", "type": "outboundPhoneCall",
-        "phoneNumberId": "other-phone", "metadata": {"call_id": id, "org_id": ORG}}}});
+        "phoneNumberId": "other-phone", "assistantOverrides": {"metadata": {"call_id": id, "org_id": ORG}}}}});
     assert_eq!(harness.vapi(&forged).await.0, 200);
     assert_eq!(harness.bills_of(&id).await, Vec::<i64>::new());
     assert_eq!(

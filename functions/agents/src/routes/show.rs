@@ -48,9 +48,10 @@ pub async fn short(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Probl
     let shown: Vec<Value> = agents
         .iter()
         .map(|agent| {
+            let (sync, sync_reason) = sync(agent);
             json!({"id": agent.role.as_str(), "name": agent.behavior.name, "role": agent.role.as_str(),
                 "vapiAssistantId": agent.vapi_assistant_id, "vapiPhoneNumberId": agent.vapi_phone_number_id,
-                "sync": sync(agent)})
+                "sync": sync, "syncReason": sync_reason})
         })
         .collect();
     Ok(json_answer(StatusCode::OK, &json!({ "agents": shown })))
@@ -74,18 +75,20 @@ fn unsaved(deps: &Deps, caller: &Caller, role: Direction) -> Agent {
 /// An agent as the dashboard knows it.
 pub(super) fn whole(agent: &Agent) -> Value {
     let behavior = &agent.behavior;
+    let (sync, sync_reason) = sync(agent);
     json!({"id": agent.role.as_str(), "name": behavior.name, "role": agent.role.as_str(),
         "systemPrompt": behavior.system_prompt, "firstMessage": behavior.first_message,
         "voiceId": behavior.voice_id, "voiceProvider": behavior.voice_provider, "language": behavior.language,
         "maxDurationSeconds": behavior.max_duration_secs, "vapiAssistantId": agent.vapi_assistant_id,
-        "vapiPhoneNumberId": agent.vapi_phone_number_id, "version": agent.version, "sync": sync(agent)})
+        "vapiPhoneNumberId": agent.vapi_phone_number_id, "version": agent.version, "sync": sync,
+        "syncReason": sync_reason})
 }
 
-/// Whether the vendor has what is stored; when it will not take it, why.
-fn sync(agent: &Agent) -> Value {
+/// Whether the vendor has what is stored, and when it will not take it, why.
+fn sync(agent: &Agent) -> (&'static str, Option<&str>) {
     match &agent.sync {
-        Sync::Synced => json!({"status": "synced"}),
-        Sync::Pending => json!({"status": "pending"}),
-        Sync::Failed { sync_reason } => json!({"status": "failed", "reason": sync_reason}),
+        Sync::Synced => ("synced", None),
+        Sync::Pending => ("pending", None),
+        Sync::Failed { sync_reason } => ("failed", Some(sync_reason)),
     }
 }

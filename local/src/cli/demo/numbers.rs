@@ -68,7 +68,7 @@ impl Story {
         loop {
             let agents = self.get("/api/agents").await?;
             let mut listed = agents["agents"].as_array().into_iter().flatten();
-            if listed.all(|agent| agent["sync"]["status"] == "synced") {
+            if listed.all(|agent| agent["sync"] == "synced") {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -103,6 +103,9 @@ impl VapiSandbox {
         if to.is_none() {
             flaws.push(NOT_E164.to_owned());
         }
+        if body.get("metadata").is_some() {
+            flaws.push("property metadata should not exist".to_owned());
+        }
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
         }
@@ -130,7 +133,7 @@ impl VapiSandbox {
             phone_number_id: Some(number.id.clone()),
             assistant_id: assistant_id.map(str::to_owned),
             name: body["name"].as_str().map(str::to_owned),
-            metadata: Some(body["metadata"].clone()).filter(Value::is_object),
+            metadata: Some(body["assistantOverrides"]["metadata"].clone()).filter(Value::is_object),
             max_duration_secs: Some(limit),
             ..self.ringing(&id, OUTBOUND, to, talk)
         };

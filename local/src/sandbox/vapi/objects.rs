@@ -244,10 +244,7 @@ impl VapiSandbox {
     /// Puts each field of the body in the place of the one before, whole: whoever sends a part of `model`,
     /// `voice` or `transcriber` loses the rest of it. Null clears a field.
     pub(super) fn patch(&self, state: &mut State, kind: &str, id: &str, body: Value) -> Answer {
-        let mut flaws = flaws(kind, &body);
-        if kind == "tool" && body.get("type").is_some() {
-            flaws.push("property type should not exist".into());
-        }
+        let flaws = flaws(kind, &body);
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
         }

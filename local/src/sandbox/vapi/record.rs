@@ -71,7 +71,7 @@ pub(super) fn call_json(call: &Call) -> Value {
         json["name"] = json!(name);
     }
     if let Some(metadata) = &call.metadata {
-        json["metadata"] = metadata.clone();
+        json["assistantOverrides"] = json!({ "metadata": metadata });
     }
     if is_ours || call.started_at.is_some() {
         json["monitor"] = json!({ "controlUrl": call.control });

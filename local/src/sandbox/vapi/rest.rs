@@ -68,7 +68,7 @@ impl VapiSandbox {
         };
         let mut state = self.lock();
         match (request.method(), segments.as_slice()) {
-            (&Method::GET, ["call"]) => Ok((StatusCode::OK, json!(list_calls(&state, query)))),
+            (&Method::GET, ["call"]) => list_calls(&state, query),
             (&Method::GET, ["call", id]) => {
                 let call = state.calls.get(*id).ok_or_else(|| Refusal::missing("Call not found."))?;
                 Ok((StatusCode::OK, call_record(call)))
@@ -172,22 +172,17 @@ fn listed(query: Option<&str>, rows: impl Iterator<Item = Value>) -> Answer {
 }
 
 /// `GET /call`: the newest first, filtered as Vapi documents.
-fn list_calls(state: &State, query: Option<&str>) -> Vec<Value> {
-    let query = parameters(query);
-    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(USUAL);
-    let is_same =
-        |name: &str, value: Option<&str>| query.get(name).is_none_or(|wanted| value == Some(wanted.as_str()));
-    let bound = |name: &str| query.get(name).and_then(|text| text.parse::<Timestamp>().ok());
-    let wanted = state.calls.values().rev().filter(|call| {
+fn list_calls(state: &State, query: Option<&str>) -> Answer {
+    let filters = parameters(query);
+    let is_same = |name: &str, value: Option<&str>| {
+        filters.get(name).is_none_or(|wanted| value == Some(wanted.as_str()))
+    };
+    let wanted = state.calls.values().filter(|call| {
         is_same("id", Some(&call.id))
             && is_same("assistantId", call.assistant_id.as_deref())
             && is_same("phoneNumberId", call.phone_number_id.as_deref())
-            && bound("createdAtGt").is_none_or(|at| call.created_at > at)
-            && bound("createdAtGe").is_none_or(|at| call.created_at >= at)
-            && bound("createdAtLt").is_none_or(|at| call.created_at < at)
-            && bound("createdAtLe").is_none_or(|at| call.created_at <= at)
     });
-    wanted.take(limit).map(call_record).collect()
+    listed(query, wanted.map(call_record))
 }
 
 fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {

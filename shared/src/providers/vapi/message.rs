@@ -148,10 +148,8 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
         _ => Direction::Inbound,
     };
     let intent = match direction {
-        Direction::Outbound => {
-            first([&call["metadata"]["call_id"], &call["assistantOverrides"]["metadata"]["call_id"]])
-                .and_then(|id| CallId::parse(id).ok())
-        }
+        Direction::Outbound => first([&call["assistantOverrides"]["metadata"]["call_id"], &call["name"]])
+            .and_then(|id| CallId::parse(id).ok()),
         Direction::Inbound => None,
     };
     let vapi_call_id = VapiCallId::parse(text(&call["id"])?).ok()?;

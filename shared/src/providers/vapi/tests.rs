@@ -169,7 +169,7 @@ fn a_page_after_the_first_asks_for_what_is_older() {
 #[test]
 fn only_an_outbound_call_says_which_call_of_ours_it_is() {
     let intent = |kind: &str, call_id: Value| {
-        let call = json!({"id": "c", "type": kind, "metadata": {"call_id": call_id}});
+        let call = json!({"id": "c", "type": kind, "assistantOverrides": {"metadata": {"call_id": call_id}}});
         let body = json!({"message": {"type": "hang", "call": call}});
         message::Message::parse(&body).unwrap().call.unwrap().intent
     };
