@@ -1,4 +1,4 @@
-//! Alarms: what a person must look at. Each is one log line that a metric filter of `template.yaml` counts.
+//! What is logged of failures, and alarms: what a person must look at. Each is one log line that a metric filter of `template.yaml` counts.
 
 /// The `target` of every alarm's log line.
 pub const TARGET: &str = "alarm";
@@ -9,4 +9,16 @@ macro_rules! alarm {
     ($name:literal, $($fields:tt)*) => {
         tracing::error!(target: $crate::alarm::TARGET, alarm = $name, $($fields)*)
     };
+}
+
+/// An error with everything behind it, outermost first: JSON logs print only the outermost message.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut written = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        written.push_str(": ");
+        written.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    written
 }

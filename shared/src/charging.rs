@@ -24,6 +24,7 @@ pub use follow_up::FollowUp;
 pub use outbound::{Dialled, Intent, limit_warning};
 
 use crate::{
+    alarm::chain,
     config::{Base, Reader},
     domain::{
         amount::Amount,
@@ -340,7 +341,7 @@ impl Settings {
 }
 
 fn log_vapi(error: &VapiError, call: &CallId, what: &str) {
-    tracing::warn!(%call, error = %error, "Vapi did not {what}");
+    tracing::warn!(%call, cause = chain(error), "Vapi did not {what}");
 }
 
 /// Whether the write is to be decided again; any other failure is passed on.

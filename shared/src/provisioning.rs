@@ -18,6 +18,7 @@ pub use rotate::Rotated;
 
 use crate::{
     alarm,
+    alarm::chain,
     config::{Base, Reader},
     domain::{
         amount::Amount,
@@ -39,8 +40,7 @@ use crate::{
         StoreError,
         agents::Agents,
         made_once::{MadeOnce, Subaccount, VapiObject},
-        mappings::Mappings,
-        numbers::Numbers,
+        numbers::{Numbers, Status},
         purchases::{PurchaseError, Purchases},
         queue::SyncQueue,
         wallets::Wallets,
@@ -51,7 +51,7 @@ use crate::{
 
 /// How long one request may act on a purchase before another may go on with it: longer than the function may run
 /// (`template.yaml`), so that no holder outlives its lease.
-const LEASE: SignedDuration = SignedDuration::from_secs(35);
+pub const LEASE: SignedDuration = SignedDuration::from_secs(35);
 /// How long before the end of the lease the last step is begun: it has its time within the function's.
 const LAST_STEP: SignedDuration = SignedDuration::from_secs(21);
 /// How often a request is decided again when another claims the same direction in the same moment.
@@ -72,8 +72,6 @@ pub struct Provisioning {
     pub numbers: Numbers,
     /// Who answers.
     pub agents: Agents,
-    /// Whose a number is.
-    pub mappings: Mappings,
     /// The money.
     pub wallets: Wallets,
     /// The carrier.
@@ -176,10 +174,10 @@ enum Obstacle {
 impl<E: Into<ProvisionError>> From<E> for Obstacle {
     fn from(error: E) -> Self {
         match error.into() {
-            ProvisionError::Twilio(error) if error.is_final() => {
-                Self::Failed(Failure::CarrierRefused { sentence: error.sentence().to_owned() })
+            ProvisionError::Twilio(error) => {
+                tracing::warn!(cause = chain(&error), "the carrier did not do its part of a number");
+                Self::Failed(of_twilio(&error))
             }
-            ProvisionError::Twilio(_) => Self::Failed(Failure::VendorTrouble),
             ours @ (ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended) => {
                 Self::Ours(ours)
             }
@@ -187,9 +185,22 @@ impl<E: Into<ProvisionError>> From<E> for Obstacle {
     }
 }
 
+/// What a purchase came to by the carrier's answer. A no to our own account is ours to mend, not the clinic's.
+fn of_twilio(error: &TwilioError) -> Failure {
+    if error.is_about_account() {
+        alarm!("carrier_account_refused", cause = chain(error), "the carrier refuses an account of ours");
+        return Failure::VendorTrouble;
+    }
+    if error.is_final() {
+        Failure::CarrierRefused { sentence: error.sentence().to_owned() }
+    } else {
+        Failure::VendorTrouble
+    }
+}
+
 impl Obstacle {
     fn of_vapi(error: &VapiError) -> Self {
-        tracing::warn!(error = %error, "Vapi did not do its part of a number");
+        tracing::warn!(cause = chain(error), "Vapi did not do its part of a number");
         Self::Failed(if error.is_final() { Failure::VoiceRefused } else { Failure::VendorTrouble })
     }
 
@@ -213,7 +224,6 @@ impl Provisioning {
             purchases: Purchases::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db.clone()),
-            mappings: Mappings::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             twilio: settings.twilio.client(world),
             voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
@@ -260,7 +270,7 @@ impl Provisioning {
             // Another key names another purchase, and the direction has one already.
             Some(claim) if claim.is_open() => return Ok(Some(Provisioned::Taken(None))),
             Some(claim) if claim.state == State::Active => {
-                return Ok(Some(if self.is_same(claim, asked) {
+                return Ok(Some(if self.is_same(claim, asked) && self.is_in_use(claim).await? {
                     Provisioned::Active(Box::new(claim.clone()))
                 } else {
                     Provisioned::Taken(claim.phone_number.clone())
@@ -291,6 +301,12 @@ impl Provisioning {
         Ok(self.purchases.key_use(asked.org_id, key).await?.is_some())
     }
 
+    /// Whether the number of an active purchase is not being given up.
+    async fn is_in_use(&self, claim: &Purchase) -> Result<bool, ProvisionError> {
+        let number = self.numbers.of_direction(claim.org_id, claim.direction).await?;
+        Ok(number.is_some_and(|number| number.status == Status::Active))
+    }
+
     /// A request that comes again without a key, soon after it has succeeded.
     fn is_same(&self, claim: &Purchase, asked: &Asked) -> bool {
         let is_recent = claim.active_at.is_some_and(|at| self.clock.now().duration_since(at) < SAME_ANSWER);
@@ -317,7 +333,7 @@ impl Provisioning {
             lease_until: now + LEASE,
             created_at: now,
             active_at: None,
-            is_charged: false,
+            charged: None,
             phone_number: None,
             tried: Vec::new(),
             account_sid: None,

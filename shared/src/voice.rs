@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     alarm,
+    alarm::chain,
     config::Reader,
     domain::{
         clock::Clock,
@@ -129,14 +130,25 @@ impl Voice {
         }
         let secret = self.settings.secret.as_ref().ok_or(VoiceError::NoSecret)?;
         let hash = hex::encode(digest(&SHA256, secret.expose_secret().as_bytes()));
-        let name = format!("voxanne/{}", self.settings.environment);
+        // The secret is part of the name: another secret is another credential.
+        let mark = hash.get(..8).unwrap_or_default();
+        let name = format!("voxanne/{}/{mark}", self.settings.environment);
         let made = self
             .once("webhook_credential", &hash, async |_| {
+                // One may have been made by a try that died. Vapi does not describe this list; without it, one is made.
+                let known = self.vapi.credential_named(&name).await;
+                if let Ok(Some(known)) = known {
+                    return Ok(known.into());
+                }
                 let made = self.vapi.webhook_credential(&name, secret).await;
                 made.map(String::from).inspect_err(|error| {
                     if error.is_final() {
-                        alarm!("vapi_credential_refused", error = %error, "Vapi refuses to make the webhook credential: \
-                            make it in Vapi's dashboard and set VAPI_WEBHOOK_CREDENTIAL_ID");
+                        alarm!(
+                            "vapi_credential_refused",
+                            cause = chain(error),
+                            "Vapi refuses to make the webhook credential: \
+                            make it in Vapi's dashboard and set VAPI_WEBHOOK_CREDENTIAL_ID"
+                        );
                     }
                 })
             })

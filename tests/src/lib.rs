@@ -385,7 +385,13 @@ impl Harness {
 
     /// Lets the next `times` requests of this kind to a vendor go wrong.
     pub fn fault(&self, (vendor, operation): (&str, &str), mode: Mode, times: u32) {
-        let fault = Fault { vendor: vendor.to_owned(), operation: operation.to_owned(), mode, times };
+        self.fault_after((vendor, operation), 0, mode, times);
+    }
+
+    /// The same, after so many of them have gone well.
+    pub fn fault_after(&self, (vendor, operation): (&str, &str), after: usize, mode: Mode, times: u32) {
+        let after = u32::try_from(after).expect("not so many");
+        let fault = Fault { vendor: vendor.to_owned(), operation: operation.to_owned(), mode, times, after };
         fault.check().expect("the vendor has this operation");
         self.stack.faults.add(fault);
     }

@@ -5,7 +5,7 @@ mod push;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-pub use push::PushError;
+pub use push::{LEASE, PushError};
 use shared::{
     config::{Base, Invalid},
     http::problem::chain,

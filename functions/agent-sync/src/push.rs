@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::{
+    alarm::chain,
     domain::{
         agent::{Agent, Sync},
         call::Direction,
@@ -22,7 +23,7 @@ use crate::Deps;
 
 /// How long nobody else pushes an agent, so that an older version never overtakes a newer one: longer than the function may
 /// run (`template.yaml`), so that no holder outlives its lease.
-const LEASE: SignedDuration = SignedDuration::from_secs(75);
+pub const LEASE: SignedDuration = SignedDuration::from_secs(75);
 /// When an agent that somebody is pushing is looked at again.
 const BUSY_SECS: i32 = 10;
 /// How often what was learned is written again when the agent is saved in the same moment.
@@ -69,7 +70,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     let sync = match &outcome {
         Ok(()) => Sync::Synced,
         Err(error @ PushError::Refused(_)) => {
-            tracing::warn!(org_id = %push.org_id, role = push.role.as_str(), error = %error, "the vendor refuses an agent");
+            tracing::warn!(org_id = %push.org_id, role = push.role.as_str(), cause = chain(error), "the vendor refuses an agent");
             let sync_reason =
                 "The voice service does not take these settings. Check the voice and the language.";
             Sync::Failed { sync_reason: sync_reason.to_owned() }
@@ -80,10 +81,8 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
         let is_ours = agent.sync_lease_until == leased.sync_lease_until;
         let is_current =
             agent.version == leased.version && agent.vapi_phone_number_id == leased.vapi_phone_number_id;
-        let is_given = sync == Sync::Synced;
         Agent {
             sync_lease_until: if is_ours { now } else { agent.sync_lease_until },
-            synced_version: if is_given { leased.version } else { agent.synced_version },
             // What was saved meanwhile has a message of its own.
             sync: if is_current { sync.clone() } else { Sync::Pending },
             ..agent
@@ -153,9 +152,9 @@ async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result
         deps.voice.vapi.assistant_marked(deps.voice.environment(), agent.org_id, agent.role.as_str()).await?;
     let id = match marked {
         Some(found) => {
-            if let Some(current) = deps.voice.vapi.assistant(&found).await? {
-                deps.voice.vapi.update_assistant(&found, &current, wanted).await.map_err(of_agent)?;
-            }
+            // Gone in this moment: the next try makes one.
+            let current = deps.voice.vapi.assistant(&found).await?.ok_or(VapiError::NotFound)?;
+            deps.voice.vapi.update_assistant(&found, &current, wanted).await.map_err(of_agent)?;
             found
         }
         None => deps.voice.vapi.create_assistant(wanted).await.map_err(of_agent)?,
@@ -170,7 +169,7 @@ async fn relink(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), 
     for _ in 0..TRIES {
         let there = deps.agents.get(agent.org_id, agent.role).await?.ok_or(PushError::Contended)?;
         if there.vapi_assistant_id.as_ref() == Some(id) {
-            return Ok(());
+            return note_limit(deps, agent, id).await;
         }
         let linked = Agent { vapi_assistant_id: Some(id.clone()), ..there };
         let is_known = deps.mappings.assistant(id).await?.is_some_and(|known| known.org_id == agent.org_id);
@@ -180,6 +179,7 @@ async fn relink(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), 
             deps.agents.save_with_assistant(&linked, &mapping).await?
         };
         if saved.is_some() {
+            note_limit(deps, agent, id).await?;
             tracing::info!(org_id = %agent.org_id, role = agent.role.as_str(), "an agent has an assistant");
             return Ok(());
         }

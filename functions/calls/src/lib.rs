@@ -16,10 +16,6 @@ use shared::{
     world::World,
 };
 
-/// Where calls may go unless the settings say otherwise.
-const COUNTRIES: [Country; 4] =
-    [Country::UnitedStates, Country::UnitedKingdom, Country::Canada, Country::Australia];
-
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
 pub struct Deps {
@@ -65,11 +61,11 @@ impl Deps {
 
 /// `OUTBOUND_COUNTRIES`: codes, separated by commas.
 fn countries(reader: &mut Reader<'_>) -> Vec<Country> {
-    let Some(setting) = reader.optional("OUTBOUND_COUNTRIES") else { return COUNTRIES.to_vec() };
-    let named = |code: &str| COUNTRIES.into_iter().find(|country| country.code() == code);
+    let Some(setting) = reader.optional("OUTBOUND_COUNTRIES") else { return Country::ALL.to_vec() };
+    let named = |code: &str| Country::ALL.into_iter().find(|country| country.code() == code);
     let allowed: Option<Vec<Country>> = setting.split(',').map(|code| named(code.trim())).collect();
     allowed.unwrap_or_else(|| {
-        let known = COUNTRIES.map(Country::code).join(", ");
+        let known = Country::ALL.map(Country::code).join(", ");
         reader.problem(format!("OUTBOUND_COUNTRIES is a list of {known}, separated by commas"));
         Vec::new()
     })

@@ -28,7 +28,8 @@ fn given(value: &Value) -> Option<&Value> {
 }
 
 fn direction(value: &Value, name: &str) -> Result<Direction, Problem> {
-    word(value, &format!("{name} is inbound or outbound."))
+    let direction = value.as_str().and_then(Direction::parse);
+    direction.ok_or_else(|| invalid(format!("{name} is inbound or outbound.")))
 }
 
 fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Problem> {

@@ -47,6 +47,9 @@ pub struct Fault {
     /// How many requests; one when nothing is said.
     #[serde(default = "once")]
     pub times: u32,
+    /// How many requests of this kind go well before; none when nothing is said.
+    #[serde(default)]
+    pub after: u32,
 }
 
 fn once() -> u32 {
@@ -116,6 +119,10 @@ impl Faults {
             |rule: &Fault| rule.vendor == vendor && (rule.operation == ANY || rule.operation == operation);
         let at = book.rules.iter().position(fits)?;
         let rule = book.rules.get_mut(at)?;
+        if rule.after > 0 {
+            rule.after = rule.after.saturating_sub(1);
+            return None;
+        }
         let mode = rule.mode;
         rule.times = rule.times.saturating_sub(1);
         if rule.times == 0 {
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
 
     fn fault(operation: &str, mode: Mode, times: u32) -> Fault {
-        Fault { vendor: "twilio".into(), operation: operation.into(), mode, times }
+        Fault { vendor: "twilio".into(), operation: operation.into(), mode, times, after: 0 }
     }
 
     #[test]

@@ -103,6 +103,9 @@ struct Leg {
     /// `in-progress`, `completed`, `canceled`.
     status: String,
     made: Made,
+    /// When its status became `completed`. A call that is live or was canceled has none.
+    #[serde(default)]
+    ended_at: Option<Timestamp>,
 }
 
 /// When a thing was made, and as which one: lists answer the newest first.
@@ -237,7 +240,8 @@ impl TwilioSandbox {
         let now = self.clock.now();
         let mut state = self.lock();
         let made = state.made(now);
-        let leg = Leg { account: account_sid.to_owned(), status: "in-progress".into(), made };
+        let account = account_sid.to_owned();
+        let leg = Leg { account, status: "in-progress".into(), made, ended_at: None };
         state.calls.insert(call_sid.to_owned(), leg);
     }
 

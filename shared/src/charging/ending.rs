@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Charging, ChargingError, log_vapi};
 use crate::{
     alarm,
+    alarm::chain,
     domain::{
         call::Call,
         clock::plus_secs,
@@ -51,7 +52,10 @@ impl Charging {
         let Some(carrier) = &self.carrier else { return };
         let sid = match (&call.parties.carrier_sid, &call.parties.vapi_call_id) {
             (Some(sid), _) => Some(sid.clone()),
-            (None, Some(id)) => self.vapi.call(id).await.ok().and_then(|found| found.carrier_sid()),
+            (None, Some(id)) => match self.vapi.call(id).await {
+                Ok(found) => found.carrier_sid(),
+                Err(error) => return log_vapi(&error, &call.call_id, "tell the call's leg at the carrier"),
+            },
             (None, None) => None,
         };
         let Some(sid) = sid else {
@@ -63,7 +67,7 @@ impl Charging {
             }
             // The next look is ordered, and goes on from here.
             Err(error) => {
-                tracing::warn!(call_id = %call.call_id, error = %error, "the carrier did not hang up");
+                tracing::warn!(call_id = %call.call_id, cause = chain(&error), "the carrier did not hang up");
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{BUDGET, Charging, ChargingError, tick_of};
+use super::{BUDGET, Charging, ChargingError, authorize::code, log_vapi, tick_of};
 use crate::{
     domain::{
         amount::Amount,
@@ -13,7 +13,7 @@ use crate::{
         meter::FIRST_LOOK_SECS,
         phone_number::PhoneNumber,
         tariff::Tariff,
-        wallet::Wallet,
+        wallet::{Refusal, Wallet},
     },
     providers::vapi::{VapiCall, VapiError, outbound::Dial},
     store::calls::{CallMapping, ClaimError, DialClaim, SaveError},
@@ -90,6 +90,10 @@ impl Charging {
             {
                 return self.go_on(intent.org_id, &before.dialled).await;
             }
+            // Known to be short: nothing is begun, and no key is used up by it.
+            if let Some(refused) = self.cannot_pay(intent).await? {
+                return Ok(refused);
+            }
             let record = self.intended(intent);
             self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
@@ -105,6 +109,21 @@ impl Charging {
             }
         }
         Err(crate::store::StoreError::Contended { what: "the call" }.into())
+    }
+
+    async fn cannot_pay(&self, intent: &Intent) -> Result<Option<Dialled>, ChargingError> {
+        let wallet = self.wallets.ensure(intent.org_id).await?;
+        Ok(match wallet.first_grant(&self.terms(intent.agent_limit_secs)) {
+            Ok(_) => None,
+            Err(Refusal::Frozen) => Some(Dialled::Frozen),
+            Err(Refusal::InsufficientFunds { needed, .. }) => {
+                Some(Dialled::Short { required: needed, wallet: Box::new(wallet) })
+            }
+            Err(Refusal::NoWallet) => Some(Dialled::Short {
+                required: Tariff::at(self.clock.now()).one_minute(),
+                wallet: Box::new(wallet),
+            }),
+        })
     }
 
     /// Whether the call that was begun to this number before stands for a new request: one that is open or was begun just now,
@@ -155,7 +174,7 @@ impl Charging {
             | State::Refused { .. } => call,
         };
         match &call.state {
-            State::Refused { reason } if reason == "wallet_frozen" => Ok(Dialled::Frozen),
+            State::Refused { reason } if reason == code(&Refusal::Frozen) => Ok(Dialled::Frozen),
             State::Refused { .. } => {
                 let wallet = Box::new(self.wallets.ensure(org).await?);
                 Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })
@@ -201,13 +220,16 @@ impl Charging {
         let found = match self.vapi.dial(&dial).await {
             Ok(placed) => Some(placed),
             Err(error) if error.is_final() => {
-                super::log_vapi(&error, &call.call_id, "start it");
+                log_vapi(&error, &call.call_id, "start it");
                 return self.refuse(&noted).await;
             }
             // It may be ringing: only looking can tell.
             Err(error) => {
-                super::log_vapi(&error, &call.call_id, "say whether it started it");
-                self.vapi.dialled(&call.call_id, &self.environment, now).await.unwrap_or_default()
+                log_vapi(&error, &call.call_id, "say whether it started it");
+                self.dialled(&call, now).await.unwrap_or_else(|error| {
+                    log_vapi(&error, &call.call_id, "list its calls");
+                    None
+                })
             }
         };
         match found {

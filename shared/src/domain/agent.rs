@@ -56,8 +56,6 @@ pub struct Agent {
     pub version: u64,
     /// Raised by every write, of a save, a link or the vendor's answer; a write names the one it read.
     pub revision: u64,
-    /// The version that the vendor was given last; 0 before the first.
-    pub synced_version: u64,
     /// Whether the vendor has what is stored.
     #[serde(flatten)]
     pub sync: Sync,
@@ -70,9 +68,6 @@ pub struct Agent {
     /// The number it answers on or rings from, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_phone_number_id: Option<VapiPhoneId>,
-    /// When it was saved last.
-    #[serde(with = "super::clock::millis")]
-    pub updated_at: Timestamp,
 }
 
 /// Who may lend a voice (`voice.provider` in Vapi's API).
@@ -125,7 +120,7 @@ impl Behavior {
         Self {
             name: name.to_owned(),
             system_prompt: format!(
-                "{task} You give no medical advice. In an emergency tell them to ring 999."
+                "{task} You give no medical advice. In an emergency tell them to ring the emergency number."
             ),
             first_message: first_message.to_owned(),
             voice_provider: "vapi".to_owned(),
@@ -170,12 +165,10 @@ impl Agent {
             behavior: Behavior::first(role),
             version: 1,
             revision: 0,
-            synced_version: 0,
             sync: Sync::Pending,
             sync_lease_until: at,
             vapi_assistant_id: None,
             vapi_phone_number_id: None,
-            updated_at: at,
         }
     }
 }

@@ -23,6 +23,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both, in the order they are shown.
+    pub const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
+
+    /// The direction of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|direction| direction.as_str() == name)
+    }
+
     /// As it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -16,6 +16,10 @@ pub struct Content {
     pub sentiment_score: Option<String>,
     /// What the call came to.
     pub outcome: Option<String>,
+    /// How urgent the matter is.
+    pub urgency: Option<String>,
+    /// Who the other side is, as the vendor has it.
+    pub caller_name: Option<String>,
     /// The tools the assistant used, in order.
     pub tools_used: Vec<String>,
     /// Where the vendor keeps the recording. It expires.

@@ -56,15 +56,16 @@ impl Country {
     }
 }
 
-/// Area codes of +1 that lie neither in the United States nor in Canada, and 900, which bills the caller (NANPA's list of
-/// geographic codes).
+/// Area codes of +1 that lie neither in the United States nor in Canada, and those of services that bill the caller or are no
+/// place (NANPA's lists).
 const FOREIGN_AREA_CODES: [&str; 26] = [
     "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758", "767", "784",
     "809", "829", "849", "868", "869", "876", "900", "976", "500", "700", "710",
 ];
-/// What numbers begin with that bill the caller a premium, after the country's code: of the United Kingdom (Ofcom's numbering
-/// plan: personal, pager, shared-cost and premium numbers) and of Australia (ACMA's).
+/// What numbers of the United Kingdom begin with, after its code, that bill the caller more (Ofcom's numbering plan: personal,
+/// pager, shared-cost and premium numbers).
 const PREMIUM_GB: [&str; 6] = ["9", "70", "76", "84", "87", "55"];
+/// The same of Australia (ACMA's plan).
 const PREMIUM_AU: [&str; 4] = ["19", "13", "18", "16"];
 
 impl Country {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    amount::Amount,
     call::Direction,
     ids::{AccountSid, NumberSid, OrgId, PurchaseId, VapiPhoneId},
     number::{Address, Country, NumberType},
@@ -137,8 +138,9 @@ pub struct Purchase {
     /// When it became active.
     #[serde(default, with = "super::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub active_at: Option<Timestamp>,
-    /// Whether the price was taken.
-    pub is_charged: bool,
+    /// What was taken for it, once it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged: Option<Amount>,
     /// The number that is being bought: written before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<PhoneNumber>,

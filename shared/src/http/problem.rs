@@ -4,6 +4,8 @@ use http::{Response, StatusCode, header};
 use lambda_http::Body;
 use serde_json::{Value, json};
 
+pub use crate::alarm::chain;
+
 /// Every code there is. `docs/errors.md` lists them; a test compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -210,7 +212,7 @@ impl Code {
             Self::PurchaseFailed => (
                 "purchase_failed",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The number could not be provided. Whatever was charged is back in the wallet.",
+                "The number could not be provided. Whatever was charged is back in the wallet. Try another number.",
             ),
             Self::PurchaseUnderway => (
                 "purchase_underway",
@@ -253,7 +255,7 @@ impl Code {
             Self::CallRefused => (
                 "call_refused",
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "The voice service would not start the call. Nothing was charged.",
+                "The voice service would not start the call. Nothing was charged. Check the number and the agent.",
             ),
             Self::Internal => (
                 "internal",
@@ -329,18 +331,6 @@ impl Problem {
     }
 }
 
-/// An error with everything behind it, outermost first: JSON logs print only the outermost message.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut written = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        written.push_str(": ");
-        written.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    written
-}
-
 impl From<crate::store::StoreError> for Problem {
     fn from(error: crate::store::StoreError) -> Self {
         Self::internal(&error)
@@ -357,9 +347,6 @@ impl From<crate::provisioning::ProvisionError> for Problem {
     fn from(error: crate::provisioning::ProvisionError) -> Self {
         use crate::provisioning::ProvisionError;
         match &error {
-            ProvisionError::Twilio(carrier) if carrier.is_final() => {
-                Self::new(Code::PurchaseFailed).saying(carrier.sentence()).because(&error)
-            }
             ProvisionError::Twilio(_) => Self::new(Code::CarrierUnavailable).because(&error),
             ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended => {
                 Self::internal(&error)
@@ -374,7 +361,7 @@ pub fn short_of(required: crate::domain::amount::Amount, wallet: &crate::domain:
     Problem::new(Code::InsufficientFunds)
         .with("required", required)
         .with("current", current)
-        .with("shortfallPence", required.saturating_sub(current))
+        .with("shortfallPence", required.saturating_sub(current).max(0))
 }
 
 impl From<crate::payments::PaymentError> for Problem {

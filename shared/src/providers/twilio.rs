@@ -158,6 +158,17 @@ impl TwilioError {
         }
     }
 
+    /// Whether the account is refused, rather than what was asked of it.
+    pub const fn is_about_account(&self) -> bool {
+        match self {
+            Self::Inactive => true,
+            Self::Refused { status, code } => {
+                matches!(status.as_u16(), 401 | 403) || matches!(code, Some(20_003 | 20_005 | 21_404))
+            }
+            Self::NotFound | Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
+        }
+    }
+
     /// What to tell the clinic: a whole sentence, without anything of ours or of Twilio's inside.
     pub const fn sentence(&self) -> &'static str {
         match self {

@@ -7,9 +7,9 @@ use crate::{
     alarm,
     domain::{
         agent::{Agent, Sync},
+        amount::Amount,
         call::Direction,
         ids::OrgId,
-        number::NUMBER_COST,
         phone_number::PhoneNumber,
         purchase::{Purchase, Source, State, Wanted},
     },
@@ -18,7 +18,7 @@ use crate::{
         mappings::PhoneNumberMapping,
         numbers::{ManagedNumber, OrgNumber, Status, provider_type},
         purchases::PurchaseError,
-        queue::{AFTER_THE_WRITE_SECS, Push},
+        queue::Push,
     },
 };
 
@@ -66,6 +66,7 @@ impl Provisioning {
             token: self.keyring.seal(org_id, &record, account.token.expose_secret())?,
             number_sid: number_sid.clone(),
             purchase_id: purchase.purchase_id.clone(),
+            cost: purchase.charged.unwrap_or(Amount::ZERO),
             created_at: now,
         };
         let managed = purchase.wanted().map(|wanted| history(&number, wanted));
@@ -77,14 +78,16 @@ impl Provisioning {
             vapi_assistant_id: agent.vapi_assistant_id.clone(),
             agent_limit_secs: agent.behavior.max_duration_secs,
         };
-        let linked =
-            Agent { vapi_phone_number_id: Some(vapi_phone_id.clone()), sync: Sync::Pending, ..agent };
+        let version = agent.version.saturating_add(1);
+        let number_id = Some(vapi_phone_id.clone());
+        let linked = Agent { vapi_phone_number_id: number_id, sync: Sync::Pending, version, ..agent };
         let push = Push { org_id, role: direction };
-        self.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
+        self.queue.announce(&push).await?;
         let after =
             Purchase { state: State::Active, active_at: Some(now), ..purchase.clone() }.without_token();
         match self.numbers.activate((purchase, after), &number, managed.as_ref(), &mapping, &linked).await {
             Ok(active) => {
+                self.queue.hasten(&push).await;
                 tracing::info!(%org_id, purchase_id = %purchase.purchase_id, direction = direction.as_str(),
                     "a number is active");
                 Ok(Step::On(Box::new(active)))
@@ -136,10 +139,11 @@ impl Provisioning {
             Some(claim) if claim.is_open() && same(claim) => {
                 return self.go_on(claim.clone()).await.map(Connected::Done);
             }
-            Some(claim) if claim.state == State::Active && same(claim) => {
+            Some(claim) if claim.state == State::Active && same(claim) && self.is_in_use(claim).await? => {
                 return Ok(Connected::Done(Provisioned::Active(Box::new(claim.clone()))));
             }
-            Some(claim) if claim.is_open() || claim.state == State::Active => {
+            Some(claim) if claim.is_open() => return Ok(Connected::Done(Provisioned::Taken(None))),
+            Some(claim) if claim.state == State::Active => {
                 return Ok(Connected::Done(Provisioned::Taken(claim.phone_number.clone())));
             }
             Some(_) | None => {}
@@ -178,7 +182,7 @@ fn history(number: &OrgNumber, wanted: &Wanted) -> ManagedNumber {
         vapi_phone_id: number.vapi_phone_id.clone(),
         country: wanted.country,
         number_type: wanted.number_type,
-        cost: NUMBER_COST,
+        cost: number.cost,
         created_at: number.created_at,
         released_at: None,
     }

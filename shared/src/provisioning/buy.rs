@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 
 use super::{Obstacle, ProvisionError, Provisioning, QUIET, Step};
 use crate::{
+    alarm::chain,
     domain::{
         ids::OrgId,
         ledger::{Posting, Reason},
@@ -46,7 +47,7 @@ impl Provisioning {
             description: describe(purchase),
             at: self.clock.now(),
         };
-        let after = Purchase { state: State::Charged, is_charged: true, ..purchase.clone() };
+        let after = Purchase { state: State::Charged, charged: Some(NUMBER_COST), ..purchase.clone() };
         match self.wallets.charge_number(&wallet, &posting, purchase, after).await {
             Ok(charged) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
@@ -109,7 +110,7 @@ impl Provisioning {
                 (true, true) => break,
                 (false, _) => is_unsure = true,
             }
-            tracing::warn!(error = %error, purchase_id = %purchase.purchase_id,
+            tracing::warn!(cause = chain(&error), purchase_id = %purchase.purchase_id,
                 "a number was asked for, without an answer");
         }
         Err(Obstacle::Failed(Failure::VendorTrouble))
@@ -227,7 +228,9 @@ impl Provisioning {
             return Err(Obstacle::Busy);
         };
         if let Some(made) = &slot.made {
-            return Ok(self.opened(org, made)?);
+            let account = self.opened(org, made)?;
+            self.subaccounts.save(&key, &Slot { lease_until: now, ..slot }).await?;
+            return Ok(account);
         }
         let account = match self.find_or_make_subaccount(org).await {
             Ok(account) => account,
@@ -238,8 +241,11 @@ impl Provisioning {
         };
         let token = self.keyring.seal(org, SUBACCOUNT_RECORD, account.token.expose_secret())?;
         let made = Some(Subaccount { account_sid: account.sid.clone(), token });
-        // Whoever took the lease over after it ran out has found the same account by its name.
-        self.subaccounts.save(&key, &Slot { lease_until: now, made, ..slot }).await?;
+        let is_noted = self.subaccounts.save(&key, &Slot { lease_until: now, made, ..slot }).await?.is_some();
+        // The lease ran out, and another has it: what they note is the org's account.
+        if !is_noted {
+            return Err(Obstacle::Busy);
+        }
         Ok(account)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{ProvisionError, Provisioning};
 use crate::{
+    alarm::chain,
     domain::{
         agent::{Agent, Sync},
         call::Direction,
@@ -13,7 +14,7 @@ use crate::{
     store::{
         numbers::{OrgNumber, Status, provider_type},
         purchases::PurchaseError,
-        queue::{AFTER_THE_WRITE_SECS, Push},
+        queue::Push,
     },
 };
 
@@ -42,8 +43,7 @@ impl Provisioning {
             let there =
                 self.numbers.of_org(org).await?.into_iter().find(|there| there.phone_number == *number);
             let Some(there) = there else {
-                let managed = self.numbers.managed(org).await?;
-                let was_there = managed.iter().any(|managed| managed.phone_number == *number);
+                let was_there = self.had(org, number).await?;
                 return Ok(if was_there { Release::Released } else { Release::NotFound });
             };
             if let Some(release) = self.release_step(&there).await? {
@@ -51,6 +51,21 @@ impl Provisioning {
             }
         }
         Err(ProvisionError::Contended)
+    }
+
+    /// Whether an org had a number before: bought of us, or brought and given up last.
+    async fn had(&self, org: OrgId, number: &PhoneNumber) -> Result<bool, ProvisionError> {
+        for direction in Direction::ALL {
+            let claim = self.purchases.claim_of(org, direction).await?;
+            let was_it = |claim: &Purchase| {
+                claim.state == State::Released && claim.phone_number.as_ref() == Some(number)
+            };
+            if claim.as_ref().is_some_and(was_it) {
+                return Ok(true);
+            }
+        }
+        let managed = self.numbers.managed(org).await?;
+        Ok(managed.iter().any(|managed| managed.phone_number == *number))
     }
 
     /// Goes on with a number that is being given up, if one of this direction is.
@@ -72,17 +87,27 @@ impl Provisioning {
                 let agent = self.agents.ensure(number.org_id, number.direction, self.clock.now()).await?;
                 let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);
                 // What the dashboard shows of the agent follows by its message, sent before the write that it is about.
+                let push = Push { org_id: number.org_id, role: number.direction };
                 if is_linked {
-                    let push = Push { org_id: number.org_id, role: number.direction };
-                    self.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
+                    self.queue.announce(&push).await?;
                 }
                 let unlinked = if is_linked {
-                    Agent { vapi_phone_number_id: None, sync: Sync::Pending, ..agent }
+                    Agent {
+                        vapi_phone_number_id: None,
+                        sync: Sync::Pending,
+                        version: agent.version.saturating_add(1),
+                        ..agent
+                    }
                 } else {
                     agent
                 };
                 match self.numbers.give_up(number, &unlinked).await {
-                    Ok(releasing) => releasing,
+                    Ok(releasing) => {
+                        if is_linked {
+                            self.queue.hasten(&push).await;
+                        }
+                        releasing
+                    }
                     Err(PurchaseError::Moved) => return Ok(None),
                     Err(PurchaseError::Store(error)) => return Err(error.into()),
                 }
@@ -113,7 +138,7 @@ impl Provisioning {
     /// Vapi first, so that nothing rings there any more; then the carrier, unless the number is the org's own.
     async fn is_gone_at_the_vendors(&self, number: &OrgNumber) -> Result<bool, ProvisionError> {
         if let Err(error) = self.voice.vapi.delete_number(&number.vapi_phone_id).await {
-            tracing::warn!(number_id = %number.purchase_id, error = %error, "Vapi has not given a number up");
+            tracing::warn!(number_id = %number.purchase_id, cause = chain(&error), "Vapi has not given a number up");
             return Ok(false);
         }
         if !number.is_managed {
@@ -124,7 +149,7 @@ impl Provisioning {
         match self.twilio.release(&account, &number.number_sid).await {
             Ok(()) => Ok(true),
             Err(error) => {
-                tracing::warn!(number_id = %number.purchase_id, error = %error, "the carrier has not taken a number back");
+                tracing::warn!(number_id = %number.purchase_id, cause = chain(&error), "the carrier has not taken a number back");
                 Ok(false)
             }
         }

@@ -4,7 +4,6 @@ use super::{Obstacle, ProvisionError, Provisioning, Step, is_quiet};
 use crate::{
     domain::{
         ledger::{Posting, Reason},
-        number::NUMBER_COST,
         purchase::{Failure, Purchase, Source, State},
     },
     providers::twilio::Account,
@@ -36,20 +35,18 @@ impl Provisioning {
             return Ok(Step::Wait);
         }
         let after = Purchase { state: State::Refunded, ..purchase.clone() }.without_token();
-        if !purchase.is_charged {
-            return self.save(purchase, after).await;
-        }
+        let Some(charged) = purchase.charged else { return self.save(purchase, after).await };
         let wallet = self.wallets.existing(purchase.org_id).await?;
         let posting = Posting {
             reason: Reason::NumberRefund { purchase: purchase.purchase_id.clone() },
-            amount: NUMBER_COST,
+            amount: charged,
             description: "Phone number that could not be provided".to_owned(),
             at: self.clock.now(),
         };
         match self.wallets.refund_number(&wallet, &posting, purchase, after).await {
             Ok(refunded) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
-                    pence = NUMBER_COST.pence(), "gave the price of a number back");
+                    pence = charged.pence(), "gave the price of a number back");
                 Ok(Step::On(Box::new(refunded)))
             }
             Err(BookError::Moved | BookError::AlreadyBooked) => {

@@ -10,8 +10,8 @@ use super::{
     mappings::PhoneNumberMapping,
     purchases::{self, PurchaseError},
     table::{
-        Dynamo, StoreError, Table, TransactError, decode, number, org_key, put_new_part, put_over_part,
-        record, text, unavailable,
+        Dynamo, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part, record, text,
+        unavailable,
     },
 };
 use crate::domain::{
@@ -73,6 +73,8 @@ pub struct OrgNumber {
     pub number_sid: NumberSid,
     /// The purchase that brought it.
     pub purchase_id: PurchaseId,
+    /// What it cost; nothing for one that the org brought.
+    pub cost: Amount,
     /// Since when the org has it.
     #[serde(with = "crate::domain::clock::millis")]
     pub created_at: Timestamp,
@@ -258,7 +260,7 @@ impl Numbers {
             .key("org_id", text(number.org_id.to_string()))
             .key("provider_type", text(provider_type(number.direction)))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", number_of(number.version))
+            .expression_attribute_values(":read", super::table::number(number.version))
             .build()
             .map_err(build)?;
         let mapping = Delete::builder()
@@ -296,7 +298,7 @@ impl Numbers {
                 .key("org_id", text(number.org_id.to_string()))
                 .key("provider_type", text(provider_type(number.direction)))
                 .condition_expression("version = :read")
-                .expression_attribute_values(":read", number_of(number.version))
+                .expression_attribute_values(":read", super::table::number(number.version))
                 .build()
                 .map_err(|error| unavailable("TransactWriteItems", error))?;
             items.push(TransactWriteItem::builder().condition_check(check).build());
@@ -334,10 +336,6 @@ impl Numbers {
             TransactError::Store(error) => error.into(),
         })
     }
-}
-
-fn number_of(version: u64) -> aws_sdk_dynamodb::types::AttributeValue {
-    number(version)
 }
 
 fn credential_item(number: &OrgNumber) -> Result<super::table::Item, StoreError> {

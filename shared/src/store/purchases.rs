@@ -57,7 +57,7 @@ impl Purchases {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn find(&self, org: OrgId, id: &PurchaseId) -> Result<Option<Purchase>, StoreError> {
-        for direction in [Direction::Inbound, Direction::Outbound] {
+        for direction in Direction::ALL {
             if let Some(claim) = self.claim_of(org, direction).await?.filter(|claim| claim.purchase_id == *id)
             {
                 return Ok(Some(claim));

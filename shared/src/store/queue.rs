@@ -80,8 +80,9 @@ pub struct Push {
     pub role: Direction,
 }
 
-/// How long after it was sent a push comes that is sent before the write it is about.
-pub const AFTER_THE_WRITE_SECS: i32 = 5;
+/// How long after it was sent a push comes that is sent before the write it is about: no function that sends one may run
+/// longer (`template.yaml`), so it comes after the write, or the write never comes.
+pub const AFTER_THE_WRITE_SECS: i32 = 30;
 
 /// The queue `agent-sync` reads.
 #[derive(Clone)]
@@ -102,8 +103,23 @@ impl SyncQueue {
         Self { client, url }
     }
 
-    /// Sends `push`, to be delivered after `delay_secs`: a message that is sent before the write it is about comes after it.
-    /// Once this answers, the message is durable.
+    /// Makes sure that a push follows the write that is about to be made, even if this process dies right after it.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn announce(&self, push: &Push) -> Result<(), StoreError> {
+        self.send(push, AFTER_THE_WRITE_SECS).await
+    }
+
+    /// Has the push that was announced done at once, now that the write is made.
+    pub async fn hasten(&self, push: &Push) {
+        // The one that was announced comes in any case.
+        if let Err(error) = self.send(push, 0).await {
+            tracing::warn!(org_id = %push.org_id, %error, "a push comes half a minute late");
+        }
+    }
+
+    /// Sends `push`, to be delivered after `delay_secs`. Once this answers, the message is durable.
     ///
     /// # Errors
     /// When the queue did not take it, twice.

@@ -171,7 +171,8 @@ async fn a_refusal_is_told_with_its_reason_and_ends_with_the_next_save() {
     assert_eq!(shown(&harness).await["sync"], "pending");
     harness.pass(400).await;
     assert_eq!(shown(&harness).await["sync"], "synced");
-    harness.fault(("vapi", "update_assistant"), Mode::Refuse, 1);
+    // The push that was announced before the write comes too, and is refused like the first.
+    harness.fault(("vapi", "update_assistant"), Mode::Refuse, 2);
     save(&harness, &json!({"inbound": agent("One")})).await;
     harness.pass(1_000).await;
     let refused = shown(&harness).await;
@@ -261,7 +262,7 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
         async move { save(harness, &body).await.0 }
     }))
     .await;
-    assert!(saves.contains(&200), "{saves:?}");
+    assert!(saves.contains(&200) && saves.iter().all(|status| [200, 409].contains(status)), "{saves:?}");
     harness.pass(4_000).await;
     assert_eq!(harness.stack.vapi.assistants().len(), 1);
     let shown = shown(&harness).await;
@@ -276,7 +277,7 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
         let push = json!(Push { org_id: ORG, role: Direction::Inbound }).to_string();
         let queues = harness.stack.aws.queues();
         queues.send("AgentSyncQueue", &push, jiff::SignedDuration::ZERO).unwrap();
-        let outcome = crashed_after(polls * 2, harness.stack.settle_down()).await;
+        let outcome = crashed_after(polls, harness.stack.settle_down()).await;
         harness.pass(2_000).await;
         assert_eq!(harness.stack.vapi.assistants().len(), 1, "died at its poll {polls}");
         assert_eq!(self::shown(&harness).await["sync"], "synced", "died at its poll {polls}");

@@ -96,3 +96,21 @@ async fn settings_that_cannot_be_are_said() {
         assert!(invalid.to_string().contains(name), "{invalid}");
     }
 }
+
+/// The `Timeout` of a function, in seconds, as the template has it.
+fn timeout_secs(function: &str) -> i64 {
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+    let (_, after) = template.split_once(&format!("CodeUri: functions/{function}\n")).unwrap();
+    let (_, after) = after.split_once("Timeout: ").unwrap();
+    after.lines().next().unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn no_holder_of_a_lease_outlives_it() {
+    assert!(timeout_secs("provision-number") < shared::provisioning::LEASE.as_secs());
+    assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
+    let announced = i64::from(shared::store::queue::AFTER_THE_WRITE_SECS);
+    for function in ["agents", "provision-number"] {
+        assert!(timeout_secs(function) < announced, "{function}: a push comes after the write it is about");
+    }
+}

@@ -15,14 +15,13 @@ use shared::{
         request::json_object,
     },
     store::{
-        StoreError,
         numbers::{OrgNumber, Status},
         purchases::PurchaseError,
-        queue::{AFTER_THE_WRITE_SECS, Push},
+        queue::Push,
     },
 };
 
-use super::show::{ROLES, whole};
+use super::show::whole;
 use crate::Deps;
 
 /// How often it is decided again when the vendor's answer about an agent comes in the same moment.
@@ -57,7 +56,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     caller.may_change()?;
     let body = json_object(body)?;
     let mut changes = Vec::new();
-    for role in ROLES {
+    for role in Direction::ALL {
         let given = &body[role.as_str()];
         if !given.is_null() {
             changes.push(change(role, given)?);
@@ -68,7 +67,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     }
     for change in &changes {
         let push = Push { org_id: caller.org, role: change.role };
-        deps.queue.send(&push, AFTER_THE_WRITE_SECS).await?;
+        deps.queue.announce(&push).await?;
     }
     for _ in 0..TRIES {
         let numbers = deps.numbers.of_org(caller.org).await?;
@@ -82,6 +81,9 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
         }
         match deps.numbers.save_agents(&agents, &linked).await {
             Ok(()) => {
+                for change in &changes {
+                    deps.queue.hasten(&Push { org_id: caller.org, role: change.role }).await;
+                }
                 let saved: Vec<Value> = agents.iter().map(whole).collect();
                 tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
                 return Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})));
@@ -90,7 +92,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
             Err(PurchaseError::Store(error)) => return Err(error.into()),
         }
     }
-    Err(StoreError::Contended { what: "the agents" }.into())
+    Err(Problem::new(Code::VersionConflict))
 }
 
 /// The agent as it shall be, from what is stored now.
@@ -119,7 +121,6 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
         version: there.version.saturating_add(1),
         sync: Sync::Pending,
         vapi_phone_number_id,
-        updated_at: now,
         ..there
     })
 }
@@ -127,7 +128,10 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
 /// One of the org's own numbers, as the dropdown lists them, of the agent's direction.
 fn listed<'a>(id: &VapiPhoneId, role: Direction, numbers: &'a [OrgNumber]) -> Result<&'a OrgNumber, Problem> {
     let found = numbers.iter().find(|number| number.vapi_phone_id == *id && number.status == Status::Active);
-    let found = found.ok_or_else(|| Problem::new(Code::NotFound).saying("The clinic has no such number."))?;
+    let found = found.ok_or_else(|| {
+        Problem::new(Code::NotFound)
+            .saying("The clinic has no such number: choose one that its list of numbers shows.")
+    })?;
     if found.direction == role {
         Ok(found)
     } else {

@@ -17,9 +17,6 @@ use shared::{
 
 use crate::Deps;
 
-/// Both roles, in the order they are shown.
-pub(super) const ROLES: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
-
 /// Everything about the agents, or about the one of `role`. An org that has saved none sees what it starts from.
 ///
 /// # Errors
@@ -27,7 +24,7 @@ pub(super) const ROLES: [Direction; 2] = [Direction::Inbound, Direction::Outboun
 pub async fn config(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
     let query = Query::parse(query, &["role"])?;
     let wanted = query.get("role");
-    if wanted.is_some_and(|role| ROLES.iter().all(|known| known.as_str() != role)) {
+    if wanted.is_some_and(|role| Direction::parse(role).is_none()) {
         return Err(Problem::new(Code::InvalidValue).saying("role is inbound or outbound."));
     }
     let agents = agents(deps, caller).await?;
@@ -60,7 +57,7 @@ pub async fn short(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Probl
 /// As they are; one that was never saved as it would be made, without making it.
 async fn agents(deps: &Deps, caller: &Caller) -> Result<Vec<Agent>, Problem> {
     let mut agents = Vec::new();
-    for role in ROLES {
+    for role in Direction::ALL {
         let there = deps.agents.get(caller.org, role).await?;
         agents.push(there.unwrap_or_else(|| unsaved(deps, caller, role)));
     }

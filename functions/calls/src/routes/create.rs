@@ -123,14 +123,11 @@ fn may_be_rung(allowed: &[Country], to: &PhoneNumber) -> Result<(), Problem> {
 }
 
 fn role(value: &Value) -> Result<Direction, Problem> {
-    match value {
-        Value::Null => Ok(Direction::Outbound),
-        Value::String(role) if role == Direction::Outbound.as_str() => Ok(Direction::Outbound),
-        Value::String(role) if role == Direction::Inbound.as_str() => Ok(Direction::Inbound),
-        Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Err(invalid("agentRole is inbound or outbound."))
-        }
+    if value.is_null() {
+        return Ok(Direction::Outbound);
     }
+    let role = value.as_str().and_then(Direction::parse);
+    role.ok_or_else(|| invalid("agentRole is inbound or outbound."))
 }
 
 #[cfg(test)]

@@ -95,10 +95,7 @@ fn status(text: &str) -> Result<Status, Problem> {
 }
 
 fn direction(text: &str) -> Result<Direction, Problem> {
-    let known = [Direction::Inbound, Direction::Outbound];
-    known
-        .into_iter()
-        .find(|direction| direction.as_str() == text)
+    Direction::parse(text)
         .ok_or_else(|| Problem::new(Code::InvalidValue).saying("call_type is inbound or outbound."))
 }
 

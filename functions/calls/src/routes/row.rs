@@ -122,7 +122,7 @@ impl Row {
         json!({
             "id": call.call_id,
             "phone_number": phone_number(call),
-            "caller_name": Value::Null,
+            "caller_name": content.caller_name,
             "call_date": rfc3339_millis(call.created_at),
             "duration_seconds": duration_secs(call),
             "status": Status::of(call).as_str(),
@@ -133,6 +133,7 @@ impl Row {
             "sentiment_score": content.sentiment_score.as_deref().map(score),
             "outcome": content.outcome,
             "outcome_summary": content.summary,
+            "urgency": content.urgency,
             "cost_pence": cost.pence(),
             "ended_reason": call.ended_reason,
             "tools_used": content.tools_used,

@@ -13,12 +13,7 @@ use shared::{
         problem::{Code, Problem, json_answer},
         request::json_object,
     },
-    store::{
-        StoreError,
-        numbers::Status,
-        purchases::PurchaseError,
-        queue::{AFTER_THE_WRITE_SECS, Push},
-    },
+    store::{numbers::Status, purchases::PurchaseError, queue::Push},
 };
 
 use super::{direction, invalid};
@@ -50,10 +45,13 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
             return Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")));
         }
         let agent = provisioning.agents.ensure(caller.org, role, deps.world.clock.now()).await?;
-        let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, ..agent };
-        provisioning.queue.send(&Push { org_id: caller.org, role }, AFTER_THE_WRITE_SECS).await?;
+        let version = agent.version.saturating_add(1);
+        let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, version, ..agent };
+        let push = Push { org_id: caller.org, role };
+        provisioning.queue.announce(&push).await?;
         match provisioning.numbers.save_agents(&[linked], &[number]).await {
             Ok(()) => {
+                provisioning.queue.hasten(&push).await;
                 let answer = json!({"success": true, "role": role.as_str(), "vapiPhoneId": id});
                 return Ok(json_answer(StatusCode::OK, &answer));
             }
@@ -61,5 +59,5 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
             Err(PurchaseError::Store(error)) => return Err(error.into()),
         }
     }
-    Err(StoreError::Contended { what: "the agent" }.into())
+    Err(Problem::new(Code::VersionConflict))
 }

@@ -5,9 +5,10 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
     domain::{
-        number::{Address, Country, NUMBER_COST, NumberType},
+        amount::Amount,
+        number::{Address, Country, NumberType},
         phone_number::PhoneNumber,
-        purchase::{Failure, Purchase, Wanted},
+        purchase::{Failure, Purchase, State, Wanted},
     },
     http::{
         auth::Caller,
@@ -88,7 +89,7 @@ pub(super) fn answer(provisioned: Provisioned) -> Result<Response<Body>, Problem
         Provisioned::Underway(purchase) => {
             let body = json!({"success": false, "status": purchase.state.as_str(), "purchaseId": purchase.purchase_id,
                 "direction": purchase.direction.as_str(),
-                "detail": "The number is being set up. Send the same request again in a few seconds."});
+                "detail": underway(&purchase)});
             Ok(json_answer(StatusCode::ACCEPTED, &body))
         }
         Provisioned::Ended(purchase) => Err(failed(&purchase)),
@@ -102,8 +103,17 @@ pub(super) fn answer(provisioned: Provisioned) -> Result<Response<Body>, Problem
     }
 }
 
+fn underway(purchase: &Purchase) -> &'static str {
+    if purchase.state == State::Compensating {
+        "The number could not be set up, and what was charged is being given back. Send the same request again in a \
+         minute to see that it is."
+    } else {
+        "The number is being set up. Send the same request again in a few seconds."
+    }
+}
+
 fn active(purchase: &Purchase) -> Value {
-    let cost = if purchase.wanted().is_some() { NUMBER_COST.pence() } else { 0 };
+    let cost = purchase.charged.map_or(0, Amount::pence);
     json!({"success": true, "phoneNumber": purchase.phone_number, "vapiPhoneId": purchase.vapi_phone_id,
         "direction": purchase.direction.as_str(), "costPence": cost, "purchaseId": purchase.purchase_id})
 }

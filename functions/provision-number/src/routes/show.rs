@@ -4,7 +4,7 @@ use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
-    domain::{call::Direction, clock::rfc3339_millis, number::NUMBER_COST, purchase::Purchase},
+    domain::{call::Direction, clock::rfc3339_millis, purchase::Purchase},
     http::{
         auth::Caller,
         problem::{Problem, json_answer},
@@ -38,7 +38,7 @@ pub async fn dropdown(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Pr
 pub async fn phone_status(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
     let has: Vec<Value> = deps.provisioning.numbers.of_org(caller.org).await?.iter().map(shown).collect();
     let mut underway = Vec::new();
-    for direction in [Direction::Inbound, Direction::Outbound] {
+    for direction in Direction::ALL {
         let claim = deps.provisioning.purchases.claim_of(caller.org, direction).await?;
         if let Some(claim) = claim.filter(Purchase::is_open) {
             underway.push(json!({"direction": direction.as_str(), "status": claim.state.as_str(),
@@ -68,8 +68,7 @@ pub async fn settings(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Pr
 }
 
 fn shown(number: &OrgNumber) -> Value {
-    let cost = if number.is_managed { NUMBER_COST.pence() } else { 0 };
     json!({"phoneNumber": number.phone_number, "vapiPhoneId": number.vapi_phone_id,
         "direction": number.direction.as_str(), "status": number.status.as_str(), "isManaged": number.is_managed,
-        "costPence": cost, "purchasedAt": rfc3339_millis(number.created_at)})
+        "costPence": number.cost.pence(), "purchasedAt": rfc3339_millis(number.created_at)})
 }

@@ -23,7 +23,7 @@ impl Story {
         self.say(&format!("  Its dropdown: {}", self.dropdown().await?));
         self.until_agents_are_ready().await?;
         let call = self.ring(&inbound, "+447700900333", TALKS_SECS)?;
-        self.until_billed(3).await?;
+        self.until_billed(4).await?;
         let heard = self.stack.vapi.call(&call).map(|call| call.heard).unwrap_or_default();
         self.say(&format!(
             "  A patient rings it for {TALKS_SECS} s and hears: \u{201c}{}\u{201d}",
@@ -35,7 +35,7 @@ impl Story {
         if status != 201 {
             return Err(format!("The call out was answered with {status}: {answer}"));
         }
-        self.until_billed(4).await?;
+        self.until_billed(5).await?;
         self.say(&format!("  Its agent calls a patient from {outbound}, for as long."));
         let path = format!("/api/managed-telephony/numbers/{inbound}");
         let (status, answer) = self.send("DELETE", &path, &Value::Null).await?;
@@ -79,7 +79,7 @@ impl Story {
     async fn until_billed(&self, entries: usize) -> Result<(), String> {
         loop {
             let page = self.get("/api/billing/wallet/transactions").await?;
-            if page["transactions"].as_array().map_or(0, Vec::len) > entries {
+            if page["transactions"].as_array().map_or(0, Vec::len) >= entries {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -132,7 +132,7 @@ impl TwilioSandbox {
             (&Method::POST, ["Addresses.json"]) => self.create_address(state, account, params),
             (method, ["Calls", sid]) if *method == Method::GET || *method == Method::POST => {
                 let sid = sid.strip_suffix(".json").ok_or_else(|| missing(path))?;
-                call(state, account, sid, path, params)
+                call(state, account, sid, path, params, self.clock.now())
             }
             _ => Err(missing(path)),
         }
@@ -197,7 +197,8 @@ fn list_accounts(state: &State, caller: &str, path: &str, params: &Params) -> Va
     });
     let mut mine: Vec<&Account> = mine.collect();
     mine.sort_by_key(|account| std::cmp::Reverse(account.made));
-    let rows: Vec<Value> = mine.into_iter().map(account_json).collect();
+    let rows: Vec<(u64, Value)> =
+        mine.into_iter().map(|account| (account.made.order, account_json(account))).collect();
     page(path, params, "accounts", &rows)
 }
 
@@ -244,7 +245,7 @@ fn settings(state: &mut State, caller: &str, inherits: Option<&String>) -> Answe
 }
 
 /// Shows a call, or hangs it up when the parameters say so. What is over already stays as it is.
-fn call(state: &mut State, account: &str, sid: &str, path: &str, params: &Params) -> Answer {
+fn call(state: &mut State, account: &str, sid: &str, path: &str, params: &Params, now: Timestamp) -> Answer {
     let ignores_end = state.faults.ignores_end_call;
     let leg = state.calls.get_mut(sid).filter(|leg| leg.account == account);
     let leg = leg.ok_or_else(|| missing(path))?;
@@ -254,13 +255,17 @@ fn call(state: &mut State, account: &str, sid: &str, path: &str, params: &Params
             let is_live = leg.status == "in-progress";
             if is_live && !ignores_end {
                 status.clone_into(&mut leg.status);
+                leg.ended_at = (status == "completed").then_some(now);
             }
             is_live && !ignores_end
         }
         Some(status) => return Err(bad(20_001, format!("Invalid Status: {status}"))),
     };
+    let made = date(leg.made.at);
+    let ended = leg.ended_at.map(date);
     let body = json!({"sid": sid, "account_sid": account, "api_version": "2010-04-01", "status": leg.status,
-        "date_created": date(leg.made.at), "uri": path});
+        "date_created": made, "date_updated": ended.as_ref().unwrap_or(&made), "start_time": made,
+        "end_time": ended, "uri": path});
     if is_ended {
         state.ended.push(sid.to_owned());
     }

@@ -51,7 +51,8 @@ impl TwilioSandbox {
         });
         let mut mine: Vec<&Owned> = mine.collect();
         mine.sort_by_key(|owned| Reverse(owned.made));
-        let rows: Vec<Value> = mine.into_iter().map(number_json).collect();
+        let rows: Vec<(u64, Value)> =
+            mine.into_iter().map(|owned| (owned.made.order, number_json(owned))).collect();
         page(path, params, "incoming_phone_numbers", &rows)
     }
 
@@ -109,7 +110,8 @@ impl TwilioSandbox {
         };
         let mut mine: Vec<&Address> = state.addresses.values().filter(is_wanted).collect();
         mine.sort_by_key(|address| Reverse(address.made));
-        let rows: Vec<Value> = mine.into_iter().map(address_json).collect();
+        let rows: Vec<(u64, Value)> =
+            mine.into_iter().map(|address| (address.made.order, address_json(address))).collect();
         page(path, params, "addresses", &rows)
     }
 

@@ -8,19 +8,21 @@ use super::api::Params;
 const USUAL: usize = 50;
 const MOST: usize = 1_000;
 
-/// One page of `rows`, which is called `name`. The next page's token is the SID of this one's last row.
-pub(super) fn page(path: &str, params: &Params, name: &str, rows: &[Value]) -> Value {
+/// One page of `rows`, which is called `name`. The rows are newest first, each with the order it was made in.
+/// The next page's token is the order of this one's last row, and it holds when that row is gone by then.
+pub(super) fn page(path: &str, params: &Params, name: &str, rows: &[(u64, Value)]) -> Value {
     let size = params.get("PageSize").and_then(|size| size.parse().ok()).unwrap_or(USUAL).clamp(1, MOST);
     let number: usize = params.get("Page").and_then(|page| page.parse().ok()).unwrap_or(0);
-    let after = params.get("PageToken").and_then(|token| token.strip_prefix("PA"));
+    let after: Option<u64> = params.get("PageToken").and_then(|token| token.strip_prefix("PA")?.parse().ok());
     let start = after.map_or_else(
         || number.saturating_mul(size),
-        |sid| rows.iter().position(|row| row["sid"] == *sid).map_or(rows.len(), |at| at.saturating_add(1)),
+        |after| rows.iter().position(|(order, _)| *order < after).unwrap_or(rows.len()),
     );
-    let shown: Vec<&Value> = rows.iter().skip(start).take(size).collect();
+    let (orders, shown): (Vec<u64>, Vec<&Value>) =
+        rows.iter().skip(start).take(size).map(|(order, row)| (*order, row)).unzip();
     let has_more = rows.len() > start.saturating_add(size);
-    let last = shown.last().and_then(|row| row["sid"].as_str()).filter(|_| has_more);
-    let next = last.map(|sid| uri(path, params, size, number.saturating_add(1), Some(sid)));
+    let last = orders.last().copied().filter(|_| has_more);
+    let next = last.map(|order| uri(path, params, size, number.saturating_add(1), Some(order)));
     let previous = number.checked_sub(1).map(|before| uri(path, params, size, before, None));
     let first_row = number.saturating_mul(size);
     json!({
@@ -36,15 +38,15 @@ pub(super) fn page(path: &str, params: &Params, name: &str, rows: &[Value]) -> V
     })
 }
 
-fn uri(path: &str, params: &Params, size: usize, number: usize, after: Option<&str>) -> String {
+fn uri(path: &str, params: &Params, size: usize, number: usize, after: Option<u64>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let is_ours = |name: &str| matches!(name, "PageSize" | "Page" | "PageToken");
     for (name, value) in params.iter().filter(|(name, _)| !is_ours(name)) {
         query.append_pair(name, value);
     }
     query.append_pair("PageSize", &size.to_string()).append_pair("Page", &number.to_string());
-    if let Some(sid) = after {
-        query.append_pair("PageToken", &format!("PA{sid}"));
+    if let Some(order) = after {
+        query.append_pair("PageToken", &format!("PA{order}"));
     }
     format!("{path}?{}", query.finish())
 }
@@ -53,18 +55,41 @@ fn uri(path: &str, params: &Params, size: usize, number: usize, after: Option<&s
 mod tests {
     use super::*;
 
+    /// Rows of these orders.
+    fn rows(orders: &[u64]) -> Vec<(u64, Value)> {
+        orders.iter().map(|order| (*order, json!({"sid": format!("PN{order}")}))).collect()
+    }
+
+    /// The parameters that ask for the page after `page`, if there is one.
+    fn next(page: &Value) -> Option<Params> {
+        let (_, query) = page["next_page_uri"].as_str()?.split_once('?')?;
+        Some(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
     #[test]
     fn the_pages_together_are_the_list() {
-        let rows: Vec<Value> = (0..5).map(|n| json!({"sid": format!("PN{n}")})).collect();
-        let mut params = Params::from([("PageSize".to_owned(), "2".to_owned())]);
+        let rows = rows(&[9, 7, 4, 3, 1]);
+        let mut params = Some(Params::from([("PageSize".to_owned(), "2".to_owned())]));
         let mut seen = Vec::new();
-        loop {
-            let page = page("/list.json", &params, "rows", &rows);
+        while let Some(asked) = params {
+            let page = page("/list.json", &asked, "rows", &rows);
             seen.extend(page["rows"].as_array().unwrap().iter().cloned());
-            let Some(next) = page["next_page_uri"].as_str() else { break };
-            let (_, query) = next.split_once('?').unwrap();
-            params = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            params = next(&page);
         }
-        assert_eq!(seen, rows);
+        let all: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
+        assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn a_page_follows_a_row_that_is_gone() {
+        let params = Params::from([("PageSize".to_owned(), "2".to_owned())]);
+        let first = page("/list.json", &params, "rows", &rows(&[9, 7, 4, 3, 1]));
+        let params = next(&first).unwrap();
+        let second = page("/list.json", &params, "rows", &rows(&[9, 4, 3, 1]));
+        assert_eq!(second["rows"], json!([{"sid": "PN4"}, {"sid": "PN3"}]));
+        let params = next(&second).unwrap();
+        let third = page("/list.json", &params, "rows", &rows(&[1]));
+        assert_eq!(third["rows"], json!([{"sid": "PN1"}]));
+        assert_eq!(third["next_page_uri"], Value::Null);
     }
 }

@@ -53,9 +53,10 @@ impl Assistant<'_> {
             "serverMessages": SERVER_MESSAGES,
             "metadata": metadata,
         });
-        if !current["analysisPlan"].is_object() {
-            body["analysisPlan"] = analysis_plan();
-        }
+        // Ours, over whatever else the plan has.
+        let mut plan = current["analysisPlan"].as_object().cloned().unwrap_or_default();
+        plan.extend(analysis_plan().as_object().cloned().unwrap_or_default());
+        body["analysisPlan"] = Value::Object(plan);
         body
     }
 
@@ -246,7 +247,7 @@ mod tests {
             },
             "voice": {"provider": "11labs", "voiceId": "old-voice", "stability": 0.5},
             "transcriber": {"provider": "deepgram", "model": "nova-3", "language": "en", "keywords": ["a"]},
-            "analysisPlan": {"summaryPlan": {"enabled": false}},
+            "analysisPlan": {"summaryPlan": {"enabled": false}, "minMessagesThreshold": 3},
             "metadata": {"org_id": "o", "note": "kept"},
         });
         let body = wanted(&webhook, &tools).body(&current);
@@ -259,7 +260,8 @@ mod tests {
         let mut transcriber = current["transcriber"].clone();
         transcriber["language"] = "en-GB".into();
         assert_eq!(body["transcriber"], transcriber);
-        assert_eq!(body.get("analysisPlan"), None, "what is not sent stays");
+        assert_eq!(body["analysisPlan"]["minMessagesThreshold"], 3);
+        assert_eq!(body["analysisPlan"]["summaryPlan"], analysis_plan()["summaryPlan"], "ours");
         assert_eq!(body["metadata"]["note"], "kept");
         assert_eq!(body["metadata"]["role"], "inbound");
     }

@@ -192,6 +192,8 @@ fn content(message: &Value) -> Content {
         sentiment_score: first(&[&structured["sentimentScore"]])
             .or_else(|| decimal(&structured["sentimentScore"]).map(|score| score.to_string())),
         outcome: first(&[&structured["outcome"]]),
+        urgency: first(&[&structured["urgency"]]),
+        caller_name: first(&[&message["customer"]["name"], &message["call"]["customer"]["name"]]),
         tools_used: tools_used(message),
         recording_url: first(&[
             &message["recordingUrl"],

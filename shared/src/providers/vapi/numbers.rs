@@ -108,20 +108,21 @@ impl Vapi {
         found.map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).transpose()
     }
 
+    /// The webhook credential of exactly this name; the oldest, when there are several.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn credential_named(&self, name: &str) -> Result<Option<VapiCredentialId>, VapiError> {
+        let is_it = |entry: &Value| entry["name"] == name;
+        self.listed("/credential", &[], is_it).await?.into_iter().next().map(super::id_of).transpose()
+    }
+
     /// Takes a number out of Vapi. One that is gone already is deleted.
     ///
     /// # Errors
     /// See [`VapiError`].
     pub async fn delete_number(&self, id: &VapiPhoneId) -> Result<(), VapiError> {
         self.delete(&format!("/phone-number/{id}")).await
-    }
-
-    /// Whether Vapi still has a number.
-    ///
-    /// # Errors
-    /// See [`VapiError`].
-    pub async fn number_exists(&self, id: &VapiPhoneId) -> Result<bool, VapiError> {
-        Ok(self.find_json(&format!("/phone-number/{id}")).await?.is_some())
     }
 
     /// Makes the credential that Vapi signs our webhooks with, as [`super::VapiWebhook`] checks it.

@@ -236,7 +236,7 @@ fn purchase(org_id: OrgId, direction: Direction, id: &str) -> Purchase {
         lease_until: test_epoch(),
         created_at: test_epoch(),
         active_at: None,
-        is_charged: false,
+        charged: None,
         phone_number: None,
         tried: vec![],
         account_sid: None,
@@ -290,6 +290,7 @@ fn number_of(purchase: &Purchase) -> OrgNumber {
         token: sealed("token"),
         number_sid: NumberSid::parse("PN1").unwrap(),
         purchase_id: purchase.purchase_id.clone(),
+        cost: NUMBER_COST,
         created_at: test_epoch(),
     }
 }
@@ -419,7 +420,7 @@ async fn charge(
     pence: u32,
 ) -> Result<Purchase, BookError> {
     let posting = posting(Reason::Number { purchase: purchase.purchase_id.clone() }, pence);
-    let after = Purchase { state: State::Charged, is_charged: true, ..purchase.clone() };
+    let after = Purchase { state: State::Charged, charged: Some(NUMBER_COST), ..purchase.clone() };
     harness.wallets.charge_number(wallet, &posting, purchase, after).await
 }
 
