@@ -79,8 +79,8 @@ impl Provisioning {
             agent_limit_secs: agent.behavior.max_duration_secs,
         };
         let version = agent.version.saturating_add(1);
-        let number_id = Some(vapi_phone_id.clone());
-        let linked = Agent { vapi_phone_number_id: number_id, sync: Sync::Pending, version, ..agent };
+        let linked_to = Some(vapi_phone_id.clone());
+        let linked = Agent { vapi_phone_number_id: linked_to, sync: Sync::Pending, version, ..agent };
         let push = Push { org_id, role: direction };
         self.queue.announce(&push).await?;
         let after =
