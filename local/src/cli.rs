@@ -28,7 +28,7 @@ enum Command {
         /// Where the local data lies. Stop the local stack first.
         #[arg(long, default_value = ".voxanne")]
         data_dir: PathBuf,
-        /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. Read from the environment or `.env` when left
+        /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. Those of `.env`, or the local stack's own, when left
         /// out.
         #[arg(long)]
         keys: Option<String>,

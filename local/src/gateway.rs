@@ -172,7 +172,7 @@ fn overview(gateway: &Gateway) -> Value {
             "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
             "POST /_sandbox/stripe/disputes {payment_intent, amount?}; POST /_sandbox/stripe/disputes/{id} {won}",
             "POST /_sandbox/stripe/refunds/{id}/fail",
-            "POST /_sandbox/faults {vendor, operation, mode, times?}; GET the same lists, DELETE clears",
+            "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
             "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
             "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",

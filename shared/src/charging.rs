@@ -25,7 +25,7 @@ pub use outbound::{Dialled, Intent, limit_warning};
 
 use crate::{
     alarm::chain,
-    config::{Base, Reader},
+    config::{Base, Reader, VapiSettings},
     domain::{
         amount::Amount,
         call::{Call, IllegalTransition},
@@ -165,10 +165,7 @@ impl Charging {
     pub fn deployed(world: &World, settings: Settings) -> Self {
         let db = world.database(&settings.base.table_prefix);
         let queue = MeterQueue::new(world.sqs.clone(), settings.meter_queue_url);
-        let mut vapi = Vapi::new(world.vendors.clone(), settings.vapi_base_url, settings.vapi_key);
-        if let Some(host) = &world.local_control_host {
-            vapi = vapi.with_local_control_host(host);
-        }
+        let vapi = world.vapi(settings.vapi);
         Self::new(&db, queue, vapi, settings.limits, settings.base.environment, Arc::clone(&world.clock))
     }
 
@@ -319,10 +316,8 @@ pub struct Settings {
     pub base: Base,
     /// Where the meter's messages go.
     pub meter_queue_url: String,
-    /// Vapi's API.
-    pub vapi_base_url: String,
-    /// Its key.
-    pub vapi_key: secrecy::SecretString,
+    /// Who runs the calls.
+    pub vapi: VapiSettings,
     /// The limits.
     pub limits: Limits,
 }
@@ -333,8 +328,7 @@ impl Settings {
         Self {
             base: Base::read(reader),
             meter_queue_url: reader.required("METER_QUEUE_URL"),
-            vapi_base_url: reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned()),
-            vapi_key: reader.secret("VAPI_API_KEY"),
+            vapi: VapiSettings::read(reader),
             limits: Limits::read(reader),
         }
     }

@@ -151,6 +151,42 @@ impl Base {
     }
 }
 
+/// Vapi's API, with our one key.
+#[derive(Clone, Debug)]
+pub struct VapiSettings {
+    /// Where it is.
+    pub base_url: String,
+    /// Its key.
+    pub key: SecretString,
+}
+
+impl VapiSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
+        Self { base_url, key: reader.secret("VAPI_API_KEY") }
+    }
+}
+
+/// Twilio's API.
+#[derive(Clone, Debug)]
+pub struct TwilioSettings {
+    /// Where it is.
+    pub base_url: String,
+    /// Where its settings of calls are.
+    pub voice_base_url: String,
+}
+
+impl TwilioSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),
+            voice_base_url: reader.or("TWILIO_VOICE_BASE_URL", "https://voice.twilio.com".to_owned()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,21 +5,22 @@ mod activate;
 mod buy;
 mod release;
 mod rotate;
+mod run;
+mod settings;
 mod undo;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 
 pub use activate::{Brought, Connected};
 pub use release::Release;
 pub use rotate::Rotated;
+pub use settings::Settings;
 
 use crate::{
     alarm,
     alarm::chain,
-    config::{Base, Reader},
     domain::{
         amount::Amount,
         call::Direction,
@@ -33,15 +34,15 @@ use crate::{
     },
     keyring::{Keyring, KeyringError},
     providers::{
-        twilio::{Account, Twilio, TwilioError},
-        vapi::{Vapi, VapiError},
+        twilio::{Twilio, TwilioError},
+        vapi::VapiError,
     },
     store::{
-        StoreError,
+        ChangeError, StoreError,
         agents::Agents,
         made_once::{MadeOnce, Subaccount, VapiObject},
         numbers::{Numbers, Status},
-        purchases::{PurchaseError, Purchases},
+        purchases::Purchases,
         queue::SyncQueue,
         wallets::Wallets,
     },
@@ -144,11 +145,11 @@ pub enum ProvisionError {
     Contended,
 }
 
-impl From<PurchaseError> for ProvisionError {
-    fn from(error: PurchaseError) -> Self {
+impl From<ChangeError> for ProvisionError {
+    fn from(error: ChangeError) -> Self {
         match error {
-            PurchaseError::Moved => Self::Contended,
-            PurchaseError::Store(error) => error.into(),
+            ChangeError::Moved => Self::Contended,
+            ChangeError::Store(error) => error.into(),
         }
     }
 }
@@ -165,6 +166,8 @@ enum Step {
 enum Obstacle {
     /// A vendor, or somebody at the same thing.
     Failed(Failure),
+    /// The same, and nothing that a vendor was asked for can still come to be.
+    Certain(Failure),
     /// Somebody else is at something this needs.
     Busy,
     /// Ours: to be tried again.
@@ -199,6 +202,14 @@ fn of_twilio(error: &TwilioError) -> Failure {
 }
 
 impl Obstacle {
+    /// A failure is certain, if it is.
+    fn certain_if(self, is_certain: bool) -> Self {
+        match self {
+            Self::Failed(failure) if is_certain => Self::Certain(failure),
+            Self::Failed(_) | Self::Certain(_) | Self::Busy | Self::Ours(_) => self,
+        }
+    }
+
     fn of_vapi(error: &VapiError) -> Self {
         tracing::warn!(cause = chain(error), "Vapi did not do its part of a number");
         Self::Failed(if error.is_final() { Failure::VoiceRefused } else { Failure::VendorTrouble })
@@ -218,14 +229,15 @@ impl Provisioning {
     /// Puts it together from a function's world and settings.
     pub fn deployed(world: &World, settings: Settings) -> Self {
         let db = world.database(&settings.base.table_prefix);
-        let vapi = Vapi::new(world.vendors.clone(), settings.vapi_base_url, settings.vapi_key);
+        let twilio = settings.twilio(world);
+        let vapi = world.vapi(settings.vapi);
         let objects: MadeOnce<VapiObject> = MadeOnce::vapi_objects(db.clone());
         Self {
             purchases: Purchases::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db.clone()),
             wallets: Wallets::new(db.clone()),
-            twilio: settings.twilio.client(world),
+            twilio,
             voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
             keyring: settings.keyring,
             queue: SyncQueue::new(world.sqs.clone(), settings.sync_queue_url),
@@ -290,8 +302,8 @@ impl Provisioning {
         let purchase = self.new_purchase((asked.org_id, asked.direction), source, body_hash, claim.as_ref());
         match self.purchases.claim(&purchase, claim.as_ref(), asked.key.as_deref()).await {
             Ok(()) => self.outcome(self.run(purchase).await?).await.map(Some),
-            Err(PurchaseError::Moved) => Ok(None),
-            Err(PurchaseError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => Ok(None),
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -363,8 +375,8 @@ impl Provisioning {
         let leased = Purchase { lease_until: now + LEASE, ..claim.clone() };
         match self.purchases.save(&claim, leased).await {
             Ok(leased) => self.outcome(self.run(leased).await?).await,
-            Err(PurchaseError::Moved) => self.outcome(self.now(&claim).await?).await,
-            Err(PurchaseError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => self.outcome(self.now(&claim).await?).await,
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -388,69 +400,6 @@ impl Provisioning {
                 Provisioned::Underway(Box::new(purchase))
             }
         })
-    }
-
-    /// Does one step after another, while the lease lasts, until the purchase is over or must wait.
-    async fn run(&self, leased: Purchase) -> Result<Purchase, ProvisionError> {
-        let mut purchase = leased;
-        while purchase.is_open() && self.clock.now() + LAST_STEP <= purchase.lease_until {
-            let step = match self.step(&purchase).await {
-                Ok(step) => step,
-                Err(Obstacle::Failed(failure)) if purchase.state != State::Compensating => {
-                    tracing::warn!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id, ?failure,
-                        state = purchase.state.as_str(), "a purchase has failed and is being undone");
-                    // What is certain needs no waiting; else it is undone only when nothing more can come of it.
-                    let is_certain = failure != Failure::VendorTrouble || purchase.phone_number.is_none();
-                    let quiet_until = (!is_certain).then(|| purchase.lease_until + QUIET);
-                    let failed = Purchase { quiet_until, ..purchase.clone() }.failed(failure);
-                    match self.purchases.save(&purchase, failed).await {
-                        Ok(failed) => Step::On(Box::new(failed)),
-                        Err(PurchaseError::Moved) => return self.now(&purchase).await,
-                        Err(PurchaseError::Store(error)) => return Err(error.into()),
-                    }
-                }
-                Err(Obstacle::Failed(failure)) => {
-                    let now = self.clock.now();
-                    if now.duration_since(purchase.created_at) >= UNDONE_BY {
-                        alarm!("purchase_not_undone", org_id = %purchase.org_id, ?failure,
-                            purchase_id = %purchase.purchase_id, "a purchase that failed cannot be undone");
-                    }
-                    Step::Wait
-                }
-                Err(Obstacle::Busy) => Step::Wait,
-                Err(Obstacle::Ours(ProvisionError::Contended)) => return self.now(&purchase).await,
-                Err(Obstacle::Ours(error)) => return Err(error),
-            };
-            match step {
-                Step::On(next) => purchase = *next,
-                Step::Wait => break,
-            }
-        }
-        if !purchase.is_open() {
-            return Ok(purchase);
-        }
-        let given_back = Purchase { lease_until: self.clock.now(), ..purchase.clone() };
-        match self.purchases.save(&purchase, given_back).await {
-            Ok(given_back) => Ok(given_back),
-            Err(PurchaseError::Moved) => self.now(&purchase).await,
-            Err(PurchaseError::Store(error)) => Err(error.into()),
-        }
-    }
-
-    /// Boxed, each: together they would be a future too large for a small stack.
-    async fn step(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
-        match purchase.state {
-            State::Claimed => Box::pin(self.charge(purchase)).await,
-            State::Charged => Box::pin(self.buy(purchase)).await,
-            State::Bought => Box::pin(self.import(purchase)).await,
-            State::Imported => Box::pin(self.activate(purchase)).await,
-            State::Compensating => Box::pin(self.undo(purchase)).await,
-            State::Active | State::Refunded | State::Released => Ok(Step::Wait),
-        }
-    }
-
-    async fn save(&self, before: &Purchase, after: Purchase) -> Result<Step, Obstacle> {
-        Ok(Step::On(Box::new(self.purchases.save(before, after).await?)))
     }
 
     /// What marks a number at the carrier as this purchase's.
@@ -479,76 +428,6 @@ impl Provisioning {
             Some(found) if found.name.as_deref() == Some(&*self.short_mark(purchase)) => Ok(Some(found.id)),
             Some(_) => Err(Obstacle::Failed(Failure::NumberTaken)),
         }
-    }
-}
-
-/// The settings of what deals with numbers.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Environment and tables.
-    pub base: Base,
-    /// Vapi's API.
-    pub vapi_base_url: String,
-    /// Its key.
-    pub vapi_key: SecretString,
-    /// How Vapi reaches us.
-    pub voice: crate::voice::Settings,
-    /// The carrier.
-    pub twilio: TwilioSettings,
-    /// What opens secrets.
-    pub keyring: Keyring,
-    /// Where agents' messages go.
-    pub sync_queue_url: String,
-}
-
-impl Settings {
-    /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
-        let base = Base::read(reader);
-        Self {
-            vapi_base_url: reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned()),
-            vapi_key: reader.secret("VAPI_API_KEY"),
-            voice: crate::voice::Settings::read(reader, &base.environment),
-            twilio: TwilioSettings::read(reader),
-            keyring: Keyring::read(reader, Arc::clone(&world.entropy)),
-            sync_queue_url: reader.required("AGENT_SYNC_QUEUE_URL"),
-            base,
-        }
-    }
-}
-
-/// How the carrier is reached, by our own account there.
-#[derive(Clone, Debug)]
-pub struct TwilioSettings {
-    base_url: String,
-    voice_base_url: String,
-    account: Option<Account>,
-}
-
-impl TwilioSettings {
-    /// Reads them.
-    pub fn read(reader: &mut Reader<'_>) -> Self {
-        let sid = reader.required("TWILIO_ACCOUNT_SID");
-        let token = reader.secret("TWILIO_AUTH_TOKEN");
-        let sid = AccountSid::parse(sid).map_err(|_| {
-            reader.problem("TWILIO_ACCOUNT_SID is the account's SID: AC and 32 hexadecimal digits");
-        });
-        let account = sid.ok().map(|sid| Account { sid, token });
-        Self {
-            base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),
-            voice_base_url: reader.or("TWILIO_VOICE_BASE_URL", "https://voice.twilio.com".to_owned()),
-            account,
-        }
-    }
-
-    /// The client.
-    ///
-    /// # Panics
-    /// When the settings were not usable, which [`Reader::finish`] has said.
-    pub fn client(self, world: &World) -> Twilio {
-        let account =
-            self.account.unwrap_or_else(|| unreachable!("settings are checked before they are used"));
-        Twilio::new(world.vendors.clone(), self.base_url, self.voice_base_url, account)
     }
 }
 

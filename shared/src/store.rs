@@ -15,4 +15,4 @@ pub mod table;
 pub mod wallets;
 pub mod webhook_events;
 
-pub use table::{Dynamo, StoreError};
+pub use table::{ChangeError, Dynamo, StoreError};

@@ -11,12 +11,16 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    config::{Environment, Invalid},
+    config::{Environment, Invalid, TwilioSettings, VapiSettings},
     domain::{
         clock::{Clock, whole_millis},
         entropy::Entropy,
     },
-    providers::http::{Http, HttpError},
+    providers::{
+        http::{Http, HttpError},
+        twilio::Twilio,
+        vapi::Vapi,
+    },
     store::{Dynamo, ledger_guard::LedgerGuard},
 };
 
@@ -96,6 +100,20 @@ impl World {
         let dynamodb = dynamodb(aws, &clock);
         let sqs = sqs(aws, &clock);
         Self { environment, dynamodb, sqs, vendors, clock, entropy, local_control_host: None }
+    }
+
+    /// Vapi's API, and the commands of live calls.
+    pub fn vapi(&self, settings: VapiSettings) -> Vapi {
+        let vapi = Vapi::new(self.vendors.clone(), settings.base_url, settings.key);
+        match &self.local_control_host {
+            Some(host) => vapi.with_local_control_host(host),
+            None => vapi,
+        }
+    }
+
+    /// Twilio's API, for accounts that are given with each request.
+    pub fn twilio(&self, settings: TwilioSettings) -> Twilio {
+        Twilio::new(self.vendors.clone(), settings.base_url, settings.voice_base_url)
     }
 
     /// The database, its tables' names starting with `prefix`.

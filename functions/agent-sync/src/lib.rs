@@ -7,9 +7,8 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 pub use push::{LEASE, PushError};
 use shared::{
-    config::{Base, Invalid},
+    config::{Base, Invalid, VapiSettings},
     http::problem::chain,
-    providers::vapi::Vapi,
     store::{
         agents::Agents,
         made_once::MadeOnce,
@@ -46,13 +45,12 @@ impl Deps {
     pub fn new(world: World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
         let base = Base::read(&mut reader);
-        let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
-        let key = reader.secret("VAPI_API_KEY");
+        let vapi = VapiSettings::read(&mut reader);
         let settings = Settings::read(&mut reader, &base.environment);
         let queue_url = reader.required("AGENT_SYNC_QUEUE_URL");
         reader.finish()?;
         let db = world.database(&base.table_prefix);
-        let vapi = Vapi::new(world.vendors.clone(), base_url, key);
+        let vapi = world.vapi(vapi);
         Ok(Self {
             agents: Agents::new(db.clone()),
             numbers: Numbers::new(db.clone()),

@@ -214,16 +214,15 @@ async fn point_number(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Resul
     let Some(number) = number.filter(|number| number.status == Status::Active) else { return Ok(()) };
     let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);
     let mapping = PhoneNumberMapping {
-        vapi_phone_id: number.vapi_phone_id,
+        vapi_phone_id: number.vapi_phone_id.clone(),
         org_id: agent.org_id,
-        phone_number: number.phone_number,
+        phone_number: number.phone_number.clone(),
         direction: agent.role,
         vapi_assistant_id: is_linked.then(|| id.clone()),
         agent_limit_secs: agent.behavior.max_duration_secs,
     };
-    // Given up in the same moment: there is nothing to lead anywhere.
-    deps.mappings.repoint(&mapping).await?;
-    Ok(())
+    // Given up or sealed anew in the same moment: the next try sees which.
+    if deps.numbers.point(&number, &mapping).await? { Ok(()) } else { Err(PushError::Contended) }
 }
 
 /// Writes what was learned about an agent, whatever was saved meanwhile.

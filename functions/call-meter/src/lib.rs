@@ -6,10 +6,9 @@ use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent
 use shared::{
     alarm,
     charging::{Carrier, Charging, Settings},
-    config::Invalid,
+    config::{Invalid, TwilioSettings},
     http::problem::chain,
     keyring::Keyring,
-    provisioning::TwilioSettings,
     store::queue::Tick,
     world::World,
 };
@@ -34,7 +33,7 @@ impl Deps {
         reader.finish()?;
         let db = world.database(&settings.base.table_prefix);
         let mut charging = Charging::deployed(world, settings);
-        charging.carrier = Some(Carrier::new(&db, twilio.client(world), keyring));
+        charging.carrier = Some(Carrier::new(&db, world.twilio(twilio), keyring));
         Ok(Self { charging })
     }
 }

@@ -9,13 +9,9 @@ pub mod show;
 
 use serde_json::Value;
 use shared::{
-    domain::{call::Direction, phone_number::PhoneNumber},
-    http::problem::{Code, Problem},
+    domain::call::Direction,
+    http::{problem::Problem, request::invalid},
 };
-
-fn invalid(sentence: impl Into<String>) -> Problem {
-    Problem::new(Code::InvalidValue).saying(sentence)
-}
 
 /// A value of the JSON body that is one of a few words.
 fn word<T: serde::de::DeserializeOwned>(value: &Value, sentence: &str) -> Result<T, Problem> {
@@ -30,10 +26,4 @@ fn given(value: &Value) -> Option<&Value> {
 fn direction(value: &Value, name: &str) -> Result<Direction, Problem> {
     let direction = value.as_str().and_then(Direction::parse);
     direction.ok_or_else(|| invalid(format!("{name} is inbound or outbound.")))
-}
-
-fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Problem> {
-    let Some(value) = given(value) else { return Ok(None) };
-    let number = PhoneNumber::parse(value.as_str().unwrap_or_default());
-    number.map(Some).map_err(|error| invalid(format!("{name}: {error}.")))
 }

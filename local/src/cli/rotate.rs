@@ -48,6 +48,12 @@ async fn rotate(world: &World) -> Result<(), String> {
     if rotated.missed > 0 {
         return Err(format!("{} were changed in the same moment: run it again.", rotated.missed));
     }
-    println!("The older keys may be taken out of CREDENTIAL_KEYS, and this key must be the first there.");
+    if rotated.resealed > 0 {
+        println!(
+            "Set CREDENTIAL_KEYS so, and run it again: when nothing is left to seal, the older keys may go."
+        );
+    } else {
+        println!("Nothing is sealed by an older key: those may be taken out of CREDENTIAL_KEYS.");
+    }
     Ok(())
 }

@@ -27,8 +27,8 @@ impl Vendors {
 }
 
 /// The settings that are handed on as they are.
-const HANDED_ON: [&str; 4] =
-    ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE", "OUTBOUND_COUNTRIES"];
+const HANDED_ON: [&str; 5] =
+    ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE", "OUTBOUND_COUNTRIES", "CREDENTIAL_KEYS"];
 
 /// Reads `.env` in `folder`, if there is one.
 ///

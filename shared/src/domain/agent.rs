@@ -52,7 +52,7 @@ pub struct Agent {
     /// What the clinic decided.
     #[serde(flatten)]
     pub behavior: Behavior,
-    /// Raised by every save; a save names the one it started from.
+    /// Raised by every save and every change of its number; a save names the one it started from.
     pub version: u64,
     /// Raised by every write, of a save, a link or the vendor's answer; a write names the one it read.
     pub revision: u64,

@@ -249,9 +249,11 @@ impl Code {
                 StatusCode::CONFLICT,
                 "The clinic has no number to call from. Buy or connect an outbound number first.",
             ),
-            Self::CountryNotAllowed => {
-                ("country_not_allowed", StatusCode::BAD_REQUEST, "Calls to that country are not allowed.")
-            }
+            Self::CountryNotAllowed => (
+                "country_not_allowed",
+                StatusCode::BAD_REQUEST,
+                "Calls to that country, or to that kind of number, are not allowed.",
+            ),
             Self::CallRefused => (
                 "call_refused",
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -350,6 +352,21 @@ impl From<crate::provisioning::ProvisionError> for Problem {
             ProvisionError::Twilio(_) => Self::new(Code::CarrierUnavailable).because(&error),
             ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended => {
                 Self::internal(&error)
+            }
+        }
+    }
+}
+
+impl From<crate::store::numbers::NotListed> for Problem {
+    fn from(error: crate::store::numbers::NotListed) -> Self {
+        use crate::store::numbers::NotListed;
+        match error {
+            NotListed::Unknown => Self::new(Code::NotFound)
+                .saying("The clinic has no such number: choose one that its list of numbers shows."),
+            NotListed::OfDirection(direction) => {
+                let kind = direction.as_str();
+                Self::new(Code::InvalidValue)
+                    .saying(format!("That number is for {kind} calls: give it to the {kind} agent."))
             }
         }
     }

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::problem::{Code, Problem};
+use crate::domain::phone_number::PhoneNumber;
 
 /// The largest JSON body that the dashboard's addresses take.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -39,6 +40,23 @@ impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+}
+
+/// A value that this address does not take, and what it takes instead.
+pub fn invalid(sentence: impl Into<String>) -> Problem {
+    Problem::new(Code::InvalidValue).saying(sentence)
+}
+
+/// A phone number among the values of a body, if it was given.
+///
+/// # Errors
+/// When it is no number in E.164.
+pub fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Problem> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let number = PhoneNumber::parse(value.as_str().unwrap_or_default());
+    number.map(Some).map_err(|error| invalid(format!("{name}: {error}.")))
 }
 
 /// Reads a body that is a JSON object.

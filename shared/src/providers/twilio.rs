@@ -1,12 +1,10 @@
 //! Twilio: accounts below ours, numbers for sale, numbers owned, the carrier's end of a call, its webhook's
 //! signature.
 
-use std::collections::BTreeSet;
+mod error;
+mod webhook;
 
-use aws_lc_rs::{
-    digest::{Context, SHA256},
-    hmac,
-};
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -14,80 +12,20 @@ use jiff::{Timestamp, fmt::rfc2822};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{
-    http::{Http, HttpError, is_transient_status},
-    signature::{Unverified, usable},
-};
+pub use error::TwilioError;
+pub use webhook::{SIGNATURE_HEADER, TwilioWebhook};
+
+use super::http::{Http, HttpError, is_transient_status};
 use crate::domain::{
     ids::{AccountSid, NumberSid},
     number::{Address, Available, Country, NumberType, Search},
     phone_number::PhoneNumber,
 };
 
-/// The header of a webhook's signature.
-pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 /// The most entries a list answers at a time. No list that we ask for, always by name, comes near it.
 const PAGE: &str = "1000";
 /// Twilio's code for too many requests.
 const TOO_MANY_REQUESTS: u32 = 20_429;
-
-/// The auth tokens that prove a webhook comes from Twilio: the current one, and during rotation the one
-/// before.
-#[derive(Clone, Debug)]
-pub struct TwilioWebhook {
-    /// Any of them will do.
-    pub tokens: Vec<SecretString>,
-}
-
-impl TwilioWebhook {
-    /// Checks that a webhook to our public `url` with these form parameters was signed by a holder of a
-    /// token: the signature is the Base64 of the HMAC-SHA1 over the URL and each parameter's name and value,
-    /// sorted, each pair once (twilio.com/docs/usage/security). Twilio signs the URL with or without its
-    /// scheme's port, so both are tried, as its own libraries do.
-    ///
-    /// The signature has no time: whoever verifies must stop a replay by what the message names.
-    ///
-    /// # Errors
-    /// See [`Unverified`].
-    pub fn verify(
-        &self,
-        signature: &str,
-        url: &str,
-        parameters: &[(String, String)],
-    ) -> Result<(), Unverified> {
-        let tokens = usable(&self.tokens)?;
-        if signature.is_empty() {
-            return Err(Unverified::Unsigned);
-        }
-        let tag = STANDARD.decode(signature).map_err(|_| Unverified::Malformed)?;
-        let sorted: BTreeSet<(&str, &str)> =
-            parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let parameters: String = sorted.into_iter().flat_map(|(name, value)| [name, value]).collect();
-        let texts: Vec<String> =
-            spellings(url).into_iter().map(|spelling| format!("{spelling}{parameters}")).collect();
-        let matches = |token: &&SecretString| {
-            let token = token.expose_secret().as_bytes();
-            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, token);
-            texts.iter().any(|text| hmac::verify(&key, text.as_bytes(), &tag).is_ok())
-        };
-        if tokens.iter().any(matches) { Ok(()) } else { Err(Unverified::Mismatch) }
-    }
-}
-
-/// A URL as it is, and with its scheme's own port added or taken away.
-fn spellings(url: &str) -> Vec<String> {
-    let mut spellings = vec![url.to_owned()];
-    if let Some((scheme, rest)) = url.split_once("://") {
-        let port = if scheme == "https" { ":443" } else { ":80" };
-        let (host, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if let Some(bare) = host.strip_suffix(port) {
-            spellings.push(format!("{scheme}://{bare}{tail}"));
-        } else if !host.contains(':') {
-            spellings.push(format!("{scheme}://{host}{port}{tail}"));
-        }
-    }
-    spellings
-}
 
 /// An account and what opens it.
 #[derive(Clone, Debug)]
@@ -115,85 +53,8 @@ pub struct Twilio {
     http: Http,
     base_url: String,
     voice_base_url: String,
-    parent: Account,
+    parent: Option<Account>,
 }
-
-/// Why Twilio did not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum TwilioError {
-    /// It has no such thing.
-    #[error("Twilio does not know it")]
-    NotFound,
-    /// The account is suspended or closed.
-    #[error("the Twilio account is not active")]
-    Inactive,
-    /// It said no.
-    #[error("Twilio refused with status {status}, code {}", .code.unwrap_or_default())]
-    Refused {
-        /// Its status.
-        status: StatusCode,
-        /// Its own code (twilio.com/docs/api/errors), if it gave one.
-        code: Option<u32>,
-    },
-    /// It had trouble of its own, or too many requests.
-    #[error("Twilio answered with status {status}")]
-    Trouble {
-        /// Its status.
-        status: StatusCode,
-    },
-    /// Nothing came. It may have acted.
-    #[error("Twilio did not answer")]
-    Unreachable(#[source] HttpError),
-    /// It answered something else than its API describes. It may have acted.
-    #[error("Twilio's answer cannot be read")]
-    Unreadable(#[source] serde_json::Error),
-}
-
-impl TwilioError {
-    /// Whether it is certain that nothing was done, and that asking again changes nothing.
-    pub const fn is_final(&self) -> bool {
-        match self {
-            Self::NotFound | Self::Inactive | Self::Refused { .. } => true,
-            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
-        }
-    }
-
-    /// Whether the account is refused, rather than what was asked of it.
-    pub const fn is_about_account(&self) -> bool {
-        match self {
-            Self::Inactive => true,
-            Self::Refused { status, code } => {
-                matches!(status.as_u16(), 401 | 403) || matches!(code, Some(20_003 | 20_005 | 21_404))
-            }
-            Self::NotFound | Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
-        }
-    }
-
-    /// What to tell the clinic: a whole sentence, without anything of ours or of Twilio's inside.
-    pub const fn sentence(&self) -> &'static str {
-        match self {
-            Self::NotFound => NOT_FOUND,
-            Self::Inactive => "The Twilio account is suspended or closed.",
-            Self::Refused { status, code } => match (*code, status.as_u16()) {
-                (Some(20_003), _) | (None, 401) => "Twilio did not accept the account SID and auth token.",
-                (Some(20_404), _) => NOT_FOUND,
-                (Some(21_404), _) => "A Twilio trial account cannot buy another number.",
-                (Some(21_408), _) => "The Twilio account has no permission for this region.",
-                (Some(21_421), _) => "Twilio says that this number is not valid.",
-                (Some(21_422), _) => "The number is no longer available; please choose another.",
-                (Some(21_631 | 21_649 | 21_651), _) => {
-                    "This number needs an approved address or documents for its country."
-                }
-                _ => "Twilio refused the request.",
-            },
-            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => {
-                "Twilio cannot be reached at the moment; please try again later."
-            }
-        }
-    }
-}
-
-const NOT_FOUND: &str = "Twilio does not know this account or number.";
 
 #[derive(Deserialize)]
 struct AccountEntry {
@@ -262,15 +123,21 @@ fn address_name(country: Country, address: &Address) -> String {
 }
 
 impl Twilio {
-    /// A client of the APIs at `base_url` (`https://api.twilio.com`) and `voice_base_url`
-    /// (`https://voice.twilio.com`).
-    pub fn new(
-        http: Http,
-        base_url: impl Into<String>,
-        voice_base_url: impl Into<String>,
-        parent: Account,
-    ) -> Self {
-        Self { http, base_url: base_url.into(), voice_base_url: voice_base_url.into(), parent }
+    /// A client of the APIs at these addresses, for accounts that are given with each request.
+    pub fn new(http: Http, base_url: impl Into<String>, voice_base_url: impl Into<String>) -> Self {
+        Self { http, base_url: base_url.into(), voice_base_url: voice_base_url.into(), parent: None }
+    }
+
+    /// The same with our own account, under which every org's subaccount lives, and which searches.
+    #[must_use]
+    pub fn with_parent(mut self, parent: Account) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+
+    /// Our own account; without one, no account of ours is active here.
+    fn parent(&self) -> Result<&Account, TwilioError> {
+        self.parent.as_ref().ok_or(TwilioError::Inactive)
     }
 
     /// The active subaccount of exactly this name; the oldest, when there are several, so that all who look
@@ -279,16 +146,16 @@ impl Twilio {
     /// # Errors
     /// See [`TwilioError`].
     pub async fn subaccount_named(&self, name: &str) -> Result<Option<Account>, TwilioError> {
+        let parent = self.parent()?;
         #[derive(Deserialize)]
         struct Accounts {
             accounts: Vec<AccountEntry>,
         }
         let query = form(&[("FriendlyName", name), ("Status", "active"), ("PageSize", PAGE)]);
         let url = format!("{}/2010-04-01/Accounts.json?{query}", self.base_url);
-        let found: Accounts = self.get(&self.parent, &url).await?;
-        let is_it = |entry: &AccountEntry| {
-            entry.sid != self.parent.sid && entry.friendly_name.as_deref() == Some(name)
-        };
+        let found: Accounts = self.get(parent, &url).await?;
+        let is_it =
+            |entry: &AccountEntry| entry.sid != parent.sid && entry.friendly_name.as_deref() == Some(name);
         let oldest = found
             .accounts
             .into_iter()
@@ -303,7 +170,7 @@ impl Twilio {
     /// See [`TwilioError`].
     pub async fn create_subaccount(&self, name: &str) -> Result<Account, TwilioError> {
         let url = format!("{}/2010-04-01/Accounts.json", self.base_url);
-        let answer = self.post(&self.parent, &url, &[("FriendlyName", name)]).await?;
+        let answer = self.post(self.parent()?, &url, &[("FriendlyName", name)]).await?;
         Ok(read::<AccountEntry>(&answer)?.into_account())
     }
 
@@ -363,8 +230,8 @@ impl Twilio {
             _ => {}
         }
         let place = format!("AvailablePhoneNumbers/{}/{kind}.json", search.country.code());
-        let url = format!("{}?{}", self.of(&self.parent, &place), form(&pairs));
-        let offers: Offers = self.get(&self.parent, &url).await?;
+        let url = format!("{}?{}", self.of(self.parent()?, &place), form(&pairs));
+        let offers: Offers = self.get(self.parent()?, &url).await?;
         let available = |offer: Offer| {
             Some(Available {
                 phone_number: PhoneNumber::parse(offer.phone_number).ok()?,

@@ -15,9 +15,9 @@ use crate::{
     },
     providers::twilio::Account,
     store::{
+        ChangeError,
         mappings::PhoneNumberMapping,
         numbers::{ManagedNumber, OrgNumber, Status, provider_type},
-        purchases::PurchaseError,
         queue::Push,
     },
 };
@@ -92,8 +92,8 @@ impl Provisioning {
                     "a number is active");
                 Ok(Step::On(Box::new(active)))
             }
-            Err(PurchaseError::Moved) => self.not_activated(purchase).await,
-            Err(PurchaseError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => self.not_activated(purchase).await,
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -163,8 +163,8 @@ impl Provisioning {
                 let done = self.run(purchase).await?;
                 self.outcome(done).await.map(Connected::Done)
             }
-            Err(PurchaseError::Moved) => Ok(Connected::Done(Provisioned::Taken(None))),
-            Err(PurchaseError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => Ok(Connected::Done(Provisioned::Taken(None))),
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 }

@@ -77,8 +77,12 @@ impl Provisioning {
     /// no idempotency key.
     pub(super) async fn buy(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
         let Source::Managed(wanted) = &purchase.source else { return Ok(Step::Wait) };
-        let account = self.subaccount(purchase.org_id).await?;
-        if let Some(owned) = self.twilio.bought_as(&account, &self.mark(purchase)).await? {
+        // Until this round asks for the number, nobody has: whatever fails before is certain.
+        let is_first = !may_have_been_asked(purchase);
+        let account =
+            self.subaccount(purchase.org_id).await.map_err(|obstacle| obstacle.certain_if(is_first))?;
+        let there = self.twilio.bought_as(&account, &self.mark(purchase)).await;
+        if let Some(owned) = there.map_err(|error| Obstacle::from(error).certain_if(is_first))? {
             return self.bought(purchase, &account, owned).await;
         }
         let Some(number) = &purchase.phone_number else {
@@ -88,11 +92,14 @@ impl Provisioning {
             return self.save(purchase, about_to_ask(after)).await;
         };
         let address = match &wanted.address {
-            Some(address) => Some(self.twilio.ensure_address(&account, wanted.country, address).await?),
+            Some(address) => {
+                let made = self.twilio.ensure_address(&account, wanted.country, address).await;
+                Some(made.map_err(|error| Obstacle::from(error).certain_if(is_first))?)
+            }
             None => None,
         };
         let mark = self.mark(purchase);
-        let mut is_unsure = may_have_been_asked(purchase);
+        let mut is_unsure = !is_first;
         for _ in 0..2 {
             let error = match self.twilio.buy(&account, number, &mark, address.as_deref()).await {
                 Ok(owned) => return self.bought(purchase, &account, owned).await,
@@ -105,7 +112,7 @@ impl Provisioning {
             let is_taken = matches!(error, TwilioError::Refused { code: Some(21_421 | 21_422), .. });
             match (error.is_final(), is_unsure) {
                 (true, false) if is_taken => return self.taken(purchase, wanted, number).await,
-                (true, false) => return Err(error.into()),
+                (true, false) => return Err(Obstacle::from(error).certain_if(true)),
                 // A no to this try says nothing of an earlier one that was not answered.
                 (true, true) => break,
                 (false, _) => is_unsure = true,
@@ -135,12 +142,12 @@ impl Provisioning {
         number: &PhoneNumber,
     ) -> Result<Step, Obstacle> {
         if wanted.phone_number.is_some() {
-            return Err(Obstacle::Failed(Failure::NumberTaken));
+            return Err(Obstacle::Certain(Failure::NumberTaken));
         }
         let mut tried = purchase.tried.clone();
         tried.push(number.clone());
         if tried.len() >= MOST_TRIED {
-            return Err(Obstacle::Failed(Failure::NoNumber));
+            return Err(Obstacle::Certain(Failure::NoNumber));
         }
         self.save(purchase, Purchase { tried, phone_number: None, ..purchase.clone() }).await
     }
@@ -158,16 +165,19 @@ impl Provisioning {
         let found = self.twilio.search(&search).await?;
         let free =
             found.into_iter().map(|found| found.phone_number).find(|number| !purchase.tried.contains(number));
-        free.ok_or(Obstacle::Failed(Failure::NoNumber))
+        free.ok_or(Obstacle::Certain(Failure::NoNumber))
     }
 
     /// Hands the number to Vapi, with the account it lies in and our webhook; looked for before every try.
     pub(super) async fn import(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
         let Some(number) = &purchase.phone_number else { return Ok(Step::Wait) };
-        let account = self.account_of(purchase).await?;
-        let mut found = self.imported(purchase, number, &account.sid).await?;
+        // As above: until this round asks, nobody has.
+        let is_first = !may_have_been_asked(purchase);
+        let sure = |obstacle: Obstacle| obstacle.certain_if(is_first);
+        let account = self.account_of(purchase).await.map_err(sure)?;
+        let mut found = self.imported(purchase, number, &account.sid).await.map_err(sure)?;
         if found.is_none() {
-            let webhook = self.voice.webhook().await.map_err(Obstacle::of_voice)?;
+            let webhook = self.voice.webhook().await.map_err(|error| sure(Obstacle::of_voice(error)))?;
             let import = Import {
                 number,
                 account: &account,
@@ -180,8 +190,8 @@ impl Provisioning {
                 Err(error) => {
                     // Whatever was answered: what is there is the truth.
                     found = self.imported(purchase, number, &account.sid).await?;
-                    if found.is_none() && error.is_final() && !may_have_been_asked(purchase) {
-                        return Err(Obstacle::of_vapi(&error));
+                    if found.is_none() && error.is_final() && is_first {
+                        return Err(sure(Obstacle::of_vapi(&error)));
                     }
                 }
             }
@@ -268,7 +278,7 @@ pub(super) fn about_to_ask(purchase: Purchase) -> Purchase {
 
 /// Whether a round before this one may have asked already, and died: then a no to this round's request is not the last word.
 fn may_have_been_asked(purchase: &Purchase) -> bool {
-    purchase.quiet_until != Some(purchase.lease_until + QUIET)
+    purchase.phone_number.is_some() && purchase.quiet_until != Some(purchase.lease_until + QUIET)
 }
 
 /// What the statement says. Not the number: that is chosen after it is paid.

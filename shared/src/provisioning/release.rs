@@ -12,8 +12,8 @@ use crate::{
     },
     providers::twilio::Account,
     store::{
+        ChangeError,
         numbers::{OrgNumber, Status, provider_type},
-        purchases::PurchaseError,
         queue::Push,
     },
 };
@@ -108,8 +108,8 @@ impl Provisioning {
                         }
                         releasing
                     }
-                    Err(PurchaseError::Moved) => return Ok(None),
-                    Err(PurchaseError::Store(error)) => return Err(error.into()),
+                    Err(ChangeError::Moved) => return Ok(None),
+                    Err(ChangeError::Store(error)) => return Err(error.into()),
                 }
             }
             Status::Releasing | Status::Released => number.clone(),
@@ -130,8 +130,8 @@ impl Provisioning {
                 tracing::info!(org_id = %number.org_id, number_id = %number.purchase_id, "a number was given up");
                 Ok(Some(Release::Released))
             }
-            Err(PurchaseError::Moved) => Ok(None),
-            Err(PurchaseError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => Ok(None),
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 

@@ -6,9 +6,9 @@ use super::{ProvisionError, Provisioning};
 use crate::{
     domain::purchase::{Purchase, Source},
     store::{
+        ChangeError,
         made_once::{SUBACCOUNT_RECORD, Slot, Subaccount},
         numbers::provider_type,
-        purchases::PurchaseError,
     },
 };
 
@@ -75,8 +75,8 @@ impl Provisioning {
             let after = Purchase { source: Source::Own { own_token }, ..claim.clone() };
             match self.purchases.save(&claim, after).await {
                 Ok(_) => rotated.note(true),
-                Err(PurchaseError::Moved) => rotated.note(false),
-                Err(PurchaseError::Store(error)) => return Err(error.into()),
+                Err(ChangeError::Moved) => rotated.note(false),
+                Err(ChangeError::Store(error)) => return Err(error.into()),
             }
         }
         Ok(rotated)

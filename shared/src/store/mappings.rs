@@ -70,19 +70,6 @@ impl Mappings {
         self.db.get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
     }
 
-    /// Lets `mapping` stand in the place of what is there for this number, if that is the same org's. Answers whether it was.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn repoint(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
-        self.put_over_own(
-            Table::PhoneNumberMapping,
-            record(Table::PhoneNumberMapping, mapping)?,
-            mapping.org_id,
-        )
-        .await
-    }
-
     async fn put_over_own(&self, table: Table, item: Item, org: OrgId) -> Result<bool, StoreError> {
         let outcome = self
             .db

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     agents,
     mappings::PhoneNumberMapping,
-    purchases::{self, PurchaseError},
+    purchases,
     table::{
-        Dynamo, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part, record, text,
-        unavailable,
+        ChangeError, Dynamo, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part,
+        record, text, unavailable,
     },
 };
 use crate::domain::{
@@ -115,6 +115,31 @@ pub struct ManagedNumber {
     pub released_at: Option<Timestamp>,
 }
 
+/// Why an agent is not given a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotListed {
+    /// The org's dropdown does not list it.
+    #[error("the org has no such number")]
+    Unknown,
+    /// It is for calls of this direction.
+    #[error("the number is for calls of the other direction")]
+    OfDirection(Direction),
+}
+
+/// The number `id` among those that the dropdown of its org lists, for the agent of `role`.
+///
+/// # Errors
+/// See [`NotListed`].
+pub fn listed<'a>(
+    id: &VapiPhoneId,
+    role: Direction,
+    numbers: &'a [OrgNumber],
+) -> Result<&'a OrgNumber, NotListed> {
+    let is_it = |number: &&OrgNumber| number.vapi_phone_id == *id && number.status == Status::Active;
+    let found = numbers.iter().find(is_it).ok_or(NotListed::Unknown)?;
+    if found.direction == role { Ok(found) } else { Err(NotListed::OfDirection(found.direction)) }
+}
+
 /// The tables of numbers.
 #[derive(Clone, Debug)]
 pub struct Numbers {
@@ -171,7 +196,7 @@ impl Numbers {
     /// the purchase, in one transaction. Each must be new; a number belongs to one org.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when anything of it is not as read, or is there already.
+    /// [`ChangeError::Moved`] when anything of it is not as read, or is there already.
     pub async fn activate(
         &self,
         (before, after): (&Purchase, Purchase),
@@ -179,7 +204,7 @@ impl Numbers {
         managed: Option<&ManagedNumber>,
         mapping: &PhoneNumberMapping,
         agent: &Agent,
-    ) -> Result<Purchase, PurchaseError> {
+    ) -> Result<Purchase, ChangeError> {
         let after = purchases::next(after, before);
         let mut items = vec![
             purchases::put(&self.db, before, &after)?,
@@ -203,17 +228,26 @@ impl Numbers {
     /// on it is being given up. `agent` is as it shall be. Answers the number as written.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when the number or the agent is not as read.
-    pub async fn give_up(&self, number: &OrgNumber, agent: &Agent) -> Result<OrgNumber, PurchaseError> {
+    /// [`ChangeError::Moved`] when the number or the agent is not as read.
+    pub async fn give_up(&self, number: &OrgNumber, agent: &Agent) -> Result<OrgNumber, ChangeError> {
         let releasing = OrgNumber {
             status: Status::Releasing,
             version: number.version.saturating_add(1),
             ..number.clone()
         };
+        // A call that still rings there is refused, and costs nothing.
+        let nowhere = PhoneNumberMapping {
+            vapi_phone_id: number.vapi_phone_id.clone(),
+            org_id: number.org_id,
+            phone_number: number.phone_number.clone(),
+            direction: number.direction,
+            vapi_assistant_id: None,
+            agent_limit_secs: agent.behavior.max_duration_secs,
+        };
         let mut items = vec![
             put_over_part(&self.db, Table::OrgCredentials, credential_item(&releasing)?, number.version)?,
             agents::put(&self.db, agent)?,
-            self.lead_nowhere(number, agent)?,
+            self.lead(&nowhere)?,
         ];
         if let Some(managed) = self.managed_number(number.org_id, &number.purchase_id).await? {
             let after = ManagedNumber { status: Status::Releasing, ..managed };
@@ -222,37 +256,40 @@ impl Numbers {
         self.transact(items).await.map(|()| releasing)
     }
 
-    /// A call that still rings there is refused, and costs nothing.
-    fn lead_nowhere(&self, number: &OrgNumber, agent: &Agent) -> Result<TransactWriteItem, StoreError> {
-        let mapping = PhoneNumberMapping {
-            vapi_phone_id: number.vapi_phone_id.clone(),
-            org_id: number.org_id,
-            phone_number: number.phone_number.clone(),
-            direction: number.direction,
-            vapi_assistant_id: None,
-            agent_limit_secs: agent.behavior.max_duration_secs,
-        };
+    fn lead(&self, mapping: &PhoneNumberMapping) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(self.db.table_name(Table::PhoneNumberMapping))
-            .set_item(Some(record(Table::PhoneNumberMapping, &mapping)?))
+            .set_item(Some(record(Table::PhoneNumberMapping, mapping)?))
             .condition_expression("org_id = :org")
-            .expression_attribute_values(":org", text(number.org_id.to_string()))
+            .expression_attribute_values(":org", text(mapping.org_id.to_string()))
             .build()
             .map_err(|error| unavailable("TransactWriteItems", error))?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn is_as_read(&self, number: &OrgNumber) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.db.table_name(Table::OrgCredentials))
+            .key("org_id", text(number.org_id.to_string()))
+            .key("provider_type", text(provider_type(number.direction)))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", super::table::number(number.version))
+            .build()
+            .map_err(|error| unavailable("TransactWriteItems", error))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// Ends a number that both vendors have confirmed gone: the credential and the mapping are deleted, the history says so,
     /// and the direction may be claimed again, in one transaction.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when anything of it is not as read.
+    /// [`ChangeError::Moved`] when anything of it is not as read.
     pub async fn release(
         &self,
         number: &OrgNumber,
         (before, after): (&Purchase, Purchase),
         at: Timestamp,
-    ) -> Result<(), PurchaseError> {
+    ) -> Result<(), ChangeError> {
         let build = |error| unavailable("TransactWriteItems", error);
         let after = purchases::next(after, before);
         let credential = Delete::builder()
@@ -282,26 +319,31 @@ impl Numbers {
         self.transact(items).await
     }
 
+    /// Lets a number lead to whom `mapping` says, if it is still as it was read. Answers whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn point(&self, number: &OrgNumber, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
+        let items = vec![self.lead(mapping)?, self.is_as_read(number)?];
+        match self.transact(items).await {
+            Ok(()) => Ok(true),
+            Err(ChangeError::Moved) => Ok(false),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
+    }
+
     /// Writes agents together, if each is still as it was read, and the numbers they are to be linked to are the org's and
     /// active.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when any of it is not so.
-    pub async fn save_agents(&self, agents: &[Agent], linked: &[&OrgNumber]) -> Result<(), PurchaseError> {
+    /// [`ChangeError::Moved`] when any of it is not so.
+    pub async fn save_agents(&self, agents: &[Agent], linked: &[&OrgNumber]) -> Result<(), ChangeError> {
         let mut items = Vec::new();
         for agent in agents {
             items.push(agents::put(&self.db, agent)?);
         }
         for number in linked {
-            let check = ConditionCheck::builder()
-                .table_name(self.db.table_name(Table::OrgCredentials))
-                .key("org_id", text(number.org_id.to_string()))
-                .key("provider_type", text(provider_type(number.direction)))
-                .condition_expression("version = :read")
-                .expression_attribute_values(":read", super::table::number(number.version))
-                .build()
-                .map_err(|error| unavailable("TransactWriteItems", error))?;
-            items.push(TransactWriteItem::builder().condition_check(check).build());
+            items.push(self.is_as_read(number)?);
         }
         self.transact(items).await
     }
@@ -330,9 +372,9 @@ impl Numbers {
         put_over_part(&self.db, Table::ManagedPhoneNumbers, record(Table::ManagedPhoneNumbers, &after)?, read)
     }
 
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), PurchaseError> {
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), ChangeError> {
         self.db.transact(items).await.map_err(|error| match error {
-            TransactError::Refused(_) => PurchaseError::Moved,
+            TransactError::Refused(_) => ChangeError::Moved,
             TransactError::Store(error) => error.into(),
         })
     }

@@ -1,10 +1,11 @@
 //! Purchases of numbers: the claim on a direction, what is left of older ones, and the keys that name them.
 
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::table::{
-    Dynamo, Item, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part, record,
-    text, unavailable,
+    ChangeError, Dynamo, Item, StoreError, Table, TransactError, decode, org_key, put_new_part,
+    put_over_part, record, text, unavailable,
 };
 use crate::domain::{
     call::Direction,
@@ -25,17 +26,6 @@ pub struct KeyUse {
     pub purchase_id: PurchaseId,
     /// The body that came with the key.
     pub body_hash: String,
-}
-
-/// Why a purchase was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum PurchaseError {
-    /// Others have changed the claim since it was read, or used the key: read again, decide again.
-    #[error("the purchase has changed since it was read")]
-    Moved,
-    /// It could not be done.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Purchases {
@@ -87,13 +77,13 @@ impl Purchases {
     /// one, names it from now on. All or nothing.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when another has claimed it, or used the key.
+    /// [`ChangeError::Moved`] when another has claimed it, or used the key.
     pub async fn claim(
         &self,
         purchase: &Purchase,
         before: Option<&Purchase>,
         key: Option<&str>,
-    ) -> Result<(), PurchaseError> {
+    ) -> Result<(), ChangeError> {
         let item = claim_item(purchase)?;
         let mut items = match before {
             None => vec![put_new_part(&self.db, Table::NumberPurchases, "item", item)?],
@@ -102,14 +92,14 @@ impl Purchases {
                 vec![put_over_part(&self.db, Table::NumberPurchases, item, before.version)?]
             }
             Some(before) => {
-                let kept = aws_sdk_dynamodb::types::Put::builder()
+                let kept = Put::builder()
                     .table_name(self.db.table_name(Table::NumberPurchases))
                     .set_item(Some(with_item(before, archive_item(&before.purchase_id))?))
                     .build()
                     .map_err(|error| unavailable("TransactWriteItems", error))?;
                 vec![
                     put_over_part(&self.db, Table::NumberPurchases, item, before.version)?,
-                    aws_sdk_dynamodb::types::TransactWriteItem::builder().put(kept).build(),
+                    TransactWriteItem::builder().put(kept).build(),
                 ]
             }
         };
@@ -122,7 +112,7 @@ impl Purchases {
             items.push(put_new_part(&self.db, Table::NumberPurchases, "item", item)?);
         }
         self.db.transact(items).await.map_err(|error| match error {
-            TransactError::Refused(_) => PurchaseError::Moved,
+            TransactError::Refused(_) => ChangeError::Moved,
             TransactError::Store(error) => error.into(),
         })
     }
@@ -130,14 +120,14 @@ impl Purchases {
     /// Writes `after` in the place of the claim that was read as `before`; answers it as written.
     ///
     /// # Errors
-    /// [`PurchaseError::Moved`] when it is no longer that.
-    pub async fn save(&self, before: &Purchase, after: Purchase) -> Result<Purchase, PurchaseError> {
+    /// [`ChangeError::Moved`] when it is no longer that.
+    pub async fn save(&self, before: &Purchase, after: Purchase) -> Result<Purchase, ChangeError> {
         let after = next(after, before);
         let item = claim_item(&after)?;
         if self.db.put_over(Table::NumberPurchases, item, before.version).await? {
             Ok(after)
         } else {
-            Err(PurchaseError::Moved)
+            Err(ChangeError::Moved)
         }
     }
 
@@ -158,11 +148,7 @@ pub(super) fn next(after: Purchase, before: &Purchase) -> Purchase {
 }
 
 /// The part of a transaction that writes `after`, whose version is already raised, in the place of `before`.
-pub(super) fn put(
-    db: &Dynamo,
-    before: &Purchase,
-    after: &Purchase,
-) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, StoreError> {
+pub(super) fn put(db: &Dynamo, before: &Purchase, after: &Purchase) -> Result<TransactWriteItem, StoreError> {
     put_over_part(db, Table::NumberPurchases, claim_item(after)?, before.version)
 }
 

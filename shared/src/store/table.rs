@@ -122,6 +122,17 @@ pub enum StoreError {
     NoWallet,
 }
 
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Others have changed what it rests on since it was read: read again, decide again.
+    #[error("it has changed since it was read")]
+    Moved,
+    /// It could not be done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a transaction changed nothing.
 #[derive(Debug)]
 pub(super) enum TransactError {

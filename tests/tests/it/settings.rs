@@ -6,17 +6,7 @@ use tests::Harness;
 /// Each function's required settings, in the order they are read.
 const REQUIRED: [(&str, &[&str]); 8] = [
     ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
-    (
-        "call-meter",
-        &[
-            "VOXANNE_ENVIRONMENT",
-            "METER_QUEUE_URL",
-            "VAPI_API_KEY",
-            "TWILIO_ACCOUNT_SID",
-            "TWILIO_AUTH_TOKEN",
-            "CREDENTIAL_KEYS",
-        ],
-    ),
+    ("call-meter", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY", "CREDENTIAL_KEYS"]),
     (
         "provision-number",
         &[

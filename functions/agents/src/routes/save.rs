@@ -12,13 +12,9 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer},
-        request::json_object,
+        request::{invalid, json_object},
     },
-    store::{
-        numbers::{OrgNumber, Status},
-        purchases::PurchaseError,
-        queue::Push,
-    },
+    store::{ChangeError, numbers::listed, queue::Push},
 };
 
 use super::show::whole;
@@ -88,8 +84,8 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
                 tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
                 return Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})));
             }
-            Err(PurchaseError::Moved) => {}
-            Err(PurchaseError::Store(error)) => return Err(error.into()),
+            Err(ChangeError::Moved) => {}
+            Err(ChangeError::Store(error)) => return Err(error.into()),
         }
     }
     Err(Problem::new(Code::VersionConflict))
@@ -123,21 +119,6 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
         vapi_phone_number_id,
         ..there
     })
-}
-
-/// One of the org's own numbers, as the dropdown lists them, of the agent's direction.
-fn listed<'a>(id: &VapiPhoneId, role: Direction, numbers: &'a [OrgNumber]) -> Result<&'a OrgNumber, Problem> {
-    let found = numbers.iter().find(|number| number.vapi_phone_id == *id && number.status == Status::Active);
-    let found = found.ok_or_else(|| {
-        Problem::new(Code::NotFound)
-            .saying("The clinic has no such number: choose one that its list of numbers shows.")
-    })?;
-    if found.direction == role {
-        Ok(found)
-    } else {
-        let kind = found.direction.as_str();
-        Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")))
-    }
 }
 
 fn change(role: Direction, given: &Value) -> Result<Change, Problem> {
@@ -174,8 +155,4 @@ fn change(role: Direction, given: &Value) -> Result<Change, Problem> {
         return Err(invalid(format!("{name}: version is the number that came with the agent.")));
     }
     Ok(Change { role, behavior, number, base })
-}
-
-fn invalid(sentence: String) -> Problem {
-    Problem::new(Code::InvalidValue).saying(sentence)
 }

@@ -15,7 +15,7 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer, short_of},
-        request::{fingerprint, idempotency_key, json_object},
+        request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
     },
     store::numbers::{OrgNumber, Status},
 };
@@ -41,7 +41,7 @@ pub async fn create(
     caller.may_change()?;
     let key = idempotency_key(headers)?;
     let body = json_object(body)?;
-    let to = phone_number(&body["phoneNumber"])?;
+    let to = wanted_number(&body["phoneNumber"])?;
     may_be_rung(&deps.allowed, &to)?;
     let role = role(&body["agentRole"])?;
     let from = own_number(deps, caller.org, &to).await?;
@@ -102,14 +102,9 @@ async fn own_number(deps: &Deps, org: OrgId, to: &PhoneNumber) -> Result<VapiPho
     usable.ok_or_else(|| Problem::new(Code::NoOutboundNumber))
 }
 
-fn invalid(sentence: impl Into<String>) -> Problem {
-    Problem::new(Code::InvalidValue).saying(sentence)
-}
-
-fn phone_number(value: &Value) -> Result<PhoneNumber, Problem> {
+fn wanted_number(value: &Value) -> Result<PhoneNumber, Problem> {
     let missing = || invalid("phoneNumber is missing: whom to ring, as text, e.g. +442071838750.");
-    let text = value.as_str().ok_or_else(missing)?;
-    PhoneNumber::parse(text).map_err(|error| invalid(format!("phoneNumber: {error}.")))
+    phone_number(value, "phoneNumber")?.ok_or_else(missing)
 }
 
 fn may_be_rung(allowed: &[Country], to: &PhoneNumber) -> Result<(), Problem> {

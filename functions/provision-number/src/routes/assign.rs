@@ -11,12 +11,12 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer},
-        request::json_object,
+        request::{invalid, json_object},
     },
-    store::{numbers::Status, purchases::PurchaseError, queue::Push},
+    store::{ChangeError, numbers::listed, queue::Push},
 };
 
-use super::{direction, invalid};
+use super::direction;
 use crate::Deps;
 
 /// How often it is decided again when the agent or the number changes meanwhile.
@@ -36,14 +36,7 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     let provisioning = &deps.provisioning;
     for _ in 0..TRIES {
         let numbers = provisioning.numbers.of_org(caller.org).await?;
-        let listed = |number: &&shared::store::numbers::OrgNumber| {
-            number.vapi_phone_id == id && number.status == Status::Active
-        };
-        let number = numbers.iter().find(listed).ok_or_else(|| Problem::new(Code::NotFound))?;
-        if number.direction != role {
-            let kind = number.direction.as_str();
-            return Err(invalid(format!("That number is for {kind} calls: give it to the {kind} agent.")));
-        }
+        let number = listed(&id, role, &numbers)?;
         let agent = provisioning.agents.ensure(caller.org, role, deps.world.clock.now()).await?;
         let version = agent.version.saturating_add(1);
         let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, version, ..agent };
@@ -55,8 +48,8 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
                 let answer = json!({"success": true, "role": role.as_str(), "vapiPhoneId": id});
                 return Ok(json_answer(StatusCode::OK, &answer));
             }
-            Err(PurchaseError::Moved) => {}
-            Err(PurchaseError::Store(error)) => return Err(error.into()),
+            Err(ChangeError::Moved) => {}
+            Err(ChangeError::Store(error)) => return Err(error.into()),
         }
     }
     Err(Problem::new(Code::VersionConflict))

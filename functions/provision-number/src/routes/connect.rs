@@ -6,13 +6,13 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem},
-        request::{fingerprint, json_object},
+        request::{fingerprint, invalid, json_object, phone_number},
     },
     providers::twilio::Account,
     provisioning::{Brought, Connected},
 };
 
-use super::{direction, invalid, phone_number, provision::answer};
+use super::{direction, provision::answer};
 use crate::Deps;
 
 /// Checks the account and the number at Twilio, then connects it. Nothing is charged.

@@ -13,12 +13,12 @@ use shared::{
     http::{
         auth::Caller,
         problem::{Code, Problem, json_answer, short_of},
-        request::{fingerprint, idempotency_key, json_object},
+        request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
     },
     provisioning::{Asked, Provisioned},
 };
 
-use super::{direction, given, invalid, phone_number, search::area_code, word};
+use super::{direction, given, search::area_code, word};
 use crate::Deps;
 
 /// Buys a number, or says how far its purchase has come.

@@ -7,12 +7,12 @@ use shared::{
     domain::number::Search,
     http::{
         problem::{Problem, json_answer},
-        request::Query,
+        request::{Query, invalid},
     },
     provisioning::ProvisionError,
 };
 
-use super::{invalid, word};
+use super::word;
 use crate::Deps;
 
 const LARGEST_LIMIT: u32 = 20;

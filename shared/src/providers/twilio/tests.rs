@@ -1,4 +1,5 @@
-use super::*;
+use super::{webhook::spellings, *};
+use crate::providers::signature::Unverified;
 
 /// The example of Twilio's own libraries: token, URL, parameters, signature.
 const URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2";

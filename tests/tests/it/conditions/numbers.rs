@@ -22,12 +22,13 @@ use shared::{
     },
     provisioning::{Provisioning, Settings},
     store::{
+        ChangeError,
         agents::Agents,
         calls::{ClaimError, DialClaim},
         made_once::MadeOnce,
         mappings::{AssistantMapping, PhoneNumberMapping},
         numbers::{ManagedNumber, Numbers, OrgNumber, Status},
-        purchases::{PurchaseError, Purchases},
+        purchases::Purchases,
         table::Table,
         wallets::BookError,
     },
@@ -84,7 +85,8 @@ pub(super) fn guards() -> Vec<Guard> {
         "put", "twilio_subaccounts", VERSION, "version = :read" => an_older_subaccount_changes_nothing;
         "put", "vapi_objects", "attribute_not_exists(name)", "attribute_not_exists(name)" => a_shared_object_is_made_by_one;
         "put", "vapi_objects", VERSION, "version = :read" => an_older_shared_object_changes_nothing;
-        "put", "phone_number_mapping", OWN, "org_id = :org" => nobody_repoints_anothers_number;
+        "point number", "phone_number_mapping", OWN, "org_id = :org" => nobody_repoints_anothers_number;
+        "point number", "org_credentials", VERSION, "version = :read" => no_number_that_moved_is_pointed_anywhere;
         "put", "assistant_mapping", OWN, "org_id = :org" => nobody_renews_anothers_assistant;
         "dial", "calls dial#", NEW_CALL, "attribute_not_exists(call_id)" => one_first_call_to_a_number;
         "dial", "calls dial#", "dialled = :read", "dialled = :read" => one_call_follows_another;
@@ -102,6 +104,8 @@ pub(super) fn transaction_of(items: &[Value]) -> &'static str {
     };
     if does("Delete") {
         "release number"
+    } else if does("ConditionCheck") && changes("phone_number_mapping") {
+        "point number"
     } else if does("ConditionCheck") {
         "link agents"
     } else if changes("phone_number_mapping") && changes("number_purchases") {
@@ -205,9 +209,9 @@ fn org_of(polls: usize) -> OrgId {
     OrgId::new(Uuid::from_u128(0x100 + u128::try_from(polls).unwrap()))
 }
 
-fn is_refused<T: std::fmt::Debug>(outcome: Result<T, PurchaseError>) -> Result<(), String> {
+fn is_refused<T: std::fmt::Debug>(outcome: Result<T, ChangeError>) -> Result<(), String> {
     match outcome {
-        Err(PurchaseError::Moved) => Ok(()),
+        Err(ChangeError::Moved) => Ok(()),
         other => broken(other),
     }
 }
@@ -337,7 +341,7 @@ async fn ready(harness: &Harness, direction: Direction, id: &str) -> Parts {
     parts_of(harness, purchase).await
 }
 
-async fn activate(harness: &Harness, parts: &Parts) -> Result<Purchase, PurchaseError> {
+async fn activate(harness: &Harness, parts: &Parts) -> Result<Purchase, ChangeError> {
     let Parts { purchase, number, managed, mapping, agent } = parts;
     let after = Purchase { state: State::Active, ..purchase.clone() };
     numbers(harness).activate((purchase, after), number, Some(managed), mapping, agent).await
@@ -352,7 +356,7 @@ async fn in_use(harness: &Harness, org: OrgId) -> Parts {
     Parts { purchase, agent, ..parts }
 }
 
-async fn release(harness: &Harness, number: &OrgNumber, claim: &Purchase) -> Result<(), PurchaseError> {
+async fn release(harness: &Harness, number: &OrgNumber, claim: &Purchase) -> Result<(), ChangeError> {
     let after = Purchase { state: State::Released, ..claim.clone() };
     numbers(harness).release(number, (claim, after), test_epoch()).await
 }
@@ -550,7 +554,7 @@ async fn giving_up_undoes_nothing_of_the_history(harness: Harness) -> Result<(),
         let parts = in_use(&harness, org_of(polls)).await;
         let other = others_note(&harness, &parts.managed);
         let outcome = interrupted(polls, store.give_up(&parts.number, &parts.agent), other).await;
-        if let Err(error @ PurchaseError::Store(_)) = outcome {
+        if let Err(error @ ChangeError::Store(_)) = outcome {
             return broken(error);
         }
         is_still_noted(&harness, &parts.managed).await?;
@@ -584,7 +588,7 @@ async fn a_release_undoes_nothing_of_the_history(harness: Harness) -> Result<(),
         let parts = in_use(&harness, org_of(polls)).await;
         let other = others_note(&harness, &parts.managed);
         let outcome = interrupted(polls, release(&harness, &parts.number, &parts.purchase), other).await;
-        if let Err(error @ PurchaseError::Store(_)) = outcome {
+        if let Err(error @ ChangeError::Store(_)) = outcome {
             return broken(error);
         }
         is_still_noted(&harness, &parts.managed).await?;
@@ -717,10 +721,17 @@ async fn an_older_shared_object_changes_nothing(harness: Harness) -> Result<(), 
 }
 
 async fn nobody_repoints_anothers_number(harness: Harness) -> Result<(), String> {
-    let there = harness.mappings.phone_number(&VapiPhoneId::parse(tests::PHONE_ID).unwrap()).await.unwrap();
-    let theirs = PhoneNumberMapping { org_id: OTHER_ORG, ..there.unwrap() };
-    let is_written = harness.mappings.repoint(&theirs).await.unwrap();
+    let parts = in_use(&harness, ORG).await;
+    let theirs = PhoneNumberMapping { org_id: OTHER_ORG, ..parts.mapping };
+    let is_written = numbers(&harness).point(&parts.number, &theirs).await.unwrap();
     if is_written { broken("the number changed hands") } else { Ok(()) }
+}
+
+async fn no_number_that_moved_is_pointed_anywhere(harness: Harness) -> Result<(), String> {
+    let parts = in_use(&harness, ORG).await;
+    number_moves_on(&harness, &parts.number).await;
+    let is_written = numbers(&harness).point(&parts.number, &parts.mapping).await.unwrap();
+    if is_written { broken("a number that is given up leads somewhere") } else { Ok(()) }
 }
 
 async fn nobody_renews_anothers_assistant(harness: Harness) -> Result<(), String> {
