@@ -50,6 +50,14 @@ pub const PHONE_ID: &str = "48267b20-7372-4b51-a91e-e5c1e26109af";
 /// The clinic's assistant: the one in the recorded bodies.
 pub const ASSISTANT_ID: &str = "ef005c08-d978-4e38-9dd6-489078b59ba7";
 
+/// Keeps every log line within hearing. While there is one subscriber, a line that is first logged on a thread without any is
+/// taken for one that nobody will ever want (`tracing` keeps that), also by the thread of a test that listens. With two more that
+/// want everything it asks them all.
+fn hear_every_line() {
+    static HEARING: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
+    HEARING.get_or_init(|| [(); 2].map(|()| tracing::Dispatch::new(tracing_subscriber::registry())));
+}
+
 /// A stack, and the hands to work it with.
 #[derive(Debug)]
 pub struct Harness {
@@ -83,6 +91,7 @@ impl Harness {
 
     /// A stack with nothing in it, and something that answers for hosts that no sandbox stands in for.
     pub async fn with_network(settings: Vec<(String, String)>, network: Option<Http>) -> Self {
+        hear_every_line();
         let clock = Arc::new(TestClock::at(test_epoch()));
         let storage = Environment::of_process()
             .reader()
