@@ -18,7 +18,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use authorize::Answer;
-pub use carrier::Carrier;
+pub use carrier::{Carrier, HangUpError};
 pub use close::Closed;
 pub use follow_up::FollowUp;
 pub use outbound::{Dialled, Intent, limit_warning};
