@@ -402,6 +402,13 @@ impl Provisioning {
         })
     }
 
+    /// A booking was refused: the wallet has moved on, and it is done again; or the purchase has, by another's hand.
+    async fn decided_again(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+        let now = self.now(purchase).await?;
+        let is_as_read = now.version == purchase.version;
+        if is_as_read { Ok(Step::On(Box::new(now))) } else { Err(ProvisionError::Contended.into()) }
+    }
+
     /// What marks a number at the carrier as this purchase's.
     fn mark(&self, purchase: &Purchase) -> String {
         format!("voxanne/{}/{}", self.environment, purchase.purchase_id)

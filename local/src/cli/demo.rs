@@ -30,7 +30,7 @@ const SPEED: u32 = 60;
 /// How long each caller means to talk.
 const TALKS_SECS: u32 = 1_680;
 /// The story may not take longer than this.
-const PATIENCE: Duration = Duration::from_secs(55);
+const PATIENCE: Duration = Duration::from_secs(110);
 
 pub(super) async fn run() -> Result<(), String> {
     let folder = std::env::temp_dir().join(format!("voxanne-demo-{}", std::process::id()));

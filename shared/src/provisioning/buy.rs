@@ -55,14 +55,7 @@ impl Provisioning {
                 Ok(Step::On(Box::new(charged)))
             }
             // The wallet has moved on, or this has been done: what is true now says which.
-            Err(BookError::Moved | BookError::AlreadyBooked) => {
-                let now = self.now(purchase).await?;
-                if now.version == purchase.version {
-                    Ok(Step::On(Box::new(now)))
-                } else {
-                    Err(ProvisionError::Contended.into())
-                }
-            }
+            Err(BookError::Moved | BookError::AlreadyBooked) => self.decided_again(purchase).await,
             Err(BookError::Store(error)) => Err(error.into()),
         }
     }

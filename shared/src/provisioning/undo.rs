@@ -1,6 +1,6 @@
 //! Backward: what was done is undone, in reverse, and the price goes back once both vendors have confirmed that nothing is left.
 
-use super::{Obstacle, ProvisionError, Provisioning, Step, is_quiet};
+use super::{Obstacle, Provisioning, Step, is_quiet};
 use crate::{
     domain::{
         ledger::{Posting, Reason},
@@ -49,14 +49,7 @@ impl Provisioning {
                     pence = charged.pence(), "gave the price of a number back");
                 Ok(Step::On(Box::new(refunded)))
             }
-            Err(BookError::Moved | BookError::AlreadyBooked) => {
-                let now = self.now(purchase).await?;
-                if now.version == purchase.version {
-                    Ok(Step::On(Box::new(now)))
-                } else {
-                    Err(ProvisionError::Contended.into())
-                }
-            }
+            Err(BookError::Moved | BookError::AlreadyBooked) => self.decided_again(purchase).await,
             Err(BookError::Store(error)) => Err(error.into()),
         }
     }
