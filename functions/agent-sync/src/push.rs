@@ -75,7 +75,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
                 "The voice service does not take these settings. Check the voice and the language.";
             Sync::Failed { sync_reason: sync_reason.to_owned() }
         }
-        Err(_) => Sync::Pending,
+        Err(PushError::Contended | PushError::Voice(_) | PushError::Store(_)) => Sync::Pending,
     };
     note(deps, push.org_id, push.role, |agent| {
         let is_ours = agent.sync_lease_until == leased.sync_lease_until;
