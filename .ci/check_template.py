@@ -386,6 +386,31 @@ def consumed_queue_faults(template, queue_name, queue, function_name, function):
     return faults
 
 
+def dead_letters(template):
+    """A message that nobody could deal with must lie somewhere, and somebody must be told."""
+    all_queues = dict(template.of_type("AWS::SQS::Queue"))
+    targets = set()
+    for part in dicts_in(template.translated["Resources"]):
+        if isinstance(part.get("RedrivePolicy"), dict):
+            targets.add(referred_to(part["RedrivePolicy"].get("deadLetterTargetArn")))
+        if isinstance(part.get("DeadLetterConfig"), dict):
+            targets.add(referred_to(part["DeadLetterConfig"].get("Arn")))
+    alarmed = {
+        referred_to(dimension.get("Value"))
+        for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm.get("Dimensions", [])
+    }
+    faults = [
+        f"{name} has no RedrivePolicy and keeps nobody's dead letters."
+        for name, queue in all_queues.items()
+        if "RedrivePolicy" not in queue and name not in targets
+    ]
+    return faults + [
+        f"{name} keeps dead letters and has no alarm." for name in all_queues if name in targets - alarmed
+    ]
+
+
 def vapi_webhook_timeout(template):
     """A function that outlives Vapi's patience may hold money for a call that Vapi has given up."""
     names = [name for name, function in sam_functions(template.sam) if binary_of(function) == VAPI_WEBHOOK]
@@ -430,6 +455,7 @@ TRANSLATED_CHECKS = [
     ("no wildcard in any permission", no_wildcards),
     ("no managed policy but SAM's own", managed_policies),
     ("every consumed queue has a dead-letter queue and a long enough VisibilityTimeout", queues),
+    ("every queue has a dead-letter queue, and each of those an alarm", dead_letters),
     (f"{VAPI_WEBHOOK}'s Timeout is below {VAPI_WEBHOOK_TIMEOUT_BELOW_SECS} s", vapi_webhook_timeout),
     ("every table has point-in-time recovery", point_in_time_recovery),
     ("every function has a log group with a retention", log_retention),

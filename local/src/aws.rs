@@ -1,11 +1,11 @@
-//! Stands in for AWS behind the SDK's own HTTP seam: DynamoDB by the embedded engine, SQS by [`crate::queue`]. The
-//! same place injects faults, counts requests and reads what they cost.
+//! Stands in for AWS behind the SDK's own HTTP seam: DynamoDB by the embedded engine, SQS by [`crate::queue`], Secrets
+//! Manager by [`crate::secrets`]. The same place injects faults, counts requests and reads what they cost.
 
 use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -23,12 +23,15 @@ use dynoxide::Database;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::queue::Queues;
+use crate::{
+    queue::Queues,
+    secrets::{self, Secrets},
+};
 
 /// A request on its way.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// `DynamoDB_20120810` or `AmazonSQS`.
+    /// `DynamoDB_20120810`, `AmazonSQS` or `secretsmanager`.
     pub service: String,
     /// `UpdateItem`, `SendMessage`, …
     pub operation: String,
@@ -41,12 +44,17 @@ pub struct Sent {
 pub enum Fate {
     /// It is done and answered.
     Pass,
-    /// It is not done, and answered with this error of the service's.
+    /// It is not done, and answered with this error of the service's. `TransactionConflict` is answered as DynamoDB
+    /// answers it: a transaction is cancelled for that reason, another request has a conflict.
     Fail(&'static str),
     /// It is not done, and not answered.
     LoseRequest,
     /// It is done, and not answered.
     LoseAnswer,
+    /// It is not answered, and done when [`Transport::apply_late`] is called. A read, or a request of a queue, is lost.
+    Later,
+    /// It is not done, and answered as if it were: a message that goes missing.
+    Pretend,
 }
 
 /// Decides what becomes of each request, and may change it.
@@ -83,10 +91,13 @@ pub struct Transport {
 struct Inner {
     engine: Engine,
     queues: Queues,
+    secrets: Secrets,
     plan: Mutex<Option<Box<Plan>>>,
     spent: Mutex<Vec<Spent>>,
     under_way: AtomicUsize,
     trips: AtomicUsize,
+    late: Mutex<Vec<(String, Value)>>,
+    writes: AtomicU64,
     counts: bool,
 }
 
@@ -115,14 +126,25 @@ impl Transport {
     }
 
     fn over(engine: Engine, queues: Queues, counts: bool) -> Self {
+        let secrets = Secrets::open(match &engine {
+            Engine::Disk(db) => Some(db.clone()),
+            Engine::Memory(_) | Engine::Elsewhere(..) => None,
+        });
         let (plan, spent) = (Mutex::new(None), Mutex::default());
         let (under_way, trips) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { inner: Arc::new(Inner { engine, queues, plan, spent, under_way, trips, counts }) }
+        let (late, writes) = (Mutex::default(), AtomicU64::new(0));
+        let inner = Inner { engine, queues, secrets, plan, spent, under_way, trips, late, writes, counts };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The queues behind it.
     pub fn queues(&self) -> &Queues {
         &self.inner.queues
+    }
+
+    /// The secrets behind it.
+    pub fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// Lets `plan` decide what becomes of each request from now on.
@@ -139,6 +161,48 @@ impl Transport {
     pub fn take_spent(&self) -> Vec<Spent> {
         self.inner.trips.store(0, Ordering::SeqCst);
         std::mem::take(&mut *self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many writes the database has done so far.
+    pub fn writes(&self) -> u64 {
+        self.inner.writes.load(Ordering::SeqCst)
+    }
+
+    /// How many requests are still to be done late.
+    pub fn late(&self) -> usize {
+        self.inner.late.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Does the request that has been kept as the `nth`: long after whoever asked for it has given up, or asked again. Its
+    /// conditions decide as ever. Answers whether there was one.
+    pub fn apply_late(&self, nth: usize) -> bool {
+        let mut late = self.inner.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if nth >= late.len() {
+            return false;
+        }
+        let (operation, body) = late.remove(nth);
+        drop(late);
+        self.peek(&operation, body);
+        true
+    }
+
+    /// Asks the engine of this process directly: no plan, no faults, no waiting. Null over another endpoint.
+    pub fn peek(&self, operation: &str, mut body: Value) -> Value {
+        if let (true, Some(fields)) = (operation == "TransactWriteItems", body.as_object_mut()) {
+            fields.remove("ClientRequestToken");
+        }
+        let (status, answer) = match &self.inner.engine {
+            Engine::Memory(db) | Engine::Disk(db) => evaluate(db, operation, body),
+            Engine::Elsewhere(..) => return Value::Null,
+        };
+        self.note_write(operation, status);
+        answer
+    }
+
+    fn note_write(&self, operation: &str, status: u16) {
+        if is_write(operation) && status == 200 {
+            self.inner.writes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Creates a table.
@@ -163,7 +227,16 @@ impl Transport {
             plan.as_mut().map_or(Fate::Pass, |plan| plan(&mut sent))
         };
         let answer = match fate {
+            Fate::Fail("TransactionConflict") => conflict(&sent),
             Fate::Fail(code) => failure(code),
+            Fate::Later => {
+                if sent.service != "AmazonSQS" && is_write(&sent.operation) {
+                    let mut late = self.inner.late.lock().unwrap_or_else(PoisonError::into_inner);
+                    late.push((sent.operation, sent.body));
+                }
+                return Err(ConnectorError::timeout("the request is late".into()));
+            }
+            Fate::Pretend => (200, json!({"MessageId": "pretended"})),
             Fate::LoseRequest => return Err(ConnectorError::timeout("the request was lost".into())),
             Fate::Pass | Fate::LoseAnswer => self.done(sent).await,
         };
@@ -175,6 +248,12 @@ impl Transport {
     }
 
     async fn done(&self, sent: Sent) -> (u16, Value) {
+        if sent.service == secrets::SERVICE {
+            return match self.inner.secrets.answer(&sent.operation, &sent.body) {
+                Ok(answer) => (200, answer),
+                Err(error) => (400, json!({"__type": error.code(), "message": error.to_string()})),
+            };
+        }
         if sent.service != "AmazonSQS" {
             return self.dynamodb(&sent.operation, sent.body).await;
         }
@@ -182,7 +261,9 @@ impl Transport {
         match self.inner.queues.answer(&sent.operation, &sent.body) {
             Ok(answer) => (200, answer),
             Err(error) => {
-                (400, json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": error.to_string()}))
+                let (shape, code) = error.codes();
+                let kind = format!("com.amazonaws.sqs#{shape}");
+                (400, json!({"__type": kind, "message": error.to_string(), "QueryErrorCode": code}))
             }
         }
     }
@@ -206,6 +287,7 @@ impl Transport {
             Engine::Elsewhere(url, client) => elsewhere(client, url, operation, &body).await,
         };
         self.count(operation, &answer.1["ConsumedCapacity"]);
+        self.note_write(operation, answer.0);
         answer
     }
 
@@ -225,6 +307,11 @@ impl HttpConnector for Transport {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let transport = self.clone();
         HttpConnectorFuture::new(async move {
+            let target = request.headers().get("x-amz-target").unwrap_or_default();
+            if target.starts_with(secrets::SERVICE) {
+                // Read once in a while, by no step of a call: no trip of any.
+                return transport.answer(request).await;
+            }
             if transport.inner.under_way.fetch_add(1, Ordering::SeqCst) == 0 {
                 transport.inner.trips.fetch_add(1, Ordering::SeqCst);
             }
@@ -246,12 +333,29 @@ fn failure(code: &str) -> (u16, Value) {
     (status, json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "injected"}))
 }
 
+/// Whether it may change something.
+fn is_write(operation: &str) -> bool {
+    matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems")
+}
+
+/// Another request has hold of the same record.
+fn conflict(sent: &Sent) -> (u16, Value) {
+    let items = sent.body["TransactItems"].as_array().map_or(0, Vec::len);
+    if sent.operation != "TransactWriteItems" {
+        return failure("TransactionConflictException");
+    }
+    let reason = |at: usize| json!({"Code": if at == 0 { "TransactionConflict" } else { "None" }});
+    let reasons: Vec<Value> = (0..items).map(reason).collect();
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    (400, json!({"__type": kind, "Message": "injected", "CancellationReasons": reasons}))
+}
+
 fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
-    if body["__type"] == "com.amazonaws.sqs#QueueDoesNotExist" {
-        response.headers_mut().insert("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender");
+    if let Some(code) = body["QueryErrorCode"].as_str() {
+        response.headers_mut().insert("x-amzn-query-error", format!("{code};Sender"));
     }
     Ok(response)
 }

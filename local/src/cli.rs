@@ -1,8 +1,10 @@
 //! The command line.
 
+mod dead_letters;
 mod demo;
 mod rotate;
 mod serve;
+mod target;
 mod vendors;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -25,16 +27,17 @@ enum Command {
     Demo,
     /// Seals every stored secret anew with the first of `CREDENTIAL_KEYS`; older keys still open until then.
     RotateKeys {
-        /// Where the local data lies. Stop the local stack first.
-        #[arg(long, default_value = ".voxanne")]
-        data_dir: PathBuf,
-        /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. Those of `.env`, or the local stack's own, when left
-        /// out.
+        /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. A stack that runs must have been started with
+        /// them. When left out: those of `.env` or the local stack's own, or with `--env` those of its secret.
         #[arg(long)]
         keys: Option<String>,
-        /// Rotates in a deployed environment, by the settings and AWS credentials of this process.
-        #[arg(long)]
-        deployed: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Looks at what the queues gave up on and what vendors sent that could not be placed, and sends messages back.
+    DeadLetters {
+        #[command(subcommand)]
+        act: Letters,
     },
     /// Says what of downloaded statements (JSON or CSV) is intact, and what was altered.
     VerifyStatement {
@@ -42,6 +45,54 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Letters {
+    /// Lists all of them, and leaves them where they are.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Shows one whole.
+    Show {
+        /// Its id, as the list has it.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Sends messages back to the queues they came from. Do it when their cause is mended.
+    Redrive {
+        #[command(flatten)]
+        selection: Selection,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which messages to send back: one of the three.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Selection {
+    /// One, by its id as the list has it.
+    id: Option<String>,
+    /// Those of one queue, by its name as the list has it.
+    #[arg(long)]
+    queue: Option<String>,
+    /// All.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Where a command works.
+#[derive(Debug, Args)]
+struct Place {
+    /// Where the local data lies. When the local stack runs on it, the command goes through the stack.
+    #[arg(long, default_value = ".voxanne", conflicts_with = "env")]
+    data_dir: PathBuf,
+    /// Works on a deployed environment instead, by the AWS credentials and region of this process.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -72,9 +123,10 @@ pub async fn run() -> Result<ExitCode, String> {
     match cli.command {
         Some(Command::Demo) => demo::run().await.map(|()| ExitCode::SUCCESS),
         Some(Command::VerifyStatement { files }) => verify(&files),
-        Some(Command::RotateKeys { data_dir, keys, deployed }) => {
-            rotate::run(&data_dir, keys, deployed).await.map(|()| ExitCode::SUCCESS)
+        Some(Command::RotateKeys { keys, place }) => {
+            rotate::run(&place, keys).await.map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::DeadLetters { act }) => dead_letters::run(act).await.map(|()| ExitCode::SUCCESS),
         None => serve::run(cli.serve).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -66,5 +66,30 @@ impl Clock for TestClock {
         let until = self.now().saturating_add(duration).unwrap_or(Timestamp::MAX);
         self.turn_to(until);
         Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// A clock that goes wrong by a fixed time.
+#[derive(Debug)]
+pub struct SkewedClock {
+    right: Arc<dyn Clock>,
+    ahead: SignedDuration,
+}
+
+impl SkewedClock {
+    /// `right`, ahead by so much; behind, when that is negative.
+    pub fn of(right: Arc<dyn Clock>, ahead: SignedDuration) -> Self {
+        Self { right, ahead }
+    }
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Timestamp {
+        let right = self.right.now();
+        right.saturating_add(self.ahead).unwrap_or(right)
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        self.right.sleep(duration)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_types::body::SdkBody;
 use axum::{Router, body::Body, extract::State, response::IntoResponse};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -37,6 +39,9 @@ pub struct Gateway {
     pub alarms: Alarms,
     /// The dashboard's origin.
     pub cors_origin: String,
+    /// What a command beside this process shows to get at the tables and queues. It lies in the data folder, so that a tunnel
+    /// to this port opens them to nobody.
+    pub command_key: String,
 }
 
 /// Serves `gateway` until `stop` says so.
@@ -75,6 +80,9 @@ async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
     if request.method() == Method::OPTIONS {
         return preflight();
     }
+    if !path.starts_with("/api/") && !is_from_here(&request) {
+        return say(StatusCode::FORBIDDEN, &json!({"detail": "Only /api is reached from outside."}));
+    }
     if let Some(rest) = path.strip_prefix("/_sandbox/vapi/api") {
         return gateway.stack.vapi.answer(&with_path(request, rest));
     }
@@ -94,6 +102,9 @@ async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
     if path.starts_with("/v1/") {
         return gateway.stack.stripe.answer(&request);
     }
+    if path == "/_aws" || path.starts_with("/_aws/") {
+        return aws(gateway, request).await;
+    }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return sandbox(gateway, &request, &path);
     }
@@ -101,6 +112,46 @@ async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
         Ok(response) => response,
         Err(_) => say(StatusCode::GATEWAY_TIMEOUT, &json!({"message": "Endpoint request timed out"})),
     }
+}
+
+/// AWS's own JSON protocol, for a command beside this process: its access key must be the one in the data folder.
+async fn aws(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
+    if request.method() != Method::POST || !is_command(gateway, &request) {
+        return say(StatusCode::FORBIDDEN, &json!({"detail": "This address is for the command line."}));
+    }
+    let Ok(request) = HttpRequest::try_from(request.map(SdkBody::from)) else {
+        return refuse("The request's headers cannot be read.");
+    };
+    let Ok(answer) = gateway.stack.aws.call(request).await else {
+        return say(StatusCode::GATEWAY_TIMEOUT, &json!({"message": "Endpoint request timed out"}));
+    };
+    let mut response = Response::new(Bytes::copy_from_slice(answer.body().bytes().unwrap_or_default()));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    for name in ["content-type", "x-amzn-query-error"] {
+        if let Some(value) = answer.headers().get(name).and_then(|value| HeaderValue::from_str(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn is_command(gateway: &Gateway, request: &Request<Bytes>) -> bool {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = shown
+        .and_then(|shown| shown.strip_prefix("AWS4-HMAC-SHA256 Credential="))
+        .and_then(|credential| credential.split('/').next())
+        .unwrap_or_default();
+    let expected = gateway.command_key.as_bytes();
+    aws_lc_rs::constant_time::verify_slices_are_equal(key.as_bytes(), expected).is_ok()
+}
+
+/// Whether a request names this machine. A tunnel to the port, which real vendors need, passes on the name it is reached by: what
+/// gives tokens away and moves sandboxes is not for whoever finds it.
+fn is_from_here(request: &Request<Bytes>) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    matches!(name, Some("127.0.0.1" | "localhost")) && !request.headers().contains_key("x-forwarded-for")
 }
 
 fn preflight() -> Response<Bytes> {
@@ -166,12 +217,14 @@ fn overview(gateway: &Gateway) -> Value {
         "time": shared::domain::clock::rfc3339_millis(gateway.stack.clock.now()),
         "routes": routes,
         "sandbox": [
-            "POST /_sandbox/token {org_id?, role?}",
+            "POST /_sandbox/token {org_id?, role?} | {operator: true}",
             "POST /_sandbox/vapi/calls {to, from?, talk_seconds} | {web_assistant_id, talk_seconds}",
             "GET /_sandbox/vapi/calls/{id}",
             "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
             "POST /_sandbox/stripe/disputes {payment_intent, amount?}; POST /_sandbox/stripe/disputes/{id} {won}",
             "POST /_sandbox/stripe/refunds/{id}/fail",
+            "POST /_sandbox/stripe/cards/{payment_method} {card: good|declined|needs_authentication|requires_action|processing}",
+            "GET /_sandbox/stripe/authenticate/{payment_intent}, POST the same with act=succeed|fail",
             "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
             "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
@@ -226,13 +279,22 @@ fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
     struct Wanted {
         org_id: Option<OrgId>,
         role: Option<String>,
+        operator: bool,
     }
     let wanted: Wanted = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
         Ok(wanted) => wanted,
         Err(error) => {
-            return refuse(&format!("Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}}: {error}."));
+            return refuse(&format!(
+                "Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}} or {{\"operator\": true}}: {error}."
+            ));
         }
     };
+    if wanted.operator {
+        return match token::issue_operator(gateway.stack.clock.now()) {
+            Ok(token) => say(StatusCode::OK, &json!({"token": token, "operator": true})),
+            Err(error) => refuse(&error.to_string()),
+        };
+    }
     let org = wanted.org_id.unwrap_or(demo_clinic::ORG);
     let role = wanted.role.as_deref().unwrap_or("owner");
     match token::issue(org, role, gateway.stack.clock.now()) {

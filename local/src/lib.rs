@@ -8,6 +8,8 @@ pub mod gateway;
 pub mod queue;
 pub mod running;
 pub mod sandbox;
+pub mod schedule;
+pub mod secrets;
 pub mod stack;
 pub mod statement;
 pub mod template;

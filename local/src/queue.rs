@@ -16,6 +16,12 @@ use crate::template::Queue;
 
 /// The table that messages are kept in.
 const TABLE: &str = "local_queue_messages";
+/// What SQS lets a request receive at most.
+const LARGEST_BATCH: usize = 10;
+/// How long SQS lets a message be delayed.
+const LONGEST_DELAY_SECS: i64 = 900;
+/// How long SQS lets a received message be hidden.
+const LONGEST_HIDDEN_SECS: i64 = 43_200;
 
 /// All queues of the template.
 #[derive(Clone)]
@@ -40,6 +46,9 @@ pub struct Message {
     pub queue: String,
     /// What was sent.
     pub body: String,
+    /// When it was sent.
+    #[serde(default)]
+    pub sent_at: Timestamp,
     /// When it can be received.
     pub visible_at: Timestamp,
     /// How often it was received.
@@ -61,6 +70,30 @@ pub enum QueueError {
     /// An operation that is not stood in for.
     #[error("this queue does not do {0}")]
     UnsupportedOperation(String),
+    /// A value that SQS does not take.
+    #[error("{0}")]
+    InvalidParameter(&'static str),
+    /// A receipt of another queue.
+    #[error("the receipt handle {0} is not of this queue")]
+    InvalidReceipt(String),
+    /// A message that nobody has in hand.
+    #[error("the message {0} is not in flight")]
+    NotInFlight(String),
+}
+
+impl QueueError {
+    /// The error's shape in SQS's model, and its older code, which the SDKs go by.
+    pub const fn codes(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::NonExistentQueue(_) => ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
+            Self::UnsupportedOperation(_) => {
+                ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation")
+            }
+            Self::InvalidParameter(_) => ("InvalidParameterValueException", "InvalidParameterValue"),
+            Self::InvalidReceipt(_) => ("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
+            Self::NotInFlight(_) => ("MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"),
+        }
+    }
 }
 
 impl Queues {
@@ -90,14 +123,13 @@ impl Queues {
     /// # Errors
     /// When there is no such queue.
     pub fn send(&self, queue: &str, body: &str, delay: SignedDuration) -> Result<String, QueueError> {
-        if !self.inner.declared.iter().any(|declared| declared.logical_name == queue) {
-            return Err(QueueError::NonExistentQueue(queue.to_owned()));
-        }
+        self.declared(queue)?;
         let now = self.inner.clock.now();
         let message = Message {
             id: self.inner.entropy.uuid(now).to_string(),
             queue: queue.to_owned(),
             body: body.to_owned(),
+            sent_at: now,
             visible_at: now.saturating_add(delay).unwrap_or(now),
             received: 0,
         };
@@ -110,11 +142,14 @@ impl Queues {
     /// Receives what is visible in `queue`, at most `most`, the longest visible first. What has been received too
     /// often goes to the dead-letter queue instead.
     pub fn receive(&self, queue: &str, most: usize) -> Vec<Message> {
+        let Ok(declared) = self.declared(queue) else { return Vec::new() };
+        self.receive_hidden(declared, most, SignedDuration::from_secs(declared.visibility_secs))
+    }
+
+    /// The same, with what is received hidden for as long as `hidden`.
+    fn receive_hidden(&self, declared: &Queue, most: usize, hidden: SignedDuration) -> Vec<Message> {
+        let queue = declared.logical_name.as_str();
         let now = self.inner.clock.now();
-        let Some(declared) = self.inner.declared.iter().find(|declared| declared.logical_name == queue)
-        else {
-            return Vec::new();
-        };
         let mut messages = self.lock();
         let mut due: Vec<_> = messages
             .values()
@@ -135,7 +170,6 @@ impl Queues {
                 }
                 _ => {
                     message.received = message.received.saturating_add(1);
-                    let hidden = SignedDuration::from_secs(declared.visibility_secs);
                     message.visible_at = now.saturating_add(hidden).unwrap_or(now);
                     self.keep(message);
                     received.push(message.clone());
@@ -197,43 +231,103 @@ impl Queues {
     /// Answers a request of the AWS SDK (`AwsJson1.0`).
     ///
     /// # Errors
-    /// When there is no such queue or operation.
+    /// When there is no such queue, message or operation, or a value is not one that SQS takes.
     pub fn answer(&self, operation: &str, body: &Value) -> Result<Value, QueueError> {
-        let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+        if operation == "GetQueueUrl" {
+            let name = body["QueueName"].as_str().unwrap_or_default();
+            let queue = self.inner.declared.iter().find(|queue| queue.name == name);
+            let queue = queue.ok_or_else(|| QueueError::NonExistentQueue(name.to_owned()))?;
+            return Ok(json!({"QueueUrl": Self::url(&queue.logical_name)}));
+        }
+        let at = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+        let queue = self.declared(at)?;
         let handle = body["ReceiptHandle"].as_str().unwrap_or_default();
         match operation {
-            "SendMessage" => {
-                let text = body["MessageBody"].as_str().unwrap_or_default();
-                let delay = SignedDuration::from_secs(body["DelaySeconds"].as_i64().unwrap_or_default());
-                let id = self.send(queue, text, delay)?;
-                Ok(json!({"MessageId": id}))
-            }
-            "ReceiveMessage" => {
-                let most = body["MaxNumberOfMessages"]
-                    .as_u64()
-                    .and_then(|most| usize::try_from(most).ok())
-                    .unwrap_or(1);
-                let messages: Vec<Value> = self
-                    .receive(queue, most)
-                    .into_iter()
-                    .map(|message| {
-                        json!({"MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body,
-                            "Attributes": {"ApproximateReceiveCount": message.received.to_string()}})
-                    })
-                    .collect();
-                Ok(json!({"Messages": messages}))
-            }
+            "SendMessage" => self.answer_send(queue, body),
+            "ReceiveMessage" => self.answer_receive(queue, body),
             "DeleteMessage" => {
-                self.delete(handle);
+                if self.received(queue, handle)?.is_some() {
+                    self.delete(handle);
+                }
                 Ok(json!({}))
             }
             "ChangeMessageVisibility" => {
-                let secs = body["VisibilityTimeout"].as_i64().unwrap_or_default();
+                let secs = seconds(&body["VisibilityTimeout"], LONGEST_HIDDEN_SECS)?.unwrap_or_default();
+                let gone = QueueError::InvalidParameter("The message does not exist any more.");
+                let message = self.received(queue, handle)?.ok_or(gone)?;
+                if message.visible_at <= self.inner.clock.now() {
+                    return Err(QueueError::NotInFlight(message.id));
+                }
                 self.change_visibility(handle, SignedDuration::from_secs(secs));
                 Ok(json!({}))
             }
+            "GetQueueAttributes" => Ok(self.attributes(queue, &body["AttributeNames"])),
             other => Err(QueueError::UnsupportedOperation(other.to_owned())),
         }
+    }
+
+    fn answer_send(&self, queue: &Queue, body: &Value) -> Result<Value, QueueError> {
+        let text = body["MessageBody"].as_str().filter(|text| !text.is_empty());
+        let text = text.ok_or(QueueError::InvalidParameter("A message has a body."))?;
+        let delay = seconds(&body["DelaySeconds"], LONGEST_DELAY_SECS)?.unwrap_or_default();
+        let id = self.send(&queue.logical_name, text, SignedDuration::from_secs(delay))?;
+        Ok(json!({"MessageId": id}))
+    }
+
+    fn answer_receive(&self, queue: &Queue, body: &Value) -> Result<Value, QueueError> {
+        let most = body["MaxNumberOfMessages"].as_u64().unwrap_or(1);
+        let most = usize::try_from(most).ok().filter(|most| (1..=LARGEST_BATCH).contains(most));
+        let most = most.ok_or(QueueError::InvalidParameter("A request receives 1 to 10 messages."))?;
+        let hidden = seconds(&body["VisibilityTimeout"], LONGEST_HIDDEN_SECS)?;
+        let hidden = SignedDuration::from_secs(hidden.unwrap_or(queue.visibility_secs));
+        let messages = self.receive_hidden(queue, most, hidden).into_iter().map(|message| {
+            json!({"MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body, "Attributes": {
+                "ApproximateReceiveCount": message.received.to_string(),
+                "SentTimestamp": message.sent_at.as_millisecond().to_string()}})
+        });
+        Ok(json!({"Messages": messages.collect::<Vec<Value>>()}))
+    }
+
+    /// The message that `handle` is a receipt of; none once it is deleted.
+    fn received(&self, queue: &Queue, handle: &str) -> Result<Option<Message>, QueueError> {
+        let message = self.lock().get(handle).cloned();
+        match message {
+            Some(message) if message.queue != queue.logical_name => {
+                Err(QueueError::InvalidReceipt(handle.to_owned()))
+            }
+            message => Ok(message),
+        }
+    }
+
+    /// How many messages can be received, are in hand, or are still delayed: those of the numbers that are `asked` for.
+    fn attributes(&self, queue: &Queue, asked: &Value) -> Value {
+        let now = self.inner.clock.now();
+        let messages = self.messages();
+        let count = |is_counted: &dyn Fn(&Message) -> bool| {
+            let here = messages.iter().filter(|message| message.queue == queue.logical_name);
+            here.filter(|message| is_counted(message)).count().to_string()
+        };
+        let asked: Vec<&str> = asked.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let all = [
+            ("ApproximateNumberOfMessages", count(&|message| message.visible_at <= now)),
+            (
+                "ApproximateNumberOfMessagesNotVisible",
+                count(&|message| message.visible_at > now && message.received > 0),
+            ),
+            (
+                "ApproximateNumberOfMessagesDelayed",
+                count(&|message| message.visible_at > now && message.received == 0),
+            ),
+            ("VisibilityTimeout", queue.visibility_secs.to_string()),
+        ];
+        let wanted = all.into_iter().filter(|(name, _)| asked.contains(name) || asked.contains(&"All"));
+        let attributes: BTreeMap<&str, String> = wanted.collect();
+        json!({"Attributes": attributes})
+    }
+
+    fn declared(&self, logical_name: &str) -> Result<&Queue, QueueError> {
+        let queue = self.inner.declared.iter().find(|queue| queue.logical_name == logical_name);
+        queue.ok_or_else(|| QueueError::NonExistentQueue(logical_name.to_owned()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Message>> {
@@ -251,6 +345,16 @@ impl Queues {
         if let Err(error) = written {
             panic!("a queue's message cannot be written to disk: {error}");
         }
+    }
+}
+
+/// A number of seconds that a request may give, from 0 to `most`.
+fn seconds(value: &Value, most: i64) -> Result<Option<i64>, QueueError> {
+    match value.as_i64() {
+        Some(secs) if !(0..=most).contains(&secs) => {
+            Err(QueueError::InvalidParameter("The number of seconds is not within SQS's limits."))
+        }
+        secs => Ok(secs),
     }
 }
 
@@ -293,10 +397,16 @@ mod tests {
 
     fn queues(kept_in: Option<Database>) -> (Queues, Arc<TestClock>) {
         let clock = Arc::new(TestClock::at(Timestamp::UNIX_EPOCH));
-        let dead_letters =
-            Queue { logical_name: "Dead".into(), visibility_secs: 30, redrive: None, consumer: None };
+        let dead_letters = Queue {
+            logical_name: "Dead".into(),
+            name: "voxanne-test-dead".into(),
+            visibility_secs: 30,
+            redrive: None,
+            consumer: None,
+        };
         let work = Queue {
             logical_name: "Work".into(),
+            name: "voxanne-test-work".into(),
             visibility_secs: 60,
             redrive: Some(("Dead".into(), 2)),
             consumer: Some("worker".into()),
@@ -318,6 +428,61 @@ mod tests {
         clock.turn_to(Timestamp::from_second(180).unwrap());
         assert!(queues.receive("Work", 10).is_empty(), "twice was enough");
         assert_eq!(queues.receive("Dead", 10).len(), 1);
+    }
+
+    #[test]
+    fn a_queue_is_found_counted_and_read_as_sqs_documents() {
+        let (queues, clock) = queues(None);
+        let found = queues.answer("GetQueueUrl", &json!({"QueueName": "voxanne-test-work"})).unwrap();
+        let url = found["QueueUrl"].as_str().unwrap();
+        let ask = |operation: &str, more: Value| {
+            let mut body = more;
+            body["QueueUrl"] = json!(url);
+            queues.answer(operation, &body)
+        };
+        let counts = || {
+            let answer = ask("GetQueueAttributes", json!({"AttributeNames": ["All"]})).unwrap();
+            ["", "NotVisible", "Delayed"].map(|kind| {
+                answer["Attributes"][format!("ApproximateNumberOfMessages{kind}")]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+        };
+        for (text, delay) in [("one", 0), ("two", 0), ("three", 60)] {
+            ask("SendMessage", json!({"MessageBody": text, "DelaySeconds": delay})).unwrap();
+        }
+        assert_eq!(counts(), ["2", "0", "1"]);
+        let received = ask("ReceiveMessage", json!({"VisibilityTimeout": 5})).unwrap();
+        assert_eq!(received["Messages"].as_array().unwrap().len(), 1, "one, when nothing is said");
+        assert_eq!(counts(), ["1", "1", "1"]);
+        let handle = &received["Messages"][0]["ReceiptHandle"];
+        let release = json!({"ReceiptHandle": handle, "VisibilityTimeout": 0});
+        ask("ChangeMessageVisibility", release.clone()).unwrap();
+        assert_eq!(counts(), ["2", "0", "1"]);
+        let again = ask("ChangeMessageVisibility", release).unwrap_err();
+        assert_eq!(again.codes().0, "MessageNotInflight");
+        ask("DeleteMessage", json!({"ReceiptHandle": handle})).unwrap();
+        ask("DeleteMessage", json!({"ReceiptHandle": handle})).unwrap();
+        clock.turn_to(Timestamp::from_second(60).unwrap());
+        assert_eq!(counts(), ["2", "0", "0"]);
+        let refused = [
+            ("GetQueueUrl", json!({"QueueName": "none"}), "QueueDoesNotExist"),
+            ("ReceiveMessage", json!({"MaxNumberOfMessages": 11}), "InvalidParameterValueException"),
+            ("SendMessage", json!({"MessageBody": ""}), "InvalidParameterValueException"),
+            (
+                "SendMessage",
+                json!({"MessageBody": "x", "DelaySeconds": 901}),
+                "InvalidParameterValueException",
+            ),
+            ("PurgeQueue", json!({}), "UnsupportedOperation"),
+        ];
+        for (operation, body, shape) in refused {
+            assert_eq!(ask(operation, body).unwrap_err().codes().0, shape, "{operation}");
+        }
+        let elsewhere = queues.send("Dead", "four", SignedDuration::ZERO).unwrap();
+        let other = ask("DeleteMessage", json!({"ReceiptHandle": elsewhere})).unwrap_err();
+        assert_eq!(other.codes().0, "ReceiptHandleIsInvalid");
     }
 
     #[test]

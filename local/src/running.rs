@@ -1,8 +1,9 @@
-//! The stack by a running clock: the sandboxes do what is due, the queues are consumed, until it is told to stop.
+//! The stack by a running clock: the sandboxes do what is due, the queues are consumed, the schedules are kept, until it
+//! is told to stop.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::stack::Stack;
+use crate::{schedule::Schedule, stack::Stack};
 
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -19,15 +20,36 @@ const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is in hand.
 #[derive(Clone, Debug, Default)]
-struct InHand(Arc<AtomicUsize>);
+struct InHand {
+    count: Arc<AtomicUsize>,
+    /// The schedules that have a run among it.
+    scheduled: Arc<Mutex<Vec<Schedule>>>,
+}
 
 impl InHand {
     fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let count = Arc::clone(&self.0);
+        let count = Arc::clone(&self.count);
         count.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             work.await;
             count.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+
+    /// Runs what a schedule is due for, unless its last run is not over: that one does it.
+    fn run_scheduled(&self, stack: &Arc<Stack>, schedule: Schedule) {
+        {
+            let mut scheduled = self.scheduled.lock().unwrap_or_else(PoisonError::into_inner);
+            if scheduled.contains(&schedule) {
+                return;
+            }
+            scheduled.push(schedule.clone());
+        }
+        let (stack, scheduled) = (Arc::clone(stack), Arc::clone(&self.scheduled));
+        self.run(async move {
+            stack.run_scheduled(schedule.clone()).await;
+            let mut scheduled = scheduled.lock().unwrap_or_else(PoisonError::into_inner);
+            scheduled.retain(|other| *other != schedule);
         });
     }
 }
@@ -43,7 +65,7 @@ pub async fn run(stack: Arc<Stack>, mut stop: watch::Receiver<bool>) {
         }
     }
     let finished = async {
-        while in_hand.0.load(Ordering::SeqCst) > 0 {
+        while in_hand.count.load(Ordering::SeqCst) > 0 {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
@@ -65,6 +87,10 @@ fn begin_due(stack: &Arc<Stack>, in_hand: &InHand) -> bool {
             let stack = Arc::clone(stack);
             in_hand.run(async move { stack.post_stripe(post).await });
         }
+        return true;
+    }
+    if let Some(schedule) = stack.take_scheduled() {
+        in_hand.run_scheduled(stack, schedule);
         return true;
     }
     let queues = stack.aws.queues();

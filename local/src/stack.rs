@@ -14,8 +14,9 @@ use lambda_http::{Body, Context, RequestExt};
 use shared::{
     config::{Environment, Invalid},
     domain::{clock::Clock, entropy::Entropy},
-    http::problem::{Code, Problem},
+    http::problem::{Code, Problem, chain},
     providers::http::Http,
+    reconcile::{ReconcileError, Report, Task},
     runtime::answered,
     store::Dynamo,
     world::{Aws, World},
@@ -23,6 +24,7 @@ use shared::{
 
 use crate::{
     aws::Transport,
+    clock::SkewedClock,
     queue::{Message, Queues},
     sandbox::{
         faults::Faults,
@@ -31,6 +33,7 @@ use crate::{
         twilio::{self, TwilioSandbox},
         vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
     },
+    schedule::{Schedule, Schedules},
     template::{Template, TemplateError},
 };
 
@@ -65,6 +68,10 @@ pub struct Plan {
     pub settings: Vec<(String, String)>,
     /// The way to real vendors, where any is real.
     pub network: Option<Http>,
+    /// Whether the template's schedules run by themselves.
+    pub schedules: bool,
+    /// Functions whose clocks go wrong, and by how much.
+    pub skews: Vec<(String, SignedDuration)>,
 }
 
 /// The secrets of the sandboxes. They guard nothing.
@@ -123,6 +130,7 @@ pub struct Stack {
     pub faults: Arc<Faults>,
     /// What the template declares.
     pub template: Template,
+    schedules: Option<Schedules>,
     functions: Functions,
 }
 
@@ -130,12 +138,16 @@ pub struct Stack {
 struct Functions {
     vapi_webhook: vapi_webhook::Deps,
     call_meter: call_meter::Deps,
+    stripe_endpoint: stripe_endpoint::Deps,
     stripe_webhook: stripe_webhook::Deps,
     wallet: wallet::Deps,
     provision_number: provision_number::Deps,
     agents: agents::Deps,
     agent_sync: agent_sync::Deps,
     calls: calls::Deps,
+    auto_recharge: auto_recharge::Deps,
+    reconcile: reconcile::Deps,
+    operations: operations::Deps,
 }
 
 impl Stack {
@@ -152,17 +164,43 @@ impl Stack {
         let hosts = hosts(&plan);
         let world = world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
         let Hosts { vapi, stripe, twilio, faults, .. } = hosts;
-        let functions = Functions {
-            vapi_webhook: vapi_webhook::Deps::new(world.clone())?,
-            call_meter: call_meter::Deps::new(&world)?,
-            stripe_webhook: stripe_webhook::Deps::new(world.clone())?,
-            wallet: wallet::Deps::new(world.clone())?,
-            provision_number: provision_number::Deps::new(world.clone())?,
-            agents: agents::Deps::new(world.clone())?,
-            agent_sync: agent_sync::Deps::new(world.clone())?,
-            calls: calls::Deps::new(world.clone())?,
+        seed_secrets(&world, &aws);
+        let at = |function: &str| {
+            let skew = plan.skews.iter().find(|(name, _)| name == function);
+            let mut world = world.clone();
+            if let Some((_, ahead)) = skew {
+                world.clock = Arc::new(SkewedClock::of(Arc::clone(&world.clock), *ahead));
+            }
+            world
         };
-        Ok(Self { clock: plan.clock, world, aws, vapi, stripe, twilio, faults, template, functions })
+        let functions = Functions {
+            vapi_webhook: vapi_webhook::Deps::new(at("vapi-webhook"))?,
+            call_meter: call_meter::Deps::new(&at("call-meter"))?,
+            stripe_endpoint: stripe_endpoint::Deps::new(at("stripe-endpoint"))?,
+            stripe_webhook: stripe_webhook::Deps::new(at("stripe-webhook"))?,
+            wallet: wallet::Deps::new(at("wallet"))?,
+            provision_number: provision_number::Deps::new(at("provision-number"))?,
+            agents: agents::Deps::new(at("agents"))?,
+            agent_sync: agent_sync::Deps::new(at("agent-sync"))?,
+            calls: calls::Deps::new(at("calls"))?,
+            auto_recharge: auto_recharge::Deps::new(&at("auto-recharge"))?,
+            reconcile: reconcile::Deps::new(at("reconcile"))?,
+            operations: operations::Deps::new(at("operations"))?,
+        };
+        let schedules =
+            plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
+        let clock = plan.clock;
+        Ok(Self { clock, world, aws, vapi, stripe, twilio, faults, template, schedules, functions })
+    }
+
+    /// Registers the endpoint at Stripe, as a deployment does. Without one everything else works, and its webhook answers 503.
+    pub async fn register(&self) {
+        if let Err(error) = Box::pin(stripe_endpoint::register(&self.functions.stripe_endpoint)).await {
+            tracing::warn!(
+                cause = chain(&error),
+                "there is no endpoint of ours at Stripe: it cannot post here"
+            );
+        }
     }
 
     /// The database, as the functions see it.
@@ -217,6 +255,10 @@ impl Stack {
                 let deps = &self.functions.calls;
                 answered(request, async |request| calls::handle(deps, request).await).await
             }
+            "operations" => {
+                let deps = &self.functions.operations;
+                answered(request, async |request| operations::handle(deps, request).await).await
+            }
             _ => Problem::new(Code::NotFound).answer("none"),
         }
     }
@@ -232,11 +274,41 @@ impl Stack {
         let failed = match consumer {
             "call-meter" => call_meter::handle(&self.functions.call_meter, event).await.batch_item_failures,
             "agent-sync" => agent_sync::handle(&self.functions.agent_sync, event).await.batch_item_failures,
+            "auto-recharge" => {
+                auto_recharge::handle(&self.functions.auto_recharge, event).await.batch_item_failures
+            }
             _ => return,
         };
         if failed.is_empty() {
             self.aws.queues().delete(&message.id);
         }
+    }
+
+    /// Takes a schedule that is due, if one is and they run here.
+    pub fn take_scheduled(&self) -> Option<Schedule> {
+        self.schedules.as_ref()?.take_due(self.clock.now())
+    }
+
+    /// Does one run of a schedule. One that fails is logged; the next comes at its time.
+    pub async fn run_scheduled(&self, schedule: Schedule) {
+        let outcome = match schedule.function.as_str() {
+            "reconcile" => reconcile::handle(&self.functions.reconcile, schedule.input).await,
+            "stripe-endpoint" => {
+                stripe_endpoint::handle(&self.functions.stripe_endpoint, schedule.input).await
+            }
+            _ => return,
+        };
+        if let Err(error) = outcome {
+            tracing::error!(function = schedule.function, cause = chain(&*error), "a scheduled run failed");
+        }
+    }
+
+    /// Runs a task of reconciliation, as its schedule would.
+    ///
+    /// # Errors
+    /// When it did not come to its end.
+    pub async fn reconcile(&self, task: Task) -> Result<Report, ReconcileError> {
+        Box::pin(self.functions.reconcile.reconcile.run(task)).await
     }
 
     /// Posts what a step of the Vapi sandbox leads to.
@@ -253,7 +325,8 @@ impl Stack {
 
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due()]
+        let scheduled = self.schedules.as_ref().and_then(Schedules::next_due);
+        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), scheduled]
             .into_iter()
             .flatten()
             .min()
@@ -272,6 +345,10 @@ impl Stack {
                 if let Some(post) = step {
                     self.post_stripe(post).await;
                 }
+                continue;
+            }
+            if let Some(schedule) = self.take_scheduled() {
+                Box::pin(self.run_scheduled(schedule)).await;
                 continue;
             }
             let queues = self.aws.queues();
@@ -329,7 +406,6 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
         ("VAPI_WEBHOOK_SECRETS", VAPI_SECRET.to_owned()),
         ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
         ("STRIPE_API_KEY", STRIPE_KEY.to_owned()),
-        ("STRIPE_WEBHOOK_SECRETS", STRIPE_SECRET.to_owned()),
         ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
         ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
         ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
@@ -337,6 +413,8 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
         ("PUBLIC_URL", PUBLIC_URL.to_owned()),
         ("CREDENTIAL_KEYS", CREDENTIAL_KEYS.to_owned()),
         ("AGENT_SYNC_QUEUE_URL", Queues::url("AgentSyncQueue")),
+        ("RECHARGE_QUEUE_URL", Queues::url("RechargeQueue")),
+        ("NOTIFICATIONS_QUEUE_URL", Queues::url("NotificationsQueue")),
         ("JWT_HS256_SECRET", JWT_SECRET.to_owned()),
         ("JWT_ISSUER", JWT_ISSUER.to_owned()),
         ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
@@ -347,6 +425,15 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
         World::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
     world.local_control_host = Some(plan.address.clone());
     world
+}
+
+/// Puts into the deployment's secret what an operator puts there, as far as a function reads it while it runs.
+fn seed_secrets(world: &World, aws: &Transport) {
+    let mut reader = world.environment.reader();
+    let environment = reader.optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
+    let id = reader.or("SECRET_ID", format!("voxanne/{environment}"));
+    let vapi = reader.optional("VAPI_WEBHOOK_SECRETS").unwrap_or_default();
+    aws.secrets().put(&id, &serde_json::json!({ "VAPI_WEBHOOK_SECRETS": vapi }).to_string());
 }
 
 /// The sandboxes, each told of the others what it must know.

@@ -1,7 +1,9 @@
-//! Reads `template.yaml`: the one list of routes, queues and tables, here as in the cloud.
+//! Reads `template.yaml`: the one list of routes, queues, schedules and tables, here as in the cloud.
 
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::schedule::{Schedule, rate_secs};
 
 /// The template as it was when this was built.
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -15,6 +17,8 @@ pub struct Template {
     pub tables: Vec<Value>,
     /// The queues.
     pub queues: Vec<Queue>,
+    /// What runs by itself, and how often.
+    pub schedules: Vec<Schedule>,
 }
 
 /// One route.
@@ -33,6 +37,8 @@ pub struct Route {
 pub struct Queue {
     /// Its logical name in the template.
     pub logical_name: String,
+    /// The name it has when deployed, which `GetQueueUrl` takes.
+    pub name: String,
     /// How long a message that was received stays hidden.
     pub visibility_secs: i64,
     /// The logical name of its dead-letter queue, and after how many deliveries a message goes there.
@@ -67,7 +73,8 @@ impl Template {
         let text = TEMPLATE.replace("${Environment}", environment);
         let document: Document =
             serde_saphyr::from_str(&text).map_err(|error| TemplateError::Yaml(Box::new(error)))?;
-        let mut template = Self { routes: Vec::new(), tables: Vec::new(), queues: Vec::new() };
+        let mut template =
+            Self { routes: Vec::new(), tables: Vec::new(), queues: Vec::new(), schedules: Vec::new() };
         let mut consumers = Vec::new();
         for (name, resource) in &document.resources {
             let properties = &resource["Properties"];
@@ -75,24 +82,26 @@ impl Template {
                 Some("AWS::Serverless::Function") => {
                     let binary = text_at(resource, &["Metadata", "BuildProperties", "Binary"], name)?;
                     for (event_name, event) in properties["Events"].as_object().into_iter().flatten() {
-                        let at = || format!("{name}.{event_name}");
+                        let at = format!("{name}.{event_name}");
                         match event["Type"].as_str() {
                             Some("HttpApi") => template.routes.push(Route {
                                 function: binary.clone(),
-                                method: text_at(event, &["Properties", "Method"], &at())?,
-                                path: text_at(event, &["Properties", "Path"], &at())?,
+                                method: text_at(event, &["Properties", "Method"], &at)?,
+                                path: text_at(event, &["Properties", "Path"], &at)?,
                             }),
                             Some("SQS") => {
                                 consumers
-                                    .push((text_at(event, &["Properties", "Queue"], &at())?, binary.clone()));
+                                    .push((text_at(event, &["Properties", "Queue"], &at)?, binary.clone()));
                             }
-                            _ => return Err(TemplateError::Form(at())),
+                            Some("ScheduleV2") => template.schedules.push(schedule(event, &binary, &at)?),
+                            _ => return Err(TemplateError::Form(at)),
                         }
                     }
                 }
                 Some("AWS::DynamoDB::Table") => template.tables.push(create_table(properties)),
                 Some("AWS::SQS::Queue") => template.queues.push(Queue {
                     logical_name: name.clone(),
+                    name: text_at(properties, &["QueueName"], name)?,
                     visibility_secs: properties["VisibilityTimeout"].as_i64().unwrap_or(30),
                     redrive: redrive(properties),
                     consumer: None,
@@ -107,6 +116,18 @@ impl Template {
         }
         Ok(template)
     }
+}
+
+/// A schedule, which must be by rate: nothing here reads the days of a calendar.
+fn schedule(event: &Value, function: &str, at: &str) -> Result<Schedule, TemplateError> {
+    let form = |name: &str| TemplateError::Form(format!("{at}.Properties.{name}"));
+    let expression = text_at(event, &["Properties", "ScheduleExpression"], at)?;
+    let input = text_at(event, &["Properties", "Input"], at)?;
+    Ok(Schedule {
+        function: function.to_owned(),
+        every_secs: rate_secs(&expression).ok_or_else(|| form("ScheduleExpression"))?,
+        input: serde_json::from_str(&input).map_err(|_| form("Input"))?,
+    })
 }
 
 /// The part of a table's declaration that `CreateTable` takes.
@@ -156,5 +177,38 @@ mod tests {
         assert_eq!(meter.consumer.as_deref(), Some("call-meter"));
         assert_eq!(meter.redrive, Some(("CallMeterDeadLetters".into(), 720)));
         assert_eq!(meter.visibility_secs, 60);
+        assert_eq!(meter.name, "voxanne-test-call-meter");
+        let runs: Vec<_> = template
+            .schedules
+            .iter()
+            .map(|schedule| (&*schedule.function, schedule.input["task"].as_str(), schedule.every_secs))
+            .collect();
+        for expected in [
+            ("reconcile", Some("calls"), 60),
+            ("reconcile", Some("listing"), 900),
+            ("reconcile", Some("payments"), 3_600),
+            ("reconcile", Some("numbers"), 86_400),
+            ("reconcile", Some("books"), 86_400),
+            ("stripe-endpoint", Some("check"), 86_400),
+        ] {
+            assert!(runs.contains(&expected), "{expected:?} is not among {runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_is_not_by_rate_is_refused() {
+        let event = |expression: &str, input: &str| {
+            let properties = serde_json::json!({"ScheduleExpression": expression, "Input": input});
+            schedule(&serde_json::json!({"Properties": properties}), "reconcile", "ReconcileFunction.Calls")
+        };
+        assert_eq!(event("rate(1 hour)", r#"{"task":"calls"}"#).unwrap().every_secs, 3_600);
+        for (expression, input, wrong) in [
+            ("cron(0 3 * * ? *)", "{}", "ScheduleExpression"),
+            ("rate(1 hours)", "{}", "ScheduleExpression"),
+            ("rate(1 hour)", "{task", "Input"),
+        ] {
+            let error = event(expression, input).unwrap_err().to_string();
+            assert!(error.contains(&format!("ReconcileFunction.Calls.Properties.{wrong}")), "{error}");
+        }
     }
 }

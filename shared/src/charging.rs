@@ -5,7 +5,6 @@ mod authorize;
 mod carrier;
 mod close;
 mod ending;
-mod follow_up;
 mod meter;
 mod outbound;
 mod start;
@@ -20,7 +19,6 @@ use jiff::{SignedDuration, Timestamp};
 pub use authorize::Answer;
 pub use carrier::{Carrier, HangUpError};
 pub use close::Closed;
-pub use follow_up::FollowUp;
 pub use outbound::{Dialled, Intent, limit_warning};
 
 use crate::{
@@ -34,6 +32,7 @@ use crate::{
         meter::FIRST_LOOK_SECS,
         wallet::Wallet,
     },
+    follow_up::FollowUp,
     providers::vapi::{Vapi, VapiError, message::CallRef},
     store::{
         Dynamo, StoreError,
@@ -60,17 +59,12 @@ pub struct Limits {
     /// The room a top-up has to lengthen a running call: how far a call's provider limit may reach past what was
     /// available when it began.
     pub outage_credit: Amount,
-    /// The debt at which an operator is alarmed. It never makes a charge disappear.
-    pub debt_limit: Amount,
 }
 
 impl Limits {
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self {
-            outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)),
-            debt_limit: reader.pence_or("DEBT_LIMIT_PENCE", Amount::from_pence(500)),
-        }
+        Self { outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)) }
     }
 }
 
@@ -92,7 +86,8 @@ pub struct Charging {
     /// Who hangs up when Vapi does not. Only the meter has it.
     pub carrier: Option<Carrier>,
     environment: String,
-    follow_up: FollowUp,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
     db: Dynamo,
     clock: Arc<dyn Clock>,
     numbers: Mutex<HashMap<VapiPhoneId, (PhoneNumberMapping, Timestamp)>>,
@@ -131,42 +126,24 @@ struct Seen {
 }
 
 impl Charging {
-    /// Puts it together.
-    pub fn new(
-        db: &Dynamo,
-        queue: MeterQueue,
-        vapi: Vapi,
-        limits: Limits,
-        environment: String,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            carrier: None,
-            environment,
-            calls: Calls::new(db.clone()),
-            wallets: Wallets::new(db.clone()),
-            mappings: Mappings::new(db.clone()),
-            follow_up: FollowUp {
-                queue: queue.clone(),
-                debt_limit: limits.debt_limit,
-                clock: Arc::clone(&clock),
-            },
-            queue,
-            vapi,
-            limits,
-            db: db.clone(),
-            clock,
-            numbers: Mutex::default(),
-            mapped: Mutex::default(),
-        }
-    }
-
     /// Puts it together from a function's world and settings.
     pub fn deployed(world: &World, settings: Settings) -> Self {
         let db = world.database(&settings.base.table_prefix);
-        let queue = MeterQueue::new(world.sqs.clone(), settings.meter_queue_url);
-        let vapi = world.vapi(settings.vapi);
-        Self::new(&db, queue, vapi, settings.limits, settings.base.environment, Arc::clone(&world.clock))
+        Self {
+            carrier: None,
+            environment: settings.base.environment,
+            calls: Calls::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            mappings: Mappings::new(db.clone()),
+            follow_up: settings.follow_up,
+            queue: MeterQueue::new(world.sqs.clone(), settings.meter_queue_url),
+            vapi: world.vapi(settings.vapi),
+            limits: settings.limits,
+            db,
+            clock: Arc::clone(&world.clock),
+            numbers: Mutex::default(),
+            mapped: Mutex::default(),
+        }
     }
 
     /// Finds whose a call is: by our own record of the call, else of its number, else of its assistant. Never by
@@ -320,16 +297,19 @@ pub struct Settings {
     pub vapi: VapiSettings,
     /// The limits.
     pub limits: Limits,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
 }
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>) -> Self {
+    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
         Self {
             base: Base::read(reader),
             meter_queue_url: reader.required("METER_QUEUE_URL"),
             vapi: VapiSettings::read(reader),
             limits: Limits::read(reader),
+            follow_up: FollowUp::read(reader, world),
         }
     }
 }

@@ -121,7 +121,14 @@ impl Reader<'_> {
     /// # Errors
     /// When anything was wrong; all of it.
     pub fn finish(self) -> Result<(), Invalid> {
-        if self.problems.is_empty() { Ok(()) } else { Err(Invalid(self.problems)) }
+        // What two parts of a function both need is missed once.
+        let mut problems: Vec<String> = Vec::new();
+        for problem in self.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
     }
 
     /// Notes a problem of the caller's own finding.
@@ -165,6 +172,23 @@ impl VapiSettings {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
         Self { base_url, key: reader.secret("VAPI_API_KEY") }
+    }
+}
+
+/// Stripe's API.
+#[derive(Clone, Debug)]
+pub struct StripeSettings {
+    /// Where it is.
+    pub base_url: String,
+    /// Its key.
+    pub key: SecretString,
+}
+
+impl StripeSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let base_url = reader.or("STRIPE_BASE_URL", "https://api.stripe.com".to_owned());
+        Self { base_url, key: reader.secret("STRIPE_API_KEY") }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod meter;
 pub mod number;
 pub mod phone_number;
 pub mod purchase;
+pub mod recharge;
 pub mod sealed;
 pub mod tariff;
 pub mod wallet;

@@ -1,5 +1,8 @@
 //! Money in and back by card: each payment is credited once, from what Stripe received, and each refund and each
-//! movement of a dispute is booked once. Used by the webhook; events only say which payment to look at.
+//! movement of a dispute is booked once. Used by the webhook, by reconciliation and by auto-recharge; events only say which
+//! payment to look at.
+
+mod events;
 
 use std::sync::Arc;
 
@@ -7,21 +10,24 @@ use jiff::SignedDuration;
 
 use crate::{
     alarm,
-    charging::FollowUp,
+    config::{Base, Reader, StripeSettings},
     domain::{
         amount::Amount,
         clock::Clock,
-        ids::{OrgId, PaymentIntentId},
+        ids::{EpisodeId, OrgId, PaymentIntentId},
         ledger::{Direction, Entry, Kind, Posting, Reason},
         wallet::Wallet,
     },
+    follow_up::FollowUp,
     providers::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment},
     store::{
-        Dynamo, StoreError,
+        ChangeError, Dynamo, StoreError,
         customers::Customers,
         ledger::Ledger,
         wallets::{BookError, Wallets},
+        webhook_events::WebhookEvents,
     },
+    world::World,
 };
 
 /// How long one payment may be tried again when others change the same wallet.
@@ -41,8 +47,32 @@ pub struct Payments {
     pub stripe: Stripe,
     /// What follows.
     pub follow_up: FollowUp,
+    /// What came, and what became of it.
+    pub events: WebhookEvents,
     db: Dynamo,
     clock: Arc<dyn Clock>,
+}
+
+/// Settings of whoever books payments.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// Who receives payments.
+    pub stripe: StripeSettings,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+        Self {
+            base: Base::read(reader),
+            stripe: StripeSettings::read(reader),
+            follow_up: FollowUp::read(reader, world),
+        }
+    }
 }
 
 /// What became of news about a payment.
@@ -70,16 +100,18 @@ pub enum PaymentError {
 }
 
 impl Payments {
-    /// Puts it together.
-    pub fn new(db: &Dynamo, stripe: Stripe, follow_up: FollowUp, clock: Arc<dyn Clock>) -> Self {
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let db = world.database(&settings.base.table_prefix);
         Self {
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             customers: Customers::new(db.clone()),
-            stripe,
-            follow_up,
-            db: db.clone(),
-            clock,
+            stripe: world.stripe(settings.stripe, settings.base.environment),
+            follow_up: settings.follow_up,
+            events: WebhookEvents::stripe(db.clone()),
+            db,
+            clock: Arc::clone(&world.clock),
         }
     }
 
@@ -107,7 +139,7 @@ impl Payments {
             Err(reason) => return Ok(Fate::DeadLetter(reason)),
         };
         self.wallets.ensure(org).await?;
-        let top_up = top_up(&payment.id, amount);
+        let top_up = top_up(&payment.id, amount, payment.episode());
         self.keep_card(org, payment, &top_up).await?;
         self.book_all(org, &[top_up]).await
     }
@@ -148,8 +180,9 @@ impl Payments {
                 "a refund has a state or an amount that is not known here, and is not booked");
         }
         self.wallets.ensure(org).await?;
+        self.note_disputes(org, &disputes).await?;
         // One whose payment was never credited books the top-up first.
-        let top_up = top_up(&id, amount);
+        let top_up = top_up(&id, amount, payment.episode());
         self.keep_card(org, &payment, &top_up).await?;
         let mut movements = vec![top_up];
         movements.extend(movements_of(&id, &refunds, &disputes));
@@ -222,9 +255,46 @@ impl Payments {
             description: movement.description.to_owned(),
             at: self.clock.now(),
         };
-        self.wallets.book(wallet, &posting).await?;
+        let recharge = match posting.reason {
+            Reason::TopUp { .. } => {
+                wallet.auto_recharge.credited(movement.episode.as_ref(), amount, posting.at)
+            }
+            Reason::Call { .. }
+            | Reason::Refund { .. }
+            | Reason::RefundFailed { .. }
+            | Reason::Dispute { .. }
+            | Reason::Number { .. }
+            | Reason::NumberRefund { .. }
+            | Reason::Rental { .. } => None,
+        };
+        self.wallets.book_with(wallet, &posting, recharge).await?;
         tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
         Ok(())
+    }
+
+    /// Remembers which disputes are open: while one is, no card of the org is charged by itself.
+    async fn note_disputes(&self, org: OrgId, disputes: &[Dispute]) -> Result<(), StoreError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let wallet = self.wallets.existing(org).await?;
+            let mut after = wallet.auto_recharge.clone();
+            for dispute in disputes {
+                if dispute.is_open() {
+                    after.disputes.insert(dispute.id.clone());
+                } else {
+                    after.disputes.remove(&dispute.id);
+                }
+            }
+            if after == wallet.auto_recharge {
+                return Ok(());
+            }
+            match self.wallets.save_recharge(&wallet, after).await {
+                Ok(_) => return Ok(()),
+                Err(ChangeError::Moved) if self.clock.now() < give_up_at => self.db.pause(PAUSE_MILLIS).await,
+                Err(ChangeError::Moved) => return Err(StoreError::Contended { what: "the wallet" }),
+                Err(ChangeError::Store(error)) => return Err(error),
+            }
+        }
     }
 
     /// Remembers the card that may be charged again, before its payment is credited: whoever dies in between is repeated
@@ -271,6 +341,8 @@ struct Movement {
     amount: Amount,
     description: &'static str,
     wanted: Wanted,
+    /// The auto-recharge that a top-up belongs to.
+    episode: Option<EpisodeId>,
 }
 
 /// Whether a movement is to be booked.
@@ -284,9 +356,10 @@ enum Wanted {
     ToUndo(Reason),
 }
 
-fn top_up(id: &PaymentIntentId, amount: Amount) -> Movement {
+fn top_up(id: &PaymentIntentId, amount: Amount, episode: Option<EpisodeId>) -> Movement {
     let reason = Reason::TopUp { payment_intent: id.clone() };
-    Movement { reason, amount, description: "Top-up by card", wanted: Wanted::Always }
+    let description = if episode.is_some() { "Automatic top-up by card" } else { "Top-up by card" };
+    Movement { reason, amount, description, wanted: Wanted::Always, episode }
 }
 
 /// Refunds and disputes as movements: what takes money first, then what gives it back.
@@ -295,8 +368,13 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
     for refund in refunds {
         let Ok(amount) = Amount::try_from(refund.amount) else { continue };
         let reason = Reason::Refund { refund: refund.id.clone(), payment_intent: id.clone() };
-        let taken =
-            |wanted| Movement { reason: reason.clone(), amount, description: "Refund to card", wanted };
+        let taken = |wanted| Movement {
+            reason: reason.clone(),
+            amount,
+            description: "Refund to card",
+            wanted,
+            episode: None,
+        };
         match refund.status.as_deref() {
             Some("failed" | "canceled") => {
                 movements.push(taken(Wanted::Never));
@@ -305,6 +383,7 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
                     amount,
                     description: "Refund to card failed",
                     wanted: Wanted::ToUndo(reason.clone()),
+                    episode: None,
                 });
             }
             Some("pending" | "succeeded") => movements.push(taken(Wanted::Always)),
@@ -327,6 +406,7 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
                 amount,
                 description: if is_taken { "Disputed by the card's bank" } else { "Dispute decided for you" },
                 wanted: Wanted::Always,
+                episode: None,
             });
         }
     }

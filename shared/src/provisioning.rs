@@ -3,6 +3,7 @@
 
 mod activate;
 mod buy;
+mod inventory;
 mod release;
 mod rotate;
 mod run;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use activate::{Brought, Connected};
+pub use inventory::{Found, Place, Rows};
 pub use release::Release;
 pub use rotate::Rotated;
 pub use settings::Settings;
@@ -32,6 +34,7 @@ use crate::{
         purchase::{Failure, Purchase, Source, State, Wanted},
         wallet::Wallet,
     },
+    follow_up::Watch,
     keyring::{Keyring, KeyringError},
     providers::{
         twilio::{Twilio, TwilioError},
@@ -83,6 +86,8 @@ pub struct Provisioning {
     pub keyring: Keyring,
     /// The agents' messages.
     pub queue: SyncQueue,
+    /// Who looks at a wallet that was spent from.
+    pub watch: Watch,
     subaccounts: MadeOnce<Subaccount>,
     environment: String,
     clock: Arc<dyn Clock>,
@@ -241,6 +246,7 @@ impl Provisioning {
             voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
             keyring: settings.keyring,
             queue: SyncQueue::new(world.sqs.clone(), settings.sync_queue_url),
+            watch: settings.watch,
             subaccounts: MadeOnce::subaccounts(db),
             environment: settings.base.environment,
             clock: Arc::clone(&world.clock),

@@ -11,6 +11,7 @@ pub mod mappings;
 pub mod numbers;
 pub mod purchases;
 pub mod queue;
+pub mod runs;
 pub mod table;
 pub mod wallets;
 pub mod webhook_events;

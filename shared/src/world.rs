@@ -11,13 +11,14 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    config::{Environment, Invalid, TwilioSettings, VapiSettings},
+    config::{Environment, Invalid, StripeSettings, TwilioSettings, VapiSettings},
     domain::{
         clock::{Clock, whole_millis},
         entropy::Entropy,
     },
     providers::{
         http::{Http, HttpError},
+        stripe::Stripe,
         twilio::Twilio,
         vapi::Vapi,
     },
@@ -33,6 +34,8 @@ pub struct World {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
     /// The vendors.
     pub vendors: Http,
     /// Time.
@@ -99,7 +102,8 @@ impl World {
     ) -> Self {
         let dynamodb = dynamodb(aws, &clock);
         let sqs = sqs(aws, &clock);
-        Self { environment, dynamodb, sqs, vendors, clock, entropy, local_control_host: None }
+        let secrets = secrets(aws, &clock);
+        Self { environment, dynamodb, sqs, secrets, vendors, clock, entropy, local_control_host: None }
     }
 
     /// Vapi's API, and the commands of live calls.
@@ -109,6 +113,11 @@ impl World {
             Some(host) => vapi.with_local_control_host(host),
             None => vapi,
         }
+    }
+
+    /// Stripe's API, for `environment`.
+    pub fn stripe(&self, settings: StripeSettings, environment: impl Into<String>) -> Stripe {
+        Stripe::new(self.vendors.clone(), settings.base_url, settings.key, environment)
     }
 
     /// Twilio's API, for accounts that are given with each request.
@@ -145,6 +154,17 @@ fn sqs(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_sqs::Client {
     config.set_http_client(aws.transport.clone().or_else(|| aws.config.http_client()));
     config.set_sleep_impl(Some(sleeper(aws)));
     aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+/// A Secrets Manager client, likewise.
+fn secrets(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_secretsmanager::Client {
+    let mut config = aws_sdk_secretsmanager::config::Builder::from(&aws.config)
+        .retry_config(RetryConfig::disabled())
+        .time_source(Seam(Arc::clone(clock)))
+        .timeout_config(aws.attempt_timeout.map_or_else(TimeoutConfig::disabled, timeouts));
+    config.set_http_client(aws.transport.clone().or_else(|| aws.config.http_client()));
+    config.set_sleep_impl(Some(sleeper(aws)));
+    aws_sdk_secretsmanager::Client::from_conf(config.build())
 }
 
 /// What the SDK waits by. All it waits for is its own time-outs: over a transport that needs none, they never come.

@@ -30,6 +30,7 @@ use shared::{
     },
     providers::http::Http,
     provisioning::{Provisioning, Settings},
+    reconcile::{Report, Task},
     store::{
         calls::Calls,
         ledger::Ledger,
@@ -110,8 +111,11 @@ impl Harness {
             address: "127.0.0.1:3000".into(),
             settings,
             network,
+            schedules: false,
+            skews: vec![],
         };
         let stack = Stack::build(plan).await.expect("the stack comes up");
+        stack.register().await;
         let db = stack.db();
         Self {
             wallets: Wallets::new(db.clone()),
@@ -403,6 +407,12 @@ impl Harness {
         let fault = Fault { vendor: vendor.to_owned(), operation: operation.to_owned(), mode, times, after };
         fault.check().expect("the vendor has this operation");
         self.stack.faults.add(fault);
+    }
+
+    /// Runs a task of reconciliation: `calls`, `listing`, `payments`, `numbers`, `books`.
+    pub async fn reconcile(&self, task: &str) -> Report {
+        let task = Task::parse(task).expect("a task");
+        self.stack.reconcile(task).await.expect("the run comes to its end")
     }
 
     /// The rules of numbers, as a scheduled function would have them.

@@ -27,7 +27,7 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(world: &World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader);
+        let settings = Settings::read(&mut reader, world);
         let twilio = TwilioSettings::read(&mut reader);
         let keyring = Keyring::read(&mut reader, Arc::clone(&world.entropy));
         reader.finish()?;

@@ -42,7 +42,7 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(world: World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader);
+        let settings = Settings::read(&mut reader, &world);
         let auth = Auth::read(&mut reader, &world);
         let allowed = countries(&mut reader);
         reader.finish()?;

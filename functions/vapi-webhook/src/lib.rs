@@ -13,6 +13,7 @@ use shared::{
         VapiWebhook,
         message::{CallRef, Kind, Message, ToolCall},
     },
+    secrets::WebhookSecrets,
     store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents},
     world::World,
 };
@@ -25,8 +26,8 @@ const LARGEST_BODY: usize = 6 * 1024 * 1024;
 pub struct Deps {
     /// The rules of calls and money.
     pub charging: Charging,
-    /// Proves that a message comes from Vapi.
-    pub webhook: VapiWebhook,
+    /// What proves that a message comes from Vapi.
+    pub secrets: WebhookSecrets,
     /// Where messages are kept that belong to nobody.
     pub events: WebhookEvents,
     /// Time and chance.
@@ -40,13 +41,13 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(world: World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader);
-        let secrets = reader.webhook_secrets("VAPI_WEBHOOK_SECRETS");
+        let settings = Settings::read(&mut reader, &world);
+        let secrets = WebhookSecrets::vapi(&mut reader, &settings.base.environment, &world);
         reader.finish()?;
         let db = world.database(&settings.base.table_prefix);
         Ok(Self {
             charging: Charging::deployed(&world, settings),
-            webhook: VapiWebhook { secrets },
+            secrets,
             events: WebhookEvents::vapi(db),
             world,
         })
@@ -63,7 +64,10 @@ impl Deps {
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     let body = bytes_of(&body)?;
-    deps.webhook.verify(&parts.headers, body, deps.world.clock.now())?;
+    let now = deps.world.clock.now();
+    deps.secrets
+        .verified(now, |secrets| VapiWebhook { secrets: secrets.to_vec() }.verify(&parts.headers, body, now))
+        .await?;
     let raw: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let message = Message::parse(&raw).map_err(|error| unreadable(&error))?;
     if let Some(call) = &message.call {

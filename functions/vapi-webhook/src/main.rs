@@ -14,6 +14,7 @@ async fn main() -> Result<(), Error> {
     logging();
     let deps = Deps::new(World::deployed().await?)?;
     let deps = &deps;
+    deps.secrets.read_ahead(deps.world.clock.now()).await;
     lambda_http::run(service_fn(async |request| {
         Ok::<_, Error>(answered(request, async |request| handle(deps, request).await).await)
     }))

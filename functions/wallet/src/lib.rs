@@ -5,8 +5,9 @@ pub mod routes;
 use http::Method;
 use lambda_http::{Body, Request, Response};
 use shared::{
-    config::{Base, Invalid},
+    config::{Base, Invalid, StripeSettings},
     domain::amount::Amount,
+    follow_up::Watch,
     http::{
         auth::Auth,
         problem::{Code, Problem},
@@ -29,6 +30,8 @@ pub struct Deps {
     pub customers: Customers,
     /// Who takes payments.
     pub stripe: Stripe,
+    /// Who looks at a wallet whose card may be charged.
+    pub watch: Watch,
     /// `https://…`: where the dashboard is served from.
     pub dashboard_origin: String,
     /// The least and the most one top-up may be.
@@ -46,8 +49,8 @@ impl Deps {
         let mut reader = world.environment.reader();
         let base = Base::read(&mut reader);
         let auth = Auth::read(&mut reader, &world);
-        let base_url = reader.or("STRIPE_BASE_URL", "https://api.stripe.com".to_owned());
-        let key = reader.secret("STRIPE_API_KEY");
+        let stripe = StripeSettings::read(&mut reader);
+        let watch = Watch::read(&mut reader, &world);
         let dashboard_origin = reader.required("DASHBOARD_ORIGIN").trim_end_matches('/').to_owned();
         let least = Amount::from_pence(2_500);
         let most = reader.pence_or("TOP_UP_MAX_PENCE", Amount::from_pence(100_000));
@@ -61,7 +64,8 @@ impl Deps {
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             customers: Customers::new(db),
-            stripe: Stripe::new(world.vendors.clone(), base_url, key, base.environment),
+            stripe: world.stripe(stripe, base.environment),
+            watch,
             dashboard_origin,
             top_up_limits: (least, most),
             world,
@@ -85,6 +89,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
         }
         (&Method::POST, "/api/billing/wallet/topup") => {
             routes::top_up::create(deps, &caller, request.body()).await
+        }
+        (&Method::POST, "/api/billing/wallet/auto-recharge") => {
+            routes::auto_recharge::save(deps, &caller, request.body()).await
         }
         _ => Err(Problem::new(Code::NotFound)),
     }

@@ -50,9 +50,12 @@ async fn tell(folder: &std::path::Path) -> Result<(), String> {
         address: "127.0.0.1:3000".into(),
         settings: Vec::new(),
         network: None,
+        schedules: true,
+        skews: vec![],
     })
     .await
     .map_err(|error| error.to_string())?;
+    stack.register().await;
     demo_clinic::seed(&stack).await.map_err(|error| error.to_string())?;
     let stack = Arc::new(stack);
     let (stop, stopped) = watch::channel(false);

@@ -1,40 +1,57 @@
 //! `cargo run -- rotate-keys`: every stored secret, sealed anew with the current key.
 
-use std::{path::Path, sync::Arc};
-
-use local::stack::{Plan, Stack, Storage};
 use shared::{
-    domain::entropy::Entropy,
     http::problem::chain,
     provisioning::{Provisioning, Settings},
-    world::{SystemClock, World},
+    world::World,
 };
 
-use super::{serve::Folder, vendors};
+use super::{Place, target::Target};
 
-pub(super) async fn run(data_dir: &Path, keys: Option<String>, deployed: bool) -> Result<(), String> {
-    let mut settings = vendors::read(Path::new("."), true, 1)?.settings;
-    settings.extend(keys.map(|keys| ("CREDENTIAL_KEYS".to_owned(), keys)));
-    if deployed {
-        let mut world = World::deployed().await.map_err(|error| error.to_string())?;
-        for (name, value) in settings {
-            world.environment = world.environment.with(&name, &value);
-        }
-        return rotate(&world).await;
-    }
-    let folder = Folder::take(data_dir, false)?;
-    let stack = Stack::build(Plan {
-        environment: "development".into(),
-        storage: Storage::Folder(folder.path().to_owned()),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(Entropy::System),
-        address: "127.0.0.1:0".into(),
-        settings,
-        network: None,
-    })
-    .await
-    .map_err(|error| error.to_string())?;
-    rotate(&stack.world).await
+/// Settings of what deals with numbers that a rotation has no use for: it asks no vendor and no queue.
+const UNUSED: [(&str, &str); 5] = [
+    ("PUBLIC_URL", "https://unused.invalid"),
+    ("VAPI_API_KEY", "unused"),
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
+    ("TWILIO_AUTH_TOKEN", "unused"),
+    ("AGENT_SYNC_QUEUE_URL", "unused"),
+];
+
+pub(super) async fn run(place: &Place, keys: Option<String>) -> Result<(), String> {
+    let target = if let Some(environment) = &place.env {
+        deployed(environment, keys).await?
+    } else {
+        Target::local(&place.data_dir, keys.map(|keys| ("CREDENTIAL_KEYS", keys))).await?
+    };
+    rotate(&target.world).await
+}
+
+async fn deployed(environment: &str, keys: Option<String>) -> Result<Target, String> {
+    let mut target = Target::deployed(environment).await?;
+    let keys = match keys {
+        Some(keys) => keys,
+        None => stored_keys(&target.world, environment).await?,
+    };
+    let settings = target.world.environment.with("CREDENTIAL_KEYS", &keys);
+    target.world.environment =
+        UNUSED.into_iter().fold(settings, |settings, (name, value)| settings.with(name, value));
+    Ok(target)
+}
+
+/// The keys of the environment's secret: those that its functions were deployed with.
+async fn stored_keys(world: &World, environment: &str) -> Result<String, String> {
+    let id = format!("voxanne/{environment}");
+    let answer = world.secrets.get_secret_value().secret_id(&id).send().await.map_err(|error| {
+        format!(
+            "The keys cannot be read from the secret {id}: {}. Use AWS credentials that may read it, or give the keys \
+             with --keys.",
+            chain(&error)
+        )
+    })?;
+    let fields: serde_json::Value =
+        serde_json::from_str(answer.secret_string().unwrap_or_default()).unwrap_or_default();
+    let missing = || format!("The secret {id} has no field CREDENTIAL_KEYS: give the keys with --keys.");
+    fields["CREDENTIAL_KEYS"].as_str().map(str::to_owned).ok_or_else(missing)
 }
 
 async fn rotate(world: &World) -> Result<(), String> {

@@ -60,16 +60,22 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
         address: address.clone(),
         settings,
         network: vendors.network,
+        schedules: true,
+        skews: vec![],
     })
     .await
     .map_err(|error| error.to_string())?;
+    stack.register().await;
     let number = demo_clinic::seed(&stack)
         .await
         .map_err(|error| format!("the demo clinic cannot be set up: {error}"))?;
     let stack = Arc::new(stack);
 
+    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    let command_key = format!("{:016x}{:016x}", stack.world.entropy.bits(), stack.world.entropy.bits());
+    folder.note_port(port, &command_key)?;
     let (stop, stopped) = watch::channel(false);
-    let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin };
+    let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin, command_key };
     let served = tokio::spawn(gateway::serve(gateway, listener, stopped.clone()));
     let ran = tokio::spawn(running::run(stack, stopped.clone()));
     let noted = tokio::spawn(note_time(folder, clock, stopped));
@@ -85,7 +91,8 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
     println!("\nFinishing what is in hand …");
     let _ = stop.send(true);
-    let _ = tokio::join!(served, ran, noted);
+    // The folder is ours until what is in hand is finished.
+    let (_, _, _folder) = tokio::join!(served, ran, noted);
     println!("Stopped. The data stays in {}.", options.data_dir.display());
     Ok(())
 }
@@ -140,8 +147,8 @@ fn logging(alarms: &Alarms) {
     let _ = tracing_subscriber::registry().with(alarms.clone()).with(lines.with_filter(filter)).try_init();
 }
 
-/// Writes the time down, so that a clock that ran ahead does not go back after a restart.
-async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+/// Writes the time down, so that a clock that ran ahead does not go back after a restart. Answers the folder in the end.
+async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) -> Folder {
     while !*stop.borrow() {
         folder.note_time(clock.now());
         tokio::select! {
@@ -150,6 +157,8 @@ async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Recei
         }
     }
     folder.note_time(clock.now());
+    folder.forget_port();
+    folder
 }
 
 /// The data folder, taken: one process has it at a time.
@@ -160,16 +169,45 @@ pub(super) struct Folder {
     _lock: File,
 }
 
+fn cannot_use(path: &Path, error: &std::io::Error) -> String {
+    format!("The data folder {} cannot be used: {error}.", path.display())
+}
+
+/// Who has the data folder.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// We do, now.
+    Ours(Folder),
+    /// This process.
+    By(String),
+}
+
 impl Folder {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Takes the folder, or says who has it.
+    /// Takes the folder, empty if it is to be `reset`, or says who has it.
     pub(super) fn take(path: &Path, reset: bool) -> Result<Self, String> {
-        let cannot =
-            |error: std::io::Error| format!("The data folder {} cannot be used: {error}.", path.display());
+        let folder = match Self::try_take(path)? {
+            Taken::Ours(folder) => folder,
+            Taken::By(process) => {
+                return Err(format!(
+                    "The data folder {} is in use by process {process}. Stop it, or take another with --data-dir.",
+                    path.display(),
+                ));
+            }
+        };
+        if reset {
+            folder.empty()?;
+        }
+        Ok(folder)
+    }
+
+    /// Takes the folder if nobody has it.
+    pub(super) fn try_take(path: &Path) -> Result<Taken, String> {
+        let cannot = |error: std::io::Error| cannot_use(path, &error);
         std::fs::create_dir_all(path).map_err(cannot)?;
         let mut lock = OpenOptions::new()
             .read(true)
@@ -183,36 +221,58 @@ impl Folder {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = lock.read_to_string(&mut holder);
-                return Err(format!(
-                    "The data folder {} is in use by process {}. Stop it, or take another with --data-dir.",
-                    path.display(),
-                    holder.trim()
-                ));
+                return Ok(Taken::By(holder.trim().to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
         lock.set_len(0).and_then(|()| lock.rewind()).map_err(cannot)?;
         write!(lock, "{}", std::process::id()).map_err(cannot)?;
-        if reset {
-            for name in [
-                "voxanne.db",
-                "voxanne.db-wal",
-                "voxanne.db-shm",
-                "vapi.json",
-                "stripe.json",
-                "twilio.json",
-                "time",
-            ] {
-                match std::fs::remove_file(path.join(name)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
-                    _ => {}
-                }
-            }
-        }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        // Of a process that was killed.
+        folder.forget_port();
+        Ok(Taken::Ours(folder))
     }
 
-    fn last_time(&self) -> Option<Timestamp> {
+    fn empty(&self) -> Result<(), String> {
+        for name in [
+            "voxanne.db",
+            "voxanne.db-wal",
+            "voxanne.db-shm",
+            "vapi.json",
+            "stripe.json",
+            "twilio.json",
+            "time",
+            "port",
+        ] {
+            match std::fs::remove_file(self.path.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(cannot_use(&self.path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down where commands beside this process reach it, and what they show it.
+    fn note_port(&self, port: u16, key: &str) -> Result<(), String> {
+        std::fs::write(self.path.join("port"), format!("{port} {key}"))
+            .map_err(|error| cannot_use(&self.path, &error))
+    }
+
+    fn forget_port(&self) {
+        let _ = std::fs::remove_file(self.path.join("port"));
+    }
+
+    /// Where the process that has the folder at `path` is reached, and what it wants to be shown.
+    pub(super) fn port(path: &Path) -> Option<(u16, String)> {
+        let noted = std::fs::read_to_string(path.join("port")).ok()?;
+        let (port, key) = noted.split_once(' ')?;
+        Some((port.parse().ok()?, key.to_owned()))
+    }
+
+    /// The time that the stack had when it last ran.
+    pub(super) fn last_time(&self) -> Option<Timestamp> {
         std::fs::read_to_string(self.path.join("time")).ok()?.trim().parse().ok()
     }
 

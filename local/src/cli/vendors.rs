@@ -81,6 +81,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
                 .into(),
         );
     }
+    hand_on(&mut vendors, "PUBLIC_URL");
     let needs = |name: &str| {
         let missing =
             format!("{name} is missing in .env: without it nothing the vendor sends can be verified.");
@@ -92,7 +93,6 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         hand_on(&mut vendors, "VAPI_API_KEY");
         hand_on(&mut vendors, "VAPI_WEBHOOK_SECRETS");
         hand_on(&mut vendors, "VAPI_WEBHOOK_CREDENTIAL_ID");
-        hand_on(&mut vendors, "PUBLIC_URL");
     }
     if vendors.real_twilio {
         real_twilio(pairs, &mut vendors)?;
@@ -104,10 +104,8 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
                         use a test key."
                 .into());
         }
-        needs("STRIPE_WEBHOOK_SECRETS")?;
         vendors.settings.push(("STRIPE_BASE_URL".into(), "https://api.stripe.com".into()));
         hand_on(&mut vendors, "STRIPE_API_KEY");
-        hand_on(&mut vendors, "STRIPE_WEBHOOK_SECRETS");
     }
     let network = Http::network(Duration::from_secs(5)).map_err(|error| error.to_string())?;
     vendors.network = Some(network);
@@ -137,15 +135,15 @@ mod tests {
     fn a_real_vendor_is_refused_with_a_sentence_until_all_is_there() {
         let key = ("STRIPE_API_KEY", "sk_test_1");
         let url = ("PUBLIC_URL", "https://tunnel.example");
-        let secret = ("STRIPE_WEBHOOK_SECRETS", "whsec_1");
         let refused = |given: &[(&str, &str)], live, speed| from(&pairs(given), live, speed).unwrap_err();
         assert!(refused(&[key], false, 1).contains("PUBLIC_URL"));
-        assert!(refused(&[key, url], false, 1).contains("STRIPE_WEBHOOK_SECRETS"));
-        assert!(refused(&[key, url, secret], false, 10).contains("--speed"));
+        assert!(refused(&[key, url], false, 10).contains("--speed"));
         let live = ("STRIPE_API_KEY", "sk_live_1");
-        assert!(refused(&[live, url, secret], false, 1).contains("--live"));
-        let real = from(&pairs(&[live, url, secret]), true, 1).unwrap();
+        assert!(refused(&[live, url], false, 1).contains("--live"));
+        let real = from(&pairs(&[live, url]), true, 1).unwrap();
         assert!(real.real_stripe && !real.real_vapi && real.network.is_some());
+        let url_given = |(name, value): &(String, String)| (name.as_str(), value.as_str()) == url;
+        assert!(real.settings.iter().any(url_given), "Stripe is told to post there");
         let vapi = [("VAPI_API_KEY", "k"), ("VAPI_WEBHOOK_SECRETS", "s"), url];
         assert!(refused(&vapi, false, 1).contains("TWILIO_AUTH_TOKEN"));
         let with_token = [vapi[0], vapi[1], url, ("TWILIO_AUTH_TOKEN", "t")];

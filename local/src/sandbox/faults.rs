@@ -2,7 +2,10 @@
 
 mod operation;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -78,14 +81,24 @@ impl Fault {
     }
 }
 
+/// Decides by vendor and operation how a request goes wrong, if it does.
+pub type Plan = dyn FnMut(&str, &str) -> Option<Mode> + Send;
+
 /// The rules that are set, and what was asked so far.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Book>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Book {
     rules: Vec<Fault>,
+    plan: Option<Box<Plan>>,
     log: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").field("rules", &self.rules).finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -105,6 +118,16 @@ impl Faults {
         self.lock().rules.clear();
     }
 
+    /// Asks `plan` about each request from now on, before the rules. The requests are no longer noted.
+    pub fn set_plan(&self, plan: impl FnMut(&str, &str) -> Option<Mode> + Send + 'static) {
+        self.lock().plan = Some(Box::new(plan));
+    }
+
+    /// Leaves everything to the rules from now on.
+    pub fn clear_plan(&self) {
+        self.lock().plan = None;
+    }
+
     /// The rules that are set, with the times they have left.
     pub fn list(&self) -> Vec<Fault> {
         self.lock().rules.clone()
@@ -114,7 +137,14 @@ impl Faults {
     /// one time less and is gone when it has none left.
     pub fn take(&self, vendor: &str, operation: &str) -> Option<Mode> {
         let mut book = self.lock();
-        book.log.push((vendor.to_owned(), operation.to_owned()));
+        match &mut book.plan {
+            Some(plan) => {
+                if let Some(mode) = plan(vendor, operation) {
+                    return Some(mode);
+                }
+            }
+            None => book.log.push((vendor.to_owned(), operation.to_owned())),
+        }
         let fits =
             |rule: &Fault| rule.vendor == vendor && (rule.operation == ANY || rule.operation == operation);
         let at = book.rules.iter().position(fits)?;

@@ -1,28 +1,29 @@
-//! Stripe: customers, Checkout with a small payment page, payments, refunds, disputes, signed events with retries,
-//! idempotency keys. The real `stripe` SDK can talk to it.
+//! Stripe: customers, Checkout with a small payment page, saved cards, payments, refunds, disputes, webhook endpoints
+//! and the events they are sent, signed and with retries, idempotency keys. The real `stripe` SDK can talk to it.
 
 mod api;
+mod deliveries;
+mod endpoints;
+mod listing;
 mod page;
+mod payments;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::Arc,
 };
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     domain::{clock::Clock, entropy::Entropy},
-    providers::{
-        signature::hmac_sha256,
-        stripe::{API_VERSION, SIGNATURE_HEADER},
-    },
+    providers::stripe::API_VERSION,
 };
 
+use self::deliveries::Delivery;
+pub use self::{deliveries::Post, payments::Card};
 use super::{
     agenda::Agenda,
     kept::{Guard, Kept},
@@ -30,8 +31,6 @@ use super::{
 
 /// How long a delayed payment method takes.
 const PAY_LATER: SignedDuration = SignedDuration::from_secs(60);
-/// When a delivery that was not taken is tried again, one after another.
-const RETRIES_SECS: [i64; 6] = [5, 30, 300, 3_600, 4 * 3_600, 24 * 3_600];
 
 /// The sandbox.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub struct StripeSandbox {
 pub struct Settings {
     /// The key its REST API takes.
     pub api_key: String,
-    /// What it signs with.
+    /// What the first webhook endpoint signs with; later ones have secrets of their own.
     pub webhook_secret: String,
     /// `http://127.0.0.1:3000`: where its payment page is.
     pub page_base: String,
@@ -57,10 +56,21 @@ pub struct Settings {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// Every object, by id: `cus_…`, `cs_…`, `pi_…`, `ch_…`, `re_…`, `dp_…`, `pm_…`.
+    /// Every object but the events, by id: `cus_…`, `cs_…`, `pi_…`, `ch_…`, `re_…`, `dp_…`, `pm_…`, `we_…`.
     objects: BTreeMap<String, Value>,
     /// Ids in the order of their making: lists answer the newest first.
     order: Vec<String>,
+    /// What was announced in the last thirty days, oldest first, whether or not anybody was told.
+    #[serde(default)]
+    events: VecDeque<Value>,
+    /// The ids of the webhook endpoints, oldest first.
+    #[serde(default)]
+    endpoints: Vec<String>,
+    #[serde(default)]
+    had_endpoint: bool,
+    /// The cards that do not simply pay, by payment method.
+    #[serde(default)]
+    cards: BTreeMap<String, Card>,
     answered: BTreeMap<String, Answered>,
     agenda: Agenda<Task>,
     #[serde(skip)]
@@ -72,6 +82,9 @@ struct Answered {
     parameters: String,
     status: u16,
     body: Value,
+    /// In seconds: an answer is not remembered for ever.
+    #[serde(default)]
+    at: i64,
 }
 
 /// What goes wrong on purpose.
@@ -89,18 +102,10 @@ pub struct Faults {
 enum Task {
     /// A delayed payment comes in.
     PaidLater { session: String },
+    /// A charge of a saved card that was on its way arrives.
+    Clear { intent: String },
     /// Post an event.
-    Deliver { type_name: String, body: String, attempt: usize },
-}
-
-/// What a step needs posted.
-#[derive(Debug)]
-pub struct Post {
-    /// The signed request, for `/api/webhooks/stripe`.
-    pub request: Request<Bytes>,
-    type_name: String,
-    body: String,
-    attempt: usize,
+    Deliver(Delivery),
 }
 
 /// What a customer does on the payment page.
@@ -131,19 +136,16 @@ impl StripeSandbox {
 
     /// An object, if there is one.
     pub fn object(&self, id: &str) -> Option<Value> {
-        self.lock().objects.get(id).cloned()
+        let state = self.lock();
+        let event = || state.events.iter().rev().find(|event| event["id"] == id);
+        state.objects.get(id).or_else(event).cloned()
     }
 
-    /// All objects of one kind (`checkout.session`, `customer`, …), oldest first.
+    /// All objects of one kind (`checkout.session`, `customer`, `event`, …), oldest first.
     pub fn all(&self, kind: &str) -> Vec<Value> {
         let state = self.lock();
-        state
-            .order
-            .iter()
-            .filter_map(|id| state.objects.get(id))
-            .filter(|o| o["object"] == kind)
-            .cloned()
-            .collect()
+        let objects = state.order.iter().filter_map(|id| state.objects.get(id));
+        objects.chain(&state.events).filter(|object| object["object"] == kind).cloned().collect()
     }
 
     /// When the sandbox next does something by itself.
@@ -163,34 +165,12 @@ impl StripeSandbox {
                 self.pay(&mut state, &session, "checkout.session.async_payment_succeeded");
                 None
             }
-            Task::Deliver { type_name, body, attempt } => {
-                let is_lost = state.faults.lost.contains(&type_name);
-                (!is_lost).then(|| Post { request: self.signed(&body), type_name, body, attempt })
+            Task::Clear { intent } => {
+                self.clear(&mut state, &intent);
+                None
             }
+            Task::Deliver(delivery) => self.post_of(&mut state, delivery),
         })
-    }
-
-    /// Takes the outcome of a post: the answer, or none when none came in time.
-    pub fn posted(&self, post: Post, answer: Option<&Response<Bytes>>) {
-        let is_taken = answer.is_some_and(|answer| answer.status().is_success());
-        let Some(wait) = RETRIES_SECS.get(post.attempt).filter(|_| !is_taken) else { return };
-        let at = self.clock.now() + SignedDuration::from_secs(*wait);
-        let attempt = post.attempt.saturating_add(1);
-        self.lock().agenda.enter(at, Task::Deliver { type_name: post.type_name, body: post.body, attempt });
-    }
-
-    /// A body, signed as Stripe signs it.
-    pub fn signed(&self, body: &str) -> Request<Bytes> {
-        let stamp = self.clock.now().as_second().to_string();
-        let secret = self.settings.webhook_secret.as_str().into();
-        let tag = hmac_sha256(&secret, &[stamp.as_bytes(), b".", body.as_bytes()]);
-        let mut request = Request::new(Bytes::from(body.to_owned()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = http::Uri::from_static("/api/webhooks/stripe");
-        if let Ok(value) = HeaderValue::from_str(&format!("t={stamp},v1={}", hex::encode(tag))) {
-            request.headers_mut().insert(SIGNATURE_HEADER, value);
-        }
-        request
     }
 
     /// An event about an object, as it would be posted.
@@ -310,53 +290,6 @@ impl StripeSandbox {
         }
         self.announce(state, type_name, session);
         self.announce(state, "payment_intent.succeeded", &intent);
-    }
-
-    fn make_intent(&self, state: &mut State, session: &str, status: &str) -> String {
-        let session = state.objects.get(session).cloned().unwrap_or_default();
-        let given = &session["payment_intent_data"];
-        let intent = json!({"object": "payment_intent", "status": status, "amount": session["amount_total"],
-            "amount_received": 0, "currency": session["currency"], "customer": session["customer"],
-            "metadata": given["metadata"].as_object().cloned().unwrap_or_default(),
-            "setup_future_usage": given["setup_future_usage"], "payment_method": Value::Null, "latest_charge": Value::Null});
-        self.put(state, "pi", intent)
-    }
-
-    /// Money is received for a payment.
-    fn succeed(&self, state: &mut State, intent: &str) {
-        let payment = state.objects.get(intent).cloned().unwrap_or_default();
-        let method = match payment["payment_method"].as_str() {
-            Some(method) => method.to_owned(),
-            None => self.put(
-                state,
-                "pm",
-                json!({"object": "payment_method", "type": "card", "customer": payment["customer"],
-                    "card": {"brand": "visa", "last4": "4242"}}),
-            ),
-        };
-        let charge = self.put(
-            state,
-            "ch",
-            json!({"object": "charge", "status": "succeeded", "paid": true, "amount": payment["amount"],
-                "amount_refunded": 0, "refunded": false, "currency": payment["currency"],
-                "customer": payment["customer"], "payment_intent": intent}),
-        );
-        if let Some(payment) = state.objects.get_mut(intent) {
-            payment["status"] = json!("succeeded");
-            payment["amount_received"] = payment["amount"].clone();
-            payment["payment_method"] = json!(method);
-            payment["latest_charge"] = json!(charge);
-        }
-    }
-
-    /// Plans the delivery of an event about an object as it is now.
-    fn announce(&self, state: &mut State, type_name: &str, id: &str) {
-        let object = state.objects.get(id).map(api::shown).unwrap_or_default();
-        let body = self.event(type_name, &object).to_string();
-        for _ in 0..=state.faults.extra_copies {
-            let task = Task::Deliver { type_name: type_name.to_owned(), body: body.clone(), attempt: 0 };
-            state.agenda.enter(self.clock.now(), task);
-        }
     }
 
     fn balance_transaction(&self, pence: i64) -> Value {

@@ -181,6 +181,25 @@ impl TwilioSandbox {
         }
     }
 
+    /// An account comes to a number that nobody asked for through the API: a purchase that was carried out late. Answers its
+    /// SID.
+    pub fn add_owned(&self, account_sid: &str, number: &str, friendly_name: &str) -> String {
+        let sid = self.sid("PN");
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let owned = Owned {
+            sid: sid.clone(),
+            account: account_sid.to_owned(),
+            number: number.to_owned(),
+            friendly_name: friendly_name.to_owned(),
+            address: None,
+            address_requirements: "none".into(),
+            made: state.made(now),
+        };
+        state.numbers.insert(sid.clone(), owned);
+        sid
+    }
+
     /// Changes what goes wrong.
     pub fn with_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.lock().faults);

@@ -130,6 +130,21 @@ pub struct Post {
     then: Then,
 }
 
+impl Post {
+    /// What is said.
+    pub fn body(&self) -> &[u8] {
+        self.request.body()
+    }
+
+    /// Whether somebody waits for the answer, on the phone.
+    pub const fn is_question(&self) -> bool {
+        match self.then {
+            Then::Answer { .. } => true,
+            Then::Delivered { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Then {
     Answer { call: String },
@@ -192,6 +207,16 @@ impl VapiSandbox {
     /// All assistants, by their ids.
     pub fn assistants(&self) -> Vec<Value> {
         self.lock().assistants.values().cloned().collect()
+    }
+
+    /// Every call there is or was, by their ids.
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.values().cloned().collect()
+    }
+
+    /// Whether anybody rings or talks.
+    pub fn is_busy(&self) -> bool {
+        self.lock().calls.values().any(|call| call.status != "ended")
     }
 
     /// The calls that we started, oldest first.

@@ -4,4 +4,5 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
 mod command_line;
+mod dead_letters;
 mod kill;

@@ -4,6 +4,7 @@ use super::{BUDGET, Charging, ChargingError, Place, tick_of};
 use crate::{
     domain::{
         call::{Call, Event, State},
+        hold::Hold,
         ids::VapiAssistantId,
         tariff::Tariff,
         wallet::{Grant, Refusal, Terms, Wallet},
@@ -112,8 +113,12 @@ impl Charging {
                 Some(wallet) => wallet.cautious_grant(terms),
             };
             let tried = match decision {
-                Ok(grant) => self.hold(&call, grant).await,
+                Ok(grant) => self.hold(&call, grant).await.map(|authorized| (authorized, grant)),
                 Err(refusal) => {
+                    // A unit that is refused is a shortage too.
+                    if let Some(wallet) = &wallet {
+                        self.follow_up.watch.after_or_later(wallet).await;
+                    }
                     let after = call.after(Event::Refused { reason: code(&refusal) })?;
                     match self.calls.save(&call, &after).await {
                         Ok(saved) => {
@@ -126,7 +131,12 @@ impl Charging {
                 }
             };
             match tried {
-                Ok(authorized) => return Ok(authorized),
+                Ok((authorized, grant)) => {
+                    if let Some(wallet) = &wallet {
+                        self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
+                    }
+                    return Ok(authorized);
+                }
                 Err(AuthorizeError::WalletMoved(now)) => wallet = Some(*now),
                 Err(AuthorizeError::NoWallet) => wallet = None,
                 Err(AuthorizeError::AlreadyHeld(_) | AuthorizeError::CallMoved) => {
@@ -160,6 +170,15 @@ impl Charging {
             outage_credit: self.limits.outage_credit,
         }
     }
+}
+
+/// The wallet as it is once `grant` is set aside for `call`.
+pub(super) fn with_hold(wallet: &Wallet, call: &Call, grant: Grant) -> Wallet {
+    let mut after = wallet.clone();
+    after.available = wallet.available.minus(grant.amount);
+    after.held = wallet.held.plus(grant.amount);
+    after.holds.insert(call.call_id.clone(), Hold::first(&grant));
+    after
 }
 
 /// The answer that a call's record gives: a repeat of the question gets the same one.

@@ -46,6 +46,8 @@ impl Carrier {
 
     /// Hangs up the leg `sid` of a call of an org's number.
     ///
+    /// Answers whether the carrier says that it is over.
+    ///
     /// # Errors
     /// See [`HangUpError`].
     pub async fn hang_up(
@@ -53,7 +55,7 @@ impl Carrier {
         org: OrgId,
         number: Option<&VapiPhoneId>,
         sid: &str,
-    ) -> Result<(), HangUpError> {
+    ) -> Result<bool, HangUpError> {
         let account = self.account(org, number).await?;
         Ok(self.twilio.end_call(&account, sid).await?)
     }

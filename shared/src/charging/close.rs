@@ -55,7 +55,11 @@ impl Charging {
         }
     }
 
-    async fn await_report(&self, place: &Place, testimony: &Testimony) -> Result<(), ChargingError> {
+    pub(super) async fn await_report(
+        &self,
+        place: &Place,
+        testimony: &Testimony,
+    ) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
             let Seen { call, .. } = self.seen(place.org_id, &place.call_id).await?;

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Charging, ChargingError, log_vapi};
+use super::{Charging, ChargingError, Place, log_vapi};
 use crate::{
     alarm,
     alarm::chain,
     domain::{
-        call::Call,
+        call::{Call, Testimony},
         clock::plus_secs,
         meter::{EndReason, rung},
         tariff::TariffVersion,
@@ -38,36 +38,45 @@ impl Charging {
                 cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
         // Side by side: a vendor that does not answer must not keep the other from being asked.
-        let at_the_carrier = async {
-            if rung.carrier {
-                self.hang_up(call).await;
-            }
-        };
-        futures::future::join(self.send_end(call, reason), at_the_carrier).await;
+        let at_the_carrier = async { rung.carrier && self.hang_up(call).await };
+        let ((), is_over) = futures::future::join(self.send_end(call, reason), at_the_carrier).await;
+        if is_over {
+            // A vendor has said so: what is left is how long it was.
+            let place = Place { org_id: call.org_id, call_id: call.call_id.clone(), agent_limit_secs: None };
+            let ended_reason = Some("carrier-completed".to_owned());
+            self.await_report(&place, &Testimony { ended_reason, ..Testimony::default() }).await?;
+        }
         Ok(true)
     }
 
-    /// Hangs up at the carrier, by the account that the call's number lies in.
-    async fn hang_up(&self, call: &Call) {
-        let Some(carrier) = &self.carrier else { return };
+    /// Hangs up at the carrier, by the account that the call's number lies in. Answers whether the carrier says that it is
+    /// over.
+    async fn hang_up(&self, call: &Call) -> bool {
+        let Some(carrier) = &self.carrier else { return false };
         let sid = match (&call.parties.carrier_sid, &call.parties.vapi_call_id) {
             (Some(sid), _) => Some(sid.clone()),
             (None, Some(id)) => match self.vapi.call(id).await {
                 Ok(found) => found.carrier_sid(),
-                Err(error) => return log_vapi(&error, &call.call_id, "tell the call's leg at the carrier"),
+                Err(error) => {
+                    log_vapi(&error, &call.call_id, "tell the call's leg at the carrier");
+                    None
+                }
             },
             (None, None) => None,
         };
         let Some(sid) = sid else {
-            return tracing::warn!(call_id = %call.call_id, "the call has no leg at the carrier to hang up");
+            tracing::warn!(call_id = %call.call_id, "the call has no leg at the carrier to hang up");
+            return false;
         };
         match carrier.hang_up(call.org_id, call.parties.vapi_phone_id.as_ref(), &sid).await {
-            Ok(()) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "hung up at the carrier");
+            Ok(is_over) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, is_over, "hung up at the carrier");
+                is_over
             }
             // The next look is ordered, and goes on from here.
             Err(error) => {
                 tracing::warn!(call_id = %call.call_id, cause = chain(&error), "the carrier did not hang up");
+                false
             }
         }
     }

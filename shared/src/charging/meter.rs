@@ -131,6 +131,10 @@ impl Charging {
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
         let started_at = call.started_at().unwrap_or(call.created_at);
+        if matches!(next, Next::Extend(_) | Next::Warn { .. } | Next::End(_)) {
+            // It is given less than a full unit, or nothing: a card that may be charged can still save it.
+            self.follow_up.watch.after(wallet).await?;
+        }
         match next {
             Next::Nothing => Ok(true),
             Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
@@ -172,6 +176,13 @@ impl Charging {
         if is_extended {
             tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
                 pence = extension.amount.pence(), full = extension.full, "extended");
+            let mut after = wallet.clone();
+            after.available = wallet.available.minus(extension.amount);
+            after.held = wallet.held.plus(extension.amount);
+            if let Some(hold) = after.holds.get_mut(&call.call_id) {
+                hold.amount = hold.amount.plus(extension.amount);
+            }
+            self.follow_up.watch.after(&after).await?;
         }
         Ok(is_extended)
     }

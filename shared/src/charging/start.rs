@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved, tick_of};
+use super::{BUDGET, Charging, ChargingError, Place, Seen, authorize::with_hold, is_moved, tick_of};
 use crate::{
     domain::{
         call::{Call, Event, State},
@@ -144,6 +144,9 @@ impl Charging {
         let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
         match self.wallets.authorize(call, &authorized, &grant).await {
             Ok(hold) => {
+                if let Some(wallet) = wallet {
+                    self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
+                }
                 let started_at = authorized.started_at().unwrap_or(authorized.created_at);
                 self.hasten(call, &hold, started_at).await?;
                 Ok(true)

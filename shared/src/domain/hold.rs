@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{amount::Amount, clock::plus_secs, tariff::TariffVersion};
+use super::{amount::Amount, clock::plus_secs, tariff::TariffVersion, wallet::Grant};
 
 /// What is asked for at a time: five minutes.
 pub const GRANT_SECS: u32 = 300;
@@ -45,6 +45,17 @@ pub struct Settlement {
 }
 
 impl Hold {
+    /// The hold that a first grant makes, before the call has started.
+    pub fn first(grant: &Grant) -> Self {
+        Self {
+            amount: grant.amount,
+            tariff: grant.tariff,
+            step: 0,
+            granted_until: None,
+            provider_limit_secs: grant.provider_limit_secs,
+        }
+    }
+
     /// Works out what charging `cost` for the finished call changes.
     ///
     /// The whole cost is charged: what the hold does not cover comes out of `available`, which may go below

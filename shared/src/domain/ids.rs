@@ -105,6 +105,8 @@ opaque_ids! {
     PaymentIntentId
     /// A customer as Stripe names it (`cus_…`).
     CustomerId
+    /// One shortage of an org's money and the charge of its card that ends it: ours, fresh for each.
+    EpisodeId
     /// A refund as Stripe names it (`re_…`).
     RefundId
     /// A dispute as Stripe names it (`dp_…`, `du_…`).

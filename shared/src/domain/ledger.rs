@@ -207,6 +207,13 @@ pub enum Reason {
         /// Which.
         purchase: PurchaseId,
     },
+    /// A number was an org's for another month.
+    Rental {
+        /// Which.
+        number: PurchaseId,
+        /// The calendar month, UTC: `2026-11`.
+        month: String,
+    },
 }
 
 /// Names an entry within its org: `call#…`, `topup#…`, `refund#…`.
@@ -240,6 +247,7 @@ impl Reason {
             }
             Self::Number { purchase } => format!("number#{purchase}"),
             Self::NumberRefund { purchase } => format!("number#{purchase}#refund"),
+            Self::Rental { number, month } => format!("rental#{number}#{month}"),
         })
     }
 
@@ -251,14 +259,16 @@ impl Reason {
             Self::Refund { .. } | Self::RefundFailed { .. } => Kind::Refund,
             Self::Dispute { direction: Direction::Debit, .. } => Kind::Dispute,
             Self::Dispute { direction: Direction::Credit, .. } => Kind::DisputeReversal,
-            Self::Number { .. } | Self::NumberRefund { .. } => Kind::PhoneNumber,
+            Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => Kind::PhoneNumber,
         }
     }
 
     /// Which way the money goes.
     pub const fn direction(&self) -> Direction {
         match self {
-            Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } => Direction::Debit,
+            Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } | Self::Rental { .. } => {
+                Direction::Debit
+            }
             Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => Direction::Credit,
             Self::Dispute { direction, .. } => *direction,
         }
@@ -272,13 +282,14 @@ impl Reason {
             | Self::RefundFailed { .. }
             | Self::Dispute { .. }
             | Self::Number { .. }
-            | Self::NumberRefund { .. } => None,
+            | Self::NumberRefund { .. }
+            | Self::Rental { .. } => None,
         }
     }
 
     fn payment_intent(&self) -> Option<&PaymentIntentId> {
         match self {
-            Self::Call { .. } | Self::Number { .. } | Self::NumberRefund { .. } => None,
+            Self::Call { .. } | Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => None,
             Self::TopUp { payment_intent }
             | Self::Refund { payment_intent, .. }
             | Self::RefundFailed { payment_intent, .. }
@@ -294,7 +305,8 @@ impl Reason {
             | Self::RefundFailed { .. }
             | Self::Dispute { .. }
             | Self::Number { .. }
-            | Self::NumberRefund { .. } => None,
+            | Self::NumberRefund { .. }
+            | Self::Rental { .. } => None,
         }
     }
 }

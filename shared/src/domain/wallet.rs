@@ -9,6 +9,7 @@ use super::{
     hold::{END_MARGIN_SECS, GRANT_SECS, Hold, PROVIDER_LIMIT_SECS},
     ids::{CallId, CustomerId, OrgId},
     ledger::Head,
+    recharge::AutoRecharge,
     tariff::{Tariff, TariffVersion},
 };
 
@@ -37,6 +38,9 @@ pub struct Wallet {
     /// Set by the books check: no new spending until somebody has looked.
     #[serde(default)]
     pub frozen: Option<String>,
+    /// When its card is charged by itself, and what is underway.
+    #[serde(default)]
+    pub auto_recharge: AutoRecharge,
 }
 
 /// What a call is to be authorized under.
@@ -172,6 +176,7 @@ mod tests {
             stripe_customer: None,
             payment_method: None,
             frozen: None,
+            auto_recharge: AutoRecharge::default(),
         }
     }
 

@@ -47,6 +47,13 @@ pub struct Caller {
     pub role: Role,
 }
 
+/// A verified operator: one of ours, who looks after all orgs and belongs to none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Who asks.
+    pub user: UserId,
+}
+
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -160,18 +167,7 @@ impl Auth {
     /// # Errors
     /// A problem that says what to do; never why exactly a token was refused.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        let Some(token) = token else { return Err(Problem::new(Code::MissingToken)) };
-        let claims = self.verified(token).await.map_err(|refused| match &refused {
-            Refused::Keys(_) | Refused::KeysUnreadable => Problem::internal(&refused),
-            Refused::Token(_) | Refused::Algorithm | Refused::UnknownKey | Refused::Time => {
-                Problem::new(Code::InvalidToken).because(&refused)
-            }
-        })?;
+        let claims = self.claims(headers).await?;
         if claims.app_metadata.operator {
             return Err(Problem::new(Code::Forbidden)
                 .saying("Operators have their own addresses. Sign in as a member of the clinic."));
@@ -184,6 +180,34 @@ impl Auth {
             _ => Role::Viewer,
         };
         Ok(Caller { org, user: claims.sub, role })
+    }
+
+    /// Verifies the bearer token in the same way, and that it is an operator's. Such a token names no org, and whatever it
+    /// names is not looked at.
+    ///
+    /// # Errors
+    /// As [`Auth::caller`]; [`Code::Forbidden`] for everybody else.
+    pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Problem> {
+        let claims = self.claims(headers).await?;
+        if !claims.app_metadata.operator {
+            return Err(Problem::new(Code::Forbidden).saying("This address is for our operators."));
+        }
+        Ok(Operator { user: claims.sub })
+    }
+
+    async fn claims(&self, headers: &HeaderMap) -> Result<Claims, Problem> {
+        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        let Some(token) = token else { return Err(Problem::new(Code::MissingToken)) };
+        self.verified(token).await.map_err(|refused| match &refused {
+            Refused::Keys(_) | Refused::KeysUnreadable => Problem::internal(&refused),
+            Refused::Token(_) | Refused::Algorithm | Refused::UnknownKey | Refused::Time => {
+                Problem::new(Code::InvalidToken).because(&refused)
+            }
+        })
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "every other algorithm is refused, those to come too")]

@@ -43,6 +43,8 @@ pub enum Code {
     InsufficientFunds,
     /// The wallet is frozen by the books check.
     WalletFrozen,
+    /// There is no card that may be charged again.
+    NoPaymentMethod,
     /// The org has a number of that direction.
     NumberExists,
     /// The number was sold to somebody else.
@@ -77,7 +79,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -95,6 +97,7 @@ impl Code {
         Self::PaymentProviderUnavailable,
         Self::InsufficientFunds,
         Self::WalletFrozen,
+        Self::NoPaymentMethod,
         Self::NumberExists,
         Self::NumberTaken,
         Self::NoNumberAvailable,
@@ -188,6 +191,11 @@ impl Code {
                 "wallet_frozen",
                 StatusCode::CONFLICT,
                 "The wallet is being checked and cannot be spent from at the moment. Tell us the request id.",
+            ),
+            Self::NoPaymentMethod => (
+                "no_payment_method",
+                StatusCode::CONFLICT,
+                "There is no card to charge. Top up by card once; that card can then be charged by itself.",
             ),
             Self::NumberExists => (
                 "number_exists",

@@ -30,7 +30,7 @@ fn dispute(moved: &[(&str, i64)]) -> Dispute {
 
 /// Books everything, as the store would, on top of what is booked.
 fn book(ledger: &mut Vec<Entry>, refunds: &[Refund], disputes: &[Dispute]) {
-    let mut movements = vec![top_up(&intent(), Amount::from_pence(2_500))];
+    let mut movements = vec![top_up(&intent(), Amount::from_pence(2_500), None)];
     movements.extend(movements_of(&intent(), refunds, disputes));
     loop {
         let booked: Vec<_> = movements

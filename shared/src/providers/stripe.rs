@@ -1,13 +1,22 @@
-//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes.
+//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes, events and where they are posted.
 
+pub mod charge;
+pub mod endpoints;
 pub mod event;
+pub mod events;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
+pub use self::{
+    charge::{CardCharge, NextAction, PaymentFailure},
+    endpoints::WebhookEndpoint,
+    events::EventPage,
+};
 use super::{
     http::{Http, HttpError, is_transient_status},
     signature::{Unverified, is_fresh, is_hmac_sha256, usable},
@@ -23,6 +32,8 @@ pub const API_VERSION: &str = "2026-10-28.endive";
 pub const SIGNATURE_HEADER: &str = "stripe-signature";
 /// The key of our mark in the metadata of everything we create; its value is the environment.
 pub const MARK: &str = "voxanne_environment";
+/// The key of the episode of auto-recharge that a payment is for.
+pub const EPISODE: &str = "voxanne_episode";
 /// The key of what makes two top-ups the same: user, amount and path.
 const FINGERPRINT: &str = "voxanne_fingerprint";
 /// The most objects a list answers at a time.
@@ -95,6 +106,14 @@ pub enum StripeError {
         /// Its code.
         code: String,
     },
+    /// The bank said no to a charge.
+    #[error("the card was declined: {code}")]
+    Declined {
+        /// The bank's code where there is one, else Stripe's: `authentication_required`, `insufficient_funds` …
+        code: String,
+        /// The payment that was made and not paid.
+        payment_intent: Option<PaymentIntentId>,
+    },
     /// It had trouble of its own.
     #[error("Stripe answered with status {status}")]
     Trouble {
@@ -114,7 +133,17 @@ impl StripeError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Trouble { .. } | Self::Unreachable(_) => true,
-            Self::NotFound | Self::Refused { .. } | Self::Unreadable(_) => false,
+            Self::NotFound | Self::Refused { .. } | Self::Declined { .. } | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// Whether nothing was done, and asking again with the same idempotency key changes nothing. A key that was
+    /// used before with other parameters is not such a case: what it was used for may have been done.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Declined { .. } => true,
+            Self::Refused { code, .. } => code != "idempotency_error",
+            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
         }
     }
 }
@@ -140,6 +169,15 @@ pub struct PaymentIntent {
     /// `off_session` when the card may be charged again.
     #[serde(default)]
     pub setup_future_usage: Option<String>,
+    /// When it was made, in seconds.
+    #[serde(default)]
+    pub created: i64,
+    /// What the customer must do before it goes on.
+    #[serde(default)]
+    pub next_action: Option<NextAction>,
+    /// Why it is not paid.
+    #[serde(default)]
+    pub last_payment_error: Option<PaymentFailure>,
     /// Ours carry our mark.
     #[serde(default)]
     pub metadata: std::collections::BTreeMap<String, String>,
@@ -200,6 +238,13 @@ pub struct Dispute {
     /// What the bank moved.
     #[serde(default)]
     pub balance_transactions: Vec<BalanceTransaction>,
+}
+
+impl Dispute {
+    /// Whether it is not decided yet. An inquiry that may become a dispute is open too.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.status.as_str(), "won" | "lost" | "warning_closed" | "prevented")
+    }
 }
 
 /// A movement on Stripe's own ledger.
@@ -351,8 +396,7 @@ impl Stripe {
             #[serde(default)]
             payment_intent: Option<Reference<PaymentIntentId>>,
         }
-        let charge: String = charge.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        let charge: Charge = self.get(&format!("/v1/charges/{charge}")).await?;
+        let charge: Charge = self.get(&format!("/v1/charges/{}", plain(charge))).await?;
         Ok(charge.payment_intent.map(|reference| reference.id().clone()))
     }
 
@@ -381,10 +425,11 @@ impl Stripe {
         path: &str,
         id: impl Fn(&T) -> String,
     ) -> Result<Vec<T>, StripeError> {
+        let joint = if path.contains('?') { '&' } else { '?' };
         let mut found: Vec<T> = Vec::new();
         loop {
             let after = found.last().map(|last| format!("&starting_after={}", id(last))).unwrap_or_default();
-            let page: List<T> = self.get(&format!("{path}&limit={PAGE}{after}")).await?;
+            let page: List<T> = self.get(&format!("{path}{joint}limit={PAGE}{after}")).await?;
             let is_last = !page.has_more || page.data.is_empty();
             found.extend(page.data);
             if is_last {
@@ -403,13 +448,23 @@ impl Stripe {
         form: &[(&str, &str)],
         idempotency_key: &str,
     ) -> Result<T, StripeError> {
+        self.post_form(path, form, Some(idempotency_key)).await
+    }
+
+    async fn post_form<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        idempotency_key: Option<&str>,
+    ) -> Result<T, StripeError> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self
+        let mut request = self
             .request(Method::POST, path)
-            .header("idempotency-key", idempotency_key)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Bytes::from(body));
-        self.send(request).await
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(key) = idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        self.send(request.body(Bytes::from(body))).await
     }
 
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
@@ -424,36 +479,51 @@ impl Stripe {
         &self,
         request: http::Result<Request<Bytes>>,
     ) -> Result<T, StripeError> {
-        #[derive(Deserialize)]
-        struct Refusal {
-            error: Reason,
-        }
-        #[derive(Deserialize)]
-        struct Reason {
-            #[serde(default)]
-            code: Option<String>,
-            #[serde(default, rename = "type")]
-            kind: Option<String>,
-        }
         let request =
             request.map_err(|error| StripeError::Unreachable(HttpError::Connection(Box::new(error))))?;
         let answer = self.http.send(request).await.map_err(StripeError::Unreachable)?;
-        match answer.status() {
-            status if status.is_success() => {
-                serde_json::from_slice(answer.body()).map_err(StripeError::Unreadable)
-            }
-            StatusCode::NOT_FOUND => Err(StripeError::NotFound),
-            // A concurrent request with the same key: asking again gets its result.
-            status if is_transient_status(status) || status == StatusCode::CONFLICT => {
-                Err(StripeError::Trouble { status })
-            }
-            status => {
-                let reason = serde_json::from_slice::<Refusal>(answer.body()).ok();
-                let code = reason.and_then(|refusal| refusal.error.code.or(refusal.error.kind));
-                Err(StripeError::Refused { status, code: code.unwrap_or_default() })
-            }
+        if answer.status().is_success() {
+            return serde_json::from_slice(answer.body()).map_err(StripeError::Unreadable);
         }
+        Err(refusal(answer.status(), answer.body()))
     }
+}
+
+/// What an answer that is no success means.
+fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Reason,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Reason {
+        code: Option<String>,
+        decline_code: Option<String>,
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        payment_intent: Value,
+    }
+    if status == StatusCode::NOT_FOUND {
+        return StripeError::NotFound;
+    }
+    // A conflict is a concurrent request with the same key: asking again gets its result.
+    if is_transient_status(status) || status == StatusCode::CONFLICT {
+        return StripeError::Trouble { status };
+    }
+    let reason = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error).unwrap_or_default();
+    let code = reason.code.or(reason.kind).unwrap_or_default();
+    if status == StatusCode::PAYMENT_REQUIRED {
+        let payment_intent =
+            event::id_of(&reason.payment_intent).and_then(|id| PaymentIntentId::parse(id).ok());
+        return StripeError::Declined { code: reason.decline_code.unwrap_or(code), payment_intent };
+    }
+    StripeError::Refused { status, code }
+}
+
+/// What may stand in a path, of an id that another party wrote.
+fn plain(id: &str) -> String {
+    id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
 #[cfg(test)]

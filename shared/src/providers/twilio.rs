@@ -2,6 +2,7 @@
 //! signature.
 
 mod error;
+mod lists;
 mod webhook;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub use error::TwilioError;
+pub use lists::Listed;
 pub use webhook::{SIGNATURE_HEADER, TwilioWebhook};
 
 use super::http::{Http, HttpError, is_transient_status};
@@ -22,7 +24,8 @@ use crate::domain::{
     phone_number::PhoneNumber,
 };
 
-/// The most entries a list answers at a time. No list that we ask for, always by name, comes near it.
+/// The most entries a list answers at a time. A list that is asked for by name never comes near it; the others are read to
+/// their end.
 const PAGE: &str = "1000";
 /// Twilio's code for too many requests.
 const TOO_MANY_REQUESTS: u32 = 20_429;
@@ -62,6 +65,8 @@ struct AccountEntry {
     auth_token: String,
     #[serde(default)]
     friendly_name: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
     #[serde(default)]
     date_created: Option<String>,
 }
@@ -341,18 +346,31 @@ impl Twilio {
         }
     }
 
-    /// Hangs up a call at the carrier.
+    /// Hangs up a call at the carrier. Answers whether the carrier says that it is over.
     ///
     /// # Errors
     /// [`TwilioError::NotFound`] when the account has no such call, or `call_sid` cannot be a call's name;
     /// see [`TwilioError`].
-    pub async fn end_call(&self, account: &Account, call_sid: &str) -> Result<(), TwilioError> {
+    pub async fn end_call(&self, account: &Account, call_sid: &str) -> Result<bool, TwilioError> {
+        /// Twilio's names of a call that is over (`Call.status`).
+        const OVER: [&str; 5] = ["completed", "canceled", "failed", "busy", "no-answer"];
+        /// The error of a call that cannot be changed any more, because it is over.
+        const NOT_IN_PROGRESS: u32 = 21_220;
+        #[derive(Deserialize)]
+        struct Leg {
+            #[serde(default)]
+            status: String,
+        }
         // It came in a message: it must not lead to another path.
         if call_sid.is_empty() || !call_sid.bytes().all(|c| c.is_ascii_alphanumeric()) {
             return Err(TwilioError::NotFound);
         }
         let url = self.of(account, &format!("Calls/{call_sid}.json"));
-        self.post(account, &url, &[("Status", "completed")]).await.map(|_| ())
+        let answer = match self.post(account, &url, &[("Status", "completed")]).await {
+            Err(TwilioError::Refused { code: Some(NOT_IN_PROGRESS), .. }) => return Ok(true),
+            answer => answer?,
+        };
+        Ok(OVER.contains(&read::<Leg>(&answer)?.status.as_str()))
     }
 
     async fn numbers(

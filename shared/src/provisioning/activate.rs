@@ -185,5 +185,6 @@ fn history(number: &OrgNumber, wanted: &Wanted) -> ManagedNumber {
         cost: number.cost,
         created_at: number.created_at,
         released_at: None,
+        missing_since: None,
     }
 }

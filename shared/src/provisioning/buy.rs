@@ -12,6 +12,7 @@ use crate::{
         number::{NUMBER_COST, NumberType, Search},
         phone_number::PhoneNumber,
         purchase::{Failure, Purchase, Source, State, Wanted},
+        wallet::Wallet,
     },
     providers::{
         twilio::{Account, Owned, TwilioError},
@@ -52,6 +53,8 @@ impl Provisioning {
             Ok(charged) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
                     pence = NUMBER_COST.pence(), "charged for a number");
+                let spent = Wallet { available: wallet.available.minus(NUMBER_COST), ..wallet };
+                self.watch.after_or_later(&spent).await;
                 Ok(Step::On(Box::new(charged)))
             }
             // The wallet has moved on, or this has been done: what is true now says which.

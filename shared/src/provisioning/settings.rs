@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::{Base, Reader, TwilioSettings, VapiSettings},
     domain::ids::AccountSid,
+    follow_up::Watch,
     keyring::Keyring,
     providers::twilio::{Account, Twilio},
     voice,
@@ -28,6 +29,8 @@ pub struct Settings {
     pub keyring: Keyring,
     /// Where agents' messages go.
     pub sync_queue_url: String,
+    /// Who looks at a wallet that was spent from.
+    pub watch: Watch,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             account: account(reader),
             keyring: Keyring::read(reader, Arc::clone(&world.entropy)),
             sync_queue_url: reader.required("AGENT_SYNC_QUEUE_URL"),
+            watch: Watch::read(reader, world),
             base,
         }
     }

@@ -72,6 +72,19 @@ pub struct CallMapping {
     pub call_id: CallId,
 }
 
+/// A call that somebody must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Which it is.
+    pub call_id: CallId,
+    /// Since when.
+    pub due_at: Timestamp,
+}
+
+/// The index of live calls by when they are due.
+const LIVE_BY_DUE: &str = "live_by_due";
 /// The index by org and time.
 const BY_CREATED: &str = "by_created";
 
@@ -248,6 +261,89 @@ impl Calls {
                 Err(SaveError::Moved)
             }
             Err(error) => Err(unavailable("PutItem", error).into()),
+        }
+    }
+
+    /// The calls whose next look is due by `at`, and those that are over whose last was due by `closed_by`; the longest due
+    /// first, at most `most`. By an index, which may be a moment behind: the records decide.
+    ///
+    /// # Errors
+    /// When the database does not answer, or an entry does not decode.
+    pub async fn due(
+        &self,
+        at: Timestamp,
+        closed_by: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            org_id: OrgId,
+            call_id: CallId,
+            #[serde(with = "crate::domain::clock::millis")]
+            due_at: Timestamp,
+            #[serde(default)]
+            state: String,
+        }
+        let mut due = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .db
+                .retrying("Query", || {
+                    self.db
+                        .client
+                        .query()
+                        .table_name(self.db.table_name(Table::Calls))
+                        .index_name(LIVE_BY_DUE)
+                        .key_condition_expression("live = :live AND due_at <= :at")
+                        .expression_attribute_values(":live", text("live"))
+                        .expression_attribute_values(":at", text(rfc3339_millis(at)))
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Query", error))?;
+            for item in answer.items.unwrap_or_default() {
+                let row: Row = super::table::decode(Table::Calls, item)?;
+                let is_closed = matches!(row.state.as_str(), "settled" | "released" | "refused");
+                if !is_closed || row.due_at <= closed_by {
+                    due.push(Due { org_id: row.org_id, call_id: row.call_id, due_at: row.due_at });
+                }
+            }
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || due.len() >= most {
+                due.truncate(most);
+                return Ok(due);
+            }
+        }
+    }
+
+    /// Takes a call that is over out of the live index, if it is still as it was read.
+    ///
+    /// # Errors
+    /// [`SaveError::Moved`] when it is not.
+    pub async fn retire(&self, call: &Call) -> Result<(), SaveError> {
+        let outcome = self
+            .db
+            .retrying("UpdateItem", || {
+                self.db
+                    .client
+                    .update_item()
+                    .table_name(self.db.table_name(Table::Calls))
+                    .key("org_id", text(call.org_id.to_string()))
+                    .key("call_id", text(call.call_id.as_str()))
+                    .update_expression("REMOVE live")
+                    .condition_expression("version = :read")
+                    .expression_attribute_values(":read", number(call.version))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Err(SaveError::Moved)
+            }
+            Err(error) => Err(unavailable("UpdateItem", error).into()),
         }
     }
 

@@ -61,6 +61,45 @@ impl Ledger {
         self.db.get(Table::LedgerEntries, &[(name, &value), ("entry_key", key.as_str())]).await
     }
 
+    /// The entries numbered above `seq`, in the order of their numbers, and how many entries there are in all. From the table
+    /// itself, consistently: no index is believed.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn since(&self, org: OrgId, seq: u64) -> Result<(Vec<Entry>, u64), StoreError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut all = 0_u64;
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .db
+                .retrying("Query", || {
+                    self.db
+                        .client
+                        .query()
+                        .table_name(self.db.table_name(Table::LedgerEntries))
+                        .consistent_read(true)
+                        .key_condition_expression("org_id = :org")
+                        .filter_expression("seq > :seq")
+                        .expression_attribute_values(":org", text(org.to_string()))
+                        .expression_attribute_values(":seq", number(seq))
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Query", error))?;
+            all = all.saturating_add(u64::try_from(answer.scanned_count).unwrap_or_default());
+            for item in answer.items.unwrap_or_default() {
+                entries.push(decode(Table::LedgerEntries, item)?);
+            }
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                entries.sort_by_key(|entry| entry.seq);
+                return Ok((entries, all));
+            }
+        }
+    }
+
     /// The newest entries below `before`, of one kind or of all, newest first.
     ///
     /// # Errors

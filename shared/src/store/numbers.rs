@@ -113,6 +113,9 @@ pub struct ManagedNumber {
     /// When it was gone.
     #[serde(default, with = "crate::domain::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
+    /// Since when a vendor has not had it, although nobody gave it up.
+    #[serde(default, with = "crate::domain::clock::millis::option", skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
 }
 
 /// Why an agent is not given a number.
@@ -187,7 +190,15 @@ impl Numbers {
         self.db.all_of(Table::ManagedPhoneNumbers, org).await
     }
 
-    async fn managed_number(&self, org: OrgId, id: &PurchaseId) -> Result<Option<ManagedNumber>, StoreError> {
+    /// A number that an org has or had of us, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn managed_number(
+        &self,
+        org: OrgId,
+        id: &PurchaseId,
+    ) -> Result<Option<ManagedNumber>, StoreError> {
         let (name, value) = org_key(org);
         self.db.get(Table::ManagedPhoneNumbers, &[(name, &value), ("number_id", id.as_str())]).await
     }
@@ -364,6 +375,31 @@ impl Numbers {
     pub async fn all(&self) -> Result<Vec<OrgNumber>, StoreError> {
         let items = self.db.scan(Table::OrgCredentials).await?;
         items.into_iter().map(|item| decode(Table::OrgCredentials, item)).collect()
+    }
+
+    /// Every number that any org has or had of us.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn all_managed(&self) -> Result<Vec<ManagedNumber>, StoreError> {
+        let items = self.db.scan(Table::ManagedPhoneNumbers).await?;
+        items.into_iter().map(|item| decode(Table::ManagedPhoneNumbers, item)).collect()
+    }
+
+    /// Notes since when a vendor has not had a number; none when all have it again. Answers whether the record was still as
+    /// read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_missing(
+        &self,
+        managed: &ManagedNumber,
+        missing_since: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let version = managed.version.saturating_add(1);
+        let after = ManagedNumber { missing_since, version, ..managed.clone() };
+        let item = record(Table::ManagedPhoneNumbers, &after)?;
+        self.db.put_over(Table::ManagedPhoneNumbers, item, managed.version).await
     }
 
     fn managed_put(&self, after: ManagedNumber) -> Result<TransactWriteItem, StoreError> {

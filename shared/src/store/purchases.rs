@@ -131,6 +131,25 @@ impl Purchases {
         }
     }
 
+    /// Every claim of every org, consistently: the latest purchase of each direction, whatever became of it.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn claims(&self) -> Result<Vec<Purchase>, StoreError> {
+        let items = self.db.scan(Table::NumberPurchases).await?;
+        items.into_iter().filter(is_claim).map(|item| decode(Table::NumberPurchases, item)).collect()
+    }
+
+    /// The purchases that somebody must go on with.
+    ///
+    /// # Errors
+    /// As [`Purchases::claims`].
+    pub async fn open(&self) -> Result<Vec<Purchase>, StoreError> {
+        let mut claims = self.claims().await?;
+        claims.retain(Purchase::is_open);
+        Ok(claims)
+    }
+
     /// All purchases that hold a secret of an org's own account.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The messages between functions: the call meter's delayed looks, and the agents that are to be given to the vendor.
+//! The messages between functions: the call meter's delayed looks, the agents that are to be given to the vendor, the
+//! wallets that need a look; and what leaves us to be told to a clinic.
 
 use std::fmt;
 
@@ -8,11 +9,44 @@ use serde::{Deserialize, Serialize};
 use super::table::StoreError;
 use crate::domain::{
     call::Direction,
-    ids::{CallId, OrgId},
+    ids::{CallId, EventId, OrgId},
 };
 
 /// The longest delay a message may have (SQS).
 const LONGEST_DELAY_SECS: i64 = 900;
+
+/// A queue that we send to.
+#[derive(Clone)]
+struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Sends `message`, to be delivered after `delay_secs`. Once this answers, the message is durable.
+    async fn send<T: Serialize>(&self, message: &T, delay_secs: i32) -> Result<(), StoreError> {
+        let body = serde_json::to_string(message).map_err(queue_error)?;
+        let attempt = || {
+            self.client
+                .send_message()
+                .queue_url(&self.url)
+                .message_body(&body)
+                .delay_seconds(delay_secs)
+                .send()
+        };
+        // A second copy of a message is harmless, so a lost answer is simply asked again.
+        if attempt().await.is_ok() {
+            return Ok(());
+        }
+        attempt().await.map(|_| ()).map_err(queue_error)
+    }
+}
 
 /// "Look at this call": what to do then is decided from the records, not from the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,22 +64,13 @@ pub struct Tick {
 }
 
 /// The queue `call-meter` reads.
-#[derive(Clone)]
-pub struct MeterQueue {
-    client: aws_sdk_sqs::Client,
-    url: String,
-}
-
-impl fmt::Debug for MeterQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MeterQueue").field("url", &self.url).finish_non_exhaustive()
-    }
-}
+#[derive(Clone, Debug)]
+pub struct MeterQueue(Queue);
 
 impl MeterQueue {
     /// The queue at `url`.
     pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self { client, url }
+        Self(Queue { client, url })
     }
 
     /// Sends `tick`, to be delivered when it is due. Once this answers, the message is durable.
@@ -54,20 +79,7 @@ impl MeterQueue {
     /// When the queue did not take it, twice.
     pub async fn send(&self, tick: &Tick, now: Timestamp) -> Result<(), StoreError> {
         let delay = tick.due_at.duration_since(now).as_secs().clamp(0, LONGEST_DELAY_SECS);
-        let body = serde_json::to_string(tick).map_err(queue_error)?;
-        let attempt = || {
-            self.client
-                .send_message()
-                .queue_url(&self.url)
-                .message_body(&body)
-                .delay_seconds(i32::try_from(delay).unwrap_or_default())
-                .send()
-        };
-        // A second copy of a message is harmless, so a lost answer is simply asked again.
-        if attempt().await.is_ok() {
-            return Ok(());
-        }
-        attempt().await.map(|_| ()).map_err(queue_error)
+        self.0.send(tick, i32::try_from(delay).unwrap_or_default()).await
     }
 }
 
@@ -85,22 +97,13 @@ pub struct Push {
 pub const AFTER_THE_WRITE_SECS: i32 = 30;
 
 /// The queue `agent-sync` reads.
-#[derive(Clone)]
-pub struct SyncQueue {
-    client: aws_sdk_sqs::Client,
-    url: String,
-}
-
-impl fmt::Debug for SyncQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SyncQueue").field("url", &self.url).finish_non_exhaustive()
-    }
-}
+#[derive(Clone, Debug)]
+pub struct SyncQueue(Queue);
 
 impl SyncQueue {
     /// The queue at `url`.
     pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self { client, url }
+        Self(Queue { client, url })
     }
 
     /// Makes sure that a push follows the write that is about to be made, even if this process dies right after it.
@@ -124,19 +127,72 @@ impl SyncQueue {
     /// # Errors
     /// When the queue did not take it, twice.
     pub async fn send(&self, push: &Push, delay_secs: i32) -> Result<(), StoreError> {
-        let body = serde_json::to_string(push).map_err(queue_error)?;
-        let attempt = || {
-            self.client
-                .send_message()
-                .queue_url(&self.url)
-                .message_body(&body)
-                .delay_seconds(delay_secs)
-                .send()
-        };
-        if attempt().await.is_ok() {
-            return Ok(());
-        }
-        attempt().await.map(|_| ()).map_err(queue_error)
+        self.0.send(push, delay_secs).await
+    }
+}
+
+/// "Look at this wallet": whether its card is to be charged, or its org to be told, is decided from the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckWallet {
+    /// Whose wallet.
+    pub org_id: OrgId,
+}
+
+/// The queue `auto-recharge` reads.
+#[derive(Clone, Debug)]
+pub struct RechargeQueue(Queue);
+
+impl RechargeQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Has an org's wallet looked at. Once this answers, the message is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn check(&self, org_id: OrgId) -> Result<(), StoreError> {
+        self.0.send(&CheckWallet { org_id }, 0).await
+    }
+}
+
+/// Something that a clinic is to be told. It may come twice, under one id: whoever delivers it tells it once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// One for all copies.
+    pub event_id: EventId,
+    /// Who is told.
+    pub org_id: OrgId,
+    /// What it is about: `low_balance`.
+    pub kind: String,
+    /// What was available when it happened, in pence.
+    pub available_pence: i64,
+    /// The line that was crossed, in pence.
+    pub low_balance_pence: i64,
+    /// Whether the card is being charged by itself.
+    pub auto_recharge: bool,
+    /// When it was noticed.
+    #[serde(with = "crate::domain::clock::millis")]
+    pub at: Timestamp,
+}
+
+/// The queue that whoever writes to clinics reads.
+#[derive(Clone, Debug)]
+pub struct NotificationQueue(Queue);
+
+impl NotificationQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Hands a notification over. Once this answers, it is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
+        self.0.send(notification, 0).await
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Table {
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
     StripeWebhookEvents,
+    /// What reconciliation has done, and how far it has come.
+    Reconciliation,
 }
 
 impl Table {
@@ -70,6 +72,7 @@ impl Table {
             Self::Agents => "agents",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
+            Self::Reconciliation => "reconciliation",
         }
     }
 }
@@ -470,6 +473,7 @@ pub(super) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T,
         "number_id",
         "role",
         "name",
+        "task",
     ];
     let key = keys
         .into_iter()

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::{
     calls, purchases,
     table::{
-        Dynamo, Item, StoreError, Table, TransactError, decode, encode, is_refusal, number, org_key, text,
-        unavailable,
+        ChangeError, Dynamo, Item, StoreError, Table, TransactError, decode, encode, is_refusal, number,
+        org_key, text, unavailable,
     },
 };
 use crate::domain::{
@@ -25,6 +25,7 @@ use crate::domain::{
     ids::{CallId, CustomerId, OrgId},
     ledger::{Direction, Entry, Head, Posting},
     purchase::Purchase,
+    recharge::AutoRecharge,
     wallet::{Extension, Grant, Wallet},
 };
 
@@ -112,6 +113,7 @@ impl Wallets {
             stripe_customer: None,
             payment_method: None,
             frozen: None,
+            auto_recharge: AutoRecharge::default(),
         };
         let mut item = encode(Table::Wallets, &empty)?;
         item.retain(|_, value| !value.is_null());
@@ -129,13 +131,7 @@ impl Wallets {
     /// # Errors
     /// See [`AuthorizeError`].
     pub async fn authorize(&self, call: &Call, after: &Call, grant: &Grant) -> Result<Hold, AuthorizeError> {
-        let hold = Hold {
-            amount: grant.amount,
-            tariff: grant.tariff,
-            step: 0,
-            granted_until: None,
-            provider_limit_secs: grant.provider_limit_secs,
-        };
+        let hold = Hold::first(grant);
         let granted_until = after.started_at().map(|started_at| hold.paid_until(started_at));
         let hold = Hold { granted_until, ..hold };
         let wallet = self
@@ -302,6 +298,19 @@ impl Wallets {
     /// # Errors
     /// See [`BookError`].
     pub async fn book(&self, wallet: &Wallet, posting: &Posting) -> Result<Wallet, BookError> {
+        self.book_with(wallet, posting, None).await
+    }
+
+    /// The same for a payment whose credit changes the org's auto-recharge: both, or neither.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    pub async fn book_with(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        recharge: Option<AutoRecharge>,
+    ) -> Result<Wallet, BookError> {
         let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
         let mut booked_wallet = wallet.clone();
         booked_wallet.available = entry.direction.apply(wallet.available, entry.amount);
@@ -310,11 +319,28 @@ impl Wallets {
             Direction::Credit => entry.amount.pence(),
             Direction::Debit => entry.amount.pence().saturating_neg(),
         };
-        let update = self
-            .booking(wallet, &entry)
-            .update_expression("SET available = available + :delta, ledger_seq = :seq, ledger_head = :head")
-            .condition_expression("ledger_seq = :read")
-            .expression_attribute_values(":delta", number(delta));
+        let update = self.booking(wallet, &entry).expression_attribute_values(":delta", number(delta));
+        let update = match recharge {
+            None => update
+                .update_expression(
+                    "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head",
+                )
+                .condition_expression("ledger_seq = :read"),
+            Some(after) => {
+                let before = &wallet.auto_recharge;
+                let after = next_recharge(before, after);
+                let update = update
+                    .update_expression(
+                        "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head, \
+                         auto_recharge = :recharge",
+                    )
+                    .condition_expression("ledger_seq = :read AND auto_recharge.version = :version")
+                    .expression_attribute_values(":version", number(before.version))
+                    .expression_attribute_values(":recharge", map(&after)?);
+                booked_wallet.auto_recharge = after;
+                update
+            }
+        };
         self.db.transact(vec![update_item(update)?, self.entry_put(&entry)?]).await.map_err(booked)?;
         Ok(booked_wallet)
     }
@@ -374,6 +400,126 @@ impl Wallets {
         let items = vec![update_item(update)?, self.entry_put(entry)?, claim];
         self.db.transact(items).await.map_err(booked)?;
         Ok(after)
+    }
+
+    /// Takes an asset's price, such as a number's rental, with money that is there: it makes no debt. `wallet` is as read.
+    /// Answers it after.
+    ///
+    /// # Errors
+    /// [`BookError::Moved`] also when the money is not there or the wallet is frozen.
+    pub async fn charge_rental(&self, wallet: &Wallet, posting: &Posting) -> Result<Wallet, BookError> {
+        let entry = Entry::next(wallet.org_id, wallet.ledger, wallet.balance(), posting);
+        let mut charged = wallet.clone();
+        charged.available = wallet.available.minus(entry.amount);
+        charged.ledger = entry.head();
+        let update = self
+            .booking(wallet, &entry)
+            .update_expression("SET available = available - :cost, ledger_seq = :seq, ledger_head = :head")
+            .condition_expression(
+                "ledger_seq = :read AND available >= :cost AND attribute_not_exists(frozen)",
+            )
+            .expression_attribute_values(":cost", number(entry.amount.pence()));
+        self.db.transact(vec![update_item(update)?, self.entry_put(&entry)?]).await.map_err(booked)?;
+        Ok(charged)
+    }
+
+    /// Writes an org's auto-recharge, if it is still as in `wallet`. Answers the wallet after.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when it is not.
+    pub async fn save_recharge(&self, wallet: &Wallet, after: AutoRecharge) -> Result<Wallet, ChangeError> {
+        self.write_recharge(wallet, after, "auto_recharge.version = :version", Vec::new()).await
+    }
+
+    /// Opens an episode: the same, if there is no more money than in `wallet`, its card is the same, and it is not frozen.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when any of it is not so.
+    pub async fn open_episode(&self, wallet: &Wallet, after: AutoRecharge) -> Result<Wallet, ChangeError> {
+        let condition = "auto_recharge.version = :version AND attribute_not_exists(auto_recharge.episode) \
+                         AND available <= :available AND payment_method = :card AND attribute_not_exists(frozen)";
+        let values = vec![
+            (":available", number(wallet.available.pence())),
+            (":card", text(wallet.payment_method.clone().unwrap_or_default())),
+        ];
+        self.write_recharge(wallet, after, condition, values).await
+    }
+
+    async fn write_recharge(
+        &self,
+        wallet: &Wallet,
+        after: AutoRecharge,
+        condition: &str,
+        values: Vec<(&str, AttributeValue)>,
+    ) -> Result<Wallet, ChangeError> {
+        let after = next_recharge(&wallet.auto_recharge, after);
+        let after = map(&after)?;
+        let outcome = self
+            .db
+            .retrying("UpdateItem", || {
+                let update = self
+                    .db
+                    .client
+                    .update_item()
+                    .table_name(self.db.table_name(Table::Wallets))
+                    .key("org_id", text(wallet.org_id.to_string()))
+                    .update_expression("SET auto_recharge = :recharge")
+                    .condition_expression(condition)
+                    .expression_attribute_values(":version", number(wallet.auto_recharge.version))
+                    .expression_attribute_values(":recharge", after.clone())
+                    .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+                values
+                    .iter()
+                    .fold(update, |update, (name, value)| {
+                        update.expression_attribute_values(*name, value.clone())
+                    })
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(written) => Ok(decode(Table::Wallets, written.attributes.unwrap_or_default())?),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(ChangeError::Moved)
+            }
+            Err(error) => Err(unavailable("UpdateItem", error).into()),
+        }
+    }
+
+    /// Stops all new spending of a wallet, for this reason, until a person has looked.
+    ///
+    /// # Errors
+    /// When the wallet does not exist, or the database does not answer.
+    pub async fn freeze(&self, org: OrgId, reason: &str) -> Result<(), StoreError> {
+        self.note(org, "SET frozen = :value", reason).await.map(|_| ())
+    }
+
+    /// A page of all wallets, in no order, from where the last page ended; and where this one ends, if it is not the last.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn page(&self, after: Option<OrgId>) -> Result<(Vec<Wallet>, Option<OrgId>), StoreError> {
+        const PAGE: i32 = 100;
+        let start = after.map(|org| Item::from([("org_id".to_owned(), text(org.to_string()))]));
+        let answer = self
+            .db
+            .retrying("Scan", || {
+                self.db
+                    .client
+                    .scan()
+                    .table_name(self.db.table_name(Table::Wallets))
+                    .consistent_read(true)
+                    .limit(PAGE)
+                    .set_exclusive_start_key(start.clone())
+                    .send()
+            })
+            .await
+            .map_err(|error| unavailable("Scan", error))?;
+        let wallets: Result<Vec<Wallet>, StoreError> =
+            answer.items.unwrap_or_default().into_iter().map(|item| decode(Table::Wallets, item)).collect();
+        let next = answer.last_evaluated_key.and_then(|key| key.get("org_id")?.as_s().ok()?.parse().ok());
+        Ok((wallets?, next))
     }
 
     /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.
@@ -445,6 +591,11 @@ impl Wallets {
             .map_err(|error| unavailable("TransactWriteItems", error))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
+
+/// `after` with the version that a write over `before` gives it.
+fn next_recharge(before: &AutoRecharge, after: AutoRecharge) -> AutoRecharge {
+    AutoRecharge { version: before.version.saturating_add(1), ..after }
 }
 
 /// The wallet as it was says why: our own hold means a repeat, not a shortage.

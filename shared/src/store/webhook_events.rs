@@ -4,9 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::table::{Dynamo, StoreError, Table, encode, number, unavailable};
+use super::table::{Dynamo, Item, StoreError, Table, decode, encode, number, text, unavailable};
 use crate::domain::ids::EventId;
 
+/// The outcome of a delivery that could not be placed.
+pub const DEAD_LETTER: &str = "dead_letter";
 /// How long a record is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
 
@@ -75,6 +77,41 @@ impl WebhookEvents {
     /// When the database does not answer, or the record does not decode.
     pub async fn get(&self, key: &EventId) -> Result<Option<WebhookEvent>, StoreError> {
         self.db.get(self.table, &[("event_key", key.as_str())]).await
+    }
+
+    /// The deliveries that could not be placed, at most `most` of them. It reads the whole table: for a person who looks.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn dead_letters(&self, most: usize) -> Result<Vec<WebhookEvent>, StoreError> {
+        let mut found = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .db
+                .retrying("Scan", || {
+                    self.db
+                        .client
+                        .scan()
+                        .table_name(self.db.table_name(self.table))
+                        .filter_expression("outcome = :outcome")
+                        .expression_attribute_values(":outcome", text(DEAD_LETTER))
+                        .set_exclusive_start_key(start.clone())
+                        .send()
+                })
+                .await
+                .map_err(|error| unavailable("Scan", error))?;
+            for item in answer.items.unwrap_or_default() {
+                if found.len() == most {
+                    return Ok(found);
+                }
+                found.push(decode(self.table, item)?);
+            }
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
     }
 }
 

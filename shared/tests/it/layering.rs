@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// Each module, and those of the crate that it may use.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("domain", &["domain"]),
     ("alarm", &["alarm"]),
     ("config", &["domain"]),
@@ -11,13 +11,48 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("providers", &["domain", "providers"]),
     ("world", &["config", "domain", "providers", "store"]),
     ("keyring", &["config", "domain"]),
+    ("dead_letters", &["domain", "store", "world"]),
+    ("secrets", &["alarm", "config", "domain", "providers", "secrets", "world"]),
     ("voice", &["alarm", "config", "domain", "providers", "store", "voice"]),
     (
         "provisioning",
-        &["alarm", "config", "domain", "keyring", "providers", "provisioning", "store", "voice", "world"],
+        &[
+            "alarm",
+            "config",
+            "domain",
+            "follow_up",
+            "keyring",
+            "providers",
+            "provisioning",
+            "store",
+            "voice",
+            "world",
+        ],
     ),
-    ("charging", &["alarm", "charging", "config", "domain", "keyring", "providers", "store", "world"]),
-    ("payments", &["alarm", "charging", "domain", "payments", "providers", "store"]),
+    ("follow_up", &["alarm", "config", "domain", "store", "world"]),
+    (
+        "charging",
+        &["alarm", "charging", "config", "domain", "follow_up", "keyring", "providers", "store", "world"],
+    ),
+    ("payments", &["alarm", "config", "domain", "follow_up", "payments", "providers", "store", "world"]),
+    ("recharge", &["alarm", "config", "domain", "payments", "providers", "recharge", "store", "world"]),
+    (
+        "reconcile",
+        &[
+            "alarm",
+            "charging",
+            "config",
+            "domain",
+            "keyring",
+            "payments",
+            "providers",
+            "provisioning",
+            "recharge",
+            "reconcile",
+            "store",
+            "world",
+        ],
+    ),
     (
         "http",
         &[

@@ -22,12 +22,18 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
     Route { method, template, path: template, body, answer }
 }
 
-/// Every route of the template that needs a token.
-const ROUTES: [Route; 20] = [
+/// Every route of the template that needs a token of an org's member.
+const ROUTES: [Route; 21] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
     at("POST", "/api/billing/wallet/topup", r#"{"amount_pence": 2500}"#, 200),
+    at(
+        "POST",
+        "/api/billing/wallet/auto-recharge",
+        r#"{"enabled": false, "amount_pence": 3000, "threshold_pence": 700}"#,
+        200,
+    ),
     at("GET", "/api/managed-telephony/available-numbers", "", 200),
     at("GET", "/api/managed-telephony/phone-status", "", 200),
     at("GET", "/api/phone-settings/status", "", 200),
@@ -69,6 +75,8 @@ const ROUTES: [Route; 20] = [
         answer: 404,
     },
 ];
+/// Those that need an operator's token (`operations.rs`).
+const OPERATOR_ROUTES: [(&str, &str); 1] = [("GET", "/api/operations/reconciliation")];
 /// Those that need a signature.
 const MACHINE_ROUTES: [(&str, &str); 2] = [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe")];
 
@@ -101,6 +109,7 @@ async fn every_route_of_the_template_is_in_these_lists() {
     for route in &harness.stack.template.routes {
         let known =
             ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
+                || OPERATOR_ROUTES.contains(&(&*route.method, &*route.path))
                 || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
         assert!(known, "{} {} is called as nobody and as another org by no test", route.method, route.path);
     }
@@ -248,14 +257,26 @@ async fn machine_routes_have_signatures_and_no_browser_defences() {
 #[tokio::test]
 async fn without_a_readable_secret_nothing_is_accepted_in_any_environment() {
     // W5
-    for secret in ["", " , "] {
-        let settings = ["VAPI_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS"]
-            .map(|name| (name.to_owned(), secret.to_owned()));
-        let harness = Harness::empty(settings.to_vec()).await;
+    let harness = Harness::empty(vec![]).await;
+    let texts = [
+        "",
+        "{",
+        "[]",
+        r#"{"VAPI_WEBHOOK_SECRETS": "", "endpoint_id": "we_1", "secret": ""}"#,
+        r#"{"VAPI_WEBHOOK_SECRETS": " , ", "endpoint_id": "we_1", "secret": " "}"#,
+    ];
+    for text in std::iter::once(None).chain(texts.map(Some)) {
+        for id in crate::endpoint::secret_ids(&harness) {
+            match text {
+                Some(text) => harness.stack.aws.secrets().put(&id, text),
+                None => harness.stack.aws.secrets().delete(&id),
+            }
+        }
+        harness.pass(5).await;
         let (status, problem) = harness.vapi(&json!({"message": {"type": "status-update"}})).await;
-        assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")));
+        assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")), "{text:?}");
         let (status, problem) = harness.stripe(&json!({"id": "evt_1"})).await;
-        assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")));
+        assert_eq!((status, problem["code"].as_str()), (503, Some("webhook_not_configured")), "{text:?}");
     }
 }
 

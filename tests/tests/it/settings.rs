@@ -4,9 +4,12 @@ use local::stack::{Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 8] = [
-    ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY"]),
-    ("call-meter", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY", "CREDENTIAL_KEYS"]),
+const REQUIRED: [(&str, &[&str]); 13] = [
+    ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY"]),
+    (
+        "call-meter",
+        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "CREDENTIAL_KEYS"],
+    ),
     (
         "provision-number",
         &[
@@ -17,14 +20,52 @@ const REQUIRED: [(&str, &[&str]); 8] = [
             "TWILIO_AUTH_TOKEN",
             "CREDENTIAL_KEYS",
             "AGENT_SYNC_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
             "JWT_ISSUER",
         ],
     ),
     ("agents", &["VOXANNE_ENVIRONMENT", "AGENT_SYNC_QUEUE_URL", "JWT_ISSUER"]),
     ("agent-sync", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "VAPI_API_KEY", "AGENT_SYNC_QUEUE_URL"]),
-    ("calls", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "VAPI_API_KEY", "JWT_ISSUER"]),
-    ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "STRIPE_API_KEY"]),
-    ("wallet", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "STRIPE_API_KEY", "DASHBOARD_ORIGIN"]),
+    (
+        "calls",
+        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "JWT_ISSUER"],
+    ),
+    ("stripe-endpoint", &["VOXANNE_ENVIRONMENT", "STRIPE_API_KEY", "PUBLIC_URL"]),
+    ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "STRIPE_API_KEY"]),
+    (
+        "wallet",
+        &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "STRIPE_API_KEY", "DASHBOARD_ORIGIN", "RECHARGE_QUEUE_URL"],
+    ),
+    (
+        "auto-recharge",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
+            "NOTIFICATIONS_QUEUE_URL",
+            "STRIPE_API_KEY",
+            "DASHBOARD_ORIGIN",
+        ],
+    ),
+    (
+        "reconcile",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
+            "NOTIFICATIONS_QUEUE_URL",
+            "AGENT_SYNC_QUEUE_URL",
+            "VAPI_API_KEY",
+            "STRIPE_API_KEY",
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "CREDENTIAL_KEYS",
+            "PUBLIC_URL",
+            "DASHBOARD_ORIGIN",
+        ],
+    ),
+    ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("stripe-endpoint", &["VOXANNE_ENVIRONMENT", "STRIPE_API_KEY", "PUBLIC_URL"]),
 ];
 
 #[tokio::test]
@@ -34,11 +75,15 @@ async fn each_required_setting_is_missed_at_start() {
         let start = |world: shared::world::World| match function {
             "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
             "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
+            "stripe-endpoint" => stripe_endpoint::Deps::new(world).map(|_| ()),
             "stripe-webhook" => stripe_webhook::Deps::new(world).map(|_| ()),
             "provision-number" => provision_number::Deps::new(world).map(|_| ()),
             "agents" => agents::Deps::new(world).map(|_| ()),
             "agent-sync" => agent_sync::Deps::new(world).map(|_| ()),
             "calls" => calls::Deps::new(world).map(|_| ()),
+            "auto-recharge" => auto_recharge::Deps::new(&world).map(|_| ()),
+            "reconcile" => reconcile::Deps::new(world).map(|_| ()),
+            "operations" => operations::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };
         start(harness.stack.world.clone()).unwrap();
@@ -69,6 +114,7 @@ async fn settings_that_cannot_be_are_said() {
         ("CREDENTIAL_KEYS", "k1:c2hvcnQ="),
         ("TWILIO_ACCOUNT_SID", "a b"),
         ("OUTBOUND_COUNTRIES", "US,FR"),
+        ("NUMBER_RENTAL_PENCE", "-1"),
     ];
     for (name, value) in cases {
         let clock = std::sync::Arc::new(local::clock::TestClock::at(local::stack::test_epoch()));
@@ -80,6 +126,8 @@ async fn settings_that_cannot_be_are_said() {
             address: "127.0.0.1:3000".into(),
             settings: vec![(name.into(), value.into())],
             network: None,
+            schedules: false,
+            skews: vec![],
         })
         .await;
         let Err(StackError::Settings(invalid)) = built else { panic!("{name}={value} was taken") };
@@ -100,6 +148,8 @@ fn no_holder_of_a_lease_outlives_it() {
     assert!(timeout_secs("provision-number") < shared::provisioning::LEASE.as_secs());
     assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
     let announced = i64::from(shared::store::queue::AFTER_THE_WRITE_SECS);
+    let by_reconcile = i64::try_from(shared::reconcile::LONGEST_STEP.as_secs()).unwrap();
+    assert!(by_reconcile < shared::provisioning::LEASE.as_secs() && by_reconcile < announced);
     for function in ["agents", "provision-number"] {
         assert!(timeout_secs(function) < announced, "{function}: a push comes after the write it is about");
     }

@@ -1,10 +1,15 @@
 //! `GET /api/billing/wallet`.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
-    domain::tariff::Tariff,
+    domain::{
+        recharge::{Decision, month_of},
+        tariff::Tariff,
+        wallet::Wallet,
+    },
     http::{
         auth::Caller,
         problem::{Problem, json_answer},
@@ -19,7 +24,8 @@ use crate::Deps;
 /// When the store does not answer: an error, never a zero.
 pub async fn show(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
     let wallet = deps.wallets.ensure(caller.org).await?;
-    let tariff = Tariff::at(deps.world.clock.now());
+    let now = deps.world.clock.now();
+    let tariff = Tariff::at(now);
     let minutes = tariff.affordable_seconds(wallet.available.spendable()).div_euclid(60);
     let body = json!({
         "balance_pence": wallet.balance().pence(),
@@ -28,11 +34,8 @@ pub async fn show(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Proble
         "balance_formatted": wallet.balance().to_string(),
         "low_balance_pence": wallet.low_balance.pence(),
         "is_low_balance": wallet.is_low(),
-        "auto_recharge_enabled": false,
-        "auto_recharge": {
-            "amount_pence": Value::Null, "threshold_pence": Value::Null, "monthly_limit": Value::Null,
-            "suspended_reason": Value::Null,
-        },
+        "auto_recharge_enabled": wallet.auto_recharge.settings.as_ref().is_some_and(|settings| settings.enabled),
+        "auto_recharge": auto_recharge(&wallet, now),
         "has_payment_method": wallet.payment_method.is_some(),
         "rate_per_minute_pence": tariff.one_minute().pence(),
         "estimated_minutes_remaining": minutes,
@@ -40,4 +43,32 @@ pub async fn show(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Proble
         "live_calls": wallet.holds.len(),
     });
     Ok(json_answer(StatusCode::OK, &body))
+}
+
+/// What the clinic has said of auto-recharge, what is underway, and why nothing is charged where something should be.
+pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
+    let recharge = &wallet.auto_recharge;
+    let settings = recharge.settings.as_ref();
+    let card = wallet.payment_method.as_ref();
+    let suspended = recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card);
+    let skipped = match wallet.recharge(now) {
+        Decision::Skip(skip) => Some(skip.as_str()),
+        Decision::NotNeeded | Decision::Charge(_) => None,
+    };
+    let action_url = recharge
+        .episode
+        .as_ref()
+        .and_then(|episode| episode.action_url.as_ref())
+        .or(suspended.and_then(|there| there.action_url.as_ref()));
+    json!({
+        "amount_pence": settings.map(|settings| settings.amount.pence()),
+        "threshold_pence": settings.map(|settings| settings.threshold.pence()),
+        "monthly_limit": settings.and_then(|settings| settings.monthly_limit).map(|limit| limit.pence()),
+        "suspended_reason": suspended.map(|there| there.reason.as_str()),
+        "skipped_reason": skipped,
+        "underway_pence": recharge.episode.as_ref().map(|episode| episode.amount.pence()),
+        "charged_this_month_pence": recharge.charged_in_month(now).pence(),
+        "month": month_of(now),
+        "action_url": action_url,
+    })
 }

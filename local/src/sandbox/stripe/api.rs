@@ -1,49 +1,70 @@
 //! The REST API: form-encoded requests, JSON answers, Stripe's errors.
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{State, StripeSandbox};
+use super::{
+    Answered, State, StripeSandbox,
+    endpoints::{delete_endpoint, update_endpoint},
+    listing::list,
+};
 use shared::providers::stripe::API_VERSION;
 
 /// How long a session stays open when nothing is said.
 const SESSION_LASTS: SignedDuration = SignedDuration::from_hours(24);
+/// How long an idempotency key is remembered; after that it is a new one.
+const KEY_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// A refusal, as Stripe words it.
-struct Refusal {
-    status: StatusCode,
-    kind: &'static str,
-    code: &'static str,
-    message: String,
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) kind: &'static str,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) decline: Option<Box<Decline>>,
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
+/// What a refusal says of a card that did not pay.
+pub(super) struct Decline {
+    pub(super) code: Option<&'static str>,
+    pub(super) payment: Value,
+}
+
+impl Refusal {
+    fn body(&self) -> Value {
+        let mut error = json!({"type": self.kind, "code": self.code, "message": self.message});
+        if let Some(decline) = &self.decline {
+            error["decline_code"] = json!(decline.code);
+            error["payment_intent"] = decline.payment.clone();
+        }
+        json!({ "error": error })
+    }
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal {
         status: StatusCode::BAD_REQUEST,
         kind: "invalid_request_error",
         code: "parameter_invalid",
         message: message.into(),
+        decline: None,
     }
 }
 
 /// An object that a path names is not there: 404.
-fn missing(kind: &str, id: &str) -> Refusal {
-    let message = format!("No such {kind}: '{id}'");
+pub(super) fn missing(kind: &str, id: &str) -> Refusal {
     Refusal {
         status: StatusCode::NOT_FOUND,
-        kind: "invalid_request_error",
         code: "resource_missing",
-        message,
+        ..invalid(format!("No such {kind}: '{id}'"))
     }
 }
 
 /// An object that a parameter names is not there: 400.
-fn missing_param(refusal: Refusal) -> Refusal {
+pub(super) fn missing_param(refusal: Refusal) -> Refusal {
     Refusal { status: StatusCode::BAD_REQUEST, ..refusal }
 }
 
@@ -66,7 +87,9 @@ impl StripeSandbox {
         let key =
             request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let parameters = format!("{} {}", request.uri().path(), hex::encode(digest(&SHA256, request.body())));
-        let kept = key.as_ref().and_then(|key| state.answered.get(key));
+        let now = self.clock.now();
+        let oldest = (now - KEY_LASTS).as_second();
+        let kept = key.as_ref().and_then(|key| state.answered.get(key)).filter(|kept| kept.at > oldest);
         if let Some(kept) = kept {
             if kept.parameters == parameters {
                 let mut replayed = reply(kept.status, &kept.body);
@@ -76,20 +99,19 @@ impl StripeSandbox {
             let message = "Keys for idempotent requests can only be used with the same parameters they were first used with.";
             return reply(400, &json!({"error": {"type": "idempotency_error", "message": message}}));
         }
-        match self.route(&mut state, request) {
-            Ok(body) => {
-                if let (Some(key), &Method::POST) = (key, request.method()) {
-                    state
-                        .answered
-                        .insert(key, super::Answered { parameters, status: 200, body: body.clone() });
-                }
-                reply(200, &body)
-            }
-            Err(refusal) => {
-                let error = json!({"type": refusal.kind, "code": refusal.code, "message": refusal.message});
-                reply(refusal.status.as_u16(), &json!({ "error": error }))
-            }
+        let (status, body) = match self.route(&mut state, request) {
+            Ok(body) => (StatusCode::OK, body),
+            Err(refusal) => (refusal.status, refusal.body()),
+        };
+        // Kept is what came of carrying it out: parameters that were not usable carry nothing out.
+        let is_carried_out = matches!(status, StatusCode::OK | StatusCode::PAYMENT_REQUIRED);
+        if let (Some(key), &Method::POST, true) = (key, request.method(), is_carried_out) {
+            let answered =
+                Answered { parameters, status: status.as_u16(), body: body.clone(), at: now.as_second() };
+            state.answered.retain(|_, kept| kept.at > oldest);
+            state.answered.insert(key, answered);
         }
+        reply(status.as_u16(), &body)
     }
 
     fn route(&self, state: &mut State, request: &Request<Bytes>) -> Result<Value, Refusal> {
@@ -116,7 +138,17 @@ impl StripeSandbox {
                 Ok(session.clone())
             }
             (&Method::POST, ["v1", "payment_intents"]) => self.create_intent(state, &form),
+            (&Method::POST, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(state, id),
             (&Method::POST, ["v1", "refunds"]) => self.create_refund(state, &form),
+            (&Method::POST, ["v1", "webhook_endpoints"]) => self.create_endpoint(state, &form),
+            (&Method::POST, ["v1", "webhook_endpoints", id]) => update_endpoint(state, id, &form),
+            (&Method::DELETE, ["v1", "webhook_endpoints", id]) => delete_endpoint(state, id),
+            (&Method::GET, ["v1", "webhook_endpoints"]) => list(state, "webhook_endpoint", request),
+            (&Method::GET, ["v1", "events"]) => self.list_events(state, request),
+            (&Method::GET, ["v1", "events", id]) => {
+                let event = state.events.iter().rev().find(|event| event["id"] == **id);
+                event.cloned().ok_or_else(|| missing("event", id))
+            }
             (&Method::GET, ["v1", "checkout", "sessions"]) => list(state, "checkout.session", request),
             (&Method::GET, ["v1", "payment_intents"]) => list(state, "payment_intent", request),
             (&Method::GET, ["v1", "refunds"]) => list(state, "refund", request),
@@ -128,18 +160,13 @@ impl StripeSandbox {
                 [
                     "v1",
                     kind @ ("customers" | "payment_intents" | "charges" | "refunds" | "disputes"
-                    | "payment_methods"),
+                    | "payment_methods" | "webhook_endpoints"),
                     id,
                 ],
             ) => found(state, kind.trim_end_matches('s'), id),
             _ => {
                 let message = format!("Unrecognized request URL ({}: /{path}).", request.method());
-                Err(Refusal {
-                    status: StatusCode::NOT_FOUND,
-                    kind: "invalid_request_error",
-                    code: "url_invalid",
-                    message,
-                })
+                Err(Refusal { status: StatusCode::NOT_FOUND, code: "url_invalid", ..invalid(message) })
             }
         }
     }
@@ -197,32 +224,6 @@ impl StripeSandbox {
         Ok(session.clone())
     }
 
-    fn create_intent(&self, state: &mut State, form: &Value) -> Result<Value, Refusal> {
-        let amount = whole(&form["amount"])
-            .filter(|amount| *amount > 0)
-            .ok_or_else(|| invalid("Invalid positive integer"))?;
-        let currency =
-            form["currency"].as_str().ok_or_else(|| invalid("Missing required param: currency."))?;
-        let id = self.put(
-            state,
-            "pi",
-            json!({"object": "payment_intent", "status": "requires_confirmation", "amount": amount, "amount_received": 0,
-                "currency": currency, "customer": form["customer"], "metadata": object(&form["metadata"]),
-                "payment_method": form["payment_method"], "latest_charge": Value::Null, "setup_future_usage": Value::Null}),
-        );
-        if form["confirm"] == "true" {
-            let method = form["payment_method"]
-                .as_str()
-                .ok_or_else(|| invalid("Missing required param: payment_method."))?;
-            if method != "pm_card_visa" {
-                found(state, "payment_method", method).map_err(missing_param)?;
-            }
-            self.succeed(state, &id);
-            self.announce(state, "payment_intent.succeeded", &id);
-        }
-        found(state, "payment_intent", &id)
-    }
-
     fn create_refund(&self, state: &mut State, form: &Value) -> Result<Value, Refusal> {
         let by_charge =
             form["charge"].as_str().and_then(|charge| state.objects.get(charge)?["payment_intent"].as_str());
@@ -270,7 +271,7 @@ impl StripeSandbox {
 }
 
 /// An object of one kind, as it is shown.
-fn found(state: &State, kind: &str, id: &str) -> Result<Value, Refusal> {
+pub(super) fn found(state: &State, kind: &str, id: &str) -> Result<Value, Refusal> {
     let found = state.objects.get(id).filter(|object| object["object"] == kind);
     found.map(shown).ok_or_else(|| missing(kind, id))
 }
@@ -280,40 +281,10 @@ pub(super) fn shown(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.remove("payment_intent_data");
+        // An endpoint's: told once, when it is made.
+        fields.remove("secret");
     }
     object
-}
-
-/// Newest first, filtered by whatever fields the query names, page by page.
-fn list(state: &State, kind: &str, request: &Request<Bytes>) -> Result<Value, Refusal> {
-    let query: BTreeMap<String, String> =
-        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
-    let limit: usize = query
-        .get("limit")
-        .map_or(Ok(10), |limit| limit.parse())
-        .ok()
-        .filter(|limit| (1..=100).contains(limit))
-        .ok_or_else(|| invalid("Invalid integer: limit is 1 to 100"))?;
-    let is_wanted = |object: &&Value| {
-        let filters = query.iter().filter(|(name, _)| {
-            !matches!(name.as_str(), "limit" | "starting_after") && !name.starts_with("expand")
-        });
-        object["object"] == kind && filters.into_iter().all(|(name, value)| object[name] == **value)
-    };
-    let newest = state.order.iter().rev().filter_map(|id| state.objects.get(id)).filter(is_wanted);
-    let mut rest: Vec<&Value> = newest.collect();
-    if let Some(after) = query.get("starting_after") {
-        let position =
-            rest.iter().position(|object| object["id"] == **after).ok_or_else(|| missing(kind, after))?;
-        rest.drain(..=position);
-    }
-    let has_more = rest.len() > limit;
-    rest.truncate(limit);
-    Ok(
-        json!({"object": "list", "url": request.uri().path(), "has_more": has_more, "data": rest.into_iter().map(shown).collect::<Vec<_>>()}),
-    )
 }
 
 /// Bearer, or the user of basic credentials.
@@ -327,10 +298,11 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
     Some(plain.trim_end_matches(':').to_owned())
 }
 
-/// `a[b][0]=c` as `{"a": {"b": {"0": "c"}}}`.
+/// `a[b][0]=c` as `{"a": {"b": {"0": "c"}}}`, and `a[]=b&a[]=c` as `{"a": ["b", "c"]}`.
 fn nested(body: &[u8]) -> Value {
     let mut root = Value::Object(Map::new());
     for (name, value) in url::form_urlencoded::parse(body) {
+        let (name, is_item) = name.strip_suffix("[]").map_or((&*name, false), |name| (name, true));
         let mut place = &mut root;
         for part in name.split(['[', ']']).filter(|part| !part.is_empty()) {
             if !place.is_object() {
@@ -338,16 +310,20 @@ fn nested(body: &[u8]) -> Value {
             }
             place = &mut place[part];
         }
-        *place = Value::String(value.into_owned());
+        let value = Value::String(value.into_owned());
+        match place.as_array_mut() {
+            Some(items) if is_item => items.push(value),
+            Some(_) | None => *place = if is_item { Value::Array(vec![value]) } else { value },
+        }
     }
     root
 }
 
-fn whole(value: &Value) -> Option<i64> {
+pub(super) fn whole(value: &Value) -> Option<i64> {
     value.as_str()?.parse().ok()
 }
 
-fn object(value: &Value) -> Map<String, Value> {
+pub(super) fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! The payment page and the sandbox's own addresses, under `/_sandbox/stripe/`.
+//! The payment page, the bank's page, and the sandbox's own addresses, under `/_sandbox/stripe/`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -8,7 +8,8 @@ use shared::domain::amount::Amount;
 use super::{Act, StripeSandbox};
 
 impl StripeSandbox {
-    /// Answers what is under `/_sandbox/stripe/`: the payment page, disputes, refunds that fail.
+    /// Answers what is under `/_sandbox/stripe/`: the payment page, the bank's page, disputes, refunds that fail, and
+    /// how cards behave.
     pub fn page(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_sandbox/stripe/").to_owned();
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
@@ -16,6 +17,14 @@ impl StripeSandbox {
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["pay", session]) => self.payment_page(session, None),
             (&Method::POST, ["pay", session]) => self.submitted(session, request.body()),
+            (&Method::GET, ["authenticate", intent]) => self.bank_page(intent, None),
+            (&Method::POST, ["authenticate", intent]) => self.authenticated(intent, request.body()),
+            (&Method::POST, ["cards", method]) => outcome(
+                serde_json::from_value(body["card"].clone())
+                    .map(|card| self.set_card(method, card))
+                    .map(|()| json!({"id": method, "card": body["card"]}))
+                    .map_err(|error| format!("The card cannot be used: {error}.")),
+            ),
             (&Method::POST, ["disputes"]) => {
                 let intent = body["payment_intent"].as_str().unwrap_or_default();
                 outcome(self.dispute(intent, body["amount"].as_i64()).map(|id| json!({"id": id})))
@@ -31,10 +40,7 @@ impl StripeSandbox {
     }
 
     fn submitted(&self, session: &str, body: &[u8]) -> Response<Bytes> {
-        let act = url::form_urlencoded::parse(body)
-            .find(|(name, _)| name == "act")
-            .map(|(_, value)| value.into_owned());
-        let act = match act.as_deref() {
+        let act = match pressed(body).as_deref() {
             Some("pay") => Act::Pay,
             Some("decline") => Act::Decline,
             Some("later") => Act::PayLater,
@@ -46,15 +52,49 @@ impl StripeSandbox {
             }
         };
         match self.act(session, act) {
-            Ok(url) => {
-                let mut response = html(StatusCode::SEE_OTHER, "");
-                if let Ok(url) = HeaderValue::from_str(&url) {
-                    response.headers_mut().insert(header::LOCATION, url);
-                }
-                response
-            }
+            Ok(url) => redirect(&url),
             Err(sentence) => self.payment_page(session, Some(&sentence)),
         }
+    }
+
+    fn authenticated(&self, intent: &str, body: &[u8]) -> Response<Bytes> {
+        let act = pressed(body);
+        let succeeds = match act.as_deref() {
+            Some("succeed") => true,
+            Some("fail") => false,
+            _ => return self.bank_page(intent, Some("Choose one of the two: act=succeed or act=fail.")),
+        };
+        // Read before: it is gone once the payment waits no more.
+        let payment = self.object(intent).unwrap_or_default();
+        let back = payment["next_action"]["redirect_to_url"]["return_url"].as_str();
+        match (self.authenticate(intent, succeeds), back) {
+            (Ok(()), Some(url)) => redirect(url),
+            (Ok(()), None) => self.bank_page(intent, None),
+            (Err(sentence), _) => self.bank_page(intent, Some(&sentence)),
+        }
+    }
+
+    fn bank_page(&self, intent: &str, note: Option<&str>) -> Response<Bytes> {
+        let Some(payment) = self.object(intent).filter(|found| found["object"] == "payment_intent") else {
+            return html(StatusCode::NOT_FOUND, "<h1>There is no such payment</h1>");
+        };
+        let amount =
+            payment["amount"].as_i64().and_then(|pence| Amount::try_from(pence).ok()).unwrap_or_default();
+        let buttons = if payment["status"] == "requires_action" {
+            "<form method=post>\
+             <button name=act value=succeed>It is my card</button> \
+             <button name=act value=fail>It is not</button></form>"
+        } else {
+            "<p>This payment waits for nothing.</p>"
+        };
+        let status = if note.is_none() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let note = note.map(|note| format!("<p role=alert><b>{note}</b></p>")).unwrap_or_default();
+        html(
+            status,
+            &format!(
+                "<h1>A payment of {amount}</h1><p>A stand-in for the bank's page. No money moves.</p>{note}{buttons}"
+            ),
+        )
     }
 
     fn payment_page(&self, session: &str, note: Option<&str>) -> Response<Bytes> {
@@ -80,6 +120,19 @@ impl StripeSandbox {
             ),
         )
     }
+}
+
+/// The button that was pressed.
+fn pressed(body: &[u8]) -> Option<String> {
+    url::form_urlencoded::parse(body).find(|(name, _)| name == "act").map(|(_, value)| value.into_owned())
+}
+
+fn redirect(url: &str) -> Response<Bytes> {
+    let mut response = html(StatusCode::SEE_OTHER, "");
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(header::LOCATION, url);
+    }
+    response
 }
 
 fn outcome(result: Result<Value, String>) -> Response<Bytes> {

@@ -25,6 +25,8 @@ pub enum Kind {
     SessionPaid(PaymentIntentId),
     /// A payment succeeded: as it stands.
     PaymentSucceeded(Box<PaymentIntent>),
+    /// A payment came to nothing, for now or for good: as it stands.
+    PaymentFailed(Box<PaymentIntent>),
     /// Something was refunded or disputed of this payment.
     Reversed(Payment),
     /// Anything else.
@@ -70,7 +72,18 @@ impl Event {
     /// # Errors
     /// When it is not an event, or one of ours lacks what it must have.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
-        let envelope: Envelope = serde_json::from_slice(body).map_err(NotAnEvent::Form)?;
+        Self::read(serde_json::from_slice(body).map_err(NotAnEvent::Form)?)
+    }
+
+    /// Reads an event of a list.
+    ///
+    /// # Errors
+    /// When it is not an event, or one of ours lacks what it must have.
+    pub fn of(event: &Value) -> Result<Self, NotAnEvent> {
+        Self::read(Envelope::deserialize(event).map_err(NotAnEvent::Form)?)
+    }
+
+    fn read(envelope: Envelope) -> Result<Self, NotAnEvent> {
         let object = &envelope.data.object;
         let kind = match envelope.kind.as_str() {
             "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
@@ -81,6 +94,9 @@ impl Event {
             }
             "payment_intent.succeeded" => {
                 Kind::PaymentSucceeded(serde_json::from_value(object.clone()).map_err(NotAnEvent::Form)?)
+            }
+            "payment_intent.payment_failed" | "payment_intent.canceled" => {
+                Kind::PaymentFailed(serde_json::from_value(object.clone()).map_err(NotAnEvent::Form)?)
             }
             "charge.refunded"
             | "refund.created"
@@ -112,6 +128,6 @@ fn intent_id(text: &str) -> Result<PaymentIntentId, NotAnEvent> {
 }
 
 /// An id, or the id of the object that stands in its place.
-fn id_of(value: &Value) -> Option<&str> {
+pub(super) fn id_of(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["id"].as_str())
 }

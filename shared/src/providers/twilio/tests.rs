@@ -1,3 +1,10 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures::future::BoxFuture;
+
 use super::{webhook::spellings, *};
 use crate::providers::signature::Unverified;
 
@@ -142,4 +149,29 @@ fn the_oldest_comes_first_and_the_undated_last() {
     let newer = age(Some("Fri, 31 Jul 2015 20:00:00 +0000"), "ACa");
     let undated = age(None, "AC0");
     assert!(older < newer && newer < undated && age(Some("never"), "AC1") > undated);
+}
+
+/// A client whose every page of a list leads to `next`, and which counts them.
+fn endless(next: &'static str) -> (Twilio, Arc<AtomicUsize>) {
+    let pages = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&pages);
+    let sandbox = move |_: Request<Bytes>| -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let body = serde_json::json!({"incoming_phone_numbers": [], "next_page_uri": next});
+        Box::pin(async move { Ok(Response::new(Bytes::from(body.to_string()))) })
+    };
+    let http = Http::Sandbox(Arc::new(sandbox));
+    (Twilio::new(http, "http://api.example", "http://voice.example"), pages)
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_an_error_and_never_a_part_of_it() {
+    let account = Account { sid: AccountSid::parse("AC1").unwrap(), token: SecretString::from("token") };
+    let cases = [("/2010-04-01/again", 1_000), ("https://elsewhere.example/", 1), ("@elsewhere.example/", 1)];
+    for (next, most) in cases {
+        let (twilio, pages) = endless(next);
+        let error = twilio.all_owned(&account).await.unwrap_err();
+        assert!(matches!(error, TwilioError::Unreadable(_)), "{next}: {error:?}");
+        assert_eq!(pages.load(Ordering::Relaxed), most, "{next}");
+    }
 }

@@ -43,6 +43,13 @@ pub struct CallRef {
     pub intent: Option<CallId>,
 }
 
+impl CallRef {
+    /// The call that an entry of Vapi's list shows; none without an id.
+    pub fn listed(entry: &Value) -> Option<Self> {
+        call_ref(&Value::Null, entry)
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

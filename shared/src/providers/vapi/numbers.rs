@@ -108,6 +108,32 @@ impl Vapi {
         found.map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).transpose()
     }
 
+    /// Every number that Vapi has, whatever it is called.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn imported_numbers(&self) -> Result<Vec<Imported>, VapiError> {
+        let found = self.listed("/phone-number", &[], |_| true).await?;
+        found.into_iter().map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).collect()
+    }
+
+    /// Whether Vapi has a number, by its own word on this one.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn has_number(&self, id: &VapiPhoneId) -> Result<bool, VapiError> {
+        Ok(self.find_json(&format!("/phone-number/{id}")).await?.is_some())
+    }
+
+    /// What a number was called when it was imported; none when there is no such number.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn number_name(&self, id: &VapiPhoneId) -> Result<Option<String>, VapiError> {
+        let found = self.find_json(&format!("/phone-number/{id}")).await?;
+        Ok(found.and_then(|found| found["name"].as_str().map(str::to_owned)))
+    }
+
     /// The webhook credential of exactly this name; the oldest, when there are several.
     ///
     /// # Errors

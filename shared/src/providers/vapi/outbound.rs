@@ -69,6 +69,15 @@ impl Vapi {
         self.send_json(Method::POST, "/call", &dial.body()).await
     }
 
+    /// Every call that Vapi has changed since then, as it lists them, the oldest first.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn calls_updated(&self, since: Timestamp) -> Result<Vec<Value>, VapiError> {
+        let since = rfc3339_millis(since);
+        self.listed("/call", &[("updatedAtGe", since.as_str())], |_| true).await
+    }
+
     /// The call that was started under our id, around `since`; the oldest, when there are several. Only what began within minutes
     /// of then is listed: however busy the account, the search does not grow.
     ///

@@ -74,6 +74,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "release number", "org_credentials", VERSION, "version = :read" => no_release_of_a_number_that_moved;
         "release number", "phone_number_mapping", OWN, "org_id = :org" => no_release_of_anothers_mapping;
         "release number", "managed_phone_numbers", VERSION, "version = :read" => a_release_undoes_nothing_of_the_history;
+        "put", "managed_phone_numbers", VERSION, "version = :read" => a_note_undoes_nothing_of_the_history;
         "link agents", "agents", REVISION, "revision = :read" => no_agent_that_moved_is_linked;
         "link agents", "org_credentials", VERSION, "version = :read" => no_agent_is_linked_to_a_number_that_moved;
         "put", "org_credentials", VERSION, "version = :read" => an_older_number_is_not_sealed_anew;
@@ -149,6 +150,8 @@ pub(super) async fn use_everything(harness: &Harness) {
         assert_eq!(status, 201, "{answer}");
         harness.pass(300).await;
     }
+    let history = numbers(harness).managed(ORG).await.unwrap();
+    assert!(numbers(harness).note_missing(&history[0], Some(harness.clock.now())).await.unwrap());
     let (status, given_up) = harness.give_up(answer["phoneNumber"].as_str().unwrap()).await;
     assert_eq!(status, 200, "{given_up}");
     bring(harness).await;
@@ -315,6 +318,7 @@ fn history_of(number: &OrgNumber) -> ManagedNumber {
         cost: NUMBER_COST,
         created_at: test_epoch(),
         released_at: None,
+        missing_since: None,
     }
 }
 
@@ -594,6 +598,17 @@ async fn a_release_undoes_nothing_of_the_history(harness: Harness) -> Result<(),
         is_still_noted(&harness, &parts.managed).await?;
     }
     Ok(())
+}
+
+async fn a_note_undoes_nothing_of_the_history(harness: Harness) -> Result<(), String> {
+    let parts = in_use(&harness, ORG).await;
+    others_note(&harness, &parts.managed).await;
+    let is_written = numbers(&harness).note_missing(&parts.managed, Some(test_epoch())).await.unwrap();
+    if is_written {
+        broken("an older history was written")
+    } else {
+        is_still_noted(&harness, &parts.managed).await
+    }
 }
 
 async fn no_agent_that_moved_is_linked(harness: Harness) -> Result<(), String> {

@@ -1,0 +1,101 @@
+//! What operators see: how the schedules' runs went. No org's member comes in, and no operator gets further.
+
+use http::{Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use shared::{
+    config::{Base, Invalid},
+    domain::clock::rfc3339_millis,
+    http::{
+        auth::Auth,
+        problem::{Code, Problem, json_answer},
+        request::{Query, invalid},
+    },
+    reconcile::Task,
+    store::runs::{Report, Runs},
+    world::World,
+};
+
+const DEFAULT_LIMIT: u8 = 20;
+const LARGEST_LIMIT: u8 = 100;
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// Who calls.
+    pub auth: Auth,
+    /// The runs' reports.
+    pub runs: Runs,
+    /// Time and chance.
+    pub world: World,
+}
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let base = Base::read(&mut reader);
+        let auth = Auth::read(&mut reader, &world);
+        reader.finish()?;
+        let runs = Runs::new(world.database(&base.table_prefix));
+        Ok(Self { auth, runs, world })
+    }
+}
+
+/// Answers a request of an operator's.
+///
+/// # Errors
+/// When the caller is not an operator, or asks for what cannot be; or something of ours failed.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    deps.auth.operator(request.headers()).await?;
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/api/operations/reconciliation") => reports(deps, request.uri().query()).await,
+        _ => Err(Problem::new(Code::NotFound)),
+    }
+}
+
+/// `GET /api/operations/reconciliation`: the reports of the last runs, newest first, of one task or of all.
+async fn reports(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Problem> {
+    let query = Query::parse(query, &["limit", "task"])?;
+    let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), limit)?;
+    let tasks = match query.get("task") {
+        Some(name) => vec![task(name)?],
+        None => Task::ALL.to_vec(),
+    };
+    let mut reports = Vec::new();
+    for task in tasks {
+        reports.extend(deps.runs.last(task.as_str(), i32::from(limit)).await?);
+    }
+    reports.sort_by_key(|report| std::cmp::Reverse(report.started_at));
+    reports.truncate(usize::from(limit));
+    let runs: Vec<Value> = reports.iter().map(run).collect();
+    Ok(json_answer(StatusCode::OK, &json!({ "runs": runs })))
+}
+
+/// A report as it is shown.
+fn run(report: &Report) -> Value {
+    json!({
+        "task": report.task,
+        "startedAt": rfc3339_millis(report.started_at),
+        "finishedAt": rfc3339_millis(report.finished_at),
+        "checked": report.checked,
+        "repaired": report.repaired,
+        "left": report.left,
+        "complete": report.complete,
+    })
+}
+
+fn limit(text: &str) -> Result<u8, Problem> {
+    let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+    limit.ok_or_else(|| invalid(format!("limit is a whole number from 1 to {LARGEST_LIMIT}.")))
+}
+
+fn task(text: &str) -> Result<Task, Problem> {
+    Task::parse(text).ok_or_else(|| {
+        let known: Vec<&str> = Task::ALL.iter().map(|task| task.as_str()).collect();
+        invalid(format!("task is one of {}.", known.join(", ")))
+    })
+}

@@ -1,0 +1,50 @@
+//! The schedules: what webhooks and processes left undone is found, and done.
+
+use std::error::Error;
+
+use serde_json::Value;
+use shared::{
+    alarm,
+    alarm::chain,
+    config::Invalid,
+    reconcile::{Reconcile, Settings, Task},
+    world::World,
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// The tasks.
+    pub reconcile: Reconcile,
+}
+
+/// A schedule asks for what this function does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("the event names no task of this function")]
+pub struct UnknownTask;
+
+impl Deps {
+    /// Builds them from the world's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(world: World) -> Result<Self, Invalid> {
+        let mut reader = world.environment.reader();
+        let settings = Settings::read(&mut reader, &world);
+        reader.finish()?;
+        Ok(Self { reconcile: Reconcile::deployed(&world, settings) })
+    }
+}
+
+/// Does one run of the task that the schedule's event names: `{"task": "calls"}`.
+///
+/// # Errors
+/// When the task is unknown, or the run could not be ended. It is begun again, and goes on where this one stopped.
+pub async fn handle(deps: &Deps, event: Value) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let task = event["task"].as_str().and_then(Task::parse).ok_or(UnknownTask)?;
+    deps.reconcile.run(task).await.inspect_err(|error| {
+        let cause = chain(error);
+        alarm!("reconcile_failed", task = task.as_str(), cause, "a run of reconcile could not be ended");
+    })?;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The Lambda function `stripe-endpoint`.
+
+#![recursion_limit = "256"]
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::{runtime::logging, world::World};
+use stripe_endpoint::{Deps, handle};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    logging();
+    let deps = Deps::new(World::deployed().await?)?;
+    let deps = &deps;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(deps, event.payload).await)).await
+}

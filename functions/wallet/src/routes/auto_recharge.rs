@@ -1,0 +1,112 @@
+//! `POST /api/billing/wallet/auto-recharge`.
+
+use http::StatusCode;
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        amount::Amount,
+        recharge::{Decision, LEAST_AMOUNT, LEAST_THRESHOLD, Settings},
+        wallet::Wallet,
+    },
+    http::{
+        auth::Caller,
+        problem::{Code, Problem, json_answer},
+        request::{invalid, json_object},
+    },
+    store::{ChangeError, StoreError},
+};
+
+use super::show::auto_recharge;
+use crate::Deps;
+
+/// How often a save is decided again when others change the wallet in the same moment.
+const TRIES: usize = 8;
+
+/// Says whether the clinic's card is charged by itself, when, and how much. What is underway goes on under the terms it
+/// began with.
+///
+/// # Errors
+/// When the caller may not pay, a value is not usable, there is no card to charge, or the store or the queue does not answer.
+pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+    caller.may_change()?;
+    let body = json_object(body)?;
+    let most = deps.top_up_limits.1;
+    for _ in 0..TRIES {
+        let wallet = deps.wallets.ensure(caller.org).await?;
+        let settings = settings(&body, &wallet, most)?;
+        if settings.enabled && wallet.payment_method.is_none() {
+            return Err(Problem::new(Code::NoPaymentMethod));
+        }
+        let mut after = wallet.auto_recharge.clone();
+        after.settings = Some(settings);
+        match deps.wallets.save_recharge(&wallet, after).await {
+            Ok(saved) => {
+                deps.watch.after(&saved).await?;
+                tracing::info!(org_id = %caller.org, "auto-recharge was set");
+                return Ok(json_answer(StatusCode::OK, &shown(&saved, deps)));
+            }
+            Err(ChangeError::Moved) => {}
+            Err(ChangeError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Contended { what: "the wallet" }.into())
+}
+
+fn shown(wallet: &Wallet, deps: &Deps) -> Value {
+    let is_on = wallet.auto_recharge.settings.as_ref().is_some_and(|settings| settings.enabled);
+    let now = deps.world.clock.now();
+    let is_due = matches!(wallet.recharge(now), Decision::Charge(_));
+    json!({
+        "auto_recharge_enabled": is_on,
+        "auto_recharge": auto_recharge(wallet, now),
+        "will_charge_now": is_due,
+    })
+}
+
+/// What the body says; amounts that it leaves out stay as they were.
+fn settings(body: &Value, wallet: &Wallet, most: Amount) -> Result<Settings, Problem> {
+    let Value::Bool(enabled) = body["enabled"] else {
+        return Err(invalid("enabled must be true or false."));
+    };
+    let before = wallet.auto_recharge.settings.as_ref();
+    let was = |amount: fn(&Settings) -> Amount| before.map(amount);
+    let charge = pence(&body["amount_pence"], "amount_pence", LEAST_AMOUNT, most)?;
+    let threshold = pence(&body["threshold_pence"], "threshold_pence", LEAST_THRESHOLD, most)?;
+    let missing =
+        |name: &str| Problem::new(Code::InvalidAmount).saying(format!("{name} is missing: how many pence."));
+    let amount = charge.or(was(|settings| settings.amount)).or((!enabled).then_some(LEAST_AMOUNT));
+    let amount = amount.ok_or_else(|| missing("amount_pence"))?;
+    let threshold =
+        threshold.or(was(|settings| settings.threshold)).or((!enabled).then_some(LEAST_THRESHOLD));
+    let threshold = threshold.ok_or_else(|| missing("threshold_pence"))?;
+    let monthly_limit = match body.get("monthly_limit") {
+        None => before.and_then(|settings| settings.monthly_limit),
+        Some(limit) => pence(limit, "monthly_limit", LEAST_AMOUNT, Amount::MAX)?,
+    };
+    if monthly_limit.is_some_and(|limit| limit < amount) {
+        let detail = "monthly_limit is less than amount_pence: the card would never be charged.";
+        return Err(Problem::new(Code::InvalidAmount).saying(detail));
+    }
+    Ok(Settings { enabled, amount, threshold, monthly_limit })
+}
+
+/// Whole pence within the limits, or nothing when none is given.
+fn pence(value: &Value, name: &str, least: Amount, most: Amount) -> Result<Option<Amount>, Problem> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let refuse = |detail: String| Err(Problem::new(Code::InvalidAmount).saying(detail));
+    let amount = value.as_i64().map(Amount::try_from);
+    match amount {
+        Some(Ok(amount)) if amount < least => {
+            refuse(format!("{name} is less than {} ({least}).", least.pence()))
+        }
+        Some(Ok(amount)) if amount <= most => Ok(Some(amount)),
+        Some(Ok(_) | Err(_)) if value.as_i64().is_some_and(|pence| pence >= 0) => {
+            refuse(format!("{name} is more than {} ({most}).", most.pence()))
+        }
+        Some(Ok(_) | Err(_)) => refuse(format!("{name} is negative.")),
+        None => refuse(format!("{name} must be whole pence, written as a number: 2500 for £25.")),
+    }
+}

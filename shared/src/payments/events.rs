@@ -1,0 +1,78 @@
+//! What follows from an event of Stripe's: from the webhook, or from Stripe's own list of them.
+
+use serde_json::Value;
+
+use super::{Fate, PaymentError, Payments};
+use crate::{
+    alarm,
+    providers::stripe::{
+        PaymentIntent,
+        event::{Event, Kind},
+    },
+    store::{
+        StoreError,
+        webhook_events::{Scrubber, WebhookEvent},
+    },
+};
+
+impl Payments {
+    /// Does what follows from an event, and records last what became of it. None for an event that moves no money.
+    ///
+    /// `raw` is the event as it came.
+    ///
+    /// # Errors
+    /// When its effect could not be committed. It is to come again.
+    pub async fn take(&self, event: &Event, raw: &Value) -> Result<Option<Fate>, PaymentError> {
+        let fate = match &event.kind {
+            Kind::SessionPaid(payment) => Some(self.session_paid(payment).await?),
+            Kind::PaymentSucceeded(payment) => Some(self.received(payment).await?),
+            Kind::PaymentFailed(payment) => Some(self.failed(payment).await?),
+            Kind::Reversed(payment) => Some(self.reversed(payment).await?),
+            Kind::Other => None,
+        };
+        self.record(event, fate, raw).await?;
+        Ok(fate)
+    }
+
+    /// A payment that was not received moves no money; an auto-recharge that waited for it goes on.
+    async fn failed(&self, payment: &PaymentIntent) -> Result<Fate, StoreError> {
+        let (Some(_), Some(customer)) = (payment.episode(), &payment.customer) else {
+            return Ok(Fate::Nothing);
+        };
+        if !self.stripe.is_ours(payment) {
+            return Ok(Fate::Nothing);
+        }
+        if let Some(org) = self.customers.org(customer.id()).await?
+            && let Some(wallet) = self.wallets.get(org).await?
+        {
+            self.follow_up.watch.now(&wallet).await?;
+        }
+        Ok(Fate::Nothing)
+    }
+
+    async fn record(&self, event: &Event, fate: Option<Fate>, raw: &Value) -> Result<(), StoreError> {
+        let (outcome, reason) = match fate {
+            None => ("ignored", None),
+            Some(Fate::Booked) => ("booked", None),
+            Some(Fate::Repeated) => ("repeated", None),
+            Some(Fate::Nothing) => ("nothing", None),
+            Some(Fate::DeadLetter(reason)) => ("dead_letter", Some(reason)),
+        };
+        tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event from Stripe");
+        if let Some(reason) = reason {
+            alarm!("stripe_dead_letter", event_id = %event.id, kind = event.type_name, reason,
+                "a payment cannot be booked");
+        }
+        self.events
+            .record(&WebhookEvent {
+                event_key: event.id.clone(),
+                kind: event.type_name.clone(),
+                outcome: outcome.to_owned(),
+                reason: reason.map(str::to_owned),
+                // The body of a dead letter is what a person will look at.
+                payload: reason.map(|_| Scrubber::STRIPE.payload(raw)),
+                received_at: self.clock.now(),
+            })
+            .await
+    }
+}

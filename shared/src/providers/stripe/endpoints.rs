@@ -1,0 +1,104 @@
+//! Webhook endpoints: where Stripe posts its events to, and which.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Method;
+use secrecy::SecretString;
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{API_VERSION, MARK, Stripe, StripeError, events::TYPES};
+
+/// A webhook endpoint: the fields we read. Its secret is told only when it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct WebhookEndpoint {
+    /// Its id (`we_…`).
+    pub id: String,
+    /// Where events are posted to.
+    pub url: String,
+    /// The types of event that are posted; `*` is any.
+    pub enabled_events: Vec<String>,
+    /// The version of the API that events are written in. Stripe never changes it.
+    #[serde(default)]
+    pub api_version: Option<String>,
+    /// `enabled` or `disabled`.
+    pub status: String,
+    /// Ours carry our mark.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl WebhookEndpoint {
+    /// Whether it carries the mark of `environment`.
+    pub fn is_ours(&self, environment: &str) -> bool {
+        self.metadata.get(MARK).is_some_and(|mark| mark == environment)
+    }
+}
+
+impl Stripe {
+    /// All webhook endpoints of this environment, the newest first.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn webhook_endpoints(&self) -> Result<Vec<WebhookEndpoint>, StripeError> {
+        let mut found =
+            self.all("/v1/webhook_endpoints", |endpoint: &WebhookEndpoint| endpoint.id.clone()).await?;
+        found.retain(|endpoint| endpoint.is_ours(&self.environment));
+        Ok(found)
+    }
+
+    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Answers the endpoint and
+    /// the secret it signs with, which Stripe tells only now.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn create_webhook_endpoint(
+        &self,
+        url: &str,
+        idempotency_key: &str,
+    ) -> Result<(WebhookEndpoint, SecretString), StripeError> {
+        #[derive(Deserialize)]
+        struct Made {
+            #[serde(flatten)]
+            endpoint: WebhookEndpoint,
+            secret: String,
+        }
+        let description = format!("Voxanne, {}", self.environment);
+        let mut form = vec![
+            ("url", url),
+            ("api_version", API_VERSION),
+            ("description", description.as_str()),
+            ("metadata[voxanne_environment]", self.environment.as_str()),
+        ];
+        form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
+        let made: Made = self.post("/v1/webhook_endpoints", &form, idempotency_key).await?;
+        Ok((made.endpoint, made.secret.into()))
+    }
+
+    /// Has a webhook endpoint post our [`TYPES`] of event to `url`, and enables it. Saying so again changes nothing,
+    /// so it needs no key.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn update_webhook_endpoint(&self, id: &str, url: &str) -> Result<WebhookEndpoint, StripeError> {
+        let mut form = vec![("url", url), ("disabled", "false")];
+        form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
+        self.post_form(&endpoint_path(id), &form, None).await
+    }
+
+    /// Deletes a webhook endpoint. One that is gone is a success.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<(), StripeError> {
+        let request = self.request(Method::DELETE, &endpoint_path(id)).body(Bytes::new());
+        match self.send::<IgnoredAny>(request).await {
+            Ok(_) | Err(StripeError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn endpoint_path(id: &str) -> String {
+    format!("/v1/webhook_endpoints/{}", super::plain(id))
+}

@@ -1,0 +1,93 @@
+//! Stripe's events against the ledger: what is missing is booked, what is there changes nothing.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{Reconcile, ReconcileError, Run, Task};
+use crate::{alarm, payments::Fate, providers::stripe::event::Event};
+
+/// How long Stripe keeps its events (docs.stripe.com/api/events).
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// How far before the last run the events are read again.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// How far the run may be behind before a person is told, while Stripe still has the events.
+const BEHIND: SignedDuration = SignedDuration::from_hours(24);
+
+impl Reconcile {
+    /// Gives every event since the last run to the webhook's own rules, oldest first; then goes on with the cards that are to
+    /// be charged.
+    pub(super) async fn payments(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
+        let task = Task::Payments.as_str();
+        let since = self.runs.watermark(task).await?.map_or(started_at - KEPT, |at| at - OVERLAP);
+        if started_at.duration_since(since) >= BEHIND && since > started_at - KEPT {
+            alarm!("payments_behind", since = %since, "Stripe's events have not been gone through for a day");
+        }
+        for raw in self.events(since).await? {
+            if run.is_out_of_time(self.clock.now()) {
+                break;
+            }
+            run.checked();
+            self.event(run, &raw).await;
+        }
+        if !run.has_left_something() {
+            self.runs.advance(task, started_at).await?;
+        }
+        self.cards(run).await
+    }
+
+    /// All events since then, oldest first.
+    async fn events(&self, since: Timestamp) -> Result<Vec<Value>, ReconcileError> {
+        let mut events = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.booking().stripe.events(since, after.as_ref()).await?;
+            events.extend(page.events);
+            after = page.next;
+            if after.is_none() {
+                events.reverse();
+                return Ok(events);
+            }
+        }
+    }
+
+    async fn event(&self, run: &mut Run, raw: &Value) {
+        let event = match Event::of(raw) {
+            Ok(event) => event,
+            Err(error) => {
+                return run.failed("unreadable_event", raw["id"].as_str().unwrap_or("none"), &error);
+            }
+        };
+        match Box::pin(self.booking().take(&event, raw)).await {
+            Ok(Some(Fate::Booked)) => run.repaired("booked", &event.id),
+            Ok(Some(Fate::Repeated | Fate::Nothing | Fate::DeadLetter(_)) | None) => {}
+            Err(error) => run.failed("event_not_booked", &event.id, &error),
+        }
+    }
+
+    /// Goes on with every card that is being charged or is to be, in case its message is lost.
+    async fn cards(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        let mut after = None;
+        loop {
+            let (wallets, next) = self.wallets.page(after).await?;
+            for wallet in wallets {
+                let is_open = wallet.auto_recharge.episode.is_some();
+                if !is_open && !wallet.needs_check(self.clock.now()) {
+                    continue;
+                }
+                if run.is_out_of_time(self.clock.now()) {
+                    return Ok(());
+                }
+                run.checked();
+                match Box::pin(self.recharge.check(wallet.org_id)).await {
+                    Ok(()) if is_open => run.repaired("recharge_resumed", wallet.org_id),
+                    Ok(()) => {}
+                    Err(error) => run.failed("recharge_open", wallet.org_id, &error),
+                }
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
