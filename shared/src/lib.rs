@@ -12,6 +12,7 @@ pub mod follow_up;
 pub mod http;
 pub mod keyring;
 pub mod payments;
+pub mod planted;
 pub mod providers;
 pub mod provisioning;
 pub mod recharge;

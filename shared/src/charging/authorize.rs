@@ -9,6 +9,7 @@ use crate::{
         tariff::Tariff,
         wallet::{Grant, Refusal, Terms, Wallet},
     },
+    planted::{self, Bug},
     providers::vapi::message::CallRef,
     store::{
         StoreError,
@@ -51,6 +52,9 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
     pub async fn authorize(&self, call: &CallRef) -> Result<Answer, ChargingError> {
+        if planted::is(Bug::LogsTheCaller) {
+            tracing::debug!(caller = ?call.parties.customer_number, "asked");
+        }
         let Some(number) = self.called_number(call).await? else { return Ok(Answer::Unknown) };
         if number.vapi_assistant_id.is_none() {
             return Ok(Answer::Refuse { reason: "no_agent".to_owned(), sentence: sentence("no_agent") });

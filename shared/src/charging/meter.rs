@@ -14,6 +14,7 @@ use crate::{
         meter::{self, Next},
         wallet::{Extension, Wallet},
     },
+    planted::{self, Bug},
     providers::vapi::{VapiCall, VapiError},
     store::{StoreError, queue::Tick},
 };
@@ -90,6 +91,13 @@ impl Charging {
                 None => self.wallets.ensure(tick.org_id).await?,
             };
             let now = self.clock.now();
+            if planted::is(Bug::ReleaseUnderLiveCall)
+                && let (State::InProgress { .. }, Some(hold)) = (&call.state, wallet.holds.get(&call.call_id))
+                && hold.step > 0
+            {
+                is_moved(self.wallets.release(&call, &call, hold).await)?;
+                return Ok(());
+            }
             let next = meter::next(&call, &wallet, now);
             let asks = match next {
                 Next::Ask => true,

@@ -9,7 +9,8 @@ use crate::{
         clock::plus_secs,
         hold::{Hold, PROVIDER_LIMIT_SECS},
         meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS, REPORT_WAIT_SECS},
-        wallet::{Refusal, Wallet},
+        tariff::Tariff,
+        wallet::{Refusal, Terms, Wallet},
     },
     providers::vapi::message::CallRef,
     store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError},
@@ -117,7 +118,10 @@ impl Charging {
     ) -> Result<bool, ChargingError> {
         let grant = wallet.map_or(Err(Refusal::NoWallet), |wallet| {
             if wallet.balance().is_positive() {
-                wallet.first_grant(&self.terms(call.agent_limit_secs))
+                // At the prices of its start, however late that is heard of.
+                let begun_at = after.started_at().unwrap_or(call.created_at);
+                let tariff = Tariff::at(begun_at);
+                wallet.first_grant(&Terms { tariff, ..self.terms(call.agent_limit_secs) })
             } else {
                 Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
             }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rust_decimal::{Decimal, dec, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
 
+use crate::planted::{self, Bug};
+
 use super::{
     amount::Amount,
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
@@ -417,7 +419,8 @@ impl Testimony {
 }
 
 fn credible(secs: Decimal) -> Option<u32> {
-    let whole = secs.ceil().to_i64().filter(|secs| (0..=LONGEST_CREDIBLE_SECS).contains(secs))?;
+    let whole = if planted::is(Bug::RoundsDown) { secs.floor() } else { secs.ceil() };
+    let whole = whole.to_i64().filter(|secs| (0..=LONGEST_CREDIBLE_SECS).contains(secs))?;
     if secs.is_sign_negative() && !secs.is_zero() { None } else { u32::try_from(whole).ok() }
 }
 

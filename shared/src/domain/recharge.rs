@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -64,7 +64,10 @@ pub struct Suspension {
     pub reason: String,
     /// The card that was declined.
     pub payment_method: String,
-    /// Where the customer can pay, when it is theirs to act.
+    /// When it was declined.
+    #[serde(with = "super::clock::millis")]
+    pub at: Timestamp,
+    /// Where the customer can pay, when it is theirs to act; for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
 }
@@ -167,7 +170,17 @@ pub fn month_of(at: Timestamp) -> String {
     at.strftime("%Y-%m").to_string()
 }
 
+/// How long a page to pay on stays open (Stripe's Checkout).
+const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
+
 impl AutoRecharge {
+    /// Where the customer must act, or can pay by hand, if there is such a place at `now`.
+    pub fn action_url(&self, now: Timestamp) -> Option<&str> {
+        let underway = self.episode.as_ref().and_then(|episode| episode.action_url.as_deref());
+        let declined = self.suspended.as_ref().filter(|there| now.duration_since(there.at) < LINK_LASTS);
+        underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
+    }
+
     /// What was charged in the month of `now`.
     pub fn charged_in_month(&self, now: Timestamp) -> Amount {
         let name = month_of(now);
@@ -246,7 +259,8 @@ impl Wallet {
         let Ok(amount) = Amount::try_from(one.saturating_mul(times)) else {
             return Decision::Skip(Skip::MonthlyLimit);
         };
-        let would_be = self.auto_recharge.charged_in_month(now).plus(amount);
+        // What is underway is this very charge, or comes before it: it is not counted twice.
+        let would_be = self.auto_recharge.given_up().charged_in_month(now).plus(amount);
         if settings.monthly_limit.is_some_and(|limit| would_be > limit) {
             return Decision::Skip(Skip::MonthlyLimit);
         }
@@ -343,6 +357,7 @@ mod tests {
         declined.auto_recharge.suspended = Some(Suspension {
             reason: "card_declined".into(),
             payment_method: "pm_1".into(),
+            at: NOW,
             action_url: None,
         });
         assert_eq!(declined.recharge(NOW), skip(Skip::Suspended));

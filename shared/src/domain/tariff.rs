@@ -27,15 +27,28 @@ pub struct TariffVersion(u32);
 #[error("tariff version {0} is not known to this build")]
 pub struct UnknownTariff(u32);
 
+/// The first version.
+const FIRST: Tariff =
+    Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) };
+
 /// All versions, oldest first. One is only ever added, for a future time.
-const TARIFFS: [Tariff; 1] =
-    [Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) }];
+#[cfg(not(feature = "planted"))]
+const fn tariffs() -> [Tariff; 1] {
+    [FIRST]
+}
+
+/// The same with a second one, which the simulation puts in force when it likes.
+#[cfg(feature = "planted")]
+fn tariffs() -> [Tariff; 2] {
+    let effective_from = crate::planted::tariff_change_at().unwrap_or(Timestamp::MAX);
+    [FIRST, Tariff { version: TariffVersion(2), effective_from, rate_per_minute: dec!(60) }]
+}
 
 impl TariffVersion {
     /// The prices of this version.
     pub fn tariff(self) -> Tariff {
         // A version is made only from this list, so it is always found.
-        TARIFFS.into_iter().find(|tariff| tariff.version == self).unwrap_or(TARIFFS[0])
+        tariffs().into_iter().find(|tariff| tariff.version == self).unwrap_or(FIRST)
     }
 }
 
@@ -43,7 +56,7 @@ impl TryFrom<u32> for TariffVersion {
     type Error = UnknownTariff;
 
     fn try_from(version: u32) -> Result<Self, UnknownTariff> {
-        TARIFFS
+        tariffs()
             .iter()
             .map(|tariff| tariff.version)
             .find(|known| known.0 == version)
@@ -60,7 +73,7 @@ impl From<TariffVersion> for u32 {
 impl Tariff {
     /// The tariff in force at `at`.
     pub fn at(at: Timestamp) -> Self {
-        TARIFFS.into_iter().rfind(|tariff| tariff.effective_from <= at).unwrap_or(TARIFFS[0])
+        tariffs().into_iter().rfind(|tariff| tariff.effective_from <= at).unwrap_or(FIRST)
     }
 
     /// What `seconds` of talk cost: `ceil(seconds × rate / 60)` pence.
@@ -123,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_version_is_one_that_is_compiled_in() {
-        assert_eq!(serde_json::from_str::<TariffVersion>("1").unwrap().tariff(), TARIFFS[0]);
+        assert_eq!(serde_json::from_str::<TariffVersion>("1").unwrap().tariff(), FIRST);
         assert!(serde_json::from_str::<TariffVersion>("7").is_err());
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Fate, PaymentError, Payments};
 use crate::{
     alarm,
+    planted::{self, Bug},
     providers::stripe::{
         PaymentIntent,
         event::{Event, Kind},
@@ -23,6 +24,12 @@ impl Payments {
     /// # Errors
     /// When its effect could not be committed. It is to come again.
     pub async fn take(&self, event: &Event, raw: &Value) -> Result<Option<Fate>, PaymentError> {
+        if planted::is(Bug::MarkerBeforeEffect) {
+            if self.events.get(&event.id).await?.is_some() {
+                return Ok(Some(Fate::Repeated));
+            }
+            self.record(event, Some(Fate::Booked), raw).await?;
+        }
         let fate = match &event.kind {
             Kind::SessionPaid(payment) => Some(self.session_paid(payment).await?),
             Kind::PaymentSucceeded(payment) => Some(self.received(payment).await?),

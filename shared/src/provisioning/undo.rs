@@ -6,6 +6,7 @@ use crate::{
         ledger::{Posting, Reason},
         purchase::{Failure, Purchase, Source, State},
     },
+    planted::{self, Bug},
     providers::twilio::Account,
     store::wallets::BookError,
 };
@@ -23,7 +24,7 @@ impl Provisioning {
         // What is seen before is no proof: something may still come to be after the look.
         let is_quiet = is_quiet(purchase, self.clock.now());
         // Without an account nothing was ever bought.
-        if let Some(account) = &account {
+        if let Some(account) = account.as_ref().filter(|_| !planted::is(Bug::RefundBeforeAbsence)) {
             if !self.is_absent_at_vapi(purchase, account).await? {
                 return Ok(Step::Wait);
             }
@@ -31,7 +32,7 @@ impl Provisioning {
                 return Ok(Step::Wait);
             }
         }
-        if !is_quiet {
+        if !is_quiet && !planted::is(Bug::RefundBeforeAbsence) {
             return Ok(Step::Wait);
         }
         let after = Purchase { state: State::Refunded, ..purchase.clone() }.without_token();

@@ -11,6 +11,7 @@ use crate::{
         recharge::{Decision, Episode, Suspension},
         wallet::Wallet,
     },
+    planted::{self, Bug},
     providers::stripe::{CardCharge, PaymentIntent, StripeError, TopUp},
 };
 
@@ -83,7 +84,11 @@ impl Recharge {
             amount: episode.amount,
             episode: &episode.id,
             return_url: &format!("{}/dashboard/wallet", self.dashboard_origin),
-            idempotency_key: &format!("{}#{}", episode.id, episode.attempt),
+            idempotency_key: &if planted::is(Bug::RechargeWithFreshKey) {
+                format!("{}#{}", episode.id, self.clock.now())
+            } else {
+                format!("{}#{}", episode.id, episode.attempt)
+            },
         };
         match self.payments.stripe.charge_card(&charge).await {
             Ok(payment) => self.outcome(wallet, episode, &payment).await,
@@ -132,7 +137,13 @@ impl Recharge {
                     // Nobody has acted for a day: it must not succeed later, when nobody expects it.
                     let key = format!("{}#cancel", payment.id);
                     let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
-                    return Box::pin(self.outcome(wallet, episode, &cancelled)).await;
+                    let is_over = cancelled.status == "canceled";
+                    let reason = "authentication_required".to_owned();
+                    return if is_over {
+                        self.declined(wallet, episode, reason).await
+                    } else {
+                        Ok(Step::Again)
+                    };
                 }
                 self.wait(wallet, episode, payment).await
             }
@@ -195,7 +206,7 @@ impl Recharge {
         tracing::warn!(org_id = %wallet.org_id, episode = %episode.id, reason, "a recharge was declined");
         let payment_method = episode.payment_method.clone();
         let mut after = wallet.auto_recharge.given_up();
-        after.suspended = Some(Suspension { reason, payment_method, action_url });
+        after.suspended = Some(Suspension { reason, payment_method, at: self.clock.now(), action_url });
         self.payments.wallets.save_recharge(wallet, after).await?;
         Ok(Step::Again)
     }
@@ -236,10 +247,9 @@ fn weight(status: &str) -> u8 {
 /// the card.
 fn is_about_the_card(error: &StripeError) -> bool {
     match error {
-        StripeError::Refused { code, .. } => matches!(
-            code.as_str(),
-            "resource_missing" | "payment_method_unactivated" | "parameter_missing" | "invalid_request_error"
-        ),
+        StripeError::Refused { code, .. } => {
+            matches!(code.as_str(), "resource_missing" | "payment_method_unactivated")
+        }
         StripeError::Declined { .. } => true,
         StripeError::NotFound
         | StripeError::Trouble { .. }

@@ -32,6 +32,9 @@ use crate::domain::{
 /// Where the dashboard starts to warn, until the org says otherwise.
 const LOW_BALANCE: Amount = Amount::from_pence(500);
 
+/// The condition that an org's auto-recharge is as it was read. A wallet from before there was one has none.
+const SAME_RECHARGE: &str = "(attribute_not_exists(auto_recharge) OR auto_recharge.version = :version)";
+
 /// The table of wallets.
 #[derive(Clone, Debug)]
 pub struct Wallets {
@@ -334,7 +337,7 @@ impl Wallets {
                         "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head, \
                          auto_recharge = :recharge",
                     )
-                    .condition_expression("ledger_seq = :read AND auto_recharge.version = :version")
+                    .condition_expression(&format!("ledger_seq = :read AND {SAME_RECHARGE}"))
                     .expression_attribute_values(":version", number(before.version))
                     .expression_attribute_values(":recharge", map(&after)?);
                 booked_wallet.auto_recharge = after;
@@ -428,7 +431,7 @@ impl Wallets {
     /// # Errors
     /// [`ChangeError::Moved`] when it is not.
     pub async fn save_recharge(&self, wallet: &Wallet, after: AutoRecharge) -> Result<Wallet, ChangeError> {
-        self.write_recharge(wallet, after, "auto_recharge.version = :version", Vec::new()).await
+        self.write_recharge(wallet, after, SAME_RECHARGE, Vec::new()).await
     }
 
     /// Opens an episode: the same, if there is no more money than in `wallet`, its card is the same, and it is not frozen.
@@ -436,13 +439,15 @@ impl Wallets {
     /// # Errors
     /// [`ChangeError::Moved`] when any of it is not so.
     pub async fn open_episode(&self, wallet: &Wallet, after: AutoRecharge) -> Result<Wallet, ChangeError> {
-        let condition = "auto_recharge.version = :version AND attribute_not_exists(auto_recharge.episode) \
-                         AND available <= :available AND payment_method = :card AND attribute_not_exists(frozen)";
+        let condition = format!(
+            "{SAME_RECHARGE} AND attribute_not_exists(auto_recharge.episode) AND available <= :available \
+             AND payment_method = :card AND attribute_not_exists(frozen)"
+        );
         let values = vec![
             (":available", number(wallet.available.pence())),
             (":card", text(wallet.payment_method.clone().unwrap_or_default())),
         ];
-        self.write_recharge(wallet, after, condition, values).await
+        self.write_recharge(wallet, after, &condition, values).await
     }
 
     async fn write_recharge(

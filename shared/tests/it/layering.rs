@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 /// Each module, and those of the crate that it may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
-    ("domain", &["domain"]),
+const MAY_USE: [(&str, &[&str]); 19] = [
+    ("planted", &[]),
+    ("domain", &["domain", "planted"]),
     ("alarm", &["alarm"]),
     ("config", &["domain"]),
     ("store", &["domain", "store"]),
@@ -22,6 +23,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "domain",
             "follow_up",
             "keyring",
+            "planted",
             "providers",
             "provisioning",
             "store",
@@ -32,10 +34,27 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("follow_up", &["alarm", "config", "domain", "store", "world"]),
     (
         "charging",
-        &["alarm", "charging", "config", "domain", "follow_up", "keyring", "providers", "store", "world"],
+        &[
+            "alarm",
+            "charging",
+            "config",
+            "domain",
+            "follow_up",
+            "keyring",
+            "planted",
+            "providers",
+            "store",
+            "world",
+        ],
     ),
-    ("payments", &["alarm", "config", "domain", "follow_up", "payments", "providers", "store", "world"]),
-    ("recharge", &["alarm", "config", "domain", "payments", "providers", "recharge", "store", "world"]),
+    (
+        "payments",
+        &["alarm", "config", "domain", "follow_up", "payments", "planted", "providers", "store", "world"],
+    ),
+    (
+        "recharge",
+        &["alarm", "config", "domain", "payments", "planted", "providers", "recharge", "store", "world"],
+    ),
     (
         "reconcile",
         &[

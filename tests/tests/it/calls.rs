@@ -1,8 +1,10 @@
 //! Calls: authorized, metered, ended, billed once.
 
 use jiff::Timestamp;
-use shared::domain::{call::State, clock::Clock};
+use local::{alarms::Alarms, sandbox::vapi::Placing};
+use shared::domain::{call::State, clock::Clock, tariff::Tariff};
 use tests::{Harness, ORG, bodies, recorded, web_report};
+use tracing_subscriber::layer::SubscriberExt;
 
 #[tokio::test]
 async fn the_recorded_web_report_is_billed_26_seconds() {
@@ -331,5 +333,41 @@ async fn many_live_calls_on_an_emptied_wallet_are_ended_without_a_flood_of_looks
         assert_eq!(harness.bills_of(call).await.len(), 1);
     }
     assert!(harness.wallet().await.holds.is_empty());
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_call_counts_as_ended_when_the_carrier_says_so() {
+    let alarms = Alarms::default();
+    let subscriber = tracing_subscriber::registry().with(alarms.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let harness = Harness::empty(vec![]).await;
+    harness.wallets.ensure(ORG).await.unwrap();
+    harness.top_up(ORG, "pi_first", 1_056).await;
+    let number = harness.has_number("inbound").await;
+    harness.stack.vapi.with_faults(|faults| {
+        faults.ignores_end_call = true;
+        faults.lost.insert("status-update:ended".into());
+        faults.lost.insert("end-of-call-report".into());
+    });
+    let placing = Placing { talk_seconds: 3_000, ..crate::numbers::placing(&number) };
+    let call = harness.stack.vapi.place(&placing).unwrap();
+    harness.pass(10).await;
+    assert_eq!(harness.money().await, (0, 56));
+    harness.stack.vapi.with_faults(|faults| faults.rest_is_down = true);
+    harness.pass(300).await;
+    let there = harness.stack.vapi.call(&call).unwrap();
+    let talked = there.ended_at.unwrap().duration_since(there.started_at.unwrap()).as_secs();
+    assert!((64..=70).contains(&talked), "the carrier hung up after {talked} s");
+    let record = harness.call(&call).await;
+    assert!(matches!(record.state, State::Ended { started_at: Some(_) }), "{record:?}");
+    assert_eq!(record.ended_reason.as_deref(), Some("carrier-completed"));
+    assert!(!alarms.names().contains(&"call_will_not_end".to_owned()), "{:?}", alarms.raised());
+    assert_eq!(harness.money().await, (0, 56), "how long it was is Vapi's to say");
+    harness.stack.vapi.with_faults(|faults| faults.rest_is_down = false);
+    harness.pass(300).await;
+    let price = Tariff::at(harness.clock.now()).charge(u32::try_from(talked).unwrap()).pence();
+    assert_eq!(harness.bills_of(&call).await, [price]);
+    assert_eq!(harness.money().await, (56 - price, 0));
     harness.assert_books(ORG).await;
 }

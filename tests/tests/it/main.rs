@@ -15,6 +15,8 @@ mod operations;
 mod outbound;
 mod payments;
 mod races;
+mod recharge;
+mod reconcile;
 mod settings;
 mod wallet;
 mod webhooks;

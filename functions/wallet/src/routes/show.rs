@@ -52,14 +52,9 @@ pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
     let card = wallet.payment_method.as_ref();
     let suspended = recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card);
     let skipped = match wallet.recharge(now) {
-        Decision::Skip(skip) => Some(skip.as_str()),
-        Decision::NotNeeded | Decision::Charge(_) => None,
+        Decision::Skip(skip) if recharge.episode.is_none() => Some(skip.as_str()),
+        Decision::Skip(_) | Decision::NotNeeded | Decision::Charge(_) => None,
     };
-    let action_url = recharge
-        .episode
-        .as_ref()
-        .and_then(|episode| episode.action_url.as_ref())
-        .or(suspended.and_then(|there| there.action_url.as_ref()));
     json!({
         "amount_pence": settings.map(|settings| settings.amount.pence()),
         "threshold_pence": settings.map(|settings| settings.threshold.pence()),
@@ -69,6 +64,6 @@ pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
         "underway_pence": recharge.episode.as_ref().map(|episode| episode.amount.pence()),
         "charged_this_month_pence": recharge.charged_in_month(now).pence(),
         "month": month_of(now),
-        "action_url": action_url,
+        "action_url": recharge.action_url(now),
     })
 }

@@ -1,0 +1,187 @@
+//! What people do in a simulated world: a list that the seed decides before anything begins, so that leaving one action
+//! out leaves the others as they are.
+
+use jiff::SignedDuration;
+use local::sandbox::stripe::{Act, Card};
+
+use crate::rng::Stream;
+
+/// How many actions a world has.
+pub const ACTIONS: (i64, i64) = (30, 60);
+/// The longest gap between two bursts of actions, in seconds.
+const LONGEST_GAP_SECS: i64 = 10_800;
+
+/// Something that somebody does.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A patient rings the clinic's first number, or one that it bought.
+    Ring {
+        /// How long they mean to talk, in seconds.
+        talk_secs: u32,
+        /// Which patient.
+        caller: usize,
+        /// Rings a number that was bought, if there is one.
+        bought: bool,
+    },
+    /// Somebody talks from a web page.
+    Web {
+        /// How long they mean to talk, in seconds.
+        talk_secs: u32,
+    },
+    /// The clinic has somebody rung.
+    Dial {
+        /// How long they mean to talk, in seconds.
+        talk_secs: u32,
+        /// Which patient.
+        caller: usize,
+        /// The request is sent twice.
+        twice: bool,
+    },
+    /// The clinic tops up.
+    TopUp {
+        /// How much.
+        pence: i64,
+        /// What the customer does on the payment page.
+        act: Act,
+        /// How long the customer takes, in seconds.
+        wait_secs: i64,
+    },
+    /// A payment is refunded at Stripe's dashboard.
+    Refund {
+        /// Whole, or a part.
+        whole: bool,
+        /// After so many seconds it turns out that it did not arrive.
+        fails_after_secs: Option<i64>,
+    },
+    /// A payment is disputed.
+    Dispute {
+        /// Whole, or a part.
+        whole: bool,
+        /// After so many seconds it is decided, for the clinic or against it.
+        decided: Option<(i64, bool)>,
+    },
+    /// The clinic buys a number.
+    Buy {
+        /// What for.
+        direction: &'static str,
+        /// The request is sent twice.
+        twice: bool,
+    },
+    /// The clinic gives a number up.
+    Release,
+    /// The clinic changes its auto-recharge.
+    Recharge {
+        /// On or off.
+        enabled: bool,
+        /// What one charge is a multiple of.
+        pence: i64,
+        /// Below this, the card is charged.
+        threshold: i64,
+    },
+    /// The clinic's card is good, declined, or wants its customer from now on.
+    Card {
+        /// Which.
+        card: Card,
+    },
+    /// Somebody stops the clinic's spending for some time.
+    Freeze {
+        /// For how long, in seconds.
+        secs: i64,
+    },
+    /// The clinic looks at its dashboard.
+    Look,
+    /// A new tariff is in force from now on.
+    Tariff,
+}
+
+/// Something that a clinic's people do at a time.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// How long after the beginning.
+    pub after: SignedDuration,
+    /// Which clinic.
+    pub clinic: usize,
+    /// What.
+    pub what: What,
+}
+
+/// The actions of a seed, in the order of their times: bursts, and gaps of seconds to hours between them.
+pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
+    let mut chance = Stream::of(seed, "actions");
+    let count = chance.between(ACTIONS.0, ACTIONS.1);
+    let mut at = 60_i64;
+    let mut actions = Vec::new();
+    for nth in 0..count {
+        at += if chance.chance(550) { chance.between(0, 30) } else { gap(&mut chance) };
+        let mut own = Stream::of(seed ^ chance.bits(), &format!("action {nth}"));
+        let action =
+            Action { after: SignedDuration::from_secs(at), clinic: own.index(clinics), what: what(&mut own) };
+        actions.push(action);
+    }
+    actions
+}
+
+fn gap(chance: &mut Stream) -> i64 {
+    match chance.up_to(3) {
+        0 => chance.between(1, 60),
+        1 => chance.between(60, 900),
+        2 => chance.between(300, 3_600),
+        _ => chance.between(1_800, LONGEST_GAP_SECS),
+    }
+}
+
+fn talk(own: &mut Stream) -> u32 {
+    let secs = match own.up_to(4) {
+        0 => own.between(5, 60),
+        1 | 2 => own.between(60, 600),
+        _ => own.between(300, 2_400),
+    };
+    u32::try_from(secs).unwrap_or(60)
+}
+
+fn what(own: &mut Stream) -> What {
+    match own.up_to(99) {
+        0..=31 => {
+            What::Ring { talk_secs: talk(own), caller: own.index(CALLERS.len()), bought: own.chance(300) }
+        }
+        32..=37 => What::Web { talk_secs: talk(own) },
+        38..=45 => {
+            What::Dial { talk_secs: talk(own), caller: own.index(CALLERS.len()), twice: own.chance(300) }
+        }
+        46..=57 => What::TopUp {
+            pence: own.pick(&[2_500, 2_500, 4_000, 10_000]).unwrap_or(2_500),
+            act: own.pick(&[Act::Pay, Act::Pay, Act::Pay, Act::PayLater, Act::Decline]).unwrap_or(Act::Pay),
+            wait_secs: own.between(5, 1_200),
+        },
+        58..=63 => What::Refund {
+            whole: own.chance(500),
+            fails_after_secs: own.chance(300).then(|| own.between(60, 90_000)),
+        },
+        64..=68 => What::Dispute {
+            whole: own.chance(600),
+            decided: own.chance(700).then(|| (own.between(600, 150_000), own.chance(500))),
+        },
+        69..=76 => What::Buy {
+            direction: own.pick(&["inbound", "outbound"]).unwrap_or("inbound"),
+            twice: own.chance(400),
+        },
+        77..=80 => What::Release,
+        81..=86 => What::Recharge {
+            enabled: own.chance(800),
+            pence: own.pick(&[1_000, 2_000, 5_000]).unwrap_or(1_000),
+            threshold: own.pick(&[200, 1_000, 3_000]).unwrap_or(1_000),
+        },
+        87..=89 => {
+            let cards =
+                [Card::Good, Card::Good, Card::Declined, Card::NeedsAuthentication, Card::RequiresAction];
+            What::Card { card: own.pick(&cards).unwrap_or(Card::Good) }
+        }
+        90..=92 => What::Freeze { secs: own.between(60, 7_200) },
+        93..=97 => What::Look,
+        _ => What::Tariff,
+    }
+}
+
+/// The patients, of the numbers that Ofcom keeps for fiction. None of them may be in a log line.
+pub const CALLERS: [&str; 6] =
+    ["+447700900101", "+447700900202", "+447700900303", "+447700900404", "+447700900505", "+447700900606"];

@@ -1,0 +1,333 @@
+//! What people do, and what follows from it.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::SignedDuration;
+use local::sandbox::{
+    stripe::{Act, Card},
+    vapi::Placing,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    actions::{CALLERS, What},
+    driver::{After, Driver, Due},
+    faults::Kind,
+    items,
+    world::{locked, session_of},
+};
+
+/// Why the simulation freezes a wallet. A wallet that is frozen for another reason was found wrong by our own books check.
+pub const FROZEN_BY_HAND: &str = "the simulation";
+
+impl Driver {
+    /// Lets something happen whose time has come.
+    pub(crate) fn happens(&mut self, due: Due) {
+        match due {
+            Due::Act(at) => self.act(at),
+            Due::Pay { session, act } => {
+                let outcome = self.world.stack.stripe.act(&session, act);
+                self.say(format!("the customer: {act:?} {session}: {outcome:?}"));
+            }
+            Due::FailRefund(refund) => {
+                self.say(format!("refund {refund} does not arrive"));
+                drop(self.world.stack.stripe.fail_refund(&refund));
+            }
+            Due::Decide { dispute, is_won } => {
+                self.say(format!("dispute {dispute} is decided, won: {is_won}"));
+                drop(self.world.stack.stripe.decide_dispute(&dispute, is_won));
+            }
+            Due::Unfreeze(clinic) => self.unfreeze(clinic),
+            Due::EndsAreHeard => self.hear_ends(),
+            Due::Vapi(post) => self.post_vapi(post),
+            Due::VapiCopy(text) => self.post_vapi_copy(&text),
+            Due::Stripe(post) => self.post_stripe(post),
+            Due::StripeCopy(post) => self.post_stripe_copy(post),
+            Due::Again { consumer, message } => self.consume_once(consumer, message),
+        }
+    }
+
+    /// What follows when something is done, or, without an answer, when its process has died.
+    pub(crate) fn done(&mut self, name: String, after: After, answer: Option<Response<Bytes>>) {
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
+        if let Some(status) = status {
+            self.say(format!("{status} to {name}"));
+        }
+        let body = || -> Value {
+            let body = answer.as_ref().map(Response::body).cloned().unwrap_or_default();
+            serde_json::from_slice(&body).unwrap_or_default()
+        };
+        match after {
+            After::Vapi(post) => self.world.stack.vapi.posted(post, answer.as_ref()),
+            After::Stripe(post) => self.world.stack.stripe.posted(post, answer.as_ref()),
+            After::TopUp { act, wait_secs } => {
+                if let Some(session) = session_of(&body()) {
+                    let at = self.world.time() + SignedDuration::from_secs(wait_secs);
+                    self.enter(at, Due::Pay { session, act });
+                }
+            }
+            After::Forged => {
+                if status.is_some_and(|status| (200..300).contains(&status)) {
+                    self.violate("a forged webhook changes nothing", name);
+                }
+            }
+            After::Look { clinic } => {
+                let text = body().to_string();
+                let mut others = self.world.clinics.iter().enumerate().filter(|(at, _)| *at != clinic);
+                let is_foul =
+                    others.any(|(_, other)| text.contains(&other.id) || text.contains(&other.number));
+                if is_foul {
+                    self.violate(
+                        "no key of another org is touched",
+                        format!("{name} shows another's: {text}"),
+                    );
+                }
+            }
+            After::Nothing => {}
+        }
+    }
+
+    fn act(&mut self, at: usize) {
+        let Some(action) = self.actions.get(at).cloned() else { return };
+        let clinic = action.clinic;
+        self.say(format!("action {at} of clinic {clinic}: {:?}", action.what));
+        self.ignore_ends();
+        if self.chance.chance(150) {
+            let succeeds = self.chance.chance(700);
+            self.prove_cards(succeeds);
+        }
+        match action.what {
+            What::Ring { talk_secs, caller, bought } => self.ring(clinic, talk_secs, caller, bought),
+            What::Web { talk_secs } => {
+                let assistant = self.world.clinics.get(clinic).map(|clinic| clinic.assistant_id.clone());
+                self.place(&Placing {
+                    to: None,
+                    from: "web".into(),
+                    talk_seconds: talk_secs,
+                    web_assistant_id: assistant,
+                    max_duration_seconds: Some(600),
+                });
+            }
+            What::Dial { talk_secs, caller, twice } => {
+                self.world.stack.vapi.set_outbound_talk_secs(talk_secs);
+                let body = json!({"phoneNumber": CALLERS.get(caller)});
+                self.post_once_or_twice(clinic, ("/api/calls", at), &body, twice);
+            }
+            What::TopUp { pence, act, wait_secs } => self.top_up(clinic, pence, act, wait_secs),
+            What::Refund { whole, fails_after_secs } => self.refund(clinic, whole, fails_after_secs),
+            What::Dispute { whole, decided } => self.dispute(clinic, whole, decided),
+            What::Buy { direction, twice } => {
+                let body = json!({"country": "US", "numberType": "local", "direction": direction});
+                self.post_once_or_twice(clinic, ("/api/managed-telephony/provision", at), &body, twice);
+            }
+            What::Release => self.release(clinic),
+            What::Recharge { enabled, pence, threshold } => {
+                let body = json!({"enabled": enabled, "amount_pence": pence, "threshold_pence": threshold});
+                self.route(clinic, "POST", "/api/billing/wallet/auto-recharge", &body, After::Nothing);
+            }
+            What::Card { card } => self.set_card(clinic, card),
+            What::Freeze { secs } => self.freeze(clinic, secs),
+            What::Look => {
+                let paths = [
+                    "/api/billing/wallet",
+                    "/api/billing/wallet/transactions",
+                    "/api/calls-dashboard",
+                    "/api/calls-dashboard/live",
+                    "/api/integrations/vapi/numbers",
+                    "/api/managed-telephony/phone-status",
+                ];
+                let path = self.chance.pick(&paths).unwrap_or("/api/billing/wallet");
+                self.route(clinic, "GET", path, &Value::Null, After::Look { clinic });
+            }
+            What::Tariff => crate::plant::set_tariff_change_at(Some(self.world.time())),
+        }
+    }
+
+    /// Begins a request of a clinic's.
+    fn route(&mut self, clinic: usize, method: &str, path: &str, body: &Value, after: After) {
+        let request = self.world.request(clinic, method, path, body);
+        self.begin_request(format!("{method} {path} of clinic {clinic}"), Some(clinic), after, request);
+    }
+
+    /// Begins a request that a browser may send twice, with or without a key that says it is the same one.
+    fn post_once_or_twice(&mut self, clinic: usize, (path, at): (&str, usize), body: &Value, twice: bool) {
+        let has_key = self.chance.chance(600);
+        let times = if twice { 2 } else { 1 };
+        for _ in 0..times {
+            let mut request = self.world.request(clinic, "POST", path, body);
+            if let (true, Ok(key)) = (has_key, http::HeaderValue::from_str(&format!("key-of-action-{at}"))) {
+                request.headers_mut().insert("idempotency-key", key);
+            }
+            self.begin_request(
+                format!("POST {path} of clinic {clinic}"),
+                Some(clinic),
+                After::Nothing,
+                request,
+            );
+        }
+    }
+
+    fn place(&mut self, placing: &Placing) {
+        let placed = self.world.stack.vapi.place(placing);
+        self.say(format!("rings: {placed:?}"));
+    }
+
+    fn ring(&mut self, clinic: usize, talk_seconds: u32, caller: usize, bought: bool) {
+        let fixed = self.world.clinics.get(clinic).map(|clinic| clinic.number.clone());
+        let to = if bought { self.numbers_of(clinic).first().cloned().or(fixed) } else { fixed };
+        self.place(&Placing {
+            to,
+            from: (*CALLERS.get(caller).unwrap_or(&CALLERS[0])).to_owned(),
+            talk_seconds,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+        });
+    }
+
+    /// The numbers that a clinic has bought.
+    fn numbers_of(&self, clinic: usize) -> Vec<String> {
+        let id = self.world.clinics.get(clinic).map(|clinic| clinic.id.clone()).unwrap_or_default();
+        let rows = items::all(&self.world.stack.aws, "org_credentials");
+        let own = rows.iter().filter(|row| row["org_id"] == id.as_str());
+        own.filter_map(|row| row["phone_number"].as_str().map(str::to_owned)).collect()
+    }
+
+    fn top_up(&mut self, clinic: usize, pence: i64, act: Act, wait_secs: i64) {
+        let body = json!({ "amount_pence": pence });
+        self.route(clinic, "POST", "/api/billing/wallet/topup", &body, After::TopUp { act, wait_secs });
+    }
+
+    /// A payment of a clinic's that was neither refunded nor disputed yet, and how much it was.
+    fn payment_of(&mut self, clinic: usize) -> Option<(String, i64)> {
+        let customers = self.world.customers();
+        let is_its = |payment: &Value| {
+            let customer = payment["customer"].as_str().unwrap_or_default();
+            payment["status"] == "succeeded" && customers.get(customer) == Some(&clinic)
+        };
+        let payments = self.world.stack.stripe.all("payment_intent");
+        let open: Vec<(String, i64)> = payments
+            .iter()
+            .filter(|payment| is_its(payment))
+            .filter_map(|payment| {
+                Some((payment["id"].as_str()?.to_owned(), payment["amount_received"].as_i64()?))
+            })
+            .filter(|(id, _)| !self.used.contains(id))
+            .collect();
+        let found = open.get(self.chance.index(open.len())).cloned()?;
+        self.used.insert(found.0.clone());
+        Some(found)
+    }
+
+    fn refund(&mut self, clinic: usize, whole: bool, fails_after_secs: Option<i64>) {
+        let Some((payment, pence)) = self.payment_of(clinic) else { return };
+        let part = if whole { pence } else { self.chance.between(1, pence) };
+        let request = Request::post("http://api.stripe.sandbox/v1/refunds")
+            .header("authorization", "Bearer sk_test_sandbox")
+            .body(Bytes::from(format!("payment_intent={payment}&amount={part}")))
+            .expect("a request");
+        let answer = self.world.stack.stripe.answer(&request);
+        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        self.say(format!("refunded {part}p of {payment}: {}", body["id"]));
+        if let (Some(refund), Some(secs)) = (body["id"].as_str(), fails_after_secs) {
+            let at = self.world.time() + SignedDuration::from_secs(secs);
+            self.enter(at, Due::FailRefund(refund.to_owned()));
+        }
+    }
+
+    fn dispute(&mut self, clinic: usize, whole: bool, decided: Option<(i64, bool)>) {
+        let Some((payment, pence)) = self.payment_of(clinic) else { return };
+        let part = if whole { None } else { Some(self.chance.between(1, pence)) };
+        let disputed = self.world.stack.stripe.dispute(&payment, part);
+        self.say(format!("disputed {payment}: {disputed:?}"));
+        if let (Ok(dispute), Some((secs, is_won))) = (disputed, decided) {
+            let at = self.world.time() + SignedDuration::from_secs(secs);
+            self.enter(at, Due::Decide { dispute, is_won });
+        }
+    }
+
+    fn release(&mut self, clinic: usize) {
+        let numbers = self.numbers_of(clinic);
+        let at = self.chance.index(numbers.len());
+        if let Some(number) = numbers.get(at) {
+            let path = format!("/api/managed-telephony/numbers/{number}");
+            self.route(clinic, "DELETE", &path, &Value::Null, After::Nothing);
+        }
+    }
+
+    /// The clinic's card behaves like this from now on.
+    pub(crate) fn set_card(&mut self, clinic: usize, card: Card) {
+        let Some(org) = self.world.clinics.get(clinic).map(|clinic| clinic.id.clone()) else { return };
+        let wallet = items::get(&self.world.stack.aws, "wallets", &[("org_id", &org)]);
+        if let Some(method) = wallet["payment_method"].as_str() {
+            self.world.stack.stripe.set_card(method, card);
+        }
+    }
+
+    /// Customers whose bank wants to see them come, or do not.
+    pub(crate) fn prove_cards(&mut self, succeeds: bool) {
+        for payment in self.world.stack.stripe.all("payment_intent") {
+            if let (Some(id), "requires_action") =
+                (payment["id"].as_str(), payment["status"].as_str().unwrap_or_default())
+            {
+                let outcome = self.world.stack.stripe.authenticate(id, succeeds);
+                self.say(format!("the customer of {id} proves the card, or not ({succeeds}): {outcome:?}"));
+            }
+        }
+    }
+
+    /// Stops a clinic's spending for some time, as an operator would: by the wallet's own mark.
+    fn freeze(&mut self, clinic: usize, secs: i64) {
+        self.mark_frozen(clinic, true);
+        let at = self.world.time() + SignedDuration::from_secs(secs);
+        self.enter(at, Due::Unfreeze(clinic));
+    }
+
+    /// Lets a clinic spend again.
+    pub(crate) fn unfreeze(&mut self, clinic: usize) {
+        self.mark_frozen(clinic, false);
+    }
+
+    fn mark_frozen(&mut self, clinic: usize, is_frozen: bool) {
+        let Some(org) = self.world.clinics.get(clinic).map(|clinic| clinic.id.clone()) else { return };
+        let wallet = items::get(&self.world.stack.aws, "wallets", &[("org_id", &org)]);
+        let mark = &wallet["frozen"];
+        // One that is frozen for another reason stays so, and is found.
+        if !mark.is_null() && mark != FROZEN_BY_HAND || mark.is_null() != is_frozen {
+            return;
+        }
+        let mut update = json!({"TableName": items::table("wallets"), "Key": {"org_id": {"S": org}}});
+        if is_frozen {
+            update["UpdateExpression"] = json!("SET frozen = :why");
+            update["ExpressionAttributeValues"] = json!({":why": {"S": FROZEN_BY_HAND}});
+        } else {
+            update["UpdateExpression"] = json!("REMOVE frozen");
+        }
+        self.world.stack.aws.peek("UpdateItem", update);
+        locked(&self.world.now).dirty.insert(clinic);
+        self.say(format!("clinic {clinic} frozen: {is_frozen}"));
+    }
+
+    /// From now on, for some time, now and then, the end of a call is accepted and nothing happens.
+    fn ignore_ends(&mut self) {
+        let mut now = locked(&self.world.now);
+        if !now.dice.strikes(Kind::EndIgnored) {
+            return;
+        }
+        let secs = now.dice.between(Kind::EndIgnored, 60, 900);
+        let at_carrier = now.dice.between(Kind::EndIgnored, 0, 2) == 0;
+        drop(now);
+        self.say(format!("for {secs} s, ends are not heard"));
+        self.world.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
+        self.world.stack.twilio.with_faults(|faults| faults.ignores_end_call = at_carrier);
+        let began = self.world.time();
+        let until = began + SignedDuration::from_secs(secs);
+        self.monitor.ignored.push((began, until));
+        self.enter(until, Due::EndsAreHeard);
+    }
+
+    /// Ends are heard again.
+    pub(crate) fn hear_ends(&mut self) {
+        self.world.stack.vapi.with_faults(|faults| faults.ignores_end_call = false);
+        self.world.stack.twilio.with_faults(|faults| faults.ignores_end_call = false);
+    }
+}

@@ -1,0 +1,580 @@
+//! Lets a world run: one thread, and a scheduler that the seed decides. Each step polls something that is underway once, or
+//! begins something that is due; when there is neither, the clock is turned to whatever is due next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use local::{
+    queue::Message,
+    sandbox::{
+        stripe::{self, Act, Card},
+        vapi,
+    },
+};
+
+use crate::{
+    actions::{self, Action},
+    faults::Kind,
+    monitor::{Monitor, Violation},
+    plant::Plant,
+    rest,
+    rng::Stream,
+    weather,
+    world::{World, locked},
+};
+
+/// How many things are underway at once, at the most.
+const MOST_AT_ONCE: usize = 6;
+/// A task that is polled more often than this will never end.
+const MOST_POLLS: u32 = 20_000;
+/// A process that dies does so within so many polls.
+const DIES_WITHIN: i64 = 30;
+/// How long the world goes on after the last action, before the faults stop.
+const AFTERMATH: SignedDuration = SignedDuration::from_hours(6);
+/// How long it has to come to rest: webhooks are up to three days late, vendors are believed to act within one.
+const TO_REST: SignedDuration = SignedDuration::from_hours(24 * 5);
+/// How long after the last thing that happened the minutely schedule is still run each minute.
+const STAYS_BUSY: SignedDuration = SignedDuration::from_hours(2);
+/// How many lines of a trace are kept.
+const KEPT_LINES: usize = 60;
+
+/// Which world to run, and what to leave out of it.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// What decides everything.
+    pub seed: u64,
+    /// Kinds of faults that do not happen.
+    pub masked: BTreeSet<Kind>,
+    /// Actions that are left out, by their places in the list.
+    pub removed: BTreeSet<usize>,
+    /// A bug that is planted.
+    pub plant: Option<Plant>,
+    /// Whether each line of the trace is printed as it comes, with the system's own log lines.
+    pub prints: bool,
+}
+
+/// What became of a world.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was found broken first.
+    pub violation: Option<Violation>,
+    /// The last lines of its trace.
+    pub trace: Vec<String>,
+    /// How many actions it had.
+    pub actions: usize,
+    /// How many clinics.
+    pub clinics: usize,
+    /// How long it ran, by its own clock.
+    pub lasted: SignedDuration,
+    /// How often each fault struck.
+    pub faults: BTreeMap<Kind, u64>,
+    /// Requests to AWS and to the vendors.
+    pub requests: u64,
+    /// Requests, messages and schedules that were begun.
+    pub operations: u64,
+    /// Ledger entries that were checked.
+    pub entries: u64,
+    /// Seconds of talk that nothing paid for, by cause: each call's.
+    pub unpaid: Vec<(crate::monitor::Cause, u32)>,
+    /// Calls that were billed by our own times.
+    pub estimated: u64,
+    /// Calls that were billed.
+    pub billed: u64,
+}
+
+type Doing = Pin<Box<dyn Future<Output = Option<Response<Bytes>>>>>;
+
+/// What follows when something underway is done, or its process has died.
+pub(crate) enum After {
+    Vapi(vapi::Post),
+    Stripe(stripe::Post),
+    TopUp { act: Act, wait_secs: i64 },
+    Forged,
+    Look { clinic: usize },
+    Nothing,
+}
+
+/// Something underway.
+struct Task {
+    name: String,
+    acting: Option<usize>,
+    doing: Doing,
+    after: After,
+    polls: u32,
+    dies_at: Option<u32>,
+}
+
+/// Something that happens at a time.
+pub(crate) enum Due {
+    Act(usize),
+    Pay { session: String, act: Act },
+    FailRefund(String),
+    Decide { dispute: String, is_won: bool },
+    Unfreeze(usize),
+    EndsAreHeard,
+    Vapi(vapi::Post),
+    VapiCopy(String),
+    Stripe(stripe::Post),
+    StripeCopy(stripe::Post),
+    Again { consumer: String, message: Message },
+}
+
+/// What can be begun now.
+#[derive(Clone, Copy)]
+enum Source {
+    Agenda,
+    Vapi,
+    Stripe,
+    Queue,
+    Schedule,
+    Late,
+}
+
+/// A world that runs.
+pub(crate) struct Driver {
+    pub(crate) world: World,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) monitor: Monitor,
+    /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
+    pub(crate) used: BTreeSet<String>,
+    /// Webhooks that were seen on their way, for whoever wants to replay them.
+    pub(crate) seen: Vec<(Timestamp, Request<Bytes>)>,
+    pub(crate) chance: Stream,
+    agenda: BTreeMap<(Timestamp, u64), Due>,
+    entered: u64,
+    tasks: Vec<Task>,
+    choice: Stream,
+    busy_until: Timestamp,
+    idle_runs: u64,
+    operations: u64,
+    trace: VecDeque<String>,
+    prints: bool,
+    violation: Option<Violation>,
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("underway", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+/// Runs the world of a seed to its end, or to the first thing that is found broken. The same configuration always does
+/// exactly the same.
+pub fn run(config: &Config) -> Outcome {
+    crate::plant::set(config.plant);
+    crate::logs::keep_lines(config.prints);
+    drop(crate::logs::take_leak());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let outcome = runtime.block_on(Box::pin(run_world(config)));
+    crate::plant::set(None);
+    crate::plant::set_tariff_change_at(None);
+    outcome
+}
+
+async fn run_world(config: &Config) -> Outcome {
+    crate::plant::set_tariff_change_at(None);
+    let world = World::build(config.seed, &config.masked).await;
+    let mut driver = Driver::over(world, config);
+    let began = driver.world.time();
+    driver.let_faults_begin(config);
+    let last = driver.actions.last().map_or(SignedDuration::ZERO, |action| action.after);
+    driver.run_until(began + last + AFTERMATH).await;
+    driver.let_faults_end();
+    driver.run_until(driver.world.time() + TO_REST).await;
+    driver.come_to_rest(config);
+    driver.outcome(began)
+}
+
+impl Driver {
+    fn over(world: World, config: &Config) -> Self {
+        let actions = actions::plan(config.seed, world.clinics.len());
+        let now = world.time();
+        let mut driver = Self {
+            monitor: Monitor::over(&world),
+            world,
+            actions,
+            used: BTreeSet::new(),
+            seen: Vec::new(),
+            chance: Stream::of(config.seed, "doing"),
+            agenda: BTreeMap::new(),
+            entered: 0,
+            tasks: Vec::new(),
+            choice: Stream::of(config.seed, "scheduler"),
+            busy_until: now + STAYS_BUSY,
+            idle_runs: 0,
+            operations: 0,
+            trace: VecDeque::new(),
+            prints: config.prints,
+            violation: None,
+        };
+        let planned: Vec<(usize, SignedDuration)> =
+            driver.actions.iter().enumerate().map(|(at, action)| (at, action.after)).collect();
+        for (at, after) in planned {
+            if !config.removed.contains(&at) {
+                driver.enter(now + after, Due::Act(at));
+            }
+        }
+        driver
+    }
+
+    fn let_faults_begin(&mut self, config: &Config) {
+        let ids = self.world.clinics.iter().map(|clinic| clinic.id.clone()).collect();
+        let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant);
+        self.world.stack.aws.set_plan(over_aws);
+        self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        locked(&self.world.now).dice.set_calm(false);
+        for at in 0..self.world.clinics.len() {
+            self.check(at);
+        }
+    }
+
+    /// Nothing goes wrong any more; what was held up still comes.
+    fn let_faults_end(&mut self) {
+        self.say("the faults stop".into());
+        locked(&self.world.now).dice.set_calm(true);
+        self.hear_ends();
+        self.prove_cards(true);
+        for at in 0..self.world.clinics.len() {
+            self.unfreeze(at);
+            self.set_card(at, Card::Good);
+        }
+    }
+
+    fn come_to_rest(&mut self, config: &Config) {
+        if self.violation.is_some() {
+            return;
+        }
+        for at in 0..self.world.clinics.len() {
+            self.check(at);
+        }
+        if self.violation.is_none()
+            && let Err(detail) = rest::check(&self.world, &self.monitor, self.tasks.len())
+        {
+            self.violate("everything comes to rest", detail);
+        }
+        if let (true, Some(violation)) = (config.prints, &self.violation) {
+            println!("{violation}");
+        }
+    }
+
+    fn outcome(mut self, began: Timestamp) -> Outcome {
+        self.tasks.clear();
+        let now = locked(&self.world.now);
+        Outcome {
+            violation: self.violation.take(),
+            trace: self.trace.iter().cloned().collect(),
+            actions: self.actions.len(),
+            clinics: self.world.clinics.len(),
+            lasted: self.world.time().duration_since(began),
+            faults: now.dice.counts(),
+            requests: now.requests.saturating_add(now.vendor_requests),
+            operations: self.operations,
+            entries: self.monitor.entries,
+            unpaid: self.monitor.unpaid.clone(),
+            estimated: self.monitor.estimated,
+            billed: self.monitor.billed,
+        }
+    }
+
+    /// Notes a line of the trace.
+    pub(crate) fn say(&mut self, line: String) {
+        let line = format!("{} {line}", self.world.time());
+        if self.prints {
+            for logged in crate::logs::take_lines() {
+                println!("      {logged}");
+            }
+            println!("{line}");
+        }
+        if self.trace.len() == KEPT_LINES {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+
+    /// Notes that something is broken. Only the first thing counts: others follow from it.
+    pub(crate) fn violate(&mut self, invariant: &'static str, detail: String) {
+        self.say(format!("BROKEN: {invariant}: {detail}"));
+        let at = self.world.time();
+        self.violation.get_or_insert(Violation { invariant, detail, at });
+    }
+
+    /// Enters something to happen at a time.
+    pub(crate) fn enter(&mut self, at: Timestamp, due: Due) {
+        self.entered = self.entered.saturating_add(1);
+        self.agenda.insert((at, self.entered), due);
+    }
+
+    /// Begins something that takes its time.
+    pub(crate) fn begin(
+        &mut self,
+        name: String,
+        acting: Option<usize>,
+        after: After,
+        doing: impl Future<Output = Option<Response<Bytes>>> + 'static,
+    ) {
+        let mut now = locked(&self.world.now);
+        let dies = now.dice.strikes(Kind::Crash);
+        let dies_at = dies.then(|| now.dice.between(Kind::Crash, 1, DIES_WITHIN));
+        drop(now);
+        let dies_at = dies_at.and_then(|polls| u32::try_from(polls).ok());
+        self.operations = self.operations.saturating_add(1);
+        self.say(format!("begin {name}"));
+        self.tasks.push(Task { name, acting, doing: Box::pin(doing), after, polls: 0, dies_at });
+    }
+
+    /// Begins a request to our API.
+    pub(crate) fn begin_request(
+        &mut self,
+        name: String,
+        acting: Option<usize>,
+        after: After,
+        request: Request<Bytes>,
+    ) {
+        let stack = Rc::clone(&self.world.stack);
+        self.begin(name, acting, after, async move { Some(stack.request(request).await) });
+    }
+
+    /// Something happened: the minutely schedule is not skipped for some time.
+    pub(crate) fn stay_busy(&mut self) {
+        self.busy_until = self.world.time() + STAYS_BUSY;
+    }
+
+    async fn run_until(&mut self, end: Timestamp) {
+        while self.violation.is_none() {
+            let can_begin = self.tasks.len() < MOST_AT_ONCE;
+            if can_begin && (self.tasks.is_empty() || self.choice.chance(250)) && self.begin_one() {
+                self.look_after_step();
+                continue;
+            }
+            if self.tasks.is_empty() {
+                if !self.turn(end) {
+                    return;
+                }
+                continue;
+            }
+            self.poll_one().await;
+            self.look_after_step();
+            // What a task has woken is woken between two steps.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Turns the clock to what is due next. Answers whether there is anything before the end.
+    fn turn(&mut self, end: Timestamp) -> bool {
+        let planned = self.agenda.keys().next().map(|(at, _)| *at);
+        let next = [planned, self.world.stack.next_due()].into_iter().flatten().min();
+        if self.world.stack.aws.late() > 0 && self.choice.chance(300) {
+            self.apply_late();
+            return true;
+        }
+        match next.filter(|next| *next <= end) {
+            Some(next) => {
+                self.world.clock.turn_to(next);
+                true
+            }
+            None => {
+                self.world.clock.turn_to(end);
+                false
+            }
+        }
+    }
+
+    fn apply_late(&mut self) {
+        let nth = self.choice.index(self.world.stack.aws.late());
+        self.say("a write that timed out is applied".into());
+        self.world.stack.aws.apply_late(nth);
+        let all = 0..self.world.clinics.len();
+        locked(&self.world.now).dirty.extend(all);
+    }
+
+    async fn poll_one(&mut self) {
+        let at = self.choice.index(self.tasks.len());
+        let Some(task) = self.tasks.get_mut(at) else { return };
+        locked(&self.world.now).acting = task.acting;
+        let polled = std::future::poll_fn(|context| Poll::Ready(task.doing.as_mut().poll(context))).await;
+        locked(&self.world.now).acting = None;
+        task.polls = task.polls.saturating_add(1);
+        let (polls, is_dead) = (task.polls, task.dies_at.is_some_and(|dies_at| task.polls >= dies_at));
+        match polled {
+            Poll::Ready(answer) => {
+                let task = self.tasks.swap_remove(at);
+                self.done(task.name, task.after, answer);
+            }
+            Poll::Pending if is_dead => {
+                let Task { name, after, doing, .. } = self.tasks.swap_remove(at);
+                drop(doing);
+                self.say(format!("crash of {name} after {polls} polls"));
+                self.done(name, after, None);
+            }
+            Poll::Pending if polls > MOST_POLLS => {
+                let detail = task.name.clone();
+                self.violate("whatever is begun ends", detail);
+            }
+            Poll::Pending => {
+                let mut now = locked(&self.world.now);
+                if now.dice.strikes(Kind::Slow) {
+                    let passed = SignedDuration::from_millis(now.dice.between(Kind::Slow, 1, 2_000));
+                    drop(now);
+                    self.world.clock.turn_to(self.world.time() + passed);
+                }
+            }
+        }
+    }
+
+    /// Checks what the step may have broken.
+    fn look_after_step(&mut self) {
+        let mut now = locked(&self.world.now);
+        let dirty = std::mem::take(&mut now.dirty);
+        let is_about_numbers = std::mem::take(&mut now.is_about_numbers);
+        let foul = now.foul.take();
+        drop(now);
+        if let Some(foul) = foul {
+            self.violate("no key of another org is touched", foul);
+        }
+        if let Some(leak) = crate::logs::take_leak() {
+            self.violate("no personal data in a log line", leak);
+        }
+        for at in dirty {
+            self.check(at);
+        }
+        if is_about_numbers
+            && self.violation.is_none()
+            && let Err(violation) = self.monitor.check_numbers(&self.world)
+        {
+            self.violate(violation.invariant, violation.detail);
+        }
+    }
+
+    fn check(&mut self, at: usize) {
+        if self.violation.is_some() {
+            return;
+        }
+        match self.monitor.check(&self.world, at) {
+            Ok(news) => news.into_iter().for_each(|line| self.say(line)),
+            Err(violation) => self.violate(violation.invariant, violation.detail),
+        }
+    }
+
+    /// Begins one of the things that are due, if there is one.
+    fn begin_one(&mut self) -> bool {
+        let now = self.world.time();
+        let stack = Rc::clone(&self.world.stack);
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        let mut sources = Vec::new();
+        if is_due(self.agenda.keys().next().map(|(at, _)| *at)) {
+            sources.push(Source::Agenda);
+        }
+        if is_due(stack.vapi.next_due()) {
+            sources.push(Source::Vapi);
+        }
+        if is_due(stack.stripe.next_due()) {
+            sources.push(Source::Stripe);
+        }
+        if is_due(stack.aws.queues().next_due()) {
+            sources.push(Source::Queue);
+        }
+        if stack.aws.late() > 0 && self.choice.chance(50) {
+            sources.push(Source::Late);
+        }
+        if sources.is_empty() || self.choice.chance(200) {
+            sources.push(Source::Schedule);
+        }
+        let source = self.choice.pick(&sources).unwrap_or(Source::Schedule);
+        match source {
+            Source::Agenda => self.follow_agenda(now),
+            Source::Vapi => self.step_vapi(),
+            Source::Stripe => self.step_stripe(),
+            Source::Queue => self.take_message(),
+            Source::Late => {
+                self.apply_late();
+                true
+            }
+            // Nothing scheduled, and something else due: that is begun the next time.
+            Source::Schedule => self.take_schedule() || sources.len() > 1,
+        }
+    }
+
+    fn follow_agenda(&mut self, now: Timestamp) -> bool {
+        let is_due = self.agenda.keys().next().is_some_and(|(at, _)| *at <= now);
+        let Some((_, due)) = (if is_due { self.agenda.pop_first() } else { None }) else { return false };
+        self.stay_busy();
+        self.happens(due);
+        true
+    }
+
+    fn take_message(&mut self) -> bool {
+        let stack = Rc::clone(&self.world.stack);
+        let queues = stack.aws.queues();
+        let mut consumed: Vec<(String, String)> =
+            queues.consumed().map(|(queue, consumer)| (queue.to_owned(), consumer.to_owned())).collect();
+        let first = self.choice.index(consumed.len());
+        consumed.rotate_left(first);
+        for (queue, consumer) in consumed {
+            if let Some(message) = queues.receive(&queue, 1).pop() {
+                self.stay_busy();
+                self.consume(consumer, message);
+                return true;
+            }
+        }
+        // What was due has gone to the dead letters.
+        true
+    }
+
+    /// Gives a message to its function; some come once more.
+    fn consume(&mut self, consumer: String, message: Message) {
+        let mut now = locked(&self.world.now);
+        if now.dice.strikes(Kind::QueueTwice) {
+            let secs = now.dice.between(Kind::QueueTwice, 0, 900);
+            drop(now);
+            let again = Due::Again { consumer: consumer.clone(), message: message.clone() };
+            self.enter(self.world.time() + SignedDuration::from_secs(secs), again);
+        } else {
+            drop(now);
+        }
+        self.consume_once(consumer, message);
+    }
+
+    /// Gives a message to its function.
+    pub(crate) fn consume_once(&mut self, consumer: String, message: Message) {
+        let body: serde_json::Value = serde_json::from_str(&message.body).unwrap_or_default();
+        let acting = body["org_id"].as_str().and_then(|org| self.world.clinic_of(org));
+        let name = format!("{consumer} with {}", message.body);
+        let stack = Rc::clone(&self.world.stack);
+        self.begin(name, acting, After::Nothing, async move {
+            stack.consume(&consumer, message).await;
+            None
+        });
+    }
+
+    fn take_schedule(&mut self) -> bool {
+        let stack = Rc::clone(&self.world.stack);
+        let Some(schedule) = stack.take_scheduled() else { return false };
+        let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
+        let name = format!("{} {task} by schedule", schedule.function);
+        // While nobody talks and nothing has happened for hours, the schedules that come every few minutes find nothing: most
+        // of those runs are left out, for speed.
+        let is_frequent = matches!(task.as_str(), "calls" | "listing");
+        let is_idle =
+            self.world.time() > self.busy_until && !stack.vapi.is_busy() && !self.monitor.is_holding();
+        if is_frequent && is_idle {
+            self.idle_runs = self.idle_runs.wrapping_add(1);
+            if !self.idle_runs.is_multiple_of(30) {
+                return true;
+            }
+        }
+        self.begin(name, None, After::Nothing, async move {
+            stack.run_scheduled(schedule).await;
+            None
+        });
+        true
+    }
+}

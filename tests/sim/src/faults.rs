@@ -1,0 +1,190 @@
+//! What goes wrong, how often in the world of one seed, and how often it did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::rng::Stream;
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A webhook comes twice or more.
+    Duplicate,
+    /// A webhook comes later, and so after others that it was before: seconds, minutes, up to three days.
+    Delay,
+    /// A webhook does not come.
+    Lost,
+    /// Somebody else posts a webhook.
+    Forged,
+    /// The process dies at an await.
+    Crash,
+    /// The database throttles, or has an error of its own.
+    StoreFails,
+    /// The database has a conflict.
+    StoreConflict,
+    /// A request to the database is lost.
+    StoreLost,
+    /// An answer of the database is lost; what was asked is done.
+    StoreUnanswered,
+    /// A request to the database is not answered, and done later.
+    StoreLate,
+    /// A queue does not take a message, or does not say that it did.
+    QueueFails,
+    /// A message comes before its time.
+    QueueEarly,
+    /// A message comes after its time.
+    QueueLate,
+    /// A message comes twice.
+    QueueTwice,
+    /// A message goes missing.
+    QueueLost,
+    /// A vendor answers that it has an error of its own.
+    VendorFails,
+    /// A vendor does not answer and has done nothing.
+    VendorLost,
+    /// A vendor does not answer and has done it.
+    VendorUnanswered,
+    /// For some time the end of a call is accepted and nothing happens.
+    EndIgnored,
+    /// Time passes while something is underway.
+    Slow,
+    /// The functions' clocks differ.
+    Skew,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::Duplicate,
+        Self::Delay,
+        Self::Lost,
+        Self::Forged,
+        Self::Crash,
+        Self::StoreFails,
+        Self::StoreConflict,
+        Self::StoreLost,
+        Self::StoreUnanswered,
+        Self::StoreLate,
+        Self::QueueFails,
+        Self::QueueEarly,
+        Self::QueueLate,
+        Self::QueueTwice,
+        Self::QueueLost,
+        Self::VendorFails,
+        Self::VendorLost,
+        Self::VendorUnanswered,
+        Self::EndIgnored,
+        Self::Slow,
+        Self::Skew,
+    ];
+
+    /// Its name, also its stream's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "webhook duplicated",
+            Self::Delay => "webhook delayed",
+            Self::Lost => "webhook lost",
+            Self::Forged => "webhook forged",
+            Self::Crash => "process crashed",
+            Self::StoreFails => "store failed",
+            Self::StoreConflict => "store in conflict",
+            Self::StoreLost => "store timed out, not applied",
+            Self::StoreUnanswered => "store timed out, applied",
+            Self::StoreLate => "store timed out, applied later",
+            Self::QueueFails => "queue failed",
+            Self::QueueEarly => "message early",
+            Self::QueueLate => "message late",
+            Self::QueueTwice => "message twice",
+            Self::QueueLost => "message lost",
+            Self::VendorFails => "vendor failed",
+            Self::VendorLost => "vendor timed out before acting",
+            Self::VendorUnanswered => "vendor timed out after acting",
+            Self::EndIgnored => "end of a call ignored",
+            Self::Slow => "time passed underway",
+            Self::Skew => "clocks differed",
+        }
+    }
+
+    /// The highest rate that a seed may draw, in a thousand.
+    const fn most(self) -> u64 {
+        match self {
+            Self::Duplicate | Self::Delay => 500,
+            Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice => 300,
+            Self::Crash | Self::EndIgnored => 200,
+            Self::Forged | Self::VendorFails => 100,
+            Self::QueueLost | Self::VendorLost | Self::VendorUnanswered => 80,
+            Self::StoreFails | Self::StoreConflict => 60,
+            Self::StoreLost | Self::StoreUnanswered | Self::StoreLate | Self::QueueFails => 40,
+            Self::Slow => 20,
+            Self::Skew => 1_000,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Die {
+    rate: u64,
+    rolls: Stream,
+    struck: u64,
+}
+
+/// A die for each kind of fault.
+#[derive(Debug)]
+pub struct Dice {
+    dice: BTreeMap<Kind, Die>,
+    is_calm: bool,
+}
+
+impl Dice {
+    /// The dice of a seed, without the kinds that are masked. Every seed draws its own rates; about a third are nothing.
+    pub fn of(seed: u64, masked: &BTreeSet<Kind>) -> Self {
+        let die = |kind: Kind| {
+            let mut rolls = Stream::of(seed, kind.name());
+            let drawn = if rolls.chance(333) { 0 } else { rolls.up_to(kind.most()) };
+            let rate = if masked.contains(&kind) { 0 } else { drawn };
+            (kind, Die { rate, rolls, struck: 0 })
+        };
+        // Calm until the world is set up.
+        Self { dice: Kind::ALL.into_iter().map(die).collect(), is_calm: true }
+    }
+
+    /// Lets things go wrong, or stops them all.
+    pub fn set_calm(&mut self, is_calm: bool) {
+        self.is_calm = is_calm;
+    }
+
+    /// Whether it goes wrong this time.
+    pub fn strikes(&mut self, kind: Kind) -> bool {
+        let is_calm = self.is_calm;
+        let Some(die) = self.dice.get_mut(&kind) else { return false };
+        let strikes = die.rate > 0 && !is_calm && die.rolls.chance(die.rate);
+        die.struck = die.struck.saturating_add(u64::from(strikes));
+        strikes
+    }
+
+    /// Whether this world has the kind at all, as for clocks that differ from the beginning to the end.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.dice.get(&kind).is_some_and(|die| die.rate > 0)
+    }
+
+    /// Notes that something went wrong that is not rolled for.
+    pub fn note(&mut self, kind: Kind) {
+        if let Some(die) = self.dice.get_mut(&kind) {
+            die.struck = die.struck.saturating_add(1);
+        }
+    }
+
+    /// More chance of the same concern: how long, which, when.
+    pub fn rolls(&mut self, kind: Kind) -> Option<&mut Stream> {
+        self.dice.get_mut(&kind).map(|die| &mut die.rolls)
+    }
+
+    /// A number of the same concern, from `least` to `most`.
+    pub fn between(&mut self, kind: Kind, least: i64, most: i64) -> i64 {
+        self.rolls(kind).map_or(least, |rolls| rolls.between(least, most))
+    }
+
+    /// How often each kind struck.
+    pub fn counts(&self) -> BTreeMap<Kind, u64> {
+        self.dice.iter().map(|(kind, die)| (*kind, die.struck)).collect()
+    }
+}

@@ -1,0 +1,527 @@
+//! What must hold after every step: money is conserved, the ledger replays to the wallet, nothing is charged twice, nothing is
+//! spent that is not there. Reads the records past every seam, and asks the vendors' sandboxes for the truth.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use jiff::Timestamp;
+use local::sandbox::vapi;
+use serde_json::Value;
+use shared::domain::{
+    call::{Call, State},
+    ledger::{Direction, Entry, Head, Kind},
+    tariff::Tariff,
+    wallet::Wallet,
+};
+
+use crate::{
+    doing::FROZEN_BY_HAND,
+    items::{self, ENVIRONMENT},
+    world::World,
+};
+
+/// Something that must hold and does not.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What must hold.
+    pub invariant: &'static str,
+    /// What was found instead.
+    pub detail: String,
+    /// When, by the world's clock.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.invariant, self.at, self.detail)
+    }
+}
+
+/// Why seconds were talked that nothing paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The functions' clocks differ in this world.
+    Skew,
+    /// Money went back to the card while the call was on.
+    MoneyTaken,
+    /// The vendor took the end of the call and did nothing.
+    EndIgnored,
+    /// It came from a web page: nobody was asked before it began.
+    Web,
+    /// Something was lost, late, failing, or died.
+    Faults,
+}
+
+impl Cause {
+    /// As it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skew => "clocks differ",
+            Self::MoneyTaken => "refund or dispute under the call",
+            Self::EndIgnored => "the vendor ignored the end",
+            Self::Web => "a web call, which asks nobody",
+            Self::Faults => "losses, delays, failures and crashes",
+        }
+    }
+}
+
+/// What is known of one clinic's money.
+#[derive(Debug)]
+struct Book {
+    head: Head,
+    /// The sum of all movements, in pence.
+    total: i64,
+    wallet: Option<Wallet>,
+    /// Times at which money was taken back by the card's bank or the operator.
+    taken_at: Vec<Timestamp>,
+}
+
+/// What is known of all clinics' money.
+#[derive(Debug)]
+pub struct Monitor {
+    books: Vec<Book>,
+    /// Every entry's amount, by clinic and key.
+    pub booked: BTreeMap<(usize, String), i64>,
+    /// Purchases that were charged, and those that were given back.
+    charged: BTreeSet<String>,
+    refunded: BTreeSet<String>,
+    credited: BTreeSet<String>,
+    /// When ends of calls were ignored.
+    pub ignored: Vec<(Timestamp, Timestamp)>,
+    /// How many entries were checked.
+    pub entries: u64,
+    /// Unpaid seconds of each call that had some.
+    pub unpaid: Vec<(Cause, u32)>,
+    /// How many calls were billed, and how many of them by our own times.
+    pub billed: u64,
+    /// Calls that were billed by our own times.
+    pub estimated: u64,
+}
+
+type Checked<T> = Result<T, Violation>;
+
+fn broken<T>(world: &World, invariant: &'static str, detail: impl Into<String>) -> Checked<T> {
+    Err(Violation { invariant, detail: detail.into(), at: world.time() })
+}
+
+/// The name that a purchase's number has at the carrier.
+pub fn mark_of(purchase: &str) -> String {
+    format!("voxanne/{ENVIRONMENT}/{purchase}")
+}
+
+impl Monitor {
+    /// Knows nothing yet.
+    pub fn over(world: &World) -> Self {
+        let book = |clinic: &crate::world::Clinic| Book {
+            head: Head::genesis(clinic.org),
+            total: 0,
+            wallet: None,
+            taken_at: Vec::new(),
+        };
+        Self {
+            books: world.clinics.iter().map(book).collect(),
+            booked: BTreeMap::new(),
+            charged: BTreeSet::new(),
+            refunded: BTreeSet::new(),
+            credited: BTreeSet::new(),
+            ignored: Vec::new(),
+            entries: 0,
+            unpaid: Vec::new(),
+            billed: 0,
+            estimated: 0,
+        }
+    }
+
+    /// Whether any money is set aside.
+    pub fn is_holding(&self) -> bool {
+        self.books.iter().any(|book| book.wallet.as_ref().is_some_and(|wallet| !wallet.holds.is_empty()))
+    }
+
+    /// Checks one clinic's books from where they were checked last. Answers what is new, a line each.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn check(&mut self, world: &World, at: usize) -> Checked<Vec<String>> {
+        let Some(clinic) = world.clinics.get(at) else { return Ok(Vec::new()) };
+        let aws = &world.stack.aws;
+        let record = items::get(aws, "wallets", &[("org_id", &clinic.id)]);
+        if record.is_null() {
+            return Ok(Vec::new());
+        }
+        let wallet: Wallet = match items::typed(&record) {
+            Ok(wallet) => wallet,
+            Err(error) => return broken(world, "every record can be read", error),
+        };
+        let first = self.books.get(at).map_or(1, |book| book.head.seq.saturating_add(1));
+        let mut news = Vec::new();
+        let mut entries = Vec::new();
+        let has_moved = self.books.get(at).is_none_or(|book| book.head != wallet.ledger);
+        if has_moved {
+            for record in items::entries_from(aws, &clinic.id, first) {
+                match items::typed::<Entry>(&record) {
+                    Ok(entry) => entries.push(entry),
+                    Err(error) => return broken(world, "every record can be read", error),
+                }
+            }
+        }
+        let before = self.books.get(at).and_then(|book| book.wallet.clone());
+        for entry in &entries {
+            self.follow(world, at, entry)?;
+            self.know(world, at, entry, before.as_ref())?;
+            news.push(format!(
+                "clinic {at} books {} {} {} -> {}",
+                entry.entry_key,
+                entry.direction.as_str(),
+                entry.amount,
+                entry.balance_after.pence()
+            ));
+        }
+        self.compare(world, at, &wallet)?;
+        self.check_spending(world, before.as_ref(), &wallet, &entries)?;
+        self.check_holds(world, before.as_ref(), &wallet)?;
+        if before
+            .as_ref()
+            .is_none_or(|before| before.available != wallet.available || before.held != wallet.held)
+        {
+            let (available, held) = (wallet.available.pence(), wallet.held.pence());
+            news.push(format!("clinic {at} has {available}p available, {held}p held"));
+        }
+        if let Some(book) = self.books.get_mut(at) {
+            book.wallet = Some(wallet);
+        }
+        Ok(news)
+    }
+
+    /// An entry follows the one before it.
+    fn follow(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
+        const INVARIANT: &str = "the ledger has no gaps and its chain is intact";
+        let Some(book) = self.books.get_mut(at) else { return Ok(()) };
+        let amount = entry.amount.pence();
+        let moved = match entry.direction {
+            Direction::Credit => amount,
+            Direction::Debit => -amount,
+        };
+        let is_next = entry.seq == book.head.seq + 1 && entry.previous_hash == book.head.hash;
+        let is_whole = entry.computed_hash() == entry.hash;
+        let adds_up =
+            entry.balance_before.pence() == book.total && entry.balance_after.pence() == book.total + moved;
+        if !(is_next && is_whole && adds_up) {
+            let detail = format!("after entry {} and {}p comes {entry:?}", book.head.seq, book.total);
+            return broken(world, INVARIANT, detail);
+        }
+        book.head = entry.head();
+        book.total += moved;
+        self.entries += 1;
+        let key = (at, entry.entry_key.as_str().to_owned());
+        if self.booked.insert(key, amount).is_some() {
+            return broken(
+                world,
+                "what happened is booked once",
+                format!("{} is booked twice", entry.entry_key),
+            );
+        }
+        Ok(())
+    }
+
+    /// The wallet is what its ledger says.
+    fn compare(&self, world: &World, at: usize, wallet: &Wallet) -> Checked<()> {
+        let Some(book) = self.books.get(at) else { return Ok(()) };
+        if wallet.ledger != book.head {
+            let detail = format!("the wallet's head is {:?}, the ledger's {:?}", wallet.ledger, book.head);
+            return broken(world, "the ledger replays to the wallet", detail);
+        }
+        if wallet.balance().pence() != book.total {
+            let detail = format!(
+                "clinic {at}: all movements make {}p, and {}p are available and {}p held",
+                book.total,
+                wallet.available.pence(),
+                wallet.held.pence()
+            );
+            return broken(world, "money is conserved", detail);
+        }
+        Ok(())
+    }
+
+    /// What the entry says is what the vendors know to be true.
+    fn know(&mut self, world: &World, at: usize, entry: &Entry, before: Option<&Wallet>) -> Checked<()> {
+        match entry.kind {
+            Kind::TopUp => self.know_top_up(world, at, entry),
+            Kind::Refund => self.know_refund(world, at, entry),
+            Kind::Dispute | Kind::DisputeReversal => self.know_dispute(world, at, entry),
+            Kind::Call => self.know_call(world, at, entry, before),
+            Kind::PhoneNumber => self.know_number(world, entry),
+            Kind::Sms | Kind::Adjustment => {
+                broken(world, "only what happened is booked", format!("nobody asked for {entry:?}"))
+            }
+        }
+    }
+
+    fn know_top_up(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
+        const INVARIANT: &str = "each payment is credited once, with what Stripe received";
+        let id = entry.payment_intent.as_ref().map(ToString::to_string).unwrap_or_default();
+        let Some(payment) = world.stack.stripe.object(&id) else {
+            return broken(world, INVARIANT, format!("Stripe knows no payment {id}"));
+        };
+        let is_received =
+            payment["status"] == "succeeded" && payment["amount_received"] == entry.amount.pence();
+        let customer = payment["customer"].as_str().unwrap_or_default();
+        let is_its = world.customers().get(customer) == Some(&at);
+        if !is_received || !is_its || !self.credited.insert(id) {
+            return broken(world, INVARIANT, format!("clinic {at} is credited {entry:?} for {payment}"));
+        }
+        Ok(())
+    }
+
+    fn know_refund(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
+        let key = entry.entry_key.as_str();
+        let id = key.split('#').nth(1).unwrap_or_default();
+        let Some(refund) = world.stack.stripe.object(id) else {
+            return broken(world, "only what happened is booked", format!("Stripe knows no refund {id}"));
+        };
+        let is_failed = refund["status"] == "failed";
+        let is_back = entry.direction == Direction::Credit;
+        if refund["amount"] != entry.amount.pence() || is_back && !is_failed {
+            return broken(world, "only what happened is booked", format!("{entry:?} for {refund}"));
+        }
+        self.note_taken(at, entry, is_back);
+        Ok(())
+    }
+
+    fn know_dispute(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
+        let mut parts = entry.entry_key.as_str().split('#').skip(1);
+        let (id, moved) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let dispute = world.stack.stripe.object(id).unwrap_or_default();
+        let movements = dispute["balance_transactions"].as_array();
+        let found = movements.into_iter().flatten().find(|movement| movement["id"] == moved);
+        let signed = match entry.direction {
+            Direction::Credit => entry.amount.pence(),
+            Direction::Debit => -entry.amount.pence(),
+        };
+        if found.is_none_or(|found| found["amount"] != signed) {
+            return broken(world, "only what happened is booked", format!("{entry:?} for {dispute}"));
+        }
+        self.note_taken(at, entry, entry.direction == Direction::Credit);
+        Ok(())
+    }
+
+    fn note_taken(&mut self, at: usize, entry: &Entry, is_back: bool) {
+        if let (Some(book), false) = (self.books.get_mut(at), is_back) {
+            book.taken_at.push(entry.created_at);
+        }
+    }
+
+    fn know_number(&mut self, world: &World, entry: &Entry) -> Checked<()> {
+        let mut parts = entry.entry_key.as_str().split('#');
+        let (kind, purchase) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if kind != "number" {
+            return Ok(());
+        }
+        if entry.direction == Direction::Debit {
+            self.charged.insert(purchase.to_owned());
+            return Ok(());
+        }
+        let mark = mark_of(purchase);
+        if world.stack.twilio.numbers().iter().any(|(_, _, name)| *name == mark) {
+            let detail = format!("purchase {purchase} is given back, and the carrier has its number");
+            return broken(world, "no number is there and unpaid", detail);
+        }
+        self.refunded.insert(purchase.to_owned());
+        Ok(())
+    }
+
+    /// No number that we have at the carrier is unpaid.
+    ///
+    /// # Errors
+    /// When one is.
+    pub fn check_numbers(&self, world: &World) -> Checked<()> {
+        for (_, number, name) in world.stack.twilio.numbers() {
+            let Some(purchase) = name.strip_prefix(&mark_of("")) else { continue };
+            if !self.charged.contains(purchase) || self.refunded.contains(purchase) {
+                let detail = format!("the carrier has {number} for purchase {purchase}, which is not paid");
+                return broken(world, "no number is there and unpaid", detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// A finished call is charged what its seconds cost.
+    fn know_call(&mut self, world: &World, at: usize, entry: &Entry, before: Option<&Wallet>) -> Checked<()> {
+        const INVARIANT: &str = "a call of known duration costs exactly its tariff's price";
+        let id = entry.call_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (record, truth) = call_of(world, at, &id)?;
+        let State::Settled(bill) = &record.state else {
+            return broken(
+                world,
+                INVARIANT,
+                format!("{id} is charged, and its record is {:?}", record.state),
+            );
+        };
+        self.billed += 1;
+        let price = bill.tariff.tariff().charge(bill.duration_secs);
+        if price != entry.amount || entry.tariff != Some(bill.tariff) {
+            return broken(world, INVARIANT, format!("{bill:?} is booked as {entry:?}"));
+        }
+        let Some(truth) = truth else {
+            return broken(world, INVARIANT, format!("Vapi knows no call {id}, which is charged"));
+        };
+        if truth.status != "ended" && !bill.estimated {
+            return broken(
+                world,
+                "no call is settled that goes on",
+                format!("{id}: {bill:?}, and {truth:?}"),
+            );
+        }
+        let secs = talked_secs(&truth);
+        self.estimated += u64::from(bill.estimated);
+        if !bill.estimated && secs != Some(bill.duration_secs) {
+            return broken(world, INVARIANT, format!("{id} talked for {secs:?} s, and its bill is {bill:?}"));
+        }
+        let in_force = [Some(truth.created_at), truth.started_at].into_iter().flatten();
+        if !in_force.map(|at| Tariff::at(at).version).any(|version| version == bill.tariff)
+            && !world.is_skewed
+        {
+            return broken(
+                world,
+                INVARIANT,
+                format!("{id} is billed by prices that were not in force: {bill:?}"),
+            );
+        }
+        self.measure(world, at, entry, &truth, before);
+        Ok(())
+    }
+
+    /// How many seconds of a call nothing paid for: neither its hold nor what else was available.
+    fn measure(
+        &mut self,
+        world: &World,
+        at: usize,
+        entry: &Entry,
+        truth: &vapi::Call,
+        before: Option<&Wallet>,
+    ) {
+        let (Some(book), Some(before)) = (self.books.get(at), before) else { return };
+        let held =
+            entry.call_id.as_ref().and_then(|id| before.holds.get(id)).map_or(0, |hold| hold.amount.pence());
+        let paid = held + before.available.pence().max(0);
+        let charge = entry.amount.pence();
+        if charge <= paid {
+            return;
+        }
+        let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), |version| version.tariff());
+        let paid = shared::domain::amount::Amount::try_from(paid).unwrap_or_default();
+        let talked = talked_secs(truth).unwrap_or_default();
+        let unpaid = talked.saturating_sub(tariff.affordable_seconds(paid));
+        let (start, end) = (truth.started_at.unwrap_or(truth.created_at), world.time());
+        let is_taken = book.taken_at.iter().any(|taken| *taken >= start && *taken <= end);
+        let last = truth.ended_at.unwrap_or(end);
+        let is_ignored = self.ignored.iter().any(|(from, to)| *from <= last && *to >= start);
+        let cause = if world.is_skewed {
+            Cause::Skew
+        } else if is_taken {
+            Cause::MoneyTaken
+        } else if is_ignored {
+            Cause::EndIgnored
+        } else if truth.kind == "webCall" {
+            Cause::Web
+        } else {
+            Cause::Faults
+        };
+        if unpaid > 0 {
+            self.unpaid.push((cause, unpaid));
+        }
+    }
+
+    /// Nothing is spent that is not there, and nothing new by a wallet that is frozen.
+    fn check_spending(
+        &self,
+        world: &World,
+        before: Option<&Wallet>,
+        wallet: &Wallet,
+        entries: &[Entry],
+    ) -> Checked<()> {
+        if let Some(reason) = wallet.frozen.as_deref().filter(|reason| *reason != FROZEN_BY_HAND) {
+            return broken(world, "the books are never found wrong", format!("frozen because {reason}"));
+        }
+        let Some(before) = before else { return Ok(()) };
+        let (was, is) = (before.available.pence(), wallet.available.pence());
+        let may_owe = |entry: &Entry| matches!(entry.kind, Kind::Call | Kind::Refund | Kind::Dispute);
+        if is < 0 && is < was && !entries.iter().any(may_owe) {
+            let detail = format!("available went from {was}p to {is}p by {entries:?}");
+            return broken(world, "available goes below zero only by a call, refund or dispute", detail);
+        }
+        if before.frozen.is_some() && wallet.frozen.is_some() {
+            let grown = wallet.holds.iter().find(|(call, hold)| {
+                before.holds.get(*call).is_none_or(|before| before.amount < hold.amount)
+            });
+            let bought = entries
+                .iter()
+                .find(|entry| entry.kind == Kind::PhoneNumber && entry.direction == Direction::Debit);
+            if grown.is_some() || bought.is_some() {
+                let detail = format!("it spends on {grown:?} {bought:?}");
+                return broken(world, "a frozen wallet spends nothing new", detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is held is the sum of the holds; each is of a call that may still go on, and none is taken from one that does.
+    fn check_holds(&self, world: &World, before: Option<&Wallet>, wallet: &Wallet) -> Checked<()> {
+        let sum: i64 = wallet.holds.values().map(|hold| hold.amount.pence()).sum();
+        if sum != wallet.held.pence() {
+            let detail = format!("{}p are held, and the holds are {:?}", wallet.held.pence(), wallet.holds);
+            return broken(world, "what is held is the sum of the holds", detail);
+        }
+        let org = wallet.org_id.to_string();
+        for call in wallet.holds.keys() {
+            let record =
+                items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", call.as_str())]);
+            let state = record["state"].as_str().unwrap_or("missing");
+            if matches!(state, "settled" | "released" | "refused" | "missing") {
+                let detail = format!("call {call} is {state} and has a hold");
+                return broken(world, "no hold of a call that is over", detail);
+            }
+        }
+        let gone = before.into_iter().flat_map(|before| before.holds.keys());
+        for call in gone.filter(|call| !wallet.holds.contains_key(*call)) {
+            let record =
+                items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", call.as_str())]);
+            let id = record["vapi_call_id"].as_str().unwrap_or_else(|| call.as_str());
+            let is_estimated = record["estimated"] == true;
+            if let Some(truth) =
+                world.stack.vapi.call(id).filter(|truth| truth.status == "in-progress" && !is_estimated)
+            {
+                let detail = format!("{record}, and Vapi: {truth:?}");
+                return broken(world, "no hold is taken from a call that goes on", detail);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A call's record, and what Vapi knows of it.
+fn call_of(world: &World, at: usize, id: &str) -> Checked<(Call, Option<vapi::Call>)> {
+    let org = world.clinics.get(at).map(|clinic| clinic.id.clone()).unwrap_or_default();
+    let record = items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", id)]);
+    match items::typed::<Call>(&record) {
+        Ok(call) => {
+            let vapi_id = call.parties.vapi_call_id.as_ref().map_or(id, |id| id.as_str());
+            let truth = world.stack.vapi.call(vapi_id);
+            Ok((call, truth))
+        }
+        Err(error) => broken(world, "every record can be read", error),
+    }
+}
+
+/// How long a call was talked, in whole seconds, rounded up; none when nobody talked, or it goes on.
+pub fn talked_secs(call: &vapi::Call) -> Option<u32> {
+    let millis = call.ended_at?.duration_since(call.started_at?).as_millis();
+    let secs = u64::try_from(millis).ok()?.div_ceil(1_000);
+    u32::try_from(secs).ok()
+}
+
+/// Whether a record says of itself that it is at rest.
+pub fn is_closed(record: &Value) -> bool {
+    matches!(record["state"].as_str(), Some("settled" | "released" | "refused"))
+}

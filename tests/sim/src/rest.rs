@@ -1,0 +1,224 @@
+//! What must hold once the faults have stopped and time has run on: everything is at rest, and agrees with what the vendors
+//! know to have happened.
+
+use std::collections::BTreeSet;
+
+use local::sandbox::vapi;
+use serde_json::Value;
+use shared::domain::{
+    call::{Call, State},
+    tariff::Tariff,
+};
+
+use crate::{
+    items::{self, ENVIRONMENT},
+    monitor::{Monitor, is_closed, mark_of, talked_secs},
+    world::World,
+};
+
+type Checked = Result<(), String>;
+
+/// Checks all of it.
+///
+/// # Errors
+/// What is not at rest, or not as the vendors know it: a sentence.
+pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
+    if underway > 0 {
+        return Err(format!("{underway} things are still underway"));
+    }
+    if world.stack.aws.late() > 0 {
+        return Err("writes are still to be applied".into());
+    }
+    messages(world)?;
+    records(world)?;
+    wallets(world)?;
+    for call in world.stack.vapi.calls() {
+        talked(world, monitor, &call)?;
+    }
+    payments(world, monitor)?;
+    numbers(world)
+}
+
+/// No message waits in a queue that a function reads.
+fn messages(world: &World) -> Checked {
+    let queues = world.stack.aws.queues();
+    let consumed: BTreeSet<&str> = queues.consumed().map(|(queue, _)| queue).collect();
+    match queues.messages().iter().find(|message| consumed.contains(message.queue.as_str())) {
+        Some(message) => Err(format!("a message is still pending: {message:?}")),
+        None => Ok(()),
+    }
+}
+
+/// No call is open.
+fn records(world: &World) -> Checked {
+    let records = items::all(&world.stack.aws, "calls");
+    let mut open = records.iter().filter(|record| record["state"].is_string() && !is_closed(record));
+    match open.next() {
+        Some(record) => Err(format!("a call is still open: {record}")),
+        None => Ok(()),
+    }
+}
+
+/// No hold, and no automatic charge that was sent and has no end.
+fn wallets(world: &World) -> Checked {
+    for wallet in items::all(&world.stack.aws, "wallets") {
+        let has_holds = wallet["holds"].as_object().is_some_and(|holds| !holds.is_empty());
+        if has_holds || wallet["held"].as_i64() != Some(0) {
+            return Err(format!("money is still set aside: {wallet}"));
+        }
+        let episode = &wallet["auto_recharge"]["episode"];
+        if !episode["sent_at"].is_null() {
+            return Err(format!("an automatic charge has no end: {episode}"));
+        }
+    }
+    Ok(())
+}
+
+/// A call that was talked is billed once, exactly its price; one that was not costs nothing.
+fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
+    if truth.status != "ended" {
+        return Err(format!("at Vapi, a call goes on: {truth:?}"));
+    }
+    let mapping = items::get(&world.stack.aws, "call_mapping", &[("vapi_call_id", &truth.id)]);
+    let Some(clinic) = mapping["org_id"].as_str().and_then(|org| world.clinic_of(org)) else {
+        let is_ours = world.clinics.iter().any(|clinic| {
+            truth.phone_number_id.as_ref() == Some(&clinic.phone_id)
+                || truth.phone_number_id.is_none()
+                    && truth.assistant_id.as_ref() == Some(&clinic.assistant_id)
+        });
+        // A bought number may have been given up before it rang; nobody asks for what was never talked.
+        let is_missed = is_ours && talked_secs(truth).is_some_and(|secs| secs > 0);
+        return if is_missed { Err(format!("a call was never heard of: {truth:?}")) } else { Ok(()) };
+    };
+    let org = world.clinics.get(clinic).map(|clinic| clinic.id.clone()).unwrap_or_default();
+    let id = mapping["call_id"].as_str().unwrap_or_default();
+    let record = items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", id)]);
+    let billed = monitor.booked.get(&(clinic, format!("call#{id}"))).copied();
+    let Some(secs) = talked_secs(truth) else {
+        return match billed {
+            Some(pence) if pence > 0 => {
+                Err(format!("{pence}p are charged for {truth:?}, which nobody talked on"))
+            }
+            Some(_) | None => Ok(()),
+        };
+    };
+    let call: Call = items::typed(&record)?;
+    let State::Settled(bill) = &call.state else {
+        return Err(format!("a call of {secs} s is not billed: {record}"));
+    };
+    let price = bill.tariff.tariff().charge(bill.duration_secs).pence();
+    let is_exact = bill.estimated || bill.duration_secs == secs;
+    let in_force = [Some(truth.created_at), truth.started_at].into_iter().flatten();
+    let is_in_force =
+        world.is_skewed || in_force.map(|at| Tariff::at(at).version).any(|it| it == bill.tariff);
+    if billed != Some(price) || !is_exact || !is_in_force {
+        return Err(format!("a call of {secs} s is billed {billed:?} by {bill:?}: {truth:?}"));
+    }
+    Ok(())
+}
+
+/// What Stripe received is credited, what it gave back is debited; nothing else.
+fn payments(world: &World, monitor: &Monitor) -> Checked {
+    let stripe = &world.stack.stripe;
+    let customers = world.customers();
+    let mut episodes = BTreeSet::new();
+    let clinic_of =
+        |payment: &Value| customers.get(payment["customer"].as_str().unwrap_or_default()).copied();
+    for payment in stripe.all("payment_intent") {
+        if payment["status"] != "succeeded" {
+            continue;
+        }
+        let id = payment["id"].as_str().unwrap_or_default();
+        let Some(clinic) = clinic_of(&payment) else {
+            return Err(format!("a payment is of no clinic: {payment}"));
+        };
+        let booked = monitor.booked.get(&(clinic, format!("topup#{id}"))).copied();
+        if booked != payment["amount_received"].as_i64() {
+            return Err(format!("a payment is credited {booked:?}: {payment}"));
+        }
+        if let Some(episode) = payment["metadata"]["voxanne_episode"].as_str()
+            && !episodes.insert(episode.to_owned())
+        {
+            return Err(format!("one shortage was charged to the card twice: {payment}"));
+        }
+    }
+    let clinic_paid = |object: &Value| {
+        let payment = stripe.object(object["payment_intent"].as_str()?)?;
+        clinic_of(&payment)
+    };
+    for refund in stripe.all("refund") {
+        let (Some(id), Some(clinic)) = (refund["id"].as_str(), clinic_paid(&refund)) else { continue };
+        let pence = refund["amount"].as_i64();
+        let taken = monitor.booked.get(&(clinic, format!("refund#{id}"))).copied();
+        let back = monitor.booked.get(&(clinic, format!("refund#{id}#failed"))).copied();
+        // One that failed before it was booked is not booked at all.
+        let is_right =
+            if refund["status"] == "failed" { taken == back } else { taken == pence && back.is_none() };
+        if !is_right {
+            return Err(format!("a refund is booked {taken:?}, and given back {back:?}: {refund}"));
+        }
+    }
+    for dispute in stripe.all("dispute") {
+        let (Some(id), Some(clinic)) = (dispute["id"].as_str(), clinic_paid(&dispute)) else { continue };
+        for moved in dispute["balance_transactions"].as_array().into_iter().flatten() {
+            let key = format!("dispute#{id}#{}", moved["id"].as_str().unwrap_or_default());
+            let booked = monitor.booked.get(&(clinic, key)).copied();
+            if booked != moved["amount"].as_i64().map(i64::abs) {
+                return Err(format!("a dispute's movement is booked {booked:?}: {moved} of {dispute}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every number is active, paid and at both vendors; or nowhere.
+fn numbers(world: &World) -> Checked {
+    let aws = &world.stack.aws;
+    let is_claim = |row: &&Value| row["item"].as_str().is_some_and(|item| !item.contains('#'));
+    let purchases = items::all(aws, "number_purchases");
+    let claims: Vec<&Value> = purchases.iter().filter(is_claim).collect();
+    let over = ["active", "refunded", "released"];
+    if let Some(open) = claims.iter().find(|row| !over.contains(&row["state"].as_str().unwrap_or_default())) {
+        return Err(format!("a purchase is still open: {open}"));
+    }
+    let rows = items::all(aws, "org_credentials");
+    if let Some(row) = rows.iter().find(|row| row["status"] != "active") {
+        return Err(format!("a number is still being given up: {row}"));
+    }
+    let at_carrier = world.stack.twilio.numbers();
+    let at_vapi = world.stack.vapi.numbers();
+    for row in &rows {
+        let mark = mark_of(row["purchase_id"].as_str().unwrap_or_default());
+        let is_at_carrier =
+            at_carrier.iter().any(|(_, number, name)| *name == mark && row["phone_number"] == *number);
+        let is_at_vapi = at_vapi.iter().any(|number| number["id"] == row["vapi_phone_id"]);
+        let is_active = claims
+            .iter()
+            .any(|claim| claim["purchase_id"] == row["purchase_id"] && claim["state"] == "active");
+        if !(is_at_carrier && is_at_vapi && is_active) {
+            return Err(format!(
+                "a number is not everywhere: {row}, {at_carrier:?}, {at_vapi:?}, {claims:?}"
+            ));
+        }
+    }
+    if let Some(claim) = claims.iter().find(|claim| {
+        claim["state"] == "active" && !rows.iter().any(|row| row["purchase_id"] == claim["purchase_id"])
+    }) {
+        return Err(format!("a purchase is active and its number is nobody's: {claim}"));
+    }
+    let ours = format!("voxanne/{ENVIRONMENT}/");
+    let is_claimed = |number: &str| rows.iter().any(|row| row["phone_number"] == number);
+    if let Some(orphan) =
+        at_carrier.iter().find(|(_, number, name)| name.starts_with(&ours) && !is_claimed(number))
+    {
+        return Err(format!("the carrier has a number of ours that is nobody's: {orphan:?}"));
+    }
+    let orphan = at_vapi.iter().find(|number| {
+        number["name"].as_str().is_some_and(|name| name.starts_with(&ours))
+            && !is_claimed(number["number"].as_str().unwrap_or_default())
+    });
+    match orphan {
+        Some(orphan) => Err(format!("Vapi has a number of ours that is nobody's: {orphan}")),
+        None => Ok(()),
+    }
+}

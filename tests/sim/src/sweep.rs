@@ -1,0 +1,122 @@
+//! Runs many worlds at once, one to a thread, and finds the shortest way to a failure.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use indicatif::ProgressBar;
+
+use crate::{
+    driver::{self, Config, Outcome},
+    faults::Kind,
+    monitor::Violation,
+};
+
+/// How often a failing world is run again to find a shorter way to the failure.
+const MOST_RERUNS: usize = 60;
+/// Futures of whole handlers are polled on these threads.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Runs one world. A panic of ours is found like anything else.
+pub fn attempt(config: &Config) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| driver::run(config))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let violation = Violation {
+            invariant: "nothing panics",
+            detail: text.unwrap_or_else(|| "a panic without a word".into()),
+            at: local::stack::test_epoch(),
+        };
+        Outcome { violation: Some(violation), ..Outcome::default() }
+    })
+}
+
+/// Runs all of `configs` on `jobs` threads. With `stops`, no more are begun once one has failed. Answers the outcomes, each
+/// with its place in the list, in that order.
+pub fn all(configs: &[Config], jobs: usize, bar: &ProgressBar, stops: bool) -> Vec<(usize, Outcome)> {
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let outcomes = Mutex::new(Vec::new());
+    let work = || {
+        while !(stops && failed.load(Ordering::SeqCst)) {
+            let at = next.fetch_add(1, Ordering::SeqCst);
+            let Some(config) = configs.get(at) else { return };
+            let outcome = attempt(config);
+            failed.fetch_or(outcome.violation.is_some(), Ordering::SeqCst);
+            outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcome));
+            bar.inc(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            spawned.expect("a thread");
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|(at, _)| *at);
+    outcomes
+}
+
+/// Leaves out of a failing world whatever the failure does not need: kinds of faults one by one, then actions by ever
+/// smaller parts. Answers what is left, and its outcome.
+pub fn shrink(config: &Config, outcome: Outcome, bar: &ProgressBar) -> (Config, Outcome) {
+    let Some(invariant) = outcome.violation.as_ref().map(|violation| violation.invariant) else {
+        return (config.clone(), outcome);
+    };
+    let (mut best, mut shown) = (config.clone(), outcome);
+    let mut reruns = 0;
+    let mut try_out = |candidate: &Config| -> Option<Outcome> {
+        reruns += 1;
+        bar.set_message(format!("looking for a shorter way: run {reruns} of {MOST_RERUNS}"));
+        let outcome = on_a_thread(candidate);
+        let is_same = outcome.violation.as_ref().is_some_and(|violation| violation.invariant == invariant);
+        is_same.then_some(outcome)
+    };
+    let mut left = MOST_RERUNS;
+    let struck: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| shown.faults.get(kind) > Some(&0)).collect();
+    for kind in struck {
+        if left == 0 {
+            return (best, shown);
+        }
+        left -= 1;
+        let mut candidate = best.clone();
+        candidate.masked.insert(kind);
+        if let Some(outcome) = try_out(&candidate) {
+            (best, shown) = (candidate, outcome);
+        }
+    }
+    let mut part = shown.actions.div_euclid(2);
+    while part > 0 && left > 0 {
+        let kept: Vec<usize> = (0..shown.actions).filter(|at| !best.removed.contains(at)).collect();
+        let mut has_shrunk = false;
+        for chunk in kept.chunks(part) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            let mut candidate = best.clone();
+            candidate.removed.extend(chunk);
+            if let Some(outcome) = try_out(&candidate) {
+                (best, shown) = (candidate, outcome);
+                has_shrunk = true;
+            }
+        }
+        if !has_shrunk || part == 1 {
+            part = part.div_euclid(2);
+        }
+    }
+    (best, shown)
+}
+
+/// Runs one world on a thread of its own, whose stack is large enough.
+pub fn on_a_thread(config: &Config) -> Outcome {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let running = builder.spawn_scoped(scope, || attempt(config)).expect("a thread");
+        running.join().expect("a world never panics past its own catch")
+    })
+}

@@ -1,0 +1,121 @@
+//! What happens to requests on their way: to AWS, and to the vendors.
+
+use local::{
+    aws::{Fate, Sent},
+    sandbox::faults::Mode,
+};
+use serde_json::json;
+
+use crate::{
+    faults::{Dice, Kind},
+    plant::Plant,
+    world::{Now, SharedNow, locked},
+};
+
+/// Messages that may go missing: reconciliation finds what they were about. An agent that was saved is not looked for.
+const MAY_BE_LOST: [&str; 2] = ["CallMeterQueue", "RechargeQueue"];
+/// The longest that a message is late, in seconds.
+const LATEST_SECS: i64 = 1_800;
+
+/// What becomes of each request to AWS. Notes which clinics it writes about, and whether it touches another's than it may.
+pub fn over_aws(
+    now: SharedNow,
+    clinics: Vec<String>,
+    plant: Option<Plant>,
+) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
+    move |sent| {
+        let mut now = locked(&now);
+        now.requests = now.requests.saturating_add(1);
+        if let Some(Plant::InTransport(bug)) = plant {
+            (bug.change)(sent);
+        }
+        if sent.service == "AmazonSQS" {
+            return over_queue(&mut now.dice, sent);
+        }
+        if sent.service.contains("DynamoDB") {
+            note(&mut now, sent, &clinics);
+            return over_store(&mut now.dice, sent);
+        }
+        Fate::Pass
+    }
+}
+
+fn is_write(sent: &Sent) -> bool {
+    matches!(sent.operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems")
+}
+
+fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
+    let is_write = is_write(sent);
+    if !is_write && now.acting.is_none() {
+        return;
+    }
+    let text = sent.body.to_string();
+    for (at, id) in clinics.iter().enumerate().filter(|(_, id)| text.contains(id.as_str())) {
+        if now.acting.is_some_and(|acting| acting != at) {
+            now.foul = Some(format!("{} for clinic {:?} names {id}: {text}", sent.operation, now.acting));
+        }
+        if is_write {
+            now.dirty.insert(at);
+        }
+    }
+    let numbers = ["-number_purchases", "-org_credentials", "-managed_phone_numbers"];
+    now.is_about_numbers |= is_write && numbers.iter().any(|table| text.contains(table));
+}
+
+fn over_store(dice: &mut Dice, sent: &Sent) -> Fate {
+    let is_write = is_write(sent);
+    if dice.strikes(Kind::StoreFails) {
+        let errors = ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"];
+        let error = dice.rolls(Kind::StoreFails).and_then(|rolls| rolls.pick(&errors));
+        return Fate::Fail(error.unwrap_or("InternalServerError"));
+    }
+    if is_write && dice.strikes(Kind::StoreConflict) {
+        return Fate::Fail("TransactionConflict");
+    }
+    if dice.strikes(Kind::StoreLost) {
+        return Fate::LoseRequest;
+    }
+    if dice.strikes(Kind::StoreUnanswered) {
+        return Fate::LoseAnswer;
+    }
+    if is_write && dice.strikes(Kind::StoreLate) { Fate::Later } else { Fate::Pass }
+}
+
+fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Fate {
+    if sent.operation != "SendMessage" {
+        return Fate::Pass;
+    }
+    if dice.strikes(Kind::QueueFails) {
+        let fates = [Fate::Fail("ServiceUnavailable"), Fate::LoseRequest, Fate::LoseAnswer];
+        let fate = dice.rolls(Kind::QueueFails).and_then(|rolls| rolls.pick(&fates));
+        return fate.unwrap_or(Fate::LoseRequest);
+    }
+    let queue = sent.body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+    if MAY_BE_LOST.contains(&queue) && dice.strikes(Kind::QueueLost) {
+        return Fate::Pretend;
+    }
+    let delay = sent.body["DelaySeconds"].as_i64().unwrap_or_default();
+    if delay > 0 && dice.strikes(Kind::QueueEarly) {
+        sent.body["DelaySeconds"] = json!(dice.between(Kind::QueueEarly, 0, delay));
+    } else if dice.strikes(Kind::QueueLate) {
+        let late = if dice.between(Kind::QueueLate, 0, 4) == 0 { LATEST_SECS } else { 60 };
+        let more = dice.between(Kind::QueueLate, 1, late);
+        sent.body["DelaySeconds"] = json!(delay.saturating_add(more));
+    }
+    Fate::Pass
+}
+
+/// How each request to a vendor goes wrong, if it does.
+pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
+    move |vendor, _| {
+        let mut now = locked(&now);
+        now.vendor_requests = now.vendor_requests.saturating_add(1);
+        now.is_about_numbers |= vendor == "twilio";
+        let kinds = [
+            (Kind::VendorFails, Mode::Error),
+            (Kind::VendorLost, Mode::TimeoutBefore),
+            (Kind::VendorUnanswered, Mode::TimeoutAfter),
+        ];
+        kinds.into_iter().find(|(kind, _)| now.dice.strikes(*kind)).map(|(_, mode)| mode)
+    }
+}

@@ -1,0 +1,284 @@
+//! A simulated world: the whole stack in memory, some clinics with money, numbers and agents, and chance.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use local::{
+    clock::TestClock,
+    sandbox::stripe::Act,
+    stack::{Plan, Stack, Storage, test_epoch},
+};
+use serde_json::{Value, json};
+use shared::{
+    domain::{
+        call::Direction,
+        clock::Clock,
+        entropy::Entropy,
+        ids::{OrgId, VapiAssistantId, VapiPhoneId},
+        phone_number::PhoneNumber,
+    },
+    store::{
+        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
+        wallets::Wallets,
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    faults::{Dice, Kind},
+    items::ENVIRONMENT,
+    rng::Stream,
+};
+
+/// What every agent of the simulation is told. It may be in no log line.
+pub const PROMPT: &str = "SEEDED-PROMPT: you are the receptionist of a clinic";
+/// The farthest that a function's clock is off. Webhook signatures are good for five minutes, so a clock that is farther off
+/// would refuse every message, which is no news.
+const MOST_SKEW_SECS: i64 = 240;
+/// The functions whose clocks may differ.
+const FUNCTIONS: [&str; 8] = [
+    "vapi-webhook",
+    "stripe-webhook",
+    "call-meter",
+    "calls",
+    "wallet",
+    "provision-number",
+    "auto-recharge",
+    "reconcile",
+];
+
+/// A clinic of the simulation.
+#[derive(Clone, Debug)]
+pub struct Clinic {
+    /// Who it is.
+    pub org: OrgId,
+    /// The same, as it is written.
+    pub id: String,
+    /// Its first number.
+    pub number: String,
+    /// The same, as Vapi names it.
+    pub phone_id: String,
+    /// Its first assistant.
+    pub assistant_id: String,
+}
+
+/// What the transport and the vendors' side need to know of the step that is being done.
+#[derive(Debug)]
+pub struct Now {
+    /// The chance of every fault.
+    pub dice: Dice,
+    /// Which clinic's request or message is being worked on, where only one can be.
+    pub acting: Option<usize>,
+    /// Clinics that something was written about since they were last checked.
+    pub dirty: BTreeSet<usize>,
+    /// Whether something was written about purchases or numbers.
+    pub is_about_numbers: bool,
+    /// How many requests AWS was sent, by service.
+    pub requests: u64,
+    /// How many requests the vendors were sent.
+    pub vendor_requests: u64,
+    /// What a request did that it must not do.
+    pub foul: Option<String>,
+}
+
+/// What is shared by the driver and everything that it drives.
+pub type SharedNow = Arc<Mutex<Now>>;
+
+/// Looks at what is shared.
+pub fn locked(now: &SharedNow) -> MutexGuard<'_, Now> {
+    now.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The world of one seed.
+#[derive(Debug)]
+pub struct World {
+    /// The system.
+    pub stack: Rc<Stack>,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// The clinics.
+    pub clinics: Vec<Clinic>,
+    /// What is shared with the transport.
+    pub now: SharedNow,
+    /// Whether the functions' clocks differ.
+    pub is_skewed: bool,
+}
+
+impl World {
+    /// Builds the world of a seed: two to four clinics, each with a number, an assistant and money; some with a number for
+    /// calling out and with auto-recharge.
+    pub async fn build(seed: u64, masked: &BTreeSet<Kind>) -> Self {
+        let mut chance = Stream::of(seed, "world");
+        let mut dice = Dice::of(seed, masked);
+        let is_skewed = dice.has(Kind::Skew) && dice.rolls(Kind::Skew).is_some_and(|rolls| rolls.chance(400));
+        let skews = if is_skewed { skews(&mut dice) } else { Vec::new() };
+        let clock = Arc::new(TestClock::at(test_epoch()));
+        let plan = Plan {
+            environment: ENVIRONMENT.into(),
+            storage: Storage::Memory,
+            clock: Arc::<TestClock>::clone(&clock),
+            entropy: Arc::new(Entropy::seeded(seed)),
+            address: "127.0.0.1:3000".into(),
+            settings: Vec::new(),
+            network: None,
+            schedules: true,
+            skews,
+        };
+        let stack = Rc::new(Stack::build(plan).await.expect("the stack comes up"));
+        stack.register().await;
+        let now = Now {
+            dice,
+            acting: None,
+            dirty: BTreeSet::new(),
+            is_about_numbers: false,
+            requests: 0,
+            vendor_requests: 0,
+            foul: None,
+        };
+        let count = usize::try_from(chance.between(2, 4)).unwrap_or(2);
+        let clinics = (0..count).map(clinic).collect();
+        let world = Self { stack, clock, clinics, now: Arc::new(Mutex::new(now)), is_skewed };
+        for at in 0..count {
+            world.set_up(at, &mut chance).await;
+        }
+        world
+    }
+
+    async fn set_up(&self, at: usize, chance: &mut Stream) {
+        let Some(clinic) = self.clinics.get(at) else { return };
+        self.stack.vapi.add_number(&clinic.phone_id, &clinic.number, Some("+442079460000"));
+        let mappings = Mappings::new(self.stack.db());
+        let vapi_assistant_id = VapiAssistantId::parse(clinic.assistant_id.as_str()).expect("an id");
+        let limit = chance.pick(&[600, 1_800, 3_600]).unwrap_or(600);
+        let number = PhoneNumberMapping {
+            vapi_phone_id: VapiPhoneId::parse(clinic.phone_id.as_str()).expect("an id"),
+            org_id: clinic.org,
+            phone_number: PhoneNumber::parse(clinic.number.as_str()).expect("a number"),
+            direction: Direction::Inbound,
+            vapi_assistant_id: Some(vapi_assistant_id.clone()),
+            agent_limit_secs: limit,
+        };
+        let assistant = AssistantMapping {
+            vapi_assistant_id,
+            org_id: clinic.org,
+            role: Direction::Inbound,
+            agent_limit_secs: limit,
+        };
+        mappings.add_phone_number(&number).await.expect("the store works");
+        mappings.add_assistant(&assistant).await.expect("the store works");
+        Wallets::new(self.stack.db()).ensure(clinic.org).await.expect("the store works");
+        let pence = chance.pick(&[2_500, 2_500, 5_000, 20_000]).unwrap_or(2_500);
+        self.pay(at, pence).await;
+        let agent = json!({"name": "Receptionist", "systemPrompt": PROMPT, "firstMessage": "Hello",
+            "voiceId": "Elliot", "voiceProvider": "vapi", "language": "en-GB", "maxDurationSeconds": limit});
+        let body = json!({"inbound": agent, "outbound": agent});
+        self.ask(at, "/api/founder-console/agent/behavior", &body).await;
+        self.pass(20).await;
+        if pence > 2_500 || chance.chance(300) {
+            let body = json!({"country": "US", "numberType": "local", "direction": "outbound"});
+            self.ask(at, "/api/managed-telephony/provision", &body).await;
+            self.pass(20).await;
+        }
+        if chance.chance(500) {
+            let threshold = chance.pick(&[200, 1_000, 2_000]).unwrap_or(1_000);
+            let body = json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": threshold});
+            self.ask(at, "/api/billing/wallet/auto-recharge", &body).await;
+        }
+        self.pass(20).await;
+    }
+
+    /// Tops a clinic up by card, while nothing goes wrong.
+    async fn pay(&self, at: usize, pence: i64) {
+        let answer = self.ask(at, "/api/billing/wallet/topup", &json!({"amount_pence": pence})).await;
+        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let session = session_of(&body).expect("a session");
+        self.stack.stripe.act(&session, Act::Pay).expect("the session is open");
+        self.pass(20).await;
+    }
+
+    async fn ask(&self, at: usize, path: &str, body: &Value) -> Response<Bytes> {
+        let request = self.request(at, "POST", path, body);
+        Box::pin(self.stack.request(request)).await
+    }
+
+    /// Lets some seconds pass while nothing goes wrong.
+    async fn pass(&self, secs: i64) {
+        let end = self.clock.now() + SignedDuration::from_secs(secs);
+        loop {
+            Box::pin(self.stack.settle_down()).await;
+            match self.stack.next_due().filter(|due| *due <= end) {
+                Some(due) => self.clock.turn_to(due),
+                None => break,
+            }
+        }
+        self.clock.turn_to(end);
+    }
+
+    /// A request of a clinic's owner.
+    pub fn request(&self, at: usize, method: &str, path: &str, body: &Value) -> Request<Bytes> {
+        let clinic = self.clinics.get(at).expect("one of the clinics");
+        // Issued before, so that no clock finds it to be of the future.
+        let issued_at = self.clock.now() - SignedDuration::from_mins(10);
+        let token = local::token::issue(clinic.org, "owner", issued_at).expect("a token");
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .body(body)
+            .expect("a request")
+    }
+
+    /// Which clinic an org is.
+    pub fn clinic_of(&self, org: &str) -> Option<usize> {
+        self.clinics.iter().position(|clinic| clinic.id == org)
+    }
+
+    /// The time.
+    pub fn time(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Which clinic each Stripe customer is.
+    pub fn customers(&self) -> BTreeMap<String, usize> {
+        let rows = crate::items::all(&self.stack.aws, "stripe_customers");
+        let known = rows.iter().filter_map(|row| {
+            Some((row["customer_id"].as_str()?.to_owned(), self.clinic_of(row["org_id"].as_str()?)?))
+        });
+        known.collect()
+    }
+}
+
+fn clinic(at: usize) -> Clinic {
+    let nth = u128::try_from(at).unwrap_or_default();
+    let org = OrgId::new(Uuid::from_u128(0x5100_0000_0000_4000_8000_0000_0000_0000 + nth));
+    Clinic {
+        org,
+        id: org.to_string(),
+        number: format!("+4420718387{:02}", 50 + at),
+        phone_id: format!("phone-of-clinic-{at}"),
+        assistant_id: format!("assistant-of-clinic-{at}"),
+    }
+}
+
+fn skews(dice: &mut Dice) -> Vec<(String, SignedDuration)> {
+    let mut skews = Vec::new();
+    for function in FUNCTIONS {
+        let secs = dice.between(Kind::Skew, -MOST_SKEW_SECS, MOST_SKEW_SECS);
+        dice.note(Kind::Skew);
+        skews.push((function.to_owned(), SignedDuration::from_secs(secs)));
+    }
+    skews
+}
+
+/// The Checkout session that an answer leads to.
+pub fn session_of(answer: &Value) -> Option<String> {
+    let url = answer["url"].as_str()?;
+    url.rsplit('/').next().map(str::to_owned)
+}
