@@ -275,17 +275,18 @@ impl Reconcile {
             complete = report.complete,
             "a reconciliation run"
         );
-        let id = self.entropy.uuid(started_at).to_string();
-        self.runs.keep(&report, &id).await?;
-        if let Err(error) = outcome {
+        if let Err(error) = &outcome {
             alarm!(
                 "reconciliation_failed",
                 task = task.as_str(),
-                cause = chain(&error),
+                cause = chain(error),
                 "a reconciliation run did not come to its end"
             );
-            return Err(error);
         }
+        let id = self.entropy.uuid(started_at).to_string();
+        let kept = self.runs.keep(&report, &id).await;
+        outcome?;
+        kept?;
         Ok(report)
     }
 

@@ -4,8 +4,6 @@ use std::error::Error;
 
 use serde_json::Value;
 use shared::{
-    alarm,
-    alarm::chain,
     config::Invalid,
     reconcile::{Reconcile, Settings, Task},
     world::World,
@@ -42,9 +40,6 @@ impl Deps {
 /// When the task is unknown, or the run could not be ended. It is begun again, and goes on where this one stopped.
 pub async fn handle(deps: &Deps, event: Value) -> Result<(), Box<dyn Error + Send + Sync>> {
     let task = event["task"].as_str().and_then(Task::parse).ok_or(UnknownTask)?;
-    deps.reconcile.run(task).await.inspect_err(|error| {
-        let cause = chain(error);
-        alarm!("reconcile_failed", task = task.as_str(), cause, "a run of reconcile could not be ended");
-    })?;
+    deps.reconcile.run(task).await?;
     Ok(())
 }

@@ -174,13 +174,6 @@ pub fn month_of(at: Timestamp) -> String {
 const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 impl AutoRecharge {
-    /// Where the customer must act, or can pay by hand, if there is such a place at `now`.
-    pub fn action_url(&self, now: Timestamp) -> Option<&str> {
-        let underway = self.episode.as_ref().and_then(|episode| episode.action_url.as_deref());
-        let declined = self.suspended.as_ref().filter(|there| now.duration_since(there.at) < LINK_LASTS);
-        underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
-    }
-
     /// What was charged in the month of `now`.
     pub fn charged_in_month(&self, now: Timestamp) -> Amount {
         let name = month_of(now);
@@ -247,10 +240,10 @@ impl Wallet {
         if !self.auto_recharge.disputes.is_empty() {
             return Decision::Skip(Skip::Disputed);
         }
-        let (Some(card), Some(_)) = (&self.payment_method, &self.stripe_customer) else {
+        if self.payment_method.is_none() || self.stripe_customer.is_none() {
             return Decision::Skip(Skip::NoCard);
-        };
-        if self.auto_recharge.suspended.as_ref().is_some_and(|there| there.payment_method == *card) {
+        }
+        if self.suspension().is_some() {
             return Decision::Skip(Skip::Suspended);
         }
         let missing = settings.threshold.pence().saturating_sub(self.available.pence()).max(1);
@@ -265,6 +258,20 @@ impl Wallet {
             return Decision::Skip(Skip::MonthlyLimit);
         }
         Decision::Charge(amount)
+    }
+
+    /// Why no more is charged, if it is the card that is there.
+    pub fn suspension(&self) -> Option<&Suspension> {
+        let card = self.payment_method.as_ref();
+        self.auto_recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card)
+    }
+
+    /// Where the customer must act, or can pay by hand, if there is such a place at `now`.
+    pub fn recharge_action_url(&self, now: Timestamp) -> Option<&str> {
+        let episode = self.auto_recharge.episode.as_ref();
+        let declined = self.suspension().filter(|there| now.duration_since(there.at) < LINK_LASTS);
+        let underway = episode.and_then(|episode| episode.action_url.as_deref());
+        underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
     }
 
     /// Whether somebody must look at this wallet apart from the calls: its card is to be charged, or its org is to be told

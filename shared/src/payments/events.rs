@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         StoreError,
-        webhook_events::{Scrubber, WebhookEvent},
+        webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent},
     },
 };
 
@@ -63,10 +63,16 @@ impl Payments {
             Some(Fate::Booked) => ("booked", None),
             Some(Fate::Repeated) => ("repeated", None),
             Some(Fate::Nothing) => ("nothing", None),
-            Some(Fate::DeadLetter(reason)) => ("dead_letter", Some(reason)),
+            Some(Fate::DeadLetter(reason)) => (DEAD_LETTER, Some(reason)),
         };
         tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event from Stripe");
-        if let Some(reason) = reason {
+        // Reconciliation brings it again: one letter is one alarm.
+        let known = match reason {
+            Some(_) => self.events.get(&event.id).await?,
+            None => None,
+        };
+        let is_known = known.is_some_and(|known| known.outcome == outcome);
+        if let (Some(reason), false) = (reason, is_known) {
             alarm!("stripe_dead_letter", event_id = %event.id, kind = event.type_name, reason,
                 "a payment cannot be booked");
         }

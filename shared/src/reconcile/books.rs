@@ -34,12 +34,12 @@ impl Reconcile {
         let mut after: Option<OrgId> = self.runs.cursor(task).await?.and_then(|org| org.parse().ok());
         loop {
             let (wallets, next) = self.wallets.page(after).await?;
-            for wallet in &wallets {
+            for (org, _) in wallets {
                 if run.is_out_of_time(self.clock.now()) {
                     return Ok(());
                 }
-                self.check_books(run, wallet.org_id).await?;
-                self.runs.set_cursor(task, Some(&wallet.org_id.to_string())).await?;
+                self.check_books(run, org).await?;
+                self.runs.set_cursor(task, Some(&org.to_string())).await?;
             }
             after = next;
             if after.is_none() {
@@ -51,8 +51,15 @@ impl Reconcile {
     /// Looks a second time at the wallets that were not right: twice a minute apart is no accident.
     pub(super) async fn check_failing_again(&self, run: &mut Run) -> Result<(), ReconcileError> {
         for (org, since) in self.runs.failing().await? {
-            if self.clock.now().duration_since(since) >= SECOND_LOOK {
-                self.check_books(run, org).await?;
+            let now = self.clock.now();
+            if now.duration_since(since) < SECOND_LOOK {
+                continue;
+            }
+            if run.is_out_of_time(now) {
+                return Ok(());
+            }
+            if let Err(error) = self.check_books(run, org).await {
+                run.failed("books_not_checked", org, &error);
             }
         }
         Ok(())
@@ -80,11 +87,15 @@ impl Reconcile {
         let now = self.clock.now();
         let since = self.runs.note_failing(org, now).await?;
         let is_second = now.duration_since(since) >= SECOND_LOOK;
-        if is_second {
-            self.wallets.freeze(org, "books").await?;
-        }
         alarm!("books_wrong", org_id = %org, why, frozen = is_second, "a wallet does not agree with its ledger");
-        run.left(if is_second { "wallet_frozen" } else { "books_wrong" }, org);
+        if !is_second {
+            run.left("books_wrong", org);
+            return Ok(());
+        }
+        match self.wallets.freeze(org, "books").await {
+            Ok(()) => run.left("wallet_frozen", org),
+            Err(error) => run.failed("wallet_not_frozen", org, &error),
+        }
         Ok(())
     }
 

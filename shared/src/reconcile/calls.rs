@@ -32,7 +32,6 @@ impl Reconcile {
     /// Looks at every call whose look is overdue, as its message would have done; and takes from the live index what has
     /// long been over.
     pub(super) async fn calls(&self, run: &mut Run) -> Result<(), ReconcileError> {
-        self.check_failing_again(run).await?;
         let now = self.clock.now();
         let due = self.charging.calls.due(now - GRACE, now - LEAVES_AFTER, MOST).await?;
         for some in due.chunks(AT_ONCE) {
@@ -55,7 +54,8 @@ impl Reconcile {
                 }
             }
         }
-        Ok(())
+        // After the calls: however wrong some books are, a live call is looked at.
+        self.check_failing_again(run).await
     }
 
     async fn overdue(&self, due: &Due) -> Result<Outcome, ReconcileError> {

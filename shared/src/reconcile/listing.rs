@@ -14,7 +14,7 @@ use crate::{
         ids::{EventId, VapiPhoneId},
     },
     providers::vapi::{VapiCall, VapiError, message::CallRef},
-    store::webhook_events::{Scrubber, WebhookEvent},
+    store::webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent},
 };
 
 /// How far back a run looks that has nothing to go on from.
@@ -35,8 +35,9 @@ impl Reconcile {
     /// The next run begins where this one did, if nothing is left of it.
     async fn compare_calls(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
         let task = Task::Listing.as_str();
-        let since = self.runs.watermark(task).await?.unwrap_or(started_at - FIRST);
-        if started_at.duration_since(since) >= BEHIND + FIRST {
+        let watermark = self.runs.watermark(task).await?;
+        let since = watermark.unwrap_or(started_at - FIRST);
+        if watermark.is_some_and(|at| started_at.duration_since(at) >= BEHIND) {
             alarm!("listing_behind", since = %since, "Vapi's list of calls has not been gone through for long");
         }
         let listed = self.charging.vapi.calls_updated(since - OVERLAP).await?;
@@ -111,23 +112,25 @@ impl Reconcile {
             return Ok(());
         }
         let now = self.clock.now();
-        let seen = format!("nobodys#{}", call.id);
-        if self.runs.note_seen(Task::Listing.as_str(), &seen, now).await? == now {
-            alarm!("vapi_dead_letter", vapi_call_id = %call.id, "a call at Vapi belongs to no org");
-            run.repaired("dead_letter", &call.id);
-        }
         let key = format!("{}:listed", call.id);
         let event_key = EventId::parse(key.chars().take(128).collect::<String>());
         let Ok(event_key) = event_key else { return Ok(()) };
+        if self.dead_letters.get(&event_key).await?.is_some() {
+            return Ok(());
+        }
+        // Told before it is noted: whoever dies in between tells it twice, and not never.
+        alarm!("vapi_dead_letter", vapi_call_id = %call.id, "a call at Vapi belongs to no org");
         let letter = WebhookEvent {
             event_key,
             kind: "listed call".to_owned(),
-            outcome: "dead_letter".to_owned(),
+            outcome: DEAD_LETTER.to_owned(),
             reason: Some("no record of ours says whose it is".to_owned()),
             payload: Some(Scrubber::VAPI.payload(entry)),
             received_at: now,
         };
-        Ok(self.dead_letters.record(&letter).await?)
+        self.dead_letters.record(&letter).await?;
+        run.repaired("dead_letter", &call.id);
+        Ok(())
     }
 
     /// Environments may share a vendor's account: what bears another's mark is another's.

@@ -69,7 +69,14 @@ impl Reconcile {
         let mut after = None;
         loop {
             let (wallets, next) = self.wallets.page(after).await?;
-            for wallet in wallets {
+            for (org, wallet) in wallets {
+                let wallet = match wallet {
+                    Ok(wallet) => wallet,
+                    Err(error) => {
+                        run.failed("wallet_unreadable", org, &error);
+                        continue;
+                    }
+                };
                 let is_open = wallet.auto_recharge.episode.is_some();
                 if !is_open && !wallet.needs_check(self.clock.now()) {
                     continue;
@@ -78,10 +85,14 @@ impl Reconcile {
                     return Ok(());
                 }
                 run.checked();
-                match Box::pin(self.recharge.check(wallet.org_id)).await {
-                    Ok(()) if is_open => run.repaired("recharge_resumed", wallet.org_id),
-                    Ok(()) => {}
-                    Err(error) => run.failed("recharge_open", wallet.org_id, &error),
+                if let Err(error) = Box::pin(self.recharge.check(org)).await {
+                    run.failed("recharge_open", org, &error);
+                    continue;
+                }
+                let now = self.wallets.existing(org).await?;
+                // One that waits for its bank or its customer is left to wait.
+                if is_open && now.auto_recharge.episode != wallet.auto_recharge.episode {
+                    run.repaired("recharge_resumed", org);
                 }
             }
             after = next;

@@ -32,6 +32,9 @@ use crate::domain::{
 /// Where the dashboard starts to warn, until the org says otherwise.
 const LOW_BALANCE: Amount = Amount::from_pence(500);
 
+/// Some wallets, each as far as it can be read, and where the next ones begin.
+pub type Page = (Vec<(OrgId, Result<Wallet, StoreError>)>, Option<OrgId>);
+
 /// The condition that an org's auto-recharge is as it was read. A wallet from before there was one has none.
 const SAME_RECHARGE: &str = "(attribute_not_exists(auto_recharge) OR auto_recharge.version = :version)";
 
@@ -497,14 +500,37 @@ impl Wallets {
     /// # Errors
     /// When the wallet does not exist, or the database does not answer.
     pub async fn freeze(&self, org: OrgId, reason: &str) -> Result<(), StoreError> {
-        self.note(org, "SET frozen = :value", reason).await.map(|_| ())
+        let outcome = self
+            .db
+            .retrying("UpdateItem", || {
+                self.db
+                    .client
+                    .update_item()
+                    .table_name(self.db.table_name(Table::Wallets))
+                    .key("org_id", text(org.to_string()))
+                    .update_expression("SET frozen = :value")
+                    .condition_expression("attribute_exists(org_id)")
+                    .expression_attribute_values(":value", text(reason))
+                    .send()
+            })
+            .await;
+        // The wallet is not read: one that cannot be is frozen too.
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StoreError::NoWallet)
+            }
+            Err(error) => Err(unavailable("UpdateItem", error)),
+        }
     }
 
-    /// A page of all wallets, in no order, from where the last page ended; and where this one ends, if it is not the last.
+    /// A page of all wallets, in no order, from where the last page ended. One that cannot be read does not hide the others.
     ///
     /// # Errors
-    /// When the database does not answer, or a record does not decode.
-    pub async fn page(&self, after: Option<OrgId>) -> Result<(Vec<Wallet>, Option<OrgId>), StoreError> {
+    /// When the database does not answer.
+    pub async fn page(&self, after: Option<OrgId>) -> Result<Page, StoreError> {
         const PAGE: i32 = 100;
         let start = after.map(|org| Item::from([("org_id".to_owned(), text(org.to_string()))]));
         let answer = self
@@ -521,10 +547,10 @@ impl Wallets {
             })
             .await
             .map_err(|error| unavailable("Scan", error))?;
-        let wallets: Result<Vec<Wallet>, StoreError> =
-            answer.items.unwrap_or_default().into_iter().map(|item| decode(Table::Wallets, item)).collect();
-        let next = answer.last_evaluated_key.and_then(|key| key.get("org_id")?.as_s().ok()?.parse().ok());
-        Ok((wallets?, next))
+        let org_of = |item: &Item| item.get("org_id")?.as_s().ok()?.parse::<OrgId>().ok();
+        let items = answer.items.unwrap_or_default().into_iter();
+        let wallets = items.filter_map(|item| Some((org_of(&item)?, decode(Table::Wallets, item)))).collect();
+        Ok((wallets, answer.last_evaluated_key.as_ref().and_then(org_of)))
     }
 
     /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.

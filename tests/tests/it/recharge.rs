@@ -482,7 +482,8 @@ async fn a_payment_that_waits_for_the_customer_is_credited_or_given_up_as_the_cu
         let status = charges(&harness).remove(0)["status"].clone();
         assert_eq!(status, if is_paid { "succeeded" } else { "canceled" }, "{acts:?}");
         let recharge = shown(&harness).await;
-        assert!(recharge["underway_pence"].is_null() && recharge["action_url"].is_null(), "{recharge}");
+        assert!(recharge["underway_pence"].is_null(), "{recharge}");
+        assert!(!is_paid || recharge["action_url"].is_null(), "{recharge}");
         assert_eq!(recharge["suspended_reason"].is_string(), !is_paid, "{recharge}");
         assert_eq!(recharge["charged_this_month_pence"], if is_paid { 1_000 } else { 0 }, "{recharge}");
         assert_eq!(credits(&harness).await, usize::from(is_paid));
@@ -553,9 +554,8 @@ async fn another_top_up_closes_an_episode_that_has_sent_nothing_and_leaves_one_t
     harness.fault(("stripe", "rest"), Mode::TimeoutBefore, 1);
     harness.pass(0).await;
     harness.pay(2_500).await;
-    assert_eq!(attempt(&harness).await, Some(1), "what was sent may yet be paid");
     come_again(&harness).await;
-    assert_eq!(attempt(&harness).await, None);
+    assert_eq!(attempt(&harness).await, None, "what was sent is ended by its own payment, not by another");
     assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
     assert_eq!(harness.money().await, (3_900, 0));
     harness.assert_books(ORG).await;

@@ -49,8 +49,7 @@ fn ids<'a>(findings: &'a [Finding], what: &str) -> Vec<&'a str> {
 
 /// Whether a request sends a message to this queue.
 fn is_message_for(sent: &Sent, queue: &str) -> bool {
-    sent.operation == "SendMessage"
-        && sent.body["QueueUrl"].as_str().is_some_and(|url| url.ends_with(queue))
+    sent.operation == "SendMessage" && sent.body["QueueUrl"].as_str().is_some_and(|url| url.ends_with(queue))
 }
 
 /// What becomes of a request while the meter is dead: its messages go missing.

@@ -49,8 +49,7 @@ pub async fn show(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Proble
 pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
     let recharge = &wallet.auto_recharge;
     let settings = recharge.settings.as_ref();
-    let card = wallet.payment_method.as_ref();
-    let suspended = recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card);
+    let suspended = wallet.suspension();
     let skipped = match wallet.recharge(now) {
         Decision::Skip(skip) if recharge.episode.is_none() => Some(skip.as_str()),
         Decision::Skip(_) | Decision::NotNeeded | Decision::Charge(_) => None,
@@ -64,6 +63,6 @@ pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
         "underway_pence": recharge.episode.as_ref().map(|episode| episode.amount.pence()),
         "charged_this_month_pence": recharge.charged_in_month(now).pence(),
         "month": month_of(now),
-        "action_url": recharge.action_url(now),
+        "action_url": wallet.recharge_action_url(now),
     })
 }

@@ -37,14 +37,15 @@ use tests::{Harness, NUMBER, ORG, OTHER_ORG};
 use uuid::Uuid;
 
 use super::{
-    Guard, NEW_ENTRY, VERSION, broken, freeze, interrupted, is_moved, parties, place_of, rung, top_up,
+    Guard, NEW_ENTRY, VERSION, broken, freeze, interrupted, is_booked_already, is_moved, is_refused, parties,
+    place_of, rung, top_up,
 };
 
-const CHARGE: &str = "ledger_seq = :read AND available >= :cost AND attribute_not_exists(frozen)";
+pub(super) const CHARGE: &str = "ledger_seq = :read AND available >= :cost AND attribute_not_exists(frozen)";
 const REFUND: &str = "ledger_seq = :read";
 const REVISION: &str = "revision = :read";
 const OWN: &str = "org_id = :org";
-const NEW_ITEM: &str = "attribute_not_exists(item)";
+pub(super) const NEW_ITEM: &str = "attribute_not_exists(item)";
 const NEW_CALL: &str = "attribute_not_exists(call_id)";
 
 pub(super) fn guards() -> Vec<Guard> {
@@ -210,13 +211,6 @@ fn agents(harness: &Harness) -> Agents {
 /// An org of its own for each try.
 fn org_of(polls: usize) -> OrgId {
     OrgId::new(Uuid::from_u128(0x100 + u128::try_from(polls).unwrap()))
-}
-
-fn is_refused<T: std::fmt::Debug>(outcome: Result<T, ChangeError>) -> Result<(), String> {
-    match outcome {
-        Err(ChangeError::Moved) => Ok(()),
-        other => broken(other),
-    }
 }
 
 fn sealed(text: &str) -> Sealed {
@@ -417,7 +411,7 @@ async fn an_older_purchase_changes_nothing(harness: Harness) -> Result<(), Strin
     is_refused(purchases(&harness).save(&old, old.clone()).await)
 }
 
-fn posting(reason: Reason, pence: u32) -> Posting {
+pub(super) fn posting(reason: Reason, pence: u32) -> Posting {
     Posting { reason, amount: Amount::from_pence(pence), description: "Number".into(), at: test_epoch() }
 }
 
@@ -436,13 +430,6 @@ async fn refund(harness: &Harness, wallet: &Wallet, purchase: &Purchase) -> Resu
     let posting = posting(Reason::NumberRefund { purchase: purchase.purchase_id.clone() }, 1_000);
     let after = Purchase { state: State::Refunded, ..purchase.clone() };
     harness.wallets.refund_number(wallet, &posting, purchase, after).await
-}
-
-fn is_booked_already<T: std::fmt::Debug>(outcome: Result<T, BookError>) -> Result<(), String> {
-    match outcome {
-        Err(BookError::AlreadyBooked) => Ok(()),
-        other => broken(other),
-    }
 }
 
 async fn a_charge_follows_the_last_entry(harness: Harness) -> Result<(), String> {

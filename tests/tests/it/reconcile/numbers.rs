@@ -129,7 +129,8 @@ async fn an_abandoned_release_is_finished() {
 }
 
 #[tokio::test]
-async fn a_number_that_came_after_its_purchase_was_refunded_is_given_back_when_two_runs_an_hour_apart_agree() {
+async fn a_number_that_came_after_its_purchase_was_refunded_is_given_back_when_two_runs_an_hour_apart_agree()
+{
     // N4
     let harness = refunded().await;
     let (alarms, _guard) = alarms();
@@ -244,7 +245,11 @@ async fn a_number_that_a_vendor_has_lost_is_marked_and_told_of_until_it_is_back(
     let first = harness.clock.now();
     for run in 1..=2 {
         let report = numbers_task(&harness).await;
-        assert_eq!((kinds(&report.repaired), kinds(&report.left)), (vec![], vec!["number_gone"]), "{report:?}");
+        assert_eq!(
+            (kinds(&report.repaired), kinds(&report.left)),
+            (vec![], vec!["number_gone"]),
+            "{report:?}"
+        );
         assert_eq!(history(&harness).await.missing_since, Some(first), "since it was first missed");
         assert_eq!(count(&alarms, "number_gone"), run, "{:?}", alarms.raised());
         assert_eq!(harness.dropdown_of(ORG).await, [number.clone()], "never taken away by itself");
