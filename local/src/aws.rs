@@ -24,6 +24,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
+    iam::Permissions,
     queue::Queues,
     secrets::{self, Secrets},
 };
@@ -86,6 +87,8 @@ enum Engine {
 #[derive(Clone)]
 pub struct Transport {
     inner: Arc<Inner>,
+    /// What may be asked by this way; anything, where nothing is said.
+    permissions: Option<Arc<Permissions>>,
 }
 
 struct Inner {
@@ -134,7 +137,13 @@ impl Transport {
         let (under_way, trips) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (late, writes) = (Mutex::default(), AtomicU64::new(0));
         let inner = Inner { engine, queues, secrets, plan, spent, under_way, trips, late, writes, counts };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), permissions: None }
+    }
+
+    /// The same for a function that may do just this.
+    #[must_use]
+    pub fn of_function(&self, permissions: Permissions) -> Self {
+        Self { inner: Arc::clone(&self.inner), permissions: Some(Arc::new(permissions)) }
     }
 
     /// The queues behind it.
@@ -220,6 +229,12 @@ impl Transport {
         let (service, operation) = target.split_once('.').unwrap_or_default();
         let body: Value =
             serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let missing =
+            self.permissions.as_ref().and_then(|allowed| allowed.missing(service, operation, &body));
+        if let Some((action, resource)) = missing {
+            tracing::error!(action, resource, "template.yaml does not allow a function to do this");
+            return response(failure("AccessDeniedException"));
+        }
         let mut sent = Sent { service: service.to_owned(), operation: operation.to_owned(), body };
         tokio::task::yield_now().await;
         let fate = {

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod clock;
 pub mod demo_clinic;
 pub mod gateway;
+pub mod iam;
 pub mod queue;
 pub mod running;
 pub mod sandbox;

@@ -163,11 +163,13 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let world = world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, faults, .. } = hosts;
+        let Hosts { vapi, stripe, twilio, faults, .. } = hosts.clone();
         seed_secrets(&world, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
-            let mut world = world.clone();
+            let permissions = template.permissions.get(function).cloned().unwrap_or_default();
+            let aws = aws.of_function(permissions);
+            let mut world = self::world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
             if let Some((_, ahead)) = skew {
                 world.clock = Arc::new(SkewedClock::of(Arc::clone(&world.clock), *ahead));
             }
@@ -184,7 +186,7 @@ impl Stack {
             agent_sync: agent_sync::Deps::new(at("agent-sync"))?,
             calls: calls::Deps::new(at("calls"))?,
             auto_recharge: auto_recharge::Deps::new(&at("auto-recharge"))?,
-            reconcile: reconcile::Deps::new(at("reconcile"))?,
+            reconcile: reconcile::Deps::new(&at("reconcile"))?,
             operations: operations::Deps::new(at("operations"))?,
         };
         let schedules =

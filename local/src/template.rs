@@ -1,8 +1,11 @@
 //! Reads `template.yaml`: the one list of routes, queues, schedules and tables, here as in the cloud.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::iam::{Permissions, TableNames};
 use crate::schedule::{Schedule, rate_secs};
 
 /// The template as it was when this was built.
@@ -19,6 +22,8 @@ pub struct Template {
     pub queues: Vec<Queue>,
     /// What runs by itself, and how often.
     pub schedules: Vec<Schedule>,
+    /// What each function may do at AWS, by the name of its binary.
+    pub permissions: BTreeMap<String, Permissions>,
 }
 
 /// One route.
@@ -61,7 +66,7 @@ pub enum TemplateError {
 #[derive(Deserialize)]
 struct Document {
     #[serde(rename = "Resources")]
-    resources: std::collections::BTreeMap<String, Value>,
+    resources: BTreeMap<String, Value>,
 }
 
 impl Template {
@@ -73,14 +78,22 @@ impl Template {
         let text = TEMPLATE.replace("${Environment}", environment);
         let document: Document =
             serde_saphyr::from_str(&text).map_err(|error| TemplateError::Yaml(Box::new(error)))?;
-        let mut template =
-            Self { routes: Vec::new(), tables: Vec::new(), queues: Vec::new(), schedules: Vec::new() };
+        let mut template = Self {
+            routes: Vec::new(),
+            tables: Vec::new(),
+            queues: Vec::new(),
+            schedules: Vec::new(),
+            permissions: BTreeMap::new(),
+        };
+        let tables = table_names(&document);
         let mut consumers = Vec::new();
         for (name, resource) in &document.resources {
             let properties = &resource["Properties"];
             match resource["Type"].as_str() {
                 Some("AWS::Serverless::Function") => {
                     let binary = text_at(resource, &["Metadata", "BuildProperties", "Binary"], name)?;
+                    let permissions = Permissions::read(&properties["Policies"], &tables);
+                    template.permissions.insert(binary.clone(), permissions);
                     for (event_name, event) in properties["Events"].as_object().into_iter().flatten() {
                         let at = format!("{name}.{event_name}");
                         match event["Type"].as_str() {
@@ -116,6 +129,15 @@ impl Template {
         }
         Ok(template)
     }
+}
+
+/// What the tables are called, by their logical names.
+fn table_names(document: &Document) -> TableNames {
+    let tables = document.resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::DynamoDB::Table");
+    let named = |(logical, table): (&String, &Value)| {
+        Some((logical.clone(), table["Properties"]["TableName"].as_str()?.to_owned()))
+    };
+    tables.filter_map(named).collect()
 }
 
 /// A schedule, which must be by rate: nothing here reads the days of a calendar.

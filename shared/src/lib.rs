@@ -1,6 +1,7 @@
 //! The rules, the store and the vendors' clients that every function uses.
 //!
-//! Arrows point one way: functions → [`runtime`], [`http`] → [`charging`], [`payments`] → [`world`] → [`store`], [`providers`] →
+//! Arrows point one way, as `ARCHITECTURE.md` draws them: functions → [`runtime`], [`http`] and [`reconcile`] →
+//! [`recharge`] → [`charging`], [`payments`], [`provisioning`] → [`follow_up`] → [`world`] → [`store`], [`providers`] →
 //! [`domain`].
 
 pub mod alarm;

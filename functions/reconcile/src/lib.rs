@@ -26,11 +26,11 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
+    pub fn new(world: &World) -> Result<Self, Invalid> {
         let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, &world);
+        let settings = Settings::read(&mut reader, world);
         reader.finish()?;
-        Ok(Self { reconcile: Reconcile::deployed(&world, settings) })
+        Ok(Self { reconcile: Reconcile::deployed(world, settings) })
     }
 }
 

@@ -10,7 +10,7 @@ use shared::{runtime::logging, world::World};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging();
-    let deps = Deps::new(World::deployed().await?)?;
+    let deps = Deps::new(&World::deployed().await?)?;
     let deps = &deps;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(deps, event.payload).await)).await
 }

@@ -9,12 +9,13 @@ use shared::{
 use super::{Place, target::Target};
 
 /// Settings of what deals with numbers that a rotation has no use for: it asks no vendor and no queue.
-const UNUSED: [(&str, &str); 5] = [
+const UNUSED: [(&str, &str); 6] = [
     ("PUBLIC_URL", "https://unused.invalid"),
     ("VAPI_API_KEY", "unused"),
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
     ("TWILIO_AUTH_TOKEN", "unused"),
     ("AGENT_SYNC_QUEUE_URL", "unused"),
+    ("RECHARGE_QUEUE_URL", "unused"),
 ];
 
 pub(super) async fn run(place: &Place, keys: Option<String>) -> Result<(), String> {

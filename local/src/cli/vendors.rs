@@ -27,8 +27,14 @@ impl Vendors {
 }
 
 /// The settings that are handed on as they are.
-const HANDED_ON: [&str; 5] =
-    ["OUTAGE_CREDIT_PENCE", "DEBT_LIMIT_PENCE", "TOP_UP_MAX_PENCE", "OUTBOUND_COUNTRIES", "CREDENTIAL_KEYS"];
+const HANDED_ON: [&str; 6] = [
+    "OUTAGE_CREDIT_PENCE",
+    "DEBT_LIMIT_PENCE",
+    "TOP_UP_MAX_PENCE",
+    "NUMBER_RENTAL_PENCE",
+    "OUTBOUND_COUNTRIES",
+    "CREDENTIAL_KEYS",
+];
 
 /// Reads `.env` in `folder`, if there is one.
 ///

@@ -141,7 +141,7 @@ impl Charging {
         let started_at = call.started_at().unwrap_or(call.created_at);
         if matches!(next, Next::Extend(_) | Next::Warn { .. } | Next::End(_)) {
             // It is given less than a full unit, or nothing: a card that may be charged can still save it.
-            self.follow_up.watch.after(wallet).await?;
+            self.follow_up.watch.after_or_later(wallet).await;
         }
         match next {
             Next::Nothing => Ok(true),
@@ -190,7 +190,7 @@ impl Charging {
             if let Some(hold) = after.holds.get_mut(&call.call_id) {
                 hold.amount = hold.amount.plus(extension.amount);
             }
-            self.follow_up.watch.after(&after).await?;
+            self.follow_up.watch.after_or_later(&after).await;
         }
         Ok(is_extended)
     }

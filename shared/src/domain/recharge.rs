@@ -388,10 +388,13 @@ mod tests {
         assert_eq!(low.recharge(NOW), Decision::Charge(Amount::from_pence(1_000)));
         let open = low.auto_recharge.opened(episode(1_000));
         let underway = Wallet { auto_recharge: open.clone(), ..low.clone() };
-        assert_eq!(underway.recharge(NOW), Decision::Skip(Skip::MonthlyLimit));
+        assert_eq!(underway.auto_recharge.charged_in_month(NOW), Amount::from_pence(1_000));
+        assert_eq!(underway.recharge(NOW), low.recharge(NOW), "what is underway is this very charge");
         let id = episode(0).id;
         let credited = open.credited(Some(&id), Amount::from_pence(1_000), NOW).unwrap();
         assert_eq!(credited.charged_in_month(NOW), Amount::from_pence(1_000));
+        let spent = Wallet { auto_recharge: credited.clone(), ..low.clone() };
+        assert_eq!(spent.recharge(NOW), Decision::Skip(Skip::MonthlyLimit));
         assert_eq!(open.given_up().charged_in_month(NOW), Amount::ZERO);
         let next_month: Timestamp = "1970-02-01T00:00:00Z".parse().unwrap();
         let succeeded = Wallet { auto_recharge: credited, ..low };

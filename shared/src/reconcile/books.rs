@@ -154,15 +154,15 @@ fn judge(wallet: &Wallet, verified: &Verified, entries: &[Entry], all: u64) -> B
     }
     let head = entries.last().map_or(verified.head, Entry::head);
     let balance = entries.last().map_or(verified.balance, |last| last.balance_after);
-    let held = wallet.holds.values().fold(Amount::ZERO, |sum, hold| sum.plus(hold.amount));
+    let set_aside = wallet.holds.values().fold(Amount::ZERO, |sum, hold| sum.plus(hold.amount));
     if head != wallet.ledger {
         Books::Wrong(format!("the ledger ends at entry {}, the wallet at {}", head.seq, wallet.ledger.seq))
     } else if all != wallet.ledger.seq {
         Books::Wrong(format!("the ledger has {all} entries, and should have {}", wallet.ledger.seq))
     } else if balance != wallet.balance() {
         Books::Wrong(format!("the ledger sums to {balance}, the wallet to {}", wallet.balance()))
-    } else if held != wallet.held {
-        Books::Wrong(format!("the holds sum to {held}, and {} is held", wallet.held))
+    } else if set_aside != wallet.held {
+        Books::Wrong(format!("the holds sum to {set_aside}, and {} is held", wallet.held))
     } else {
         Books::Right(Verified { head, balance })
     }

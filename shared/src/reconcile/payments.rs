@@ -18,19 +18,27 @@ impl Reconcile {
     /// be charged.
     pub(super) async fn payments(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
         let task = Task::Payments.as_str();
-        let since = self.runs.watermark(task).await?.map_or(started_at - KEPT, |at| at - OVERLAP);
-        if started_at.duration_since(since) >= BEHIND && since > started_at - KEPT {
-            alarm!("payments_behind", since = %since, "Stripe's events have not been gone through for a day");
+        let watermark = self.runs.watermark(task).await?;
+        if watermark.is_some_and(|at| started_at.duration_since(at) >= BEHIND) {
+            alarm!("payments_behind", since = ?watermark, "Stripe's events have not been gone through for a day");
         }
+        let since = watermark.map_or(started_at - KEPT, |at| (at - OVERLAP).max(started_at - KEPT));
+        // Up to here nothing is left: a run that is cut off, or fails at one, has come so far all the same.
+        let mut done_until = None;
+        let mut is_whole = true;
         for raw in self.events(since).await? {
             if run.is_out_of_time(self.clock.now()) {
+                is_whole = false;
                 break;
             }
             run.checked();
-            self.event(run, &raw).await;
+            is_whole &= self.event(run, &raw).await;
+            if let (true, Some(second)) = (is_whole, raw["created"].as_i64()) {
+                done_until = Timestamp::from_second(second).ok();
+            }
         }
-        if !run.has_left_something() {
-            self.runs.advance(task, started_at).await?;
+        if let Some(at) = if is_whole { Some(started_at) } else { done_until } {
+            self.runs.advance(task, at).await?;
         }
         self.cards(run).await
     }
@@ -50,18 +58,24 @@ impl Reconcile {
         }
     }
 
-    async fn event(&self, run: &mut Run, raw: &Value) {
+    /// Gives one event to the webhook's rules. Answers whether that is done.
+    async fn event(&self, run: &mut Run, raw: &Value) -> bool {
         let event = match Event::of(raw) {
             Ok(event) => event,
             Err(error) => {
-                return run.failed("unreadable_event", raw["id"].as_str().unwrap_or("none"), &error);
+                run.failed("unreadable_event", raw["id"].as_str().unwrap_or("none"), &error);
+                return false;
             }
         };
         match Box::pin(self.booking().take(&event, raw)).await {
             Ok(Some(Fate::Booked)) => run.repaired("booked", &event.id),
             Ok(Some(Fate::Repeated | Fate::Nothing | Fate::DeadLetter(_)) | None) => {}
-            Err(error) => run.failed("event_not_booked", &event.id, &error),
+            Err(error) => {
+                run.failed("event_not_booked", &event.id, &error);
+                return false;
+            }
         }
+        true
     }
 
     /// Goes on with every card that is being charged or is to be, in case its message is lost.

@@ -397,7 +397,7 @@ impl Numbers {
         missing_since: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let version = managed.version.saturating_add(1);
-        let after = ManagedNumber { missing_since, version, ..managed.clone() };
+        let after = ManagedNumber { version, missing_since, ..managed.clone() };
         let item = record(Table::ManagedPhoneNumbers, &after)?;
         self.db.put_over(Table::ManagedPhoneNumbers, item, managed.version).await
     }

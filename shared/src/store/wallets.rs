@@ -340,7 +340,7 @@ impl Wallets {
                         "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head, \
                          auto_recharge = :recharge",
                     )
-                    .condition_expression(&format!("ledger_seq = :read AND {SAME_RECHARGE}"))
+                    .condition_expression(format!("ledger_seq = :read AND {SAME_RECHARGE}"))
                     .expression_attribute_values(":version", number(before.version))
                     .expression_attribute_values(":recharge", map(&after)?);
                 booked_wallet.auto_recharge = after;

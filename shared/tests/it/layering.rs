@@ -128,7 +128,7 @@ fn used(text: &str) -> Vec<String> {
                 names.push(name);
             }
         } else {
-            names.push(rest.chars().take_while(char::is_ascii_alphanumeric).collect());
+            names.push(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect());
         }
     }
     names

@@ -27,14 +27,14 @@ impl Driver {
             Due::Act(at) => self.act(at),
             Due::Pay { session, act } => {
                 let outcome = self.world.stack.stripe.act(&session, act);
-                self.say(format!("the customer: {act:?} {session}: {outcome:?}"));
+                self.say(&format!("the customer: {act:?} {session}: {outcome:?}"));
             }
             Due::FailRefund(refund) => {
-                self.say(format!("refund {refund} does not arrive"));
+                self.say(&format!("refund {refund} does not arrive"));
                 drop(self.world.stack.stripe.fail_refund(&refund));
             }
             Due::Decide { dispute, is_won } => {
-                self.say(format!("dispute {dispute} is decided, won: {is_won}"));
+                self.say(&format!("dispute {dispute} is decided, won: {is_won}"));
                 drop(self.world.stack.stripe.decide_dispute(&dispute, is_won));
             }
             Due::Unfreeze(clinic) => self.unfreeze(clinic),
@@ -48,18 +48,18 @@ impl Driver {
     }
 
     /// What follows when something is done, or, without an answer, when its process has died.
-    pub(crate) fn done(&mut self, name: String, after: After, answer: Option<Response<Bytes>>) {
-        let status = answer.as_ref().map(|answer| answer.status().as_u16());
+    pub(crate) fn done(&mut self, name: &str, after: After, answer: Option<&Response<Bytes>>) {
+        let status = answer.map(|answer| answer.status().as_u16());
         if let Some(status) = status {
-            self.say(format!("{status} to {name}"));
+            self.say(&format!("{status} to {name}"));
         }
         let body = || -> Value {
-            let body = answer.as_ref().map(Response::body).cloned().unwrap_or_default();
+            let body = answer.map(Response::body).cloned().unwrap_or_default();
             serde_json::from_slice(&body).unwrap_or_default()
         };
         match after {
-            After::Vapi(post) => self.world.stack.vapi.posted(post, answer.as_ref()),
-            After::Stripe(post) => self.world.stack.stripe.posted(post, answer.as_ref()),
+            After::Vapi(post) => self.world.stack.vapi.posted(post, answer),
+            After::Stripe(post) => self.world.stack.stripe.posted(post, answer),
             After::TopUp { act, wait_secs } => {
                 if let Some(session) = session_of(&body()) {
                     let at = self.world.time() + SignedDuration::from_secs(wait_secs);
@@ -68,7 +68,7 @@ impl Driver {
             }
             After::Forged => {
                 if status.is_some_and(|status| (200..300).contains(&status)) {
-                    self.violate("a forged webhook changes nothing", name);
+                    self.violate("a forged webhook changes nothing", name.to_owned());
                 }
             }
             After::Look { clinic } => {
@@ -90,7 +90,7 @@ impl Driver {
     fn act(&mut self, at: usize) {
         let Some(action) = self.actions.get(at).cloned() else { return };
         let clinic = action.clinic;
-        self.say(format!("action {at} of clinic {clinic}: {:?}", action.what));
+        self.say(&format!("action {at} of clinic {clinic}: {:?}", action.what));
         self.ignore_ends();
         if self.chance.chance(150) {
             let succeeds = self.chance.chance(700);
@@ -169,7 +169,7 @@ impl Driver {
 
     fn place(&mut self, placing: &Placing) {
         let placed = self.world.stack.vapi.place(placing);
-        self.say(format!("rings: {placed:?}"));
+        self.say(&format!("rings: {placed:?}"));
     }
 
     fn ring(&mut self, clinic: usize, talk_seconds: u32, caller: usize, bought: bool) {
@@ -227,7 +227,7 @@ impl Driver {
             .expect("a request");
         let answer = self.world.stack.stripe.answer(&request);
         let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        self.say(format!("refunded {part}p of {payment}: {}", body["id"]));
+        self.say(&format!("refunded {part}p of {payment}: {}", body["id"]));
         if let (Some(refund), Some(secs)) = (body["id"].as_str(), fails_after_secs) {
             let at = self.world.time() + SignedDuration::from_secs(secs);
             self.enter(at, Due::FailRefund(refund.to_owned()));
@@ -238,7 +238,7 @@ impl Driver {
         let Some((payment, pence)) = self.payment_of(clinic) else { return };
         let part = if whole { None } else { Some(self.chance.between(1, pence)) };
         let disputed = self.world.stack.stripe.dispute(&payment, part);
-        self.say(format!("disputed {payment}: {disputed:?}"));
+        self.say(&format!("disputed {payment}: {disputed:?}"));
         if let (Ok(dispute), Some((secs, is_won))) = (disputed, decided) {
             let at = self.world.time() + SignedDuration::from_secs(secs);
             self.enter(at, Due::Decide { dispute, is_won });
@@ -270,7 +270,7 @@ impl Driver {
                 (payment["id"].as_str(), payment["status"].as_str().unwrap_or_default())
             {
                 let outcome = self.world.stack.stripe.authenticate(id, succeeds);
-                self.say(format!("the customer of {id} proves the card, or not ({succeeds}): {outcome:?}"));
+                self.say(&format!("the customer of {id} proves the card, or not ({succeeds}): {outcome:?}"));
             }
         }
     }
@@ -304,7 +304,7 @@ impl Driver {
         }
         self.world.stack.aws.peek("UpdateItem", update);
         locked(&self.world.now).dirty.insert(clinic);
-        self.say(format!("clinic {clinic} frozen: {is_frozen}"));
+        self.say(&format!("clinic {clinic} frozen: {is_frozen}"));
     }
 
     /// From now on, for some time, now and then, the end of a call is accepted and nothing happens.
@@ -316,7 +316,7 @@ impl Driver {
         let secs = now.dice.between(Kind::EndIgnored, 60, 900);
         let at_carrier = now.dice.between(Kind::EndIgnored, 0, 2) == 0;
         drop(now);
-        self.say(format!("for {secs} s, ends are not heard"));
+        self.say(&format!("for {secs} s, ends are not heard"));
         self.world.stack.vapi.with_faults(|faults| faults.ignores_end_call = true);
         self.world.stack.twilio.with_faults(|faults| faults.ignores_end_call = at_carrier);
         let began = self.world.time();

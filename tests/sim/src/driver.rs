@@ -239,7 +239,7 @@ impl Driver {
 
     /// Nothing goes wrong any more; what was held up still comes.
     fn let_faults_end(&mut self) {
-        self.say("the faults stop".into());
+        self.say("the faults stop");
         locked(&self.world.now).dice.set_calm(true);
         self.hear_ends();
         self.prove_cards(true);
@@ -286,7 +286,7 @@ impl Driver {
     }
 
     /// Notes a line of the trace.
-    pub(crate) fn say(&mut self, line: String) {
+    pub(crate) fn say(&mut self, line: &str) {
         let line = format!("{} {line}", self.world.time());
         if self.prints {
             for logged in crate::logs::take_lines() {
@@ -302,7 +302,7 @@ impl Driver {
 
     /// Notes that something is broken. Only the first thing counts: others follow from it.
     pub(crate) fn violate(&mut self, invariant: &'static str, detail: String) {
-        self.say(format!("BROKEN: {invariant}: {detail}"));
+        self.say(&format!("BROKEN: {invariant}: {detail}"));
         let at = self.world.time();
         self.violation.get_or_insert(Violation { invariant, detail, at });
     }
@@ -327,7 +327,7 @@ impl Driver {
         drop(now);
         let dies_at = dies_at.and_then(|polls| u32::try_from(polls).ok());
         self.operations = self.operations.saturating_add(1);
-        self.say(format!("begin {name}"));
+        self.say(&format!("begin {name}"));
         self.tasks.push(Task { name, acting, doing: Box::pin(doing), after, polls: 0, dies_at });
     }
 
@@ -376,21 +376,14 @@ impl Driver {
             self.apply_late();
             return true;
         }
-        match next.filter(|next| *next <= end) {
-            Some(next) => {
-                self.world.clock.turn_to(next);
-                true
-            }
-            None => {
-                self.world.clock.turn_to(end);
-                false
-            }
-        }
+        let due = next.filter(|next| *next <= end);
+        self.world.clock.turn_to(due.unwrap_or(end));
+        due.is_some()
     }
 
     fn apply_late(&mut self) {
         let nth = self.choice.index(self.world.stack.aws.late());
-        self.say("a write that timed out is applied".into());
+        self.say("a write that timed out is applied");
         self.world.stack.aws.apply_late(nth);
         let all = 0..self.world.clinics.len();
         locked(&self.world.now).dirty.extend(all);
@@ -407,13 +400,13 @@ impl Driver {
         match polled {
             Poll::Ready(answer) => {
                 let task = self.tasks.swap_remove(at);
-                self.done(task.name, task.after, answer);
+                self.done(&task.name, task.after, answer.as_ref());
             }
             Poll::Pending if is_dead => {
                 let Task { name, after, doing, .. } = self.tasks.swap_remove(at);
                 drop(doing);
-                self.say(format!("crash of {name} after {polls} polls"));
-                self.done(name, after, None);
+                self.say(&format!("crash of {name} after {polls} polls"));
+                self.done(&name, after, None);
             }
             Poll::Pending if polls > MOST_POLLS => {
                 let detail = task.name.clone();
@@ -459,7 +452,7 @@ impl Driver {
             return;
         }
         match self.monitor.check(&self.world, at) {
-            Ok(news) => news.into_iter().for_each(|line| self.say(line)),
+            Ok(news) => news.iter().for_each(|line| self.say(line)),
             Err(violation) => self.violate(violation.invariant, violation.detail),
         }
     }

@@ -160,7 +160,9 @@ fn print_table(outcomes: &[Outcome], took: Duration) {
         "{:<44} {:>12} {:>9} {:>10} {:>11}",
         "what", "combinations", "states", "schedules", "violations"
     );
-    let rows: [(&str, fn(&Outcome) -> bool); 3] = [
+    /// Which outcomes a row counts.
+    type Row = (&'static str, fn(&Outcome) -> bool);
+    let rows: [Row; 3] = [
         ("two operations, one may die after each step", |outcome| outcome.combination.crashes),
         ("three operations", |outcome| !outcome.combination.crashes),
         ("all", |_| true),

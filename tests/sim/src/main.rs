@@ -36,7 +36,6 @@ const PLANTED_WORLDS: u64 = 60;
 /// Runs simulated worlds, and fails when anything in one is broken.
 #[derive(Debug, Parser)]
 #[command(name = "sim", about, long_about = None)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Cli {
     /// How many worlds, beside those of the corpus.
     #[arg(long, default_value_t = 100)]
@@ -113,7 +112,9 @@ fn many(cli: &Cli) -> bool {
     let bar = bar(u64::try_from(configs.len()).unwrap_or_default());
     let outcomes = sweep::all(&configs, jobs(cli), &bar, true);
     let mut totals = Totals::default();
-    outcomes.iter().for_each(|(_, outcome)| totals.add(outcome));
+    for (_, outcome) in &outcomes {
+        totals.add(outcome);
+    }
     let failed = outcomes.into_iter().find(|(_, outcome)| outcome.violation.is_some());
     let found = failed.and_then(|(at, outcome)| Some((configs.get(at)?.clone(), outcome)));
     let is_right = found.is_none();
@@ -168,7 +169,9 @@ fn planted(cli: &Cli, name: &str) -> bool {
         Plant::all().into_iter().filter(|plant| name == "all" || plant.name() == name).collect();
     if plants.is_empty() {
         println!("There is no such bug. There are:");
-        Plant::all().into_iter().for_each(|plant| println!("  {}", plant.name()));
+        for plant in Plant::all() {
+            println!("  {}", plant.name());
+        }
         return false;
     }
     let bar = bar(PLANTED_WORLDS * u64::try_from(plants.len()).unwrap_or_default());

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::domain::{
     call::{Call, State},
     ledger::{Direction, Entry, Head, Kind},
-    tariff::Tariff,
+    tariff::{Tariff, TariffVersion},
     wallet::Wallet,
 };
 
@@ -179,8 +179,8 @@ impl Monitor {
             ));
         }
         self.compare(world, at, &wallet)?;
-        self.check_spending(world, before.as_ref(), &wallet, &entries)?;
-        self.check_holds(world, before.as_ref(), &wallet)?;
+        Self::check_spending(world, before.as_ref(), &wallet, &entries)?;
+        Self::check_holds(world, before.as_ref(), &wallet)?;
         if before
             .as_ref()
             .is_none_or(|before| before.available != wallet.available || before.held != wallet.held)
@@ -409,7 +409,7 @@ impl Monitor {
         if charge <= paid {
             return;
         }
-        let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), |version| version.tariff());
+        let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), TariffVersion::tariff);
         let paid = shared::domain::amount::Amount::try_from(paid).unwrap_or_default();
         let talked = talked_secs(truth).unwrap_or_default();
         let unpaid = talked.saturating_sub(tariff.affordable_seconds(paid));
@@ -435,7 +435,6 @@ impl Monitor {
 
     /// Nothing is spent that is not there, and nothing new by a wallet that is frozen.
     fn check_spending(
-        &self,
         world: &World,
         before: Option<&Wallet>,
         wallet: &Wallet,
@@ -467,7 +466,7 @@ impl Monitor {
     }
 
     /// What is held is the sum of the holds; each is of a call that may still go on, and none is taken from one that does.
-    fn check_holds(&self, world: &World, before: Option<&Wallet>, wallet: &Wallet) -> Checked<()> {
+    fn check_holds(world: &World, before: Option<&Wallet>, wallet: &Wallet) -> Checked<()> {
         let sum: i64 = wallet.holds.values().map(|hold| hold.amount.pence()).sum();
         if sum != wallet.held.pence() {
             let detail = format!("{}p are held, and the holds are {:?}", wallet.held.pence(), wallet.holds);

@@ -184,10 +184,9 @@ fn write_of(sent: &Sent) -> Write {
         Some(change) if change.contains("available - :cost") => Write::ChargeNumber,
         Some(change) if change.contains("ledger_seq") && puts("calls") => Write::Settle,
         Some(change) if change.contains("ledger_seq") && !change.contains(":cost") => Write::Book,
-        Some(_) => Write::Other,
         None if sent.operation == "PutItem" => Write::Put,
         None if puts("number_purchases") && !puts("phone_number_mapping") => Write::Claim,
-        None => Write::Other,
+        Some(_) | None => Write::Other,
     }
 }
 

@@ -127,14 +127,14 @@ fn replay_flags(config: &Config) -> String {
             .filter(|(_, kind)| config.masked.contains(kind))
             .map(|(at, _)| at.to_string())
             .collect();
-        flags.push_str(&format!(" --without-faults {}", places.join(",")));
+        flags.extend([format!(" --without-faults {}", places.join(","))]);
     }
     if !config.removed.is_empty() {
         let places: Vec<String> = config.removed.iter().map(ToString::to_string).collect();
-        flags.push_str(&format!(" --without-actions {}", places.join(",")));
+        flags.extend([format!(" --without-actions {}", places.join(","))]);
     }
     if let Some(plant) = config.plant {
-        flags.push_str(&format!(" --with-bug {}", plant.name()));
+        flags.extend([format!(" --with-bug {}", plant.name())]);
     }
     flags
 }

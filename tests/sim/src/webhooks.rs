@@ -50,7 +50,7 @@ impl Driver {
             self.enter(self.world.time() + wait, Due::VapiCopy(text.clone()));
         }
         if self.strikes(Kind::Lost) {
-            self.say(format!("lost: {}", told(&text)));
+            self.say(&format!("lost: {}", told(&text)));
             // Nobody answers whoever rings; a message is lost for good.
             if post.is_question() {
                 self.world.stack.vapi.posted(post, None);
@@ -60,7 +60,7 @@ impl Driver {
         if self.strikes(Kind::Delay) {
             // Somebody waits for the answer to a question: it is late by seconds.
             let wait = if post.is_question() { SignedDuration::from_secs(3) } else { self.delay() };
-            self.say(format!("late by {wait:#}: {}", told(&text)));
+            self.say(&format!("late by {wait:#}: {}", told(&text)));
             self.enter(self.world.time() + wait, Due::Vapi(post));
         } else {
             self.post_vapi(post);
@@ -86,16 +86,16 @@ impl Driver {
         if self.strikes(Kind::Lost) {
             // One attempt is lost, and Stripe tries again; some events are lost for good.
             if self.between(Kind::Lost, 0, 4) == 0 {
-                self.say(format!("lost for good: {}", told(&text)));
+                self.say(&format!("lost for good: {}", told(&text)));
             } else {
-                self.say(format!("lost: {}", told(&text)));
+                self.say(&format!("lost: {}", told(&text)));
                 self.world.stack.stripe.posted(post, None);
             }
             return true;
         }
         if self.strikes(Kind::Delay) {
             let wait = self.delay();
-            self.say(format!("late by {wait:#}: {}", told(&text)));
+            self.say(&format!("late by {wait:#}: {}", told(&text)));
             self.enter(self.world.time() + wait, Due::Stripe(post));
         } else {
             self.post_stripe(post);

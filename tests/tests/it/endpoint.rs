@@ -139,8 +139,8 @@ async fn what_somebody_changed_by_hand_is_put_back() {
         ["url=https%3A%2F%2Felsewhere.example%2Fhook", "enabled_events[]=charge.refunded", "disabled=true"];
     for change in changes {
         let id = endpoint(&harness)["id"].as_str().unwrap().to_owned();
-        let changed = harness.stripe_post(&format!("/v1/webhook_endpoints/{id}"), change);
-        assert_eq!(changed["id"], *id, "{changed}");
+        let answer = harness.stripe_post(&format!("/v1/webhook_endpoints/{id}"), change);
+        assert_eq!(answer["id"], *id, "{answer}");
         assert_eq!(registered(&harness).await, Change::Updated, "{change}");
         assert_registered(&harness);
         assert_eq!((endpoint(&harness)["id"].clone(), stored(&harness)), before, "{change}");
@@ -452,4 +452,10 @@ async fn while_secrets_cannot_be_read_the_known_ones_serve_for_an_hour() {
     harness.stack.aws.clear_plan();
     harness.pass(5).await;
     assert_eq!(harness.vapi(&message).await.0, 200);
+}
+
+#[test]
+fn a_deployment_registers_anew_when_the_codes_version_changes() {
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+    assert!(template.contains(&format!("ApiVersion: \"{}\"", shared::providers::stripe::API_VERSION)));
 }

@@ -110,7 +110,7 @@ async fn the_report_of_every_run_is_kept() {
         assert_eq!((first.task.as_str(), first.complete), (task, true));
         harness.pass(60).await;
         let second = run(&harness, task).await;
-        assert_eq!(runs.last(task, 1).await.unwrap(), [second.clone()]);
+        assert_eq!(runs.last(task, 1).await.unwrap(), std::slice::from_ref(&second));
         assert_eq!(runs.last(task, 10).await.unwrap(), [second, first], "the newest first");
     }
 }

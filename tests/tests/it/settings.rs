@@ -82,7 +82,7 @@ async fn each_required_setting_is_missed_at_start() {
             "agent-sync" => agent_sync::Deps::new(world).map(|_| ()),
             "calls" => calls::Deps::new(world).map(|_| ()),
             "auto-recharge" => auto_recharge::Deps::new(&world).map(|_| ()),
-            "reconcile" => reconcile::Deps::new(world).map(|_| ()),
+            "reconcile" => reconcile::Deps::new(&world).map(|_| ()),
             "operations" => operations::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };

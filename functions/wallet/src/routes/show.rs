@@ -6,6 +6,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
     domain::{
+        amount::Amount,
         recharge::{Decision, month_of},
         tariff::Tariff,
         wallet::Wallet,
@@ -57,7 +58,7 @@ pub(super) fn auto_recharge(wallet: &Wallet, now: Timestamp) -> Value {
     json!({
         "amount_pence": settings.map(|settings| settings.amount.pence()),
         "threshold_pence": settings.map(|settings| settings.threshold.pence()),
-        "monthly_limit": settings.and_then(|settings| settings.monthly_limit).map(|limit| limit.pence()),
+        "monthly_limit": settings.and_then(|settings| settings.monthly_limit).map(Amount::pence),
         "suspended_reason": suspended.map(|there| there.reason.as_str()),
         "skipped_reason": skipped,
         "underway_pence": recharge.episode.as_ref().map(|episode| episode.amount.pence()),

@@ -52,14 +52,13 @@ impl Scene {
     }
 
     async fn deliver_again(&self, part: Part, end: End) -> Result<(), String> {
+        // The message of an extension or an end is still in the queue.
         match (part.operation, end) {
-            // Its message is still in the queue.
-            (Operation::Extend | Operation::End, _) => Ok(()),
             (Operation::Purchase, _) => {
                 self.ask_again(part).await;
                 Ok(())
             }
-            (_, End::Acknowledged | End::Charged) => Ok(()),
+            (Operation::Extend | Operation::End, _) | (_, End::Acknowledged | End::Charged) => Ok(()),
             (_, End::Failed | End::Crashed) => {
                 for _ in 0..RETRIES {
                     if self.deliver(part).await {

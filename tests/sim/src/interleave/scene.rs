@@ -370,19 +370,19 @@ impl Scene {
     async fn begin_calls(&self, credit: &Value) {
         let unpaid = |part: &Part| part.operation == Operation::End && self.combination.money == Money::Ample;
         for part in self.combination.subjects().into_iter().filter(unpaid) {
-            self.must_take(self.from_vapi(&started(&part.call(), test_epoch()))).await;
+            self.must_take(self.vapis(&started(&part.call(), test_epoch()))).await;
         }
         self.must_take(self.stack.stripe.signed(&credit.to_string())).await;
         for part in self.combination.held_calls() {
             let call = part.call();
-            self.must_take(self.from_vapi(&message("assistant-request", &call, &json!({})))).await;
+            self.must_take(self.vapis(&message("assistant-request", &call, &json!({})))).await;
             match part.operation {
                 Operation::End => {
                     let at = plus_secs(test_epoch(), EARLIER_SECS.saturating_neg());
-                    self.must_take(self.from_vapi(&started(&call, at))).await;
+                    self.must_take(self.vapis(&started(&call, at))).await;
                 }
                 Operation::Extend | Operation::Settle => {
-                    self.must_take(self.from_vapi(&started(&call, test_epoch()))).await;
+                    self.must_take(self.vapis(&started(&call, test_epoch()))).await;
                 }
                 Operation::Authorize
                 | Operation::TopUp
@@ -398,7 +398,7 @@ impl Scene {
         assert_eq!(answer.status(), 200, "the scene cannot be set: {:?}", answer.body());
     }
 
-    fn from_vapi(&self, body: &Value) -> Request<Bytes> {
+    fn vapis(&self, body: &Value) -> Request<Bytes> {
         self.stack.vapi.signed(&body.to_string())
     }
 
@@ -492,17 +492,17 @@ impl Scene {
         let call = part.call();
         match part.operation {
             Operation::Authorize => {
-                self.answered(self.from_vapi(&message("assistant-request", &call, &json!({}))))
+                self.answered(self.vapis(&message("assistant-request", &call, &json!({}))))
             }
             Operation::Settle => {
                 let (start, end) = (test_epoch(), plus_secs(test_epoch(), SETTLED_SECS));
                 let more = json!({"startedAt": start.to_string(), "endedAt": end.to_string(),
                     "endedReason": "customer-ended-call"});
-                self.answered(self.from_vapi(&message("end-of-call-report", &call, &more)))
+                self.answered(self.vapis(&message("end-of-call-report", &call, &more)))
             }
             Operation::Release => {
                 let more = json!({"durationSeconds": 0, "endedReason": "customer-did-not-answer"});
-                self.answered(self.from_vapi(&message("end-of-call-report", &call, &more)))
+                self.answered(self.vapis(&message("end-of-call-report", &call, &more)))
             }
             Operation::TopUp | Operation::Refund => {
                 let event = self.events.get(&part).map(Value::to_string).unwrap_or_default();
