@@ -433,7 +433,7 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
 fn seed_secrets(world: &World, aws: &Transport) {
     let mut reader = world.environment.reader();
     let environment = reader.optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
-    let id = reader.or("SECRET_ID", format!("voxanne/{environment}"));
+    let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
     let vapi = reader.optional("VAPI_WEBHOOK_SECRETS").unwrap_or_default();
     aws.secrets().put(&id, &serde_json::json!({ "VAPI_WEBHOOK_SECRETS": vapi }).to_string());
 }

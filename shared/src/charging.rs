@@ -83,7 +83,7 @@ pub struct Charging {
     pub vapi: Vapi,
     /// The limits.
     pub limits: Limits,
-    /// Who hangs up when Vapi does not. Only the meter has it.
+    /// Who hangs up when Vapi does not. The meter and reconciliation have it.
     pub carrier: Option<Carrier>,
     environment: String,
     /// What follows every change of a wallet.

@@ -1,8 +1,8 @@
 //! The rules, the store and the vendors' clients that every function uses.
 //!
 //! Arrows point one way, as `ARCHITECTURE.md` draws them: functions → [`runtime`], [`http`] and [`reconcile`] →
-//! [`recharge`] → [`charging`], [`payments`], [`provisioning`] → [`follow_up`] → [`world`] → [`store`], [`providers`] →
-//! [`domain`].
+//! [`charging`], [`payments`], [`provisioning`] → [`follow_up`] → [`world`] → [`store`], [`providers`] → [`domain`].
+//! [`recharge`] is above [`payments`], which it books by, and below [`reconcile`].
 
 pub mod alarm;
 pub mod charging;

@@ -16,6 +16,7 @@ use crate::{
         clock::Clock,
         ids::{EpisodeId, OrgId, PaymentIntentId},
         ledger::{Direction, Entry, Kind, Posting, Reason},
+        recharge::{ASKED_BACK, AutoRecharge},
         wallet::Wallet,
     },
     follow_up::FollowUp,
@@ -185,7 +186,10 @@ impl Payments {
         let top_up = top_up(&id, amount, payment.episode());
         self.keep_card(org, &payment, &top_up).await?;
         let mut movements = vec![top_up];
-        movements.extend(movements_of(&id, &refunds, &disputes));
+        let reversals = movements_of(&id, &refunds, &disputes);
+        movements.extend(
+            reversals.into_iter().map(|movement| Movement { episode: payment.episode(), ..movement }),
+        );
         self.book_all(org, &movements).await
     }
 
@@ -255,18 +259,7 @@ impl Payments {
             description: movement.description.to_owned(),
             at: self.clock.now(),
         };
-        let recharge = match posting.reason {
-            Reason::TopUp { .. } => {
-                wallet.auto_recharge.credited(movement.episode.as_ref(), amount, posting.at)
-            }
-            Reason::Call { .. }
-            | Reason::Refund { .. }
-            | Reason::RefundFailed { .. }
-            | Reason::Dispute { .. }
-            | Reason::Number { .. }
-            | Reason::NumberRefund { .. }
-            | Reason::Rental { .. } => None,
-        };
+        let recharge = recharge_after(wallet, movement, &posting);
         self.wallets.book_with(wallet, &posting, recharge).await?;
         tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
         Ok(())
@@ -312,7 +305,7 @@ impl Payments {
         };
         match self.ledger.get(org, &top_up.reason.key()).await? {
             Some(_) => Ok(()),
-            None => self.wallets.note_payment_method(org, method.id()).await,
+            None => self.wallets.note_payment_method(org, method.id(), payment.created).await,
         }
     }
 }
@@ -334,6 +327,32 @@ fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
         "more was refunded, disputed or given back than can be booked");
 }
 
+/// What a movement changes about the org's auto-recharge, if anything.
+///
+/// Whoever asks the money of an automatic charge back does not want the next: the card is left alone until the org has said so
+/// again, or there is another card.
+fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Option<AutoRecharge> {
+    let before = &wallet.auto_recharge;
+    match (&posting.reason, &movement.episode, &wallet.payment_method) {
+        (Reason::TopUp { .. }, episode, _) => before.credited(episode.as_ref(), posting.amount, posting.at),
+        (Reason::Refund { .. }, Some(_), Some(card)) => Some(before.left_alone(ASKED_BACK, card, posting.at)),
+        (Reason::Dispute { direction: Direction::Debit, .. }, Some(_), Some(card)) => {
+            Some(before.left_alone(ASKED_BACK, card, posting.at))
+        }
+        (
+            Reason::Refund { .. }
+            | Reason::Dispute { .. }
+            | Reason::RefundFailed { .. }
+            | Reason::Call { .. }
+            | Reason::Number { .. }
+            | Reason::NumberRefund { .. }
+            | Reason::Rental { .. },
+            _,
+            _,
+        ) => None,
+    }
+}
+
 /// A movement that Stripe says happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Movement {
@@ -341,7 +360,7 @@ struct Movement {
     amount: Amount,
     description: &'static str,
     wanted: Wanted,
-    /// The auto-recharge that a top-up belongs to.
+    /// The auto-recharge that the payment belongs to.
     episode: Option<EpisodeId>,
 }
 

@@ -33,8 +33,9 @@ const TRIES: usize = 8;
 const SENT_AGAIN_FOR: SignedDuration = SignedDuration::from_hours(23);
 /// When an attempt of which Stripe shows nothing is taken for one that never came to be.
 const NEVER_CAME: SignedDuration = SignedDuration::from_hours(25);
-/// How long after an attempt without any trace the next may be begun: a request in flight has long ended by then.
-const NEXT_ATTEMPT: SignedDuration = SignedDuration::from_mins(10);
+/// How long after an attempt without any trace the next may be begun: a request in flight has long ended by then, also by clocks
+/// that differ by minutes.
+const NEXT_ATTEMPT: SignedDuration = SignedDuration::from_mins(30);
 
 /// Charges cards by themselves, and tells orgs of a low balance.
 #[derive(Debug)]
@@ -115,24 +116,31 @@ impl Recharge {
     /// # Errors
     /// When Stripe, the store or a queue does not do its part. Nothing is lost: the record says how far it has come.
     pub async fn check(&self, org: OrgId) -> Result<(), RechargeError> {
+        // Who cannot be told is charged all the same.
+        let mut untold = None;
         for _ in 0..TRIES {
             let Some(wallet) = self.payments.wallets.get(org).await? else { return Ok(()) };
-            let step = match self.step(&wallet).await {
+            let step = match self.step(&wallet, &mut untold).await {
                 Ok(step) => step,
                 Err(Obstacle::Moved) => Step::Again,
                 Err(Obstacle::Failed(error)) => return Err(error),
             };
             match step {
                 Step::Again => {}
-                Step::Done => return Ok(()),
+                Step::Done => return untold.map_or(Ok(()), Err),
             }
         }
         Err(RechargeError::Contended)
     }
 
-    async fn step(&self, wallet: &Wallet) -> Result<Step, Obstacle> {
-        if let Some(step) = self.tell(wallet).await? {
-            return Ok(step);
+    async fn step(&self, wallet: &Wallet, untold: &mut Option<RechargeError>) -> Result<Step, Obstacle> {
+        if untold.is_none() {
+            match self.tell(wallet).await {
+                Ok(Some(step)) => return Ok(step),
+                Ok(None) => {}
+                Err(Obstacle::Moved) => return Err(Obstacle::Moved),
+                Err(Obstacle::Failed(error)) => *untold = Some(error),
+            }
         }
         match &wallet.auto_recharge.episode {
             Some(episode) => self.go_on(wallet, episode).await,
@@ -143,7 +151,7 @@ impl Recharge {
     /// Tells the org once for each crossing. It is noted before it is told, and told until it is noted.
     async fn tell(&self, wallet: &Wallet) -> Result<Option<Step>, Obstacle> {
         let before = &wallet.auto_recharge.notice;
-        let is_low = wallet.is_low();
+        let is_low = wallet.is_balance_low();
         if before.is_low != is_low {
             let crossings = before.crossings.saturating_add(u32::from(is_low));
             let notice = Notice { is_low, crossings, ..*before };

@@ -115,6 +115,16 @@ impl Task {
         Self::ALL.into_iter().find(|task| task.as_str() == name)
     }
 
+    /// How long it may be since the last report: twice its period, and a little.
+    const fn longest_silence(self) -> SignedDuration {
+        match self {
+            Self::Calls => SignedDuration::from_mins(10),
+            Self::Listing => SignedDuration::from_mins(40),
+            Self::Payments => SignedDuration::from_mins(130),
+            Self::Numbers | Self::Books => SignedDuration::from_hours(49),
+        }
+    }
+
     /// How long a run may begin new things: well within the function's time (`template.yaml`), and within the minute for
     /// what runs every minute.
     pub const fn budget(self) -> SignedDuration {
@@ -159,22 +169,35 @@ pub enum ReconcileError {
 pub struct Run {
     give_up_at: Timestamp,
     checked: u64,
+    checked_ids: Vec<String>,
     repaired: Vec<Finding>,
     left: Vec<Finding>,
     was_cut: bool,
 }
 
+/// The most things that a report names among those that were looked at; it counts all.
+const MOST_CHECKED_IDS: usize = 500;
 /// The most findings of a kind that a report names; the log has all.
 const MOST_FINDINGS: usize = 500;
 
 impl Run {
     const fn new(give_up_at: Timestamp) -> Self {
-        Self { give_up_at, checked: 0, repaired: Vec::new(), left: Vec::new(), was_cut: false }
+        Self {
+            give_up_at,
+            checked: 0,
+            checked_ids: Vec::new(),
+            repaired: Vec::new(),
+            left: Vec::new(),
+            was_cut: false,
+        }
     }
 
     /// One more thing was looked at.
-    pub const fn checked(&mut self) {
+    pub fn checked(&mut self, id: impl Display) {
         self.checked = self.checked.saturating_add(1);
+        if self.checked_ids.len() < MOST_CHECKED_IDS {
+            self.checked_ids.push(id.to_string());
+        }
     }
 
     /// Something was put right.
@@ -263,6 +286,7 @@ impl Reconcile {
             started_at,
             finished_at: self.clock.now(),
             checked: run.checked,
+            checked_ids: run.checked_ids,
             repaired: run.repaired,
             left: run.left,
             complete: outcome.is_ok() && !run.was_cut,

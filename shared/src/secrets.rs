@@ -262,9 +262,10 @@ struct Cache {
 }
 
 impl WebhookSecrets {
-    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of the deployment's secret, `SECRET_ID`.
+    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: whoever reads
+    /// foreign messages may read nothing else.
     pub fn vapi(reader: &mut Reader<'_>, environment: &str, world: &World) -> Self {
-        let id = reader.or("SECRET_ID", format!("voxanne/{environment}"));
+        let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
         Self::kept(Secrets::of(world), id, Form::Field("VAPI_WEBHOOK_SECRETS"))
     }
 
@@ -327,8 +328,10 @@ impl WebhookSecrets {
 
     async fn read(&self, cache: &mut Cache, now: Timestamp) {
         let answer = self.secrets.get(&self.id).await;
-        // Whatever came: a store that is down is not asked by every message.
-        cache.asked_at = Some(now);
+        // A store that is down is not asked by every message, as long as something is known.
+        if answer.is_ok() || cache.content.is_some() {
+            cache.asked_at = Some(now);
+        }
         match answer {
             Ok(text) => {
                 cache.content = text.and_then(|text| self.form.content(&text));

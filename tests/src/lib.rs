@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{
+    alarms::Alarms,
     clock::TestClock,
     sandbox::{
         faults::{Fault, Mode},
@@ -38,6 +39,7 @@ use shared::{
         wallets::Wallets,
     },
 };
+use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 /// The clinic of most tests.
@@ -57,6 +59,13 @@ pub const ASSISTANT_ID: &str = "ef005c08-d978-4e38-9dd6-489078b59ba7";
 fn hear_every_line() {
     static HEARING: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
     HEARING.get_or_init(|| [(); 2].map(|()| tracing::Dispatch::new(tracing_subscriber::registry())));
+}
+
+/// Keeps the alarms that this thread raises while the guard lives.
+pub fn alarms() -> (Alarms, tracing::subscriber::DefaultGuard) {
+    let alarms = Alarms::default();
+    let subscriber = tracing_subscriber::registry().with(alarms.clone());
+    (alarms, tracing::subscriber::set_default(subscriber))
 }
 
 /// A stack, and the hands to work it with.

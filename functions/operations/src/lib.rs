@@ -57,7 +57,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     }
 }
 
-/// `GET /api/operations/reconciliation`: the reports of the last runs, newest first, of one task or of all.
+/// `GET /api/operations/reconciliation`: the reports of the last runs, newest first, of one task or of all; so many of each, so
+/// that what runs every minute does not hide what runs every day.
 async fn reports(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Problem> {
     let query = Query::parse(query, &["limit", "task"])?;
     let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), limit)?;
@@ -70,7 +71,6 @@ async fn reports(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Pro
         reports.extend(deps.runs.last(task.as_str(), i32::from(limit)).await?);
     }
     reports.sort_by_key(|report| std::cmp::Reverse(report.started_at));
-    reports.truncate(usize::from(limit));
     let runs: Vec<Value> = reports.iter().map(run).collect();
     Ok(json_answer(StatusCode::OK, &json!({ "runs": runs })))
 }
@@ -82,6 +82,7 @@ fn run(report: &Report) -> Value {
         "startedAt": rfc3339_millis(report.started_at),
         "finishedAt": rfc3339_millis(report.finished_at),
         "checked": report.checked,
+        "checkedIds": report.checked_ids,
         "repaired": report.repaired,
         "left": report.left,
         "complete": report.complete,

@@ -295,7 +295,7 @@ enum AnswerError {
     Unreachable(#[source] HttpError),
 }
 
-/// Answers whatever came of it: a deployment waits an hour for an answer that does not come.
+/// Answers whatever came of it: a deployment waits three minutes for an answer that does not come.
 async fn custom_resource(deps: &Deps, event: &Value) -> Result<(), AnswerError> {
     let to = answer_address(event)?;
     let asked = event["RequestType"].as_str().unwrap_or_default();

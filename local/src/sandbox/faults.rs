@@ -123,11 +123,6 @@ impl Faults {
         self.lock().plan = Some(Box::new(plan));
     }
 
-    /// Leaves everything to the rules from now on.
-    pub fn clear_plan(&self) {
-        self.lock().plan = None;
-    }
-
     /// The rules that are set, with the times they have left.
     pub fn list(&self) -> Vec<Fault> {
         self.lock().rules.clone()

@@ -30,6 +30,11 @@ pub fn plus_secs(at: Timestamp, secs: i64) -> Timestamp {
     at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(at)
 }
 
+/// The calendar month of an instant, UTC: `2026-11`. Months sort like their times.
+pub fn month_of(at: Timestamp) -> String {
+    at.strftime("%Y-%m").to_string()
+}
+
 /// Serialises an instant with [`rfc3339_millis`].
 pub mod millis {
     use jiff::Timestamp;
@@ -75,6 +80,22 @@ pub mod millis {
             deserializer: D,
         ) -> Result<Option<Timestamp>, D::Error> {
             Option::deserialize(deserializer)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_ends_at_midnight_utc() {
+        for (at, month) in [
+            ("2026-11-30T23:59:59.999Z", "2026-11"),
+            ("2026-12-01T00:00:00Z", "2026-12"),
+            ("2027-01-01T00:30:00+01:00", "2026-12"),
+        ] {
+            assert_eq!(month_of(at.parse().unwrap()), month, "{at}");
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     amount::Amount,
+    clock::month_of,
     ids::{CustomerId, DisputeId, EpisodeId, PaymentIntentId},
     wallet::Wallet,
 };
@@ -71,6 +72,18 @@ pub struct Suspension {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
 }
+
+impl Suspension {
+    /// Whether it is the bank that said no: only another card changes that.
+    fn is_of_the_bank(&self) -> bool {
+        self.reason != ASKED_BACK && self.reason != UNUSABLE
+    }
+}
+
+/// The reason of a card whose automatic charge was refunded or disputed.
+pub const ASKED_BACK: &str = "asked_back";
+/// The reason of a card that Stripe does not charge at all.
+pub const UNUSABLE: &str = "card_unusable";
 
 /// One shortage, and the one charge that ends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,11 +178,6 @@ impl Skip {
     }
 }
 
-/// The month of an instant, UTC: `2026-11`.
-pub fn month_of(at: Timestamp) -> String {
-    at.strftime("%Y-%m").to_string()
-}
-
 /// How long a page to pay on stays open (Stripe's Checkout).
 const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
@@ -199,6 +207,22 @@ impl AutoRecharge {
             month.charged = month.charged.minus_or_zero(episode.amount);
         }
         after
+    }
+
+    /// The same with `card` left alone, for this reason.
+    #[must_use]
+    pub fn left_alone(&self, reason: &str, card: &str, at: Timestamp) -> Self {
+        let suspended =
+            Suspension { reason: reason.to_owned(), payment_method: card.to_owned(), at, action_url: None };
+        Self { suspended: Some(suspended), ..self.clone() }
+    }
+
+    /// The same with what the org wants from now on. Asking for it anew ends what only a person's second thought stood against.
+    #[must_use]
+    pub fn set(&self, settings: Settings) -> Self {
+        let is_meant_anew = settings.enabled;
+        let suspended = self.suspended.clone().filter(|there| !is_meant_anew || there.is_of_the_bank());
+        Self { settings: Some(settings), suspended, ..self.clone() }
     }
 
     /// What a credited payment changes: its own episode is over. Money that came otherwise ends one that has sent nothing.
@@ -278,9 +302,10 @@ impl Wallet {
     /// of a low balance.
     pub fn needs_check(&self, now: Timestamp) -> bool {
         let notice = &self.auto_recharge.notice;
-        let is_news = notice.is_low != self.is_low() || notice.told < notice.crossings;
-        let is_idle = self.auto_recharge.episode.as_ref().is_none_or(|episode| episode.attempt == 0);
-        is_news || is_idle && matches!(self.recharge(now), Decision::Charge(_))
+        let is_news = notice.is_low != self.is_balance_low() || notice.told < notice.crossings;
+        // One that was sent has its own message until it is over; one that waits is looked after by reconciliation.
+        let is_unsent = self.auto_recharge.episode.as_ref().is_none_or(|episode| episode.attempt == 0);
+        is_news || is_unsent && matches!(self.recharge(now), Decision::Charge(_))
     }
 }
 

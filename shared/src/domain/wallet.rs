@@ -106,6 +106,12 @@ impl Wallet {
         self.available.pence() < self.low_balance.pence()
     }
 
+    /// Whether the org is to be told that its money runs out. What is set aside for a call still counts: a call that begins and
+    /// ends does not cross the line twice.
+    pub fn is_balance_low(&self) -> bool {
+        self.balance().pence() < self.low_balance.pence()
+    }
+
     /// Decides what a new call is granted.
     ///
     /// The grant is five minutes, or what is left when that pays at least one. The provider's limit is the

@@ -47,13 +47,6 @@ pub struct Caller {
     pub role: Role,
 }
 
-/// A verified operator: one of ours, who looks after all orgs and belongs to none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator {
-    /// Who asks.
-    pub user: UserId,
-}
-
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -182,17 +175,17 @@ impl Auth {
         Ok(Caller { org, user: claims.sub, role })
     }
 
-    /// Verifies the bearer token in the same way, and that it is an operator's. Such a token names no org, and whatever it
-    /// names is not looked at.
+    /// Verifies the bearer token in the same way, and that it is an operator's: one of ours, who looks after all orgs and
+    /// belongs to none. Such a token names no org, and whatever it names is not looked at.
     ///
     /// # Errors
     /// As [`Auth::caller`]; [`Code::Forbidden`] for everybody else.
-    pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Problem> {
+    pub async fn operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let claims = self.claims(headers).await?;
         if !claims.app_metadata.operator {
             return Err(Problem::new(Code::Forbidden).saying("This address is for our operators."));
         }
-        Ok(Operator { user: claims.sub })
+        Ok(())
     }
 
     async fn claims(&self, headers: &HeaderMap) -> Result<Claims, Problem> {

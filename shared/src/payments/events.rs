@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Fate, PaymentError, Payments};
 use crate::{
     alarm,
+    domain::ids::EventId,
     planted::{self, Bug},
     providers::stripe::{
         PaymentIntent,
@@ -39,6 +40,28 @@ impl Payments {
         };
         self.record(event, fate, raw).await?;
         Ok(fate)
+    }
+
+    /// Keeps an event of Stripe's own list that cannot be read, and tells a person, once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep_unreadable(&self, raw: &Value) -> Result<(), StoreError> {
+        let id = raw["id"].as_str().and_then(|id| EventId::parse(id).ok());
+        let Some(event_key) = id else { return Ok(()) };
+        if self.events.get(&event_key).await?.is_some() {
+            return Ok(());
+        }
+        alarm!("stripe_unreadable", event_id = %event_key, "an event in Stripe's list cannot be read");
+        let letter = WebhookEvent {
+            event_key,
+            kind: raw["type"].as_str().unwrap_or("unknown").chars().take(100).collect(),
+            outcome: DEAD_LETTER.to_owned(),
+            reason: Some("it does not say which payment it is about".to_owned()),
+            payload: Some(Scrubber::STRIPE.payload(raw)),
+            received_at: self.clock.now(),
+        };
+        self.events.record(&letter).await
     }
 
     /// A payment that was not received moves no money; an auto-recharge that waited for it goes on.

@@ -1,5 +1,6 @@
 //! One episode: from the attempt that is written down to the outcome of its payment, and nothing else, ends it.
 
+use http::StatusCode;
 use jiff::Timestamp;
 
 use super::{NEVER_CAME, NEXT_ATTEMPT, Obstacle, Recharge, SENT_AGAIN_FOR, Step};
@@ -8,7 +9,7 @@ use crate::{
     alarm::chain,
     domain::{
         clock::plus_secs,
-        recharge::{Decision, Episode, Suspension},
+        recharge::{Decision, Episode, Suspension, UNUSABLE},
         wallet::Wallet,
     },
     planted::{self, Bug},
@@ -36,7 +37,8 @@ impl Recharge {
             self.payments.wallets.save_recharge(wallet, wallet.auto_recharge.given_up()).await?;
             return Ok(Step::Again);
         }
-        if since(episode.sent_at) >= SENT_AGAIN_FOR {
+        // What was never seen at Stripe is not sent once more for a wallet that does not need it: it is only looked for.
+        if since(episode.sent_at) >= SENT_AGAIN_FOR || !self.is_wanted(wallet) {
             return Ok(Step::Done);
         }
         if since(episode.attempt_at) >= NEXT_ATTEMPT {
@@ -47,20 +49,22 @@ impl Recharge {
         self.send(wallet).await
     }
 
-    /// Writes the first attempt down and sends it, if the card is still to be charged.
-    async fn begin(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, Obstacle> {
+    /// Whether a card would be charged, were there no episode.
+    fn is_wanted(&self, wallet: &Wallet) -> bool {
         let mut without = wallet.clone();
         without.auto_recharge = wallet.auto_recharge.given_up();
-        match without.recharge(self.clock.now()) {
-            Decision::Charge(_) => {
-                let wallet = self.note_attempt(wallet, episode).await?;
-                self.send(&wallet).await
-            }
-            Decision::NotNeeded | Decision::Skip(_) => {
-                self.payments.wallets.save_recharge(wallet, without.auto_recharge).await?;
-                Ok(Step::Again)
-            }
+        matches!(without.recharge(self.clock.now()), Decision::Charge(_))
+    }
+
+    /// Writes the first attempt down and sends it, if this card is still the one to be charged.
+    async fn begin(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, Obstacle> {
+        let is_replaced = wallet.payment_method.as_ref() != Some(&episode.payment_method);
+        if is_replaced || !self.is_wanted(wallet) {
+            self.payments.wallets.save_recharge(wallet, wallet.auto_recharge.given_up()).await?;
+            return Ok(Step::Again);
         }
+        let wallet = self.note_attempt(wallet, episode).await?;
+        self.send(&wallet).await
     }
 
     async fn note_attempt(&self, wallet: &Wallet, episode: &Episode) -> Result<Wallet, Obstacle> {
@@ -100,10 +104,13 @@ impl Recharge {
             Err(StripeError::Declined { code, payment_intent: None }) => {
                 self.declined(wallet, episode, code).await
             }
-            Err(error) if is_about_the_card(&error) => {
-                tracing::warn!(org_id = %wallet.org_id, cause = chain(&error), "a card cannot be charged");
-                self.declined(wallet, episode, "card_unusable".to_owned()).await
+            Err(error) if is_no_to_the_charge(&error) => {
+                alarm!("recharge_refused", org_id = %wallet.org_id, episode = %episode.id, cause = chain(&error),
+                    "Stripe refuses to charge a card at all");
+                self.declined(wallet, episode, UNUSABLE.to_owned()).await
             }
+            // The same attempt is being sent by another look at this moment.
+            Err(StripeError::Trouble { status }) if status == StatusCode::CONFLICT => Ok(Step::Done),
             Err(error) => Err(error.into()),
         }
     }
@@ -131,32 +138,60 @@ impl Recharge {
                 self.payments.received(payment).await?;
                 self.close_if_credited(wallet, episode, payment).await
             }
+            // Nobody has acted for a day: it must not succeed later, when nobody expects it.
+            "requires_action" if self.is_late(episode) => {
+                self.call_off(wallet, episode, payment, "authentication_required").await
+            }
             "processing" | "requires_action" | "requires_capture" => {
-                let is_late = self.clock.now().duration_since(episode.opened_at) >= SENT_AGAIN_FOR;
-                if is_late && payment.status == "requires_action" {
-                    // Nobody has acted for a day: it must not succeed later, when nobody expects it.
-                    let key = format!("{}#cancel", payment.id);
-                    let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
-                    let is_over = cancelled.status == "canceled";
-                    let reason = "authentication_required".to_owned();
-                    return if is_over {
-                        self.declined(wallet, episode, reason).await
-                    } else {
-                        Ok(Step::Again)
-                    };
-                }
                 self.wait(wallet, episode, payment).await
             }
-            "canceled" => self.declined(wallet, episode, payment.failure_code().to_owned()).await,
-            // Declined: cancelled, so that it can never succeed once the episode is over.
-            _ => {
-                let code = payment.failure_code().to_owned();
+            "canceled" if payment.is_declined() => {
+                self.declined(wallet, episode, payment.failure_code().to_owned()).await
+            }
+            "canceled" if episode.action_url.is_some() => {
+                self.declined(wallet, episode, "authentication_required".to_owned()).await
+            }
+            "canceled" => {
+                self.payments.wallets.save_recharge(wallet, wallet.auto_recharge.given_up()).await?;
+                Ok(Step::Again)
+            }
+            "requires_payment_method" | "requires_confirmation" if payment.is_declined() => {
+                self.call_off(wallet, episode, payment, payment.failure_code()).await
+            }
+            // Nobody has said no: whoever sent it may be at it now. Later it is called off, and that is no word on the card.
+            "requires_payment_method" | "requires_confirmation" => {
+                let since = episode.attempt_at.unwrap_or(episode.opened_at);
+                if self.clock.now().duration_since(since) < NEXT_ATTEMPT {
+                    return Ok(Step::Done);
+                }
                 let key = format!("{}#cancel", payment.id);
-                let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
-                let is_over = cancelled.status == "canceled";
-                if is_over { self.declined(wallet, episode, code).await } else { Ok(Step::Again) }
+                self.payments.stripe.cancel_payment(&payment.id, &key).await?;
+                Ok(Step::Again)
+            }
+            status => {
+                alarm!("recharge_status_unknown", org_id = %wallet.org_id, episode = %episode.id, status,
+                    "a payment is in a state that is not known here");
+                self.wait(wallet, episode, payment).await
             }
         }
+    }
+
+    fn is_late(&self, episode: &Episode) -> bool {
+        self.clock.now().duration_since(episode.opened_at) >= SENT_AGAIN_FOR
+    }
+
+    /// Cancels a payment that was not received, so that it can never succeed once the episode is over; then ends that.
+    async fn call_off(
+        &self,
+        wallet: &Wallet,
+        episode: &Episode,
+        payment: &PaymentIntent,
+        reason: &str,
+    ) -> Result<Step, Obstacle> {
+        let key = format!("{}#cancel", payment.id);
+        let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
+        let is_over = cancelled.status == "canceled";
+        if is_over { self.declined(wallet, episode, reason.to_owned()).await } else { Ok(Step::Again) }
     }
 
     /// The credit closes its episode in its own transaction. One that was booked while the episode was not this one is over too.
@@ -243,13 +278,11 @@ fn weight(status: &str) -> u8 {
     }
 }
 
-/// Whether a refusal is the card's or customer's, rather than ours: a key that is refused, or a mistaken request, says nothing of
-/// the card.
-fn is_about_the_card(error: &StripeError) -> bool {
+/// Whether Stripe says that this charge can never be: a card that is gone, or is another's. A key of ours that is refused says
+/// nothing of the card; nor does one idempotency key with two bodies, of which the first may have been done.
+fn is_no_to_the_charge(error: &StripeError) -> bool {
     match error {
-        StripeError::Refused { code, .. } => {
-            matches!(code.as_str(), "resource_missing" | "payment_method_unactivated")
-        }
+        StripeError::Refused { status, .. } => *status == StatusCode::BAD_REQUEST && error.is_final(),
         StripeError::Declined { .. } => true,
         StripeError::NotFound
         | StripeError::Trouble { .. }

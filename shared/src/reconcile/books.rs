@@ -38,7 +38,10 @@ impl Reconcile {
                 if run.is_out_of_time(self.clock.now()) {
                     return Ok(());
                 }
-                self.check_books(run, org).await?;
+                // One that cannot be checked does not keep the others from it.
+                if let Err(error) = self.check_books(run, org, true).await {
+                    run.failed("books_not_checked", org, &error);
+                }
                 self.runs.set_cursor(task, Some(&org.to_string())).await?;
             }
             after = next;
@@ -58,36 +61,47 @@ impl Reconcile {
             if run.is_out_of_time(now) {
                 return Ok(());
             }
-            if let Err(error) = self.check_books(run, org).await {
+            if let Err(error) = self.check_books(run, org, false).await {
                 run.failed("books_not_checked", org, &error);
             }
         }
         Ok(())
     }
 
-    async fn check_books(&self, run: &mut Run, org: OrgId) -> Result<(), ReconcileError> {
-        run.checked();
+    async fn check_books(&self, run: &mut Run, org: OrgId, is_daily: bool) -> Result<(), ReconcileError> {
+        run.checked(org);
         match self.verify(org).await {
             Ok(Books::Right(verified)) => {
                 self.runs.note_verified(org, &verified).await?;
                 self.runs.note_right(org).await?;
             }
             Ok(Books::Busy) => run.left("wallet_busy", org),
-            Ok(Books::Wrong(why)) => self.wrong(run, org, &why).await?,
+            Ok(Books::Wrong(why)) => self.wrong(run, org, &why, is_daily).await?,
             // A record that cannot be read is a flaw like any other; a database that does not answer is not.
             Err(ReconcileError::Store(error @ StoreError::Decode { .. })) => {
-                self.wrong(run, org, &error.to_string()).await?;
+                self.wrong(run, org, &error.to_string(), is_daily).await?;
             }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    async fn wrong(&self, run: &mut Run, org: OrgId, why: &str) -> Result<(), ReconcileError> {
+    async fn wrong(
+        &self,
+        run: &mut Run,
+        org: OrgId,
+        why: &str,
+        is_daily: bool,
+    ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         let since = self.runs.note_failing(org, now).await?;
         let is_second = now.duration_since(since) >= SECOND_LOOK;
-        alarm!("books_wrong", org_id = %org, why, frozen = is_second, "a wallet does not agree with its ledger");
+        let is_frozen =
+            self.wallets.get(org).await.ok().flatten().is_some_and(|wallet| wallet.frozen.is_some());
+        // Once it is frozen, once a day is enough: an alarm that never ends hides the others.
+        if !is_frozen || is_daily {
+            alarm!("books_wrong", org_id = %org, why, frozen = is_second, "a wallet does not agree with its ledger");
+        }
         if !is_second {
             run.left("books_wrong", org);
             return Ok(());

@@ -40,7 +40,7 @@ impl Reconcile {
             }
             let outcomes = join_all(some.iter().map(|due| Box::pin(self.overdue(due)))).await;
             for (due, outcome) in some.iter().zip(outcomes) {
-                run.checked();
+                run.checked(&due.call_id);
                 match outcome {
                     Ok(Outcome::Unchanged) => {}
                     Ok(Outcome::Repaired(what)) => run.repaired(what, &due.call_id),

@@ -29,7 +29,23 @@ impl Reconcile {
     /// half way: a clinic does not wait a day for its number, or for its money.
     pub(super) async fn listing(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
         let compared = self.compare_calls(run, started_at).await;
-        compared.and(self.unfinished_numbers(run).await)
+        let finished = self.unfinished_numbers(run).await;
+        compared.and(finished).and(self.alarm_if_silent(started_at).await)
+    }
+
+    /// A task that is killed each time leaves no report, and says nothing itself.
+    async fn alarm_if_silent(&self, now: Timestamp) -> Result<(), ReconcileError> {
+        for task in Task::ALL {
+            let last = self.runs.last(task.as_str(), 1).await?.into_iter().next();
+            // One that has never run yet has a period to do so.
+            if let Some(last) =
+                last.filter(|last| now.duration_since(last.finished_at) >= task.longest_silence())
+            {
+                alarm!("reconciliation_silent", task = task.as_str(), since = %last.finished_at,
+                    "a task of reconciliation has left no report for twice its period");
+            }
+        }
+        Ok(())
     }
 
     /// The next run begins where this one did, if nothing is left of it.
@@ -46,8 +62,8 @@ impl Reconcile {
             if run.is_out_of_time(self.clock.now()) {
                 break;
             }
-            run.checked();
             let id = entry["id"].as_str().unwrap_or("a call without an id").to_owned();
+            run.checked(&id);
             if let Err(error) = Box::pin(self.listed(run, &entry, &mut names)).await {
                 run.failed("call_not_reconciled", &id, &error);
             }

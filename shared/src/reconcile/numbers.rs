@@ -64,7 +64,7 @@ impl Reconcile {
             if run.is_out_of_time(now) {
                 return Ok(());
             }
-            run.checked();
+            run.checked(&claim.purchase_id);
             if claim.lease_until > now {
                 continue;
             }
@@ -81,7 +81,7 @@ impl Reconcile {
             if run.is_out_of_time(self.clock.now()) {
                 return Ok(());
             }
-            run.checked();
+            run.checked(&number.purchase_id);
             match self.is_release_finished(&number).await {
                 Ok(true) => run.repaired("release", &number.purchase_id),
                 Ok(false) => run.left("release", &number.purchase_id),
@@ -173,7 +173,7 @@ impl Reconcile {
             if run.is_out_of_time(self.clock.now()) {
                 return Ok(Some(there));
             }
-            run.checked();
+            run.checked(&number.purchase_id);
             if there.contains(&number.vapi_phone_id) {
                 continue;
             }
@@ -205,7 +205,7 @@ impl Reconcile {
         self.orphans_among(&found, &format!("{ORPHAN}twilio#{}#", account.sid), look, run).await?;
         let listed: BTreeSet<&NumberSid> = owned.iter().map(|owned| &owned.sid).collect();
         for number in look.rows.managed_in(&account.sid) {
-            run.checked();
+            run.checked(&number.purchase_id);
             // As above.
             if listed.contains(&number.number_sid) || twilio.has_number(account, &number.number_sid).await? {
                 self.there(number, look, run).await?;
@@ -229,7 +229,7 @@ impl Reconcile {
             if run.is_out_of_time(self.clock.now()) {
                 return Ok(());
             }
-            run.checked();
+            run.checked(&found.place);
             if look.rows.claims(found) {
                 continue;
             }

@@ -31,7 +31,7 @@ impl Reconcile {
                 is_whole = false;
                 break;
             }
-            run.checked();
+            run.checked(raw["id"].as_str().unwrap_or("none"));
             is_whole &= self.event(run, &raw).await;
             if let (true, Some(second)) = (is_whole, raw["created"].as_i64()) {
                 done_until = Timestamp::from_second(second).ok();
@@ -62,9 +62,16 @@ impl Reconcile {
     async fn event(&self, run: &mut Run, raw: &Value) -> bool {
         let event = match Event::of(raw) {
             Ok(event) => event,
+            // Nobody but a person can make anything of it: it does not hold up those after it.
             Err(error) => {
                 run.failed("unreadable_event", raw["id"].as_str().unwrap_or("none"), &error);
-                return false;
+                return match self.booking().keep_unreadable(raw).await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        run.failed("unreadable_event_not_kept", "none", &error);
+                        false
+                    }
+                };
             }
         };
         match Box::pin(self.booking().take(&event, raw)).await {
@@ -98,15 +105,18 @@ impl Reconcile {
                 if run.is_out_of_time(self.clock.now()) {
                     return Ok(());
                 }
-                run.checked();
+                run.checked(org);
                 if let Err(error) = Box::pin(self.recharge.check(org)).await {
                     run.failed("recharge_open", org, &error);
                     continue;
                 }
-                let now = self.wallets.existing(org).await?;
                 // One that waits for its bank or its customer is left to wait.
-                if is_open && now.auto_recharge.episode != wallet.auto_recharge.episode {
-                    run.repaired("recharge_resumed", org);
+                match self.wallets.existing(org).await {
+                    Ok(now) if is_open && now.auto_recharge.episode != wallet.auto_recharge.episode => {
+                        run.repaired("recharge_resumed", org);
+                    }
+                    Ok(_) => {}
+                    Err(error) => run.failed("recharge_unknown", org, &error),
                 }
             }
             after = next;

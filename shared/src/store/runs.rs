@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::table::{Dynamo, Item, StoreError, Table, decode, number, record, text, unavailable};
 use crate::domain::{amount::Balance, clock::rfc3339_millis, ids::OrgId, ledger::Head};
 
-/// How long a report, or a thing that was seen, is kept.
+/// How long a report is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// What the items of reports begin with.
 const RUN: &str = "run#";
@@ -39,6 +39,9 @@ pub struct Report {
     pub finished_at: Timestamp,
     /// How many things were looked at.
     pub checked: u64,
+    /// Which; the first of them, when they are very many.
+    #[serde(default)]
+    pub checked_ids: Vec<String>,
     /// What was put right.
     pub repaired: Vec<Finding>,
     /// What is left, for a person or the next run.
@@ -179,7 +182,6 @@ impl Runs {
             ("task".to_owned(), text(task)),
             ("item".to_owned(), text(item)),
             ("first_seen_at".to_owned(), text(rfc3339_millis(now))),
-            ("expires_at".to_owned(), number((now + KEPT).as_second())),
         ]);
         let there = self.db.put_new(Table::Reconciliation, "item", seen).await?;
         let there = there.map(|item| decode::<Seen>(Table::Reconciliation, item)).transpose()?;

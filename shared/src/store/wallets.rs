@@ -22,7 +22,7 @@ use crate::domain::{
     amount::{Amount, Balance},
     call::Call,
     hold::{Hold, Settlement},
-    ids::{CallId, CustomerId, OrgId},
+    ids::{CallId, CustomerId, IdError, OrgId},
     ledger::{Direction, Entry, Head, Posting},
     purchase::Purchase,
     recharge::AutoRecharge,
@@ -547,10 +547,16 @@ impl Wallets {
             })
             .await
             .map_err(|error| unavailable("Scan", error))?;
-        let org_of = |item: &Item| item.get("org_id")?.as_s().ok()?.parse::<OrgId>().ok();
-        let items = answer.items.unwrap_or_default().into_iter();
-        let wallets = items.filter_map(|item| Some((org_of(&item)?, decode(Table::Wallets, item)))).collect();
-        Ok((wallets, answer.last_evaluated_key.as_ref().and_then(org_of)))
+        // A wallet without an org cannot be named, and is never passed over: it would hide those after it.
+        let org_of = |item: &Item| {
+            let org = item.get("org_id").and_then(|org| org.as_s().ok()).and_then(|org| org.parse().ok());
+            org.ok_or_else(|| unavailable("Scan", IdError))
+        };
+        let mut wallets = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            wallets.push((org_of(&item)?, decode(Table::Wallets, item)));
+        }
+        Ok((wallets, answer.last_evaluated_key.as_ref().map(org_of).transpose()?))
     }
 
     /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.
@@ -563,12 +569,44 @@ impl Wallets {
         Ok(wallet.stripe_customer.unwrap_or_else(|| customer.clone()))
     }
 
-    /// Notes the card that may be charged again.
+    /// Notes the card that may be charged again, as a payment of the second `paid_at` left it. News of an older payment does not
+    /// put an older card back.
     ///
     /// # Errors
     /// When the wallet does not exist, or the database does not answer.
-    pub async fn note_payment_method(&self, org: OrgId, payment_method: &str) -> Result<(), StoreError> {
-        self.note(org, "SET payment_method = :value", payment_method).await.map(|_| ())
+    pub async fn note_payment_method(
+        &self,
+        org: OrgId,
+        payment_method: &str,
+        paid_at: i64,
+    ) -> Result<(), StoreError> {
+        let outcome = self
+            .db
+            .retrying("UpdateItem", || {
+                self.db
+                    .client
+                    .update_item()
+                    .table_name(self.db.table_name(Table::Wallets))
+                    .key("org_id", text(org.to_string()))
+                    .update_expression("SET payment_method = :value, card_since = :since")
+                    .condition_expression(
+                        "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)",
+                    )
+                    .expression_attribute_values(":value", text(payment_method))
+                    .expression_attribute_values(":since", number(paid_at))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                // A newer card is there; or there is no wallet at all.
+                self.existing(org).await.map(|_| ())
+            }
+            Err(error) => Err(unavailable("UpdateItem", error)),
+        }
     }
 
     /// Changes something that is no money. Answers the wallet after.

@@ -88,6 +88,11 @@ pub enum What {
         /// For how long, in seconds.
         secs: i64,
     },
+    /// Vapi answers nothing for some time, and hardly says that calls have ended.
+    Trouble {
+        /// For how long, in seconds.
+        secs: i64,
+    },
     /// The clinic looks at its dashboard.
     Look,
     /// A new tariff is in force from now on.
@@ -105,7 +110,10 @@ pub struct Action {
     pub what: What,
 }
 
-/// The actions of a seed, in the order of their times: bursts, and gaps of seconds to hours between them.
+/// How many actions of a thousand are a storm.
+const STORMS: u64 = 140;
+
+/// The actions of a seed: bursts, and gaps of seconds to hours between them.
 pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
     let mut chance = Stream::of(seed, "actions");
     let count = chance.between(ACTIONS.0, ACTIONS.1);
@@ -114,11 +122,64 @@ pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
     for nth in 0..count {
         at += if chance.chance(550) { chance.between(0, 30) } else { gap(&mut chance) };
         let mut own = Stream::of(seed ^ chance.bits(), &format!("action {nth}"));
-        let action =
-            Action { after: SignedDuration::from_secs(at), clinic: own.index(clinics), what: what(&mut own) };
-        actions.push(action);
+        let after = SignedDuration::from_secs(at);
+        let clinic = own.index(clinics);
+        if own.chance(STORMS) {
+            for (secs, what) in storm(&mut own) {
+                actions.push(Action { after: after + SignedDuration::from_secs(secs), clinic, what });
+            }
+        } else {
+            actions.push(Action { after, clinic, what: what(&mut own) });
+        }
     }
     actions
+}
+
+/// Several things of one clinic that meet, each with the seconds that it comes after the first.
+fn storm(own: &mut Stream) -> Vec<(i64, What)> {
+    match own.up_to(3) {
+        0 | 1 => rush(own).into_iter().map(|what| (0, what)).collect(),
+        2 => trouble(own),
+        _ => freeze(own).into_iter().map(|what| (0, what)).collect(),
+    }
+}
+
+fn ring(own: &mut Stream, talk_secs: u32) -> What {
+    What::Ring { talk_secs, caller: own.index(CALLERS.len()), bought: false }
+}
+
+/// Everything at once: calls that begin and end in the same second, some when they are to be extended, and money that comes in
+/// just then. What decides on what it has read has others write in between.
+fn rush(own: &mut Stream) -> Vec<What> {
+    // A report comes two seconds after the end; a call is looked at after 59, and is to be extended after 225 and 525.
+    let talk_secs = own.pick(&[223, 223, 223, 20, 57, 523]).unwrap_or(223);
+    let mut all: Vec<What> = (0..own.between(3, 6)).map(|_| ring(own, talk_secs)).collect();
+    let wait_secs = i64::from(talk_secs) + 2;
+    // Of two amounts: the same twice would be one session.
+    all.extend([2_500, 4_000].map(|pence| What::TopUp { pence, act: Act::Pay, wait_secs }));
+    if own.chance(500) {
+        all.push(What::Buy {
+            direction: own.pick(&["inbound", "outbound"]).unwrap_or("inbound"),
+            twice: true,
+        });
+    }
+    all
+}
+
+/// Calls end unheard just before they are to be extended, and Vapi does not say how they stand: they are extended while their
+/// reports are worked on.
+fn trouble(own: &mut Stream) -> Vec<(i64, What)> {
+    let mut all: Vec<(i64, What)> = (0..own.between(2, 4)).map(|_| (0, ring(own, 223))).collect();
+    all.push((215, What::Trouble { secs: 30 }));
+    all
+}
+
+/// The clinic's spending is stopped in the midst of calls that ask whether they may begin.
+fn freeze(own: &mut Stream) -> Vec<What> {
+    let mut all: Vec<What> = (0..own.between(3, 4)).map(|_| ring(own, 60)).collect();
+    all.push(What::Freeze { secs: own.between(30, 120) });
+    all.extend((0..2).map(|_| ring(own, 60)));
+    all
 }
 
 fn gap(chance: &mut Stream) -> i64 {

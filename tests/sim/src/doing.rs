@@ -39,6 +39,7 @@ impl Driver {
             }
             Due::Unfreeze(clinic) => self.unfreeze(clinic),
             Due::EndsAreHeard => self.hear_ends(),
+            Due::VapiRecovers => self.recover_vapi(),
             Due::Vapi(post) => self.post_vapi(post),
             Due::VapiCopy(text) => self.post_vapi_copy(&text),
             Due::Stripe(post) => self.post_stripe(post),
@@ -127,6 +128,7 @@ impl Driver {
             }
             What::Card { card } => self.set_card(clinic, card),
             What::Freeze { secs } => self.freeze(clinic, secs),
+            What::Trouble { secs } => self.trouble_vapi(secs),
             What::Look => {
                 let paths = [
                     "/api/billing/wallet",
@@ -329,5 +331,17 @@ impl Driver {
     pub(crate) fn hear_ends(&mut self) {
         self.world.stack.vapi.with_faults(|faults| faults.ignores_end_call = false);
         self.world.stack.twilio.with_faults(|faults| faults.ignores_end_call = false);
+    }
+
+    /// For some time Vapi answers nothing, where this world has faults of the kind.
+    fn trouble_vapi(&mut self, secs: i64) {
+        self.say(&format!("for {secs} s, Vapi is in trouble"));
+        locked(&self.world.now).is_vapi_in_trouble = true;
+        self.enter(self.world.time() + SignedDuration::from_secs(secs), Due::VapiRecovers);
+    }
+
+    /// Vapi answers again.
+    pub(crate) fn recover_vapi(&mut self) {
+        locked(&self.world.now).is_vapi_in_trouble = false;
     }
 }

@@ -7,6 +7,7 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::Poll,
 };
 
@@ -44,7 +45,7 @@ const AFTERMATH: SignedDuration = SignedDuration::from_hours(6);
 const TO_REST: SignedDuration = SignedDuration::from_hours(24 * 5);
 /// How long after the last thing that happened the minutely schedule is still run each minute.
 const STAYS_BUSY: SignedDuration = SignedDuration::from_hours(2);
-/// How many lines of a trace are kept.
+/// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 
 /// Which world to run, and what to leave out of it.
@@ -121,6 +122,7 @@ pub(crate) enum Due {
     Decide { dispute: String, is_won: bool },
     Unfreeze(usize),
     EndsAreHeard,
+    VapiRecovers,
     Vapi(vapi::Post),
     VapiCopy(String),
     Stripe(stripe::Post),
@@ -186,7 +188,7 @@ async fn run_world(config: &Config) -> Outcome {
     let mut driver = Driver::over(world, config);
     let began = driver.world.time();
     driver.let_faults_begin(config);
-    let last = driver.actions.last().map_or(SignedDuration::ZERO, |action| action.after);
+    let last = driver.actions.iter().map(|action| action.after).max().unwrap_or(SignedDuration::ZERO);
     driver.run_until(began + last + AFTERMATH).await;
     driver.let_faults_end();
     driver.run_until(driver.world.time() + TO_REST).await;
@@ -230,7 +232,8 @@ impl Driver {
         let ids = self.world.clinics.iter().map(|clinic| clinic.id.clone()).collect();
         let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant);
         self.world.stack.aws.set_plan(over_aws);
-        self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        let over_vendors = weather::over_vendors(self.world.now.clone(), Arc::clone(&self.world.clock));
+        self.world.stack.faults.set_plan(over_vendors);
         locked(&self.world.now).dice.set_calm(false);
         for at in 0..self.world.clinics.len() {
             self.check(at);
@@ -242,6 +245,7 @@ impl Driver {
         self.say("the faults stop");
         locked(&self.world.now).dice.set_calm(true);
         self.hear_ends();
+        self.recover_vapi();
         self.prove_cards(true);
         for at in 0..self.world.clinics.len() {
             self.unfreeze(at);

@@ -120,6 +120,9 @@ impl Kind {
     }
 }
 
+/// In so many worlds of a thousand nothing goes wrong: what is broken there needs no excuse.
+const FAULTLESS: u64 = 100;
+
 #[derive(Debug)]
 struct Die {
     rate: u64,
@@ -135,11 +138,13 @@ pub struct Dice {
 }
 
 impl Dice {
-    /// The dice of a seed, without the kinds that are masked. Every seed draws its own rates; about a third are nothing.
+    /// The dice of a seed, without the kinds that are masked. Every seed draws its own rates; about a third are nothing, and
+    /// in one seed of ten all are.
     pub fn of(seed: u64, masked: &BTreeSet<Kind>) -> Self {
+        let is_faultless = Stream::of(seed, "faultless").chance(FAULTLESS);
         let die = |kind: Kind| {
             let mut rolls = Stream::of(seed, kind.name());
-            let drawn = if rolls.chance(333) { 0 } else { rolls.up_to(kind.most()) };
+            let drawn = if rolls.chance(333) || is_faultless { 0 } else { rolls.up_to(kind.most()) };
             let rate = if masked.contains(&kind) { 0 } else { drawn };
             (kind, Die { rate, rolls, struck: 0 })
         };
@@ -164,6 +169,11 @@ impl Dice {
     /// Whether this world has the kind at all, as for clocks that differ from the beginning to the end.
     pub fn has(&self, kind: Kind) -> bool {
         self.dice.get(&kind).is_some_and(|die| die.rate > 0)
+    }
+
+    /// Whether this world has no kind at all.
+    pub fn has_none(&self) -> bool {
+        self.dice.values().all(|die| die.rate == 0)
     }
 
     /// Notes that something went wrong that is not rolled for.

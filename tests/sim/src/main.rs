@@ -100,10 +100,11 @@ fn bar(length: u64) -> ProgressBar {
     }
 }
 
-/// The seeds of the corpus, in its order.
+/// The seeds of the corpus, in its order. A line that cannot be read must not be left out unseen.
 fn corpus() -> Vec<u64> {
     let lines = CORPUS.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+    let seed = |line: &str| line.split_whitespace().next().and_then(|seed| seed.parse::<u64>().ok());
+    lines.map(|line| seed(line).expect("every line of corpus.txt begins with a seed")).collect()
 }
 
 fn many(cli: &Cli) -> bool {
@@ -174,8 +175,9 @@ fn planted(cli: &Cli, name: &str) -> bool {
         }
         return false;
     }
+    println!("{:<44} {:<44} {:>6}  found by", "bug", "where", "worlds");
     let bar = bar(PLANTED_WORLDS * u64::try_from(plants.len()).unwrap_or_default());
-    let mut rows = Vec::new();
+    let mut missed = 0_usize;
     for (nth, plant) in (1_u64..).zip(&plants) {
         bar.set_message(plant.name());
         let seeds = cli.from..cli.from.saturating_add(PLANTED_WORLDS);
@@ -183,23 +185,19 @@ fn planted(cli: &Cli, name: &str) -> bool {
             seeds.map(|seed| Config { seed, plant: Some(*plant), ..Config::default() }).collect();
         let outcomes = sweep::all(&configs, jobs(cli), &bar, true);
         let found = outcomes.into_iter().find_map(|(at, outcome)| Some((at + 1, outcome.violation?)));
-        rows.push((*plant, found));
+        missed += usize::from(found.is_none());
+        bar.suspend(|| println!("{}", planted_row(*plant, found.as_ref())));
         bar.set_position(PLANTED_WORLDS * nth);
     }
     bar.finish_and_clear();
-    print_planted(&rows)
+    println!("{} of {} planted bugs found", plants.len() - missed, plants.len());
+    missed == 0
 }
 
-fn print_planted(rows: &[(Plant, Option<(usize, Violation)>)]) -> bool {
-    println!("{:<44} {:<44} {:>6}  found by", "bug", "where", "worlds");
-    for (plant, found) in rows {
-        let (worlds, invariant) = match found {
-            Some((worlds, violation)) => (worlds.to_string(), violation.invariant),
-            None => ("-".to_owned(), "NOT FOUND"),
-        };
-        println!("{:<44} {:<44} {worlds:>6}  {invariant}", plant.name(), plant.place());
-    }
-    let found = rows.iter().filter(|(_, found)| found.is_some()).count();
-    println!("{found} of {} planted bugs found", rows.len());
-    found == rows.len()
+fn planted_row(plant: Plant, found: Option<&(usize, Violation)>) -> String {
+    let (worlds, invariant) = match found {
+        Some((worlds, violation)) => (worlds.to_string(), violation.invariant),
+        None => ("-".to_owned(), "NOT FOUND"),
+    };
+    format!("{:<44} {:<44} {worlds:>6}  {invariant}", plant.name(), plant.place())
 }

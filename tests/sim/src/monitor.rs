@@ -67,6 +67,11 @@ impl Cause {
     }
 }
 
+/// The most seconds of a call that nothing pays for when something is lost, late, failing or dead, and neither clocks, refunds
+/// nor a vendor that ignores the end are to blame. By then a look that got lost was found missing, and the call ended; the limit
+/// that Vapi was given cuts it in any case.
+pub const MOST_UNPAID_SECS: u32 = 900;
+
 /// What is known of one clinic's money.
 #[derive(Debug)]
 struct Book {
@@ -94,9 +99,9 @@ pub struct Monitor {
     pub entries: u64,
     /// Unpaid seconds of each call that had some.
     pub unpaid: Vec<(Cause, u32)>,
-    /// How many calls were billed, and how many of them by our own times.
+    /// How many calls were billed.
     pub billed: u64,
-    /// Calls that were billed by our own times.
+    /// How many of them by our own times.
     pub estimated: u64,
 }
 
@@ -331,6 +336,16 @@ impl Monitor {
         Ok(())
     }
 
+    /// The purchases that were charged and not given back.
+    pub fn kept(&self) -> impl Iterator<Item = &String> {
+        self.charged.difference(&self.refunded)
+    }
+
+    /// Whether a purchase was given back.
+    pub fn is_given_back(&self, purchase: &str) -> bool {
+        self.refunded.contains(purchase)
+    }
+
     /// No number that we have at the carrier is unpaid.
     ///
     /// # Errors
@@ -388,11 +403,10 @@ impl Monitor {
                 format!("{id} is billed by prices that were not in force: {bill:?}"),
             );
         }
-        self.measure(world, at, entry, &truth, before);
-        Ok(())
+        self.measure(world, at, entry, &truth, before)
     }
 
-    /// How many seconds of a call nothing paid for: neither its hold nor what else was available.
+    /// How many seconds of a call nothing paid for: neither its hold nor what else was available. They have a bound.
     fn measure(
         &mut self,
         world: &World,
@@ -400,14 +414,14 @@ impl Monitor {
         entry: &Entry,
         truth: &vapi::Call,
         before: Option<&Wallet>,
-    ) {
-        let (Some(book), Some(before)) = (self.books.get(at), before) else { return };
+    ) -> Checked<()> {
+        let (Some(book), Some(before)) = (self.books.get(at), before) else { return Ok(()) };
         let held =
             entry.call_id.as_ref().and_then(|id| before.holds.get(id)).map_or(0, |hold| hold.amount.pence());
         let paid = held + before.available.pence().max(0);
         let charge = entry.amount.pence();
         if charge <= paid {
-            return;
+            return Ok(());
         }
         let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), TariffVersion::tariff);
         let paid = shared::domain::amount::Amount::try_from(paid).unwrap_or_default();
@@ -431,6 +445,7 @@ impl Monitor {
         if unpaid > 0 {
             self.unpaid.push((cause, unpaid));
         }
+        check_bound(world, entry, cause, unpaid)
     }
 
     /// Nothing is spent that is not there, and nothing new by a wallet that is frozen.
@@ -497,6 +512,22 @@ impl Monitor {
         }
         Ok(())
     }
+}
+
+/// No more seconds are unpaid than their cause explains.
+fn check_bound(world: &World, entry: &Entry, cause: Cause, unpaid: u32) -> Checked<()> {
+    let needs_a_fault = match cause {
+        Cause::MoneyTaken | Cause::Web => false,
+        Cause::Skew | Cause::EndIgnored | Cause::Faults => true,
+    };
+    let detail = || format!("{unpaid} s are paid by nothing ({}): {entry:?}", cause.name());
+    if needs_a_fault && world.is_faultless && unpaid > 0 {
+        return broken(world, "where nothing goes wrong, every second is paid", detail());
+    }
+    if cause == Cause::Faults && unpaid > MOST_UNPAID_SECS {
+        return broken(world, "unpaid seconds have a bound", detail());
+    }
+    Ok(())
 }
 
 /// A call's record, and what Vapi knows of it.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     driver::{Config, Outcome},
     faults::Kind,
-    monitor::Cause,
+    monitor::{Cause, MOST_UNPAID_SECS},
 };
 
-/// Hours of a year, and hundredths.
+/// Hours of a year.
 const HOURS_A_YEAR: i64 = 8_766;
 /// The bounds of the histogram of unpaid seconds.
 const BOUNDS: [u32; 6] = [1, 5, 15, 60, 300, 1_800];
@@ -72,6 +72,7 @@ impl Totals {
 
     fn print_unpaid(&self) {
         println!("unpaid seconds of a call, by cause (of {} calls)", self.billed);
+        println!("  bound of those by {}: {MOST_UNPAID_SECS} s", Cause::Faults.name());
         if self.unpaid.is_empty() {
             println!("  none");
         }
@@ -110,8 +111,7 @@ pub fn print_failure(config: &Config, outcome: &Outcome, shortest: &Config, show
     println!("and these of its {} actions: {}", shown.actions, kept.join(", "));
     println!("it leaves out: {}", masked.join(", "));
     println!("the last lines of its trace:");
-    let skip = shown.trace.len().saturating_sub(40);
-    for line in shown.trace.iter().skip(skip) {
+    for line in &shown.trace {
         println!("  {line}");
     }
     println!("again: cargo sim --seed {seed} --trace{}", replay_flags(shortest));
@@ -139,7 +139,7 @@ fn replay_flags(config: &Config) -> String {
     flags
 }
 
-/// The commit that this was built from, as far as git knows it.
+/// The commit that is checked out while this runs, as far as git knows it.
 pub fn commit() -> String {
     let asked = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let text = asked.ok().filter(|answer| answer.status.success());

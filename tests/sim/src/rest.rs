@@ -36,14 +36,19 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
         talked(world, monitor, &call)?;
     }
     payments(world, monitor)?;
-    numbers(world)
+    numbers(world)?;
+    purchases(world, monitor)
 }
 
-/// No message waits in a queue that a function reads.
+/// No message waits in a queue that a function reads, and none was given up.
 fn messages(world: &World) -> Checked {
     let queues = world.stack.aws.queues();
     let consumed: BTreeSet<&str> = queues.consumed().map(|(queue, _)| queue).collect();
-    match queues.messages().iter().find(|message| consumed.contains(message.queue.as_str())) {
+    let messages = queues.messages();
+    if let Some(message) = messages.iter().find(|message| message.queue.ends_with("DeadLetters")) {
+        return Err(format!("a message was given up: {message:?}"));
+    }
+    match messages.iter().find(|message| consumed.contains(message.queue.as_str())) {
         Some(message) => Err(format!("a message is still pending: {message:?}")),
         None => Ok(()),
     }
@@ -59,7 +64,7 @@ fn records(world: &World) -> Checked {
     }
 }
 
-/// No hold, and no automatic charge that was sent and has no end.
+/// No hold, no automatic charge that has no end, and nobody who was not told of a low balance.
 fn wallets(world: &World) -> Checked {
     for wallet in items::all(&world.stack.aws, "wallets") {
         let has_holds = wallet["holds"].as_object().is_some_and(|holds| !holds.is_empty());
@@ -67,8 +72,14 @@ fn wallets(world: &World) -> Checked {
             return Err(format!("money is still set aside: {wallet}"));
         }
         let episode = &wallet["auto_recharge"]["episode"];
-        if !episode["sent_at"].is_null() {
+        if !episode.is_null() {
             return Err(format!("an automatic charge has no end: {episode}"));
+        }
+        let notice = &wallet["auto_recharge"]["notice"];
+        let is_told = notice["is_low"] == true && notice["told"].as_u64() >= notice["crossings"].as_u64();
+        let is_low = wallet["available"].as_i64() < wallet["low_balance"].as_i64();
+        if is_low && !is_told {
+            return Err(format!("nobody was told of a low balance: {wallet}"));
         }
     }
     Ok(())
@@ -219,6 +230,27 @@ fn numbers(world: &World) -> Checked {
     });
     match orphan {
         Some(orphan) => Err(format!("Vapi has a number of ours that is nobody's: {orphan}")),
+        None => Ok(()),
+    }
+}
+
+/// What was charged for a number has its number, or went back.
+fn purchases(world: &World, monitor: &Monitor) -> Checked {
+    let aws = &world.stack.aws;
+    let numbers = items::all(aws, "managed_phone_numbers");
+    let is_of = |row: &Value, purchase: &str| row["number_id"].as_str() == Some(purchase);
+    if let Some(purchase) = monitor.kept().find(|purchase| !numbers.iter().any(|row| is_of(row, purchase))) {
+        return Err(format!("purchase {purchase} is charged, and no number came of it"));
+    }
+    let purchases = items::all(aws, "number_purchases");
+    let is_kept = |row: &&Value| {
+        let purchase = row["purchase_id"].as_str().unwrap_or_default();
+        row["state"] == "refunded" && !row["charged"].is_null() && !monitor.is_given_back(purchase)
+    };
+    match purchases.iter().find(is_kept) {
+        Some(purchase) => {
+            Err(format!("a purchase says that its price went back, and it did not: {purchase}"))
+        }
         None => Ok(()),
     }
 }

@@ -120,3 +120,43 @@ pub fn on_a_thread(config: &Config) -> Outcome {
         running.join().expect("a world never panics past its own catch")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// How many of its actions a world keeps here, so that it is soon over.
+    const KEPT: usize = 12;
+    /// More than any world has.
+    const ALL: usize = 10_000;
+
+    fn is_replayed_exactly(config: &Config) {
+        let (first, second) = (on_a_thread(config), on_a_thread(config));
+        for outcome in [&first, &second] {
+            assert!(outcome.violation.is_none(), "{:?}: {:#?}", outcome.violation, outcome.trace);
+        }
+        assert_eq!(first.trace, second.trace);
+        assert_eq!(first.requests, second.requests);
+        assert_eq!(first.operations, second.operations);
+        assert_eq!(first.entries, second.entries);
+        assert_eq!(first.faults, second.faults);
+        for kind in &config.masked {
+            assert_eq!(first.faults.get(kind), Some(&0), "{kind:?} is left out");
+        }
+        assert!(first.faults.values().sum::<u64>() > 0, "something goes wrong");
+    }
+
+    #[test]
+    fn a_seed_replays_exactly() {
+        is_replayed_exactly(&Config { seed: 9, removed: (KEPT..ALL).collect(), ..Config::default() });
+    }
+
+    #[test]
+    fn leaving_something_out_is_replayed_too() {
+        let masked = BTreeSet::from([Kind::Crash, Kind::Duplicate]);
+        let removed = [1, 4].into_iter().chain(KEPT..ALL).collect();
+        is_replayed_exactly(&Config { seed: 11, masked, removed, ..Config::default() });
+    }
+}

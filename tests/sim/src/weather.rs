@@ -1,10 +1,15 @@
 //! What happens to requests on their way: to AWS, and to the vendors.
 
+use std::sync::Arc;
+
+use jiff::SignedDuration;
 use local::{
     aws::{Fate, Sent},
+    clock::TestClock,
     sandbox::faults::Mode,
 };
 use serde_json::json;
+use shared::domain::clock::Clock;
 
 use crate::{
     faults::{Dice, Kind},
@@ -105,8 +110,12 @@ fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Fate {
     Fate::Pass
 }
 
-/// How each request to a vendor goes wrong, if it does.
-pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
+/// How each request to a vendor goes wrong, if it does. While Vapi is in trouble, all of its do, and whoever asks waits for some
+/// seconds in vain.
+pub fn over_vendors(
+    now: SharedNow,
+    clock: Arc<TestClock>,
+) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
     move |vendor, _| {
         let mut now = locked(&now);
         now.vendor_requests = now.vendor_requests.saturating_add(1);
@@ -116,6 +125,14 @@ pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + 
             (Kind::VendorLost, Mode::TimeoutBefore),
             (Kind::VendorUnanswered, Mode::TimeoutAfter),
         ];
+        let is_in_trouble = vendor == "vapi" && now.is_vapi_in_trouble;
+        let trouble = kinds.into_iter().find(|(kind, _)| is_in_trouble && now.dice.has(*kind));
+        if let Some((kind, mode)) = trouble {
+            now.dice.note(kind);
+            let waited = SignedDuration::from_secs(now.dice.between(kind, 1, 3));
+            clock.turn_to(clock.now() + waited);
+            return Some(mode);
+        }
         kinds.into_iter().find(|(kind, _)| now.dice.strikes(*kind)).map(|(_, mode)| mode)
     }
 }

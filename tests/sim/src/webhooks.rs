@@ -49,7 +49,7 @@ impl Driver {
             let wait = if post.is_question() { SignedDuration::from_secs(1) } else { self.delay() };
             self.enter(self.world.time() + wait, Due::VapiCopy(text.clone()));
         }
-        if self.strikes(Kind::Lost) {
+        if self.strikes(Kind::Lost) || self.loses_end(&text) {
             self.say(&format!("lost: {}", told(&text)));
             // Nobody answers whoever rings; a message is lost for good.
             if post.is_question() {
@@ -66,6 +66,17 @@ impl Driver {
             self.post_vapi(post);
         }
         true
+    }
+
+    /// Whether it is lost on top of the rest that a call has ended: mostly so while Vapi is in trouble.
+    fn loses_end(&self, text: &str) -> bool {
+        let mut now = locked(&self.world.now);
+        let may_be_lost = now.is_vapi_in_trouble && now.dice.has(Kind::Lost) && is_end(text);
+        let is_lost = may_be_lost && now.dice.between(Kind::Lost, 0, 9) < 8;
+        if is_lost {
+            now.dice.note(Kind::Lost);
+        }
+        is_lost
     }
 
     /// How many copies of a webhook come beside it.
@@ -191,6 +202,12 @@ impl Driver {
 
 fn text_of(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
+}
+
+/// Whether a message says that a call has ended, and no more than that.
+fn is_end(text: &str) -> bool {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    body["message"]["type"] == "status-update" && body["message"]["status"] == "ended"
 }
 
 /// A message about more money, or of another call.

@@ -79,7 +79,9 @@ pub struct Now {
     pub dirty: BTreeSet<usize>,
     /// Whether something was written about purchases or numbers.
     pub is_about_numbers: bool,
-    /// How many requests AWS was sent, by service.
+    /// Whether Vapi answers nothing for the time being.
+    pub is_vapi_in_trouble: bool,
+    /// How many requests AWS was sent.
     pub requests: u64,
     /// How many requests the vendors were sent.
     pub vendor_requests: u64,
@@ -108,6 +110,8 @@ pub struct World {
     pub now: SharedNow,
     /// Whether the functions' clocks differ.
     pub is_skewed: bool,
+    /// Whether nothing ever goes wrong: no kind of fault has a rate.
+    pub is_faultless: bool,
 }
 
 impl World {
@@ -116,6 +120,7 @@ impl World {
     pub async fn build(seed: u64, masked: &BTreeSet<Kind>) -> Self {
         let mut chance = Stream::of(seed, "world");
         let mut dice = Dice::of(seed, masked);
+        let is_faultless = dice.has_none();
         let is_skewed = dice.has(Kind::Skew) && dice.rolls(Kind::Skew).is_some_and(|rolls| rolls.chance(400));
         let skews = if is_skewed { skews(&mut dice) } else { Vec::new() };
         let clock = Arc::new(TestClock::at(test_epoch()));
@@ -137,13 +142,14 @@ impl World {
             acting: None,
             dirty: BTreeSet::new(),
             is_about_numbers: false,
+            is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
             foul: None,
         };
         let count = usize::try_from(chance.between(2, 4)).unwrap_or(2);
         let clinics = (0..count).map(clinic).collect();
-        let world = Self { stack, clock, clinics, now: Arc::new(Mutex::new(now)), is_skewed };
+        let world = Self { stack, clock, clinics, now: Arc::new(Mutex::new(now)), is_skewed, is_faultless };
         for at in 0..count {
             world.set_up(at, &mut chance).await;
         }

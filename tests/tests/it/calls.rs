@@ -1,10 +1,9 @@
 //! Calls: authorized, metered, ended, billed once.
 
 use jiff::Timestamp;
-use local::{alarms::Alarms, sandbox::vapi::Placing};
+use local::sandbox::vapi::Placing;
 use shared::domain::{call::State, clock::Clock, tariff::Tariff};
-use tests::{Harness, ORG, bodies, recorded, web_report};
-use tracing_subscriber::layer::SubscriberExt;
+use tests::{Harness, ORG, alarms, bodies, recorded, web_report};
 
 #[tokio::test]
 async fn the_recorded_web_report_is_billed_26_seconds() {
@@ -317,6 +316,36 @@ async fn a_top_up_saves_a_call_whose_hold_already_pays_for_all_it_may_talk() {
 }
 
 #[tokio::test]
+async fn a_dispute_that_empties_the_wallet_ends_the_live_calls() {
+    let harness = Harness::with_wallet(0, 3_600).await;
+    let payment = harness.pay(2_500).await;
+    let call = harness.ring(3_000);
+    harness.pass(100).await;
+    harness.stack.stripe.dispute(&payment, None).unwrap();
+    harness.pass(10).await;
+    let ended = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(ended.ended_reason.as_deref(), Some("manually-canceled"));
+    assert_eq!(harness.bills_of(&call).await, [93], "99 s");
+    assert_eq!(harness.money().await, (-93, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn another_calls_bill_that_empties_the_wallet_ends_the_live_calls() {
+    let harness = Harness::with_wallet(2_500, 3_600).await;
+    let call = harness.ring(3_000);
+    harness.pass(100).await;
+    harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:50:00Z")).await;
+    assert_eq!(harness.bills_of("web-1").await, [2_800], "50 minutes, for which nothing was held");
+    harness.pass(10).await;
+    let ended = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(ended.ended_reason.as_deref(), Some("manually-canceled"));
+    assert_eq!(harness.bills_of(&call).await, [93], "99 s");
+    assert_eq!(harness.money().await, (2_500 - 2_800 - 93, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
 async fn many_live_calls_on_an_emptied_wallet_are_ended_without_a_flood_of_looks() {
     let harness = Harness::with_wallet(2_800, 600).await;
     let calls: Vec<String> = (0..9).map(|_| harness.ring(3_000)).collect();
@@ -338,9 +367,7 @@ async fn many_live_calls_on_an_emptied_wallet_are_ended_without_a_flood_of_looks
 
 #[tokio::test]
 async fn a_call_counts_as_ended_when_the_carrier_says_so() {
-    let alarms = Alarms::default();
-    let subscriber = tracing_subscriber::registry().with(alarms.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (alarms, _guard) = alarms();
     let harness = Harness::empty(vec![]).await;
     harness.wallets.ensure(ORG).await.unwrap();
     harness.top_up(ORG, "pi_first", 1_056).await;

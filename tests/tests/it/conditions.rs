@@ -118,6 +118,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some("SET auto_recharge = :recharge")) => "save recharge",
         (_, Some(change)) if change.contains("auto_recharge = :recharge") => "book with recharge",
         (_, Some("SET frozen = :value")) => "freeze",
+        (_, Some("SET payment_method = :value, card_since = :since")) => "note card",
         (_, Some("REMOVE live")) => "retire",
         (_, Some(change)) if change.contains("ledger_seq") && change.contains("REMOVE") => "settle",
         (_, Some(change)) if change.contains("REMOVE") => "release",

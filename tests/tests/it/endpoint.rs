@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use local::{alarms::Alarms, aws::Fate, sandbox::faults::Mode};
+use local::{aws::Fate, sandbox::faults::Mode};
 use serde_json::{Value, json};
 use shared::{
     domain::clock::Clock,
@@ -20,8 +20,7 @@ use shared::{
     },
 };
 use stripe_endpoint::{Change, Deps, handle, register};
-use tests::{Harness, parts};
-use tracing_subscriber::layer::SubscriberExt;
+use tests::{Harness, alarms, parts};
 
 const URL: &str = "https://voxanne.sandbox/api/webhooks/stripe";
 /// Where CloudFormation wants its answers.
@@ -30,7 +29,7 @@ const ANSWERS: &str = "https://responses-eu.s3.eu-west-2.amazonaws.com/arn%3Aaws
 /// The names of the deployment's secret, and of the one that the endpoint is kept in.
 pub(crate) fn secret_ids(harness: &Harness) -> [String; 2] {
     let environment = environment(harness);
-    [format!("voxanne/{environment}"), format!("voxanne/{environment}/stripe-webhook")]
+    [format!("voxanne/{environment}/vapi-webhook"), format!("voxanne/{environment}/stripe-webhook")]
 }
 
 fn environment(harness: &Harness) -> String {
@@ -227,7 +226,7 @@ async fn whatever_goes_wrong_at_stripe_the_next_registration_leaves_one() {
 }
 
 #[tokio::test]
-async fn two_registrations_at_once_leave_one_that_works() {
+async fn two_registrations_at_once_and_the_next_leaves_one_that_works() {
     for is_secret_lost in [true, false] {
         let harness = Harness::with_wallet(0, 600).await;
         if is_secret_lost {
@@ -359,8 +358,7 @@ async fn an_answer_that_is_not_taken_is_given_again_and_one_to_a_stranger_is_not
 
 #[tokio::test]
 async fn the_daily_check_heals_and_alarms_when_it_cannot() {
-    let alarms = Alarms::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(alarms.clone()));
+    let (alarms, _guard) = alarms();
     let harness = Harness::with_wallet(0, 600).await;
     check(&harness).await.unwrap();
     delete_at_stripe(&harness);

@@ -93,8 +93,16 @@ async fn the_last_runs_of_every_task_are_shown_newest_first() {
     let shown = runs(&harness, "").await;
     let tasks: Vec<&str> = shown.iter().map(|run| run["task"].as_str().unwrap()).collect();
     assert_eq!(tasks, ["books", "numbers", "payments", "listing", "calls"]);
-    let fields =
-        BTreeSet::from(["task", "startedAt", "finishedAt", "checked", "repaired", "left", "complete"]);
+    let fields = BTreeSet::from([
+        "task",
+        "startedAt",
+        "finishedAt",
+        "checked",
+        "checkedIds",
+        "repaired",
+        "left",
+        "complete",
+    ]);
     for run in &shown {
         let names: BTreeSet<&str> = run.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, fields);
@@ -116,8 +124,9 @@ async fn the_list_is_cut_and_chosen_by_task() {
     let tasks = |shown: &[Value]| -> Vec<String> {
         shown.iter().map(|run| run["task"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(tasks(&runs(&harness, "?limit=1").await), ["books"]);
-    assert_eq!(tasks(&runs(&harness, "?limit=4").await), ["books", "calls", "books", "calls"]);
+    let shown = tasks(&runs(&harness, "?limit=1").await);
+    assert_eq!(shown, ["books", "calls"], "what runs often does not hide what runs seldom");
+    assert_eq!(tasks(&runs(&harness, "?limit=2").await), ["books", "calls", "books", "calls"]);
     assert_eq!(tasks(&runs(&harness, "?task=calls").await), ["calls"; 3]);
     assert_eq!(tasks(&runs(&harness, "?task=calls&limit=2").await), ["calls"; 2]);
     assert_eq!(tasks(&runs(&harness, "?limit=100").await).len(), 6);

@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use local::{
-    alarms::Alarms,
-    sandbox::{
-        faults::Mode,
-        stripe::{Act, Card},
-    },
+use local::sandbox::{
+    faults::Mode,
+    stripe::{Act, Card},
 };
 use serde_json::{Value, json};
 use shared::domain::{
@@ -18,14 +15,13 @@ use shared::domain::{
     recharge::Episode,
     tariff::Tariff,
 };
-use tests::{ASSISTANT_ID, Harness, NUMBER, ORG, PHONE_ID, crashed_after, web_report};
-use tracing_subscriber::layer::SubscriberExt;
+use tests::{ASSISTANT_ID, Harness, NUMBER, ORG, PHONE_ID, alarms, crashed_after, web_report};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 const ROUTE: &str = "/api/billing/wallet/auto-recharge";
 const QUEUE: &str = "RechargeQueue";
-const MODES: [Mode; 5] = [Mode::Error, Mode::TimeoutBefore, Mode::TimeoutAfter, Mode::Slow, Mode::Refuse];
+const MODES: [Mode; 4] = [Mode::Error, Mode::TimeoutBefore, Mode::TimeoutAfter, Mode::Slow];
 const CARDS: [Card; 5] =
     [Card::Good, Card::Declined, Card::NeedsAuthentication, Card::RequiresAction, Card::Processing];
 
@@ -183,13 +179,6 @@ async fn open_unsent(harness: &Harness) {
     };
     let after = wallet.auto_recharge.opened(episode);
     harness.wallets.open_episode(&wallet, after).await.unwrap();
-}
-
-/// Keeps the alarms raised while it lives.
-fn alarms() -> (Alarms, tracing::subscriber::DefaultGuard) {
-    let alarms = Alarms::default();
-    let subscriber = tracing_subscriber::registry().with(alarms.clone());
-    (alarms, tracing::subscriber::set_default(subscriber))
 }
 
 fn is_paid_by(card: Card) -> bool {
@@ -366,6 +355,47 @@ async fn every_fault_at_every_request_to_stripe_is_one_charge_one_credit_and_a_c
             act_if_asked(&harness).await;
             assert_at_rest(&harness, card, &what).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_stripe_does_not_charge_at_all_is_left_alone_until_the_clinic_asks_anew() {
+    let alarms = tests::alarms();
+    let harness = carded().await;
+    harness.fault(("stripe", "rest"), Mode::Refuse, 1);
+    spend(&harness, "web-low", 2_100).await;
+    come_again(&harness).await;
+    assert_eq!(shown(&harness).await["suspended_reason"], "card_unusable");
+    assert_eq!((charges(&harness).len(), attempt(&harness).await), (0, None));
+    assert_eq!(alarms.0.names().iter().filter(|name| *name == "recharge_refused").count(), 1);
+    set(&harness, &terms()).await;
+    harness.pass(0).await;
+    assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn money_of_an_automatic_charge_that_is_asked_back_is_not_charged_again_by_itself() {
+    for is_dispute in [false, true] {
+        let harness = carded().await;
+        spend(&harness, "web-low", 2_100).await;
+        harness.pass(0).await;
+        let charge = charges(&harness).remove(0)["id"].as_str().unwrap().to_owned();
+        if is_dispute {
+            let dispute = harness.stack.stripe.dispute(&charge, None).unwrap();
+            harness.pass(0).await;
+            harness.stack.stripe.decide_dispute(&dispute, false).unwrap();
+        } else {
+            harness.stripe_post("/v1/refunds", &format!("payment_intent={charge}"));
+        }
+        harness.pass(HOUR).await;
+        reconcile(&harness).await;
+        assert_eq!(charges(&harness).len(), 1, "nobody has asked for another");
+        assert_eq!(shown(&harness).await["suspended_reason"], "asked_back");
+        set(&harness, &terms()).await;
+        harness.pass(0).await;
+        assert_eq!(charges(&harness).len(), 2, "the clinic has");
+        harness.assert_books(ORG).await;
     }
 }
 
@@ -554,7 +584,11 @@ async fn another_top_up_closes_an_episode_that_has_sent_nothing_and_leaves_one_t
     harness.pass(0).await;
     harness.pay(2_500).await;
     come_again(&harness).await;
-    assert_eq!(attempt(&harness).await, None, "what was sent is ended by its own payment, not by another");
+    assert_eq!(attempt(&harness).await, Some(1), "what was sent may yet be paid, and is not sent again");
+    assert_eq!((charges(&harness).len(), credits(&harness).await), (0, 0));
+    spend(&harness, "web-short-again", 2_600).await;
+    reconcile(&harness).await;
+    assert_eq!(attempt(&harness).await, None, "it is wanted again");
     assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
     assert_eq!(harness.money().await, (3_900, 0));
     harness.assert_books(ORG).await;

@@ -18,15 +18,7 @@ use shared::{
     reconcile::{Finding, Report},
     store::{runs::Runs, table::Table},
 };
-use tests::Harness;
-use tracing_subscriber::layer::SubscriberExt;
-
-/// Keeps the alarms raised while it lives.
-fn alarms() -> (Alarms, tracing::subscriber::DefaultGuard) {
-    let alarms = Alarms::default();
-    let subscriber = tracing_subscriber::registry().with(alarms.clone());
-    (alarms, tracing::subscriber::set_default(subscriber))
-}
+use tests::{Harness, alarms};
 
 fn count(alarms: &Alarms, name: &str) -> usize {
     alarms.names().iter().filter(|raised| *raised == name).count()

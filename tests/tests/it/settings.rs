@@ -4,7 +4,7 @@ use local::stack::{Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 13] = [
+const REQUIRED: [(&str, &[&str]); 12] = [
     ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY"]),
     (
         "call-meter",
@@ -65,7 +65,6 @@ const REQUIRED: [(&str, &[&str]); 13] = [
         ],
     ),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
-    ("stripe-endpoint", &["VOXANNE_ENVIRONMENT", "STRIPE_API_KEY", "PUBLIC_URL"]),
 ];
 
 #[tokio::test]

@@ -38,9 +38,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
         if settings.enabled && wallet.payment_method.is_none() {
             return Err(Problem::new(Code::NoPaymentMethod));
         }
-        let mut after = wallet.auto_recharge.clone();
-        after.settings = Some(settings);
-        match deps.wallets.save_recharge(&wallet, after).await {
+        match deps.wallets.save_recharge(&wallet, wallet.auto_recharge.set(settings)).await {
             Ok(saved) => {
                 deps.watch.after(&saved).await?;
                 tracing::info!(org_id = %caller.org, "auto-recharge was set");

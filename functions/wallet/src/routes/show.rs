@@ -5,12 +5,7 @@ use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::{
-    domain::{
-        amount::Amount,
-        recharge::{Decision, month_of},
-        tariff::Tariff,
-        wallet::Wallet,
-    },
+    domain::{amount::Amount, clock::month_of, recharge::Decision, tariff::Tariff, wallet::Wallet},
     http::{
         auth::Caller,
         problem::{Problem, json_answer},

@@ -29,7 +29,6 @@ pub(super) struct Delivery {
 pub struct Post {
     /// The signed request, for `/api/webhooks/stripe`.
     pub request: Request<Bytes>,
-    type_name: String,
     body: String,
     secret: String,
     delivery: Delivery,
@@ -39,11 +38,6 @@ impl Post {
     /// The event.
     pub fn body(&self) -> &str {
         &self.body
-    }
-
-    /// The event's type, in Stripe's words.
-    pub fn type_name(&self) -> &str {
-        &self.type_name
     }
 }
 
@@ -93,8 +87,7 @@ impl StripeSandbox {
     pub(super) fn post_of(&self, state: &mut State, delivery: Delivery) -> Option<Post> {
         let endpoint = state.objects.get(&delivery.endpoint).filter(|found| found["status"] == "enabled")?;
         let event = state.events.iter().rev().find(|event| event["id"] == *delivery.event)?;
-        let type_name = event["type"].as_str().unwrap_or_default().to_owned();
-        if state.faults.lost.contains(&type_name) {
+        if event["type"].as_str().is_some_and(|name| state.faults.lost.contains(name)) {
             return None;
         }
         if !endpoint["url"].as_str().is_some_and(|url| url.ends_with(PATH)) {
@@ -103,7 +96,7 @@ impl StripeSandbox {
         }
         let secret = endpoint["secret"].as_str().unwrap_or_default().to_owned();
         let body = event.to_string();
-        Some(Post { request: self.sign(&secret, &body), type_name, body, secret, delivery })
+        Some(Post { request: self.sign(&secret, &body), body, secret, delivery })
     }
 
     fn plan_again(&self, state: &mut State, delivery: Delivery) {

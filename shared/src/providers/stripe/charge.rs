@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{EPISODE, PaymentIntent, Stripe, StripeError};
+use super::{EPISODE, MARK, PaymentIntent, Stripe, StripeError};
 use crate::domain::{
     amount::Amount,
     ids::{CustomerId, EpisodeId, PaymentIntentId},
@@ -59,6 +59,11 @@ impl PaymentIntent {
         self.metadata.get(EPISODE).and_then(|id| EpisodeId::parse(id.as_str()).ok())
     }
 
+    /// Whether its bank, or Stripe in its place, has said no.
+    pub const fn is_declined(&self) -> bool {
+        self.last_payment_error.is_some()
+    }
+
     /// Why the last try to be paid came to nothing: the bank's code where there is one, else Stripe's, else how the
     /// payment stands.
     pub fn failure_code(&self) -> &str {
@@ -75,6 +80,7 @@ impl Stripe {
     /// [`StripeError::Declined`] when the bank says no; see [`StripeError`].
     pub async fn charge_card(&self, charge: &CardCharge<'_>) -> Result<PaymentIntent, StripeError> {
         let amount = charge.amount.pence().to_string();
+        let (mark, episode) = (format!("metadata[{MARK}]"), format!("metadata[{EPISODE}]"));
         let form = [
             ("amount", amount.as_str()),
             ("currency", "gbp"),
@@ -83,8 +89,8 @@ impl Stripe {
             ("off_session", "true"),
             ("confirm", "true"),
             ("return_url", charge.return_url),
-            ("metadata[voxanne_environment]", &self.environment),
-            ("metadata[voxanne_episode]", charge.episode.as_str()),
+            (mark.as_str(), self.environment.as_str()),
+            (episode.as_str(), charge.episode.as_str()),
         ];
         self.post("/v1/payment_intents", &form, charge.idempotency_key).await
     }

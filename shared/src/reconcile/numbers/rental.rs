@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::TASK;
 use crate::{
     alarm,
-    domain::ledger::{Posting, Reason},
+    domain::{
+        clock::month_of,
+        ledger::{Posting, Reason},
+    },
     reconcile::{Reconcile, ReconcileError, Run},
     store::{
         numbers::{ManagedNumber, Status},
@@ -51,7 +52,7 @@ impl Reconcile {
             if number.missing_since.is_some() {
                 continue;
             }
-            run.checked();
+            run.checked(&number.number_id);
             let mut due = unpaid.clone();
             if month_of(number.created_at) < month {
                 due.insert(month.clone());
@@ -143,26 +144,5 @@ impl Reconcile {
             }
         }
         Ok(Charged::Contended)
-    }
-}
-
-/// The calendar month, UTC: `2026-11`. Months sort like their times.
-fn month_of(at: Timestamp) -> String {
-    at.strftime("%Y-%m").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_month_ends_at_midnight_utc() {
-        for (at, month) in [
-            ("2026-11-30T23:59:59.999Z", "2026-11"),
-            ("2026-12-01T00:00:00Z", "2026-12"),
-            ("2027-01-01T00:30:00+01:00", "2026-12"),
-        ] {
-            assert_eq!(month_of(at.parse().unwrap()), month, "{at}");
-        }
     }
 }

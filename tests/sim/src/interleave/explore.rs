@@ -280,8 +280,8 @@ impl<'s> Run<'s> {
     fn check(&mut self, place: usize) -> Result<(), String> {
         let before = std::mem::replace(&mut self.available, self.records.available()?);
         let may_make_debt = self.tasks.get(place).is_some_and(|task| task.part.operation.may_make_debt());
-        if before >= 0 && self.available < 0 && !may_make_debt {
-            return Err(format!("{}p are available", self.available));
+        if self.available < 0 && self.available < before && !may_make_debt {
+            return Err(format!("available goes from {before}p to {}p", self.available));
         }
         Ok(())
     }

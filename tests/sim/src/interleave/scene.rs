@@ -261,6 +261,7 @@ impl Scene {
             skews: Vec::new(),
         };
         let stack = Stack::build(plan).await.expect("the stack comes up");
+        stack.register().await;
         gate.learn_keys(&stack.template.tables);
         let hook = gate.clone();
         stack.aws.set_plan(move |sent| hook.decide(sent));

@@ -29,6 +29,9 @@ const OPEN: &str = "(attribute_not_exists(auto_recharge) OR auto_recharge.versio
      attribute_not_exists(frozen)";
 const CREDIT: &str =
     "ledger_seq = :read AND (attribute_not_exists(auto_recharge) OR auto_recharge.version = :version)";
+const NEWER_CARD: &str = "(attribute_not_exists(card_since) OR card_since <= :since)";
+const CARD_NOTE: &str =
+    "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)";
 const LATER: &str = "attribute_not_exists(#at) OR #at < :at";
 
 const CARD: &str = "pm_1";
@@ -50,6 +53,8 @@ pub(super) fn guards() -> Vec<Guard> {
         "charge rental", "wallets", CHARGE, "attribute_not_exists(frozen)" => no_rental_of_a_frozen_wallet;
         "charge rental", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_rental_a_month;
         "freeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_freeze_makes_no_wallet;
+        "note card", "wallets", CARD_NOTE, "attribute_exists(org_id)" => a_card_makes_no_wallet;
+        "note card", "wallets", CARD_NOTE, NEWER_CARD => an_older_payment_does_not_put_an_older_card_back;
         "retire", "calls", VERSION, "version = :read" => a_call_that_moved_stays_in_the_index;
         "put", "reconciliation", LATER, LATER => a_watermark_never_goes_back;
         "put", "reconciliation", NEW_ITEM, "attribute_not_exists(item)" => what_was_seen_was_seen_first_when_it_was;
@@ -119,7 +124,7 @@ fn runs(harness: &Harness) -> Runs {
 
 /// The clinic's wallet as it is, with a card that may be charged.
 async fn carded(harness: &Harness) -> Wallet {
-    harness.wallets.note_payment_method(ORG, CARD).await.unwrap();
+    harness.wallets.note_payment_method(ORG, CARD, 0).await.unwrap();
     harness.wallet().await
 }
 
@@ -182,7 +187,7 @@ async fn no_episode_on_money_that_has_come(harness: Harness) -> Result<(), Strin
 
 async fn no_episode_on_a_card_that_was_replaced(harness: Harness) -> Result<(), String> {
     let stale = carded(&harness).await;
-    harness.wallets.note_payment_method(ORG, "pm_2").await.unwrap();
+    harness.wallets.note_payment_method(ORG, "pm_2", 1).await.unwrap();
     is_refused(open(&harness, &stale, "one").await)
 }
 
@@ -234,6 +239,18 @@ async fn no_rental_of_a_frozen_wallet(harness: Harness) -> Result<(), String> {
 async fn one_rental_a_month(harness: Harness) -> Result<(), String> {
     let charged = rent(&harness, &harness.wallet().await, 100).await.unwrap();
     is_booked_already(rent(&harness, &charged, 100).await)
+}
+
+async fn a_card_makes_no_wallet(harness: Harness) -> Result<(), String> {
+    let noted = harness.wallets.note_payment_method(OTHER_ORG, CARD, 0).await;
+    if noted.is_err() { Ok(()) } else { broken("a card was noted for an org without a wallet") }
+}
+
+async fn an_older_payment_does_not_put_an_older_card_back(harness: Harness) -> Result<(), String> {
+    harness.wallets.note_payment_method(ORG, "pm_new", 20).await.unwrap();
+    harness.wallets.note_payment_method(ORG, "pm_old", 10).await.unwrap();
+    let card = harness.wallet().await.payment_method;
+    if card.as_deref() == Some("pm_new") { Ok(()) } else { broken("an older card is back") }
 }
 
 async fn a_freeze_makes_no_wallet(harness: Harness) -> Result<(), String> {

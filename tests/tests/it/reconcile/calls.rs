@@ -31,7 +31,7 @@ async fn is_listed(harness: &Harness, call: &str) -> bool {
 
 #[tokio::test]
 async fn a_call_whose_start_and_meter_are_lost_is_extended_and_ended_within_75_seconds_of_its_money() {
-    // B9
+    // B8, R2
     let mut worst = 0;
     for offset in [0, 13, 29, 44, 58] {
         let harness = Harness::with_wallet(1_000, 3_600).await;
@@ -59,7 +59,7 @@ async fn a_call_whose_start_and_meter_are_lost_is_extended_and_ended_within_75_s
 
 #[tokio::test]
 async fn a_call_whose_end_report_and_meter_are_lost_is_settled_by_the_minute() {
-    // B9
+    // B1, B7, R2
     for talk in [0, 40, 400] {
         let harness = Harness::with_wallet(2_500, 600).await;
         kill_the_meter(&harness);

@@ -11,8 +11,7 @@ use shared::{
     reconcile::{Finding, Report},
     store::numbers::ManagedNumber,
 };
-use tests::{Harness, ORG, OTHER_ORG, crashed_after};
-use tracing_subscriber::layer::SubscriberExt;
+use tests::{Harness, ORG, OTHER_ORG, alarms, crashed_after};
 
 use crate::numbers::{assert_one_of_two, at_twilio, at_vapi, rich, us};
 
@@ -20,13 +19,6 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 /// A number that no purchase of these tests comes to.
 const LATE: &str = "+14155550199";
-
-/// Keeps the alarms raised while it lives.
-fn alarms() -> (Alarms, tracing::subscriber::DefaultGuard) {
-    let alarms = Alarms::default();
-    let subscriber = tracing_subscriber::registry().with(alarms.clone());
-    (alarms, tracing::subscriber::set_default(subscriber))
-}
 
 fn count(alarms: &Alarms, name: &str) -> usize {
     alarms.names().iter().filter(|raised| *raised == name).count()
