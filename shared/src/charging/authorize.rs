@@ -113,8 +113,10 @@ impl Charging {
             }
             let decision = match &wallet {
                 None => Err(Refusal::NoWallet),
-                Some(wallet) if tries < GENEROUS_TRIES => wallet.first_grant(terms),
-                Some(wallet) => wallet.cautious_grant(terms),
+                Some(wallet) if tries < GENEROUS_TRIES => {
+                    wallet.first_grant(&terms.backed_by(wallet, self.clock.now()))
+                }
+                Some(wallet) => wallet.cautious_grant(&terms.backed_by(wallet, self.clock.now())),
             };
             let tried = match decision {
                 Ok(grant) => self.hold(&call, grant).await.map(|authorized| (authorized, grant)),

@@ -121,7 +121,8 @@ impl Charging {
                 // At the prices of its start, however late that is heard of.
                 let begun_at = after.started_at().unwrap_or(call.created_at);
                 let tariff = Tariff::at(begun_at);
-                wallet.first_grant(&Terms { tariff, ..self.terms(call.agent_limit_secs) })
+                let terms = Terms { tariff, ..self.terms(call.agent_limit_secs) };
+                wallet.first_grant(&terms.backed_by(wallet, self.clock.now()))
             } else {
                 Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
             }

@@ -284,6 +284,22 @@ impl Wallet {
         Decision::Charge(amount)
     }
 
+    /// What the card may still be charged by itself this month: what a call may count on beside the money that is there. Nothing
+    /// where it would not be charged.
+    pub fn card_credit(&self, now: Timestamp) -> Amount {
+        let Some(settings) = self.auto_recharge.settings.as_ref().filter(|settings| settings.enabled) else {
+            return Amount::ZERO;
+        };
+        let has_card = self.payment_method.is_some() && self.stripe_customer.is_some();
+        let is_stopped =
+            self.frozen.is_some() || self.suspension().is_some() || !self.auto_recharge.disputes.is_empty();
+        if !has_card || is_stopped {
+            return Amount::ZERO;
+        }
+        let charged = self.auto_recharge.charged_in_month(now);
+        settings.monthly_limit.map_or(Amount::MAX, |limit| limit.minus_or_zero(charged))
+    }
+
     /// Why no more is charged, if it is the card that is there.
     pub fn suspension(&self) -> Option<&Suspension> {
         let card = self.payment_method.as_ref();
@@ -434,6 +450,17 @@ mod tests {
         let mut sent = open;
         sent.episode.as_mut().unwrap().attempt = 1;
         assert_eq!(sent.credited(None, amount, NOW), None);
+    }
+
+    #[test]
+    fn a_call_counts_on_what_the_card_may_still_be_charged() {
+        let good = wallet(0, 1_000, 500, Some(1_500));
+        assert_eq!(good.card_credit(NOW), Amount::from_pence(1_500));
+        let open = Wallet { auto_recharge: good.auto_recharge.opened(episode(1_000)), ..good.clone() };
+        assert_eq!(open.card_credit(NOW), Amount::from_pence(500));
+        let declined = good.auto_recharge.left_alone("card_declined", "pm_1", NOW);
+        assert_eq!(Wallet { auto_recharge: declined, ..good.clone() }.card_credit(NOW), Amount::ZERO);
+        assert_eq!(Wallet { payment_method: None, ..good }.card_credit(NOW), Amount::ZERO);
     }
 
     #[test]

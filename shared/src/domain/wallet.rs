@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -52,6 +53,15 @@ pub struct Terms {
     pub agent_limit_secs: u32,
     /// The room a top-up has to lengthen a running call; also the most one call can cost unpaid.
     pub outage_credit: Amount,
+}
+
+impl Terms {
+    /// The same with what the wallet's card may still be charged by itself as room: a long call with a good card on file is not
+    /// cut by a limit that was set when it began.
+    #[must_use]
+    pub fn backed_by(self, wallet: &Wallet, now: Timestamp) -> Self {
+        Self { outage_credit: self.outage_credit.max(wallet.card_credit(now)), ..self }
+    }
 }
 
 /// A first grant: what to set aside, and what Vapi is to be told.
@@ -167,7 +177,6 @@ impl Wallet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     fn wallet(available: i64) -> Wallet {

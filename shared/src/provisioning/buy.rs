@@ -14,7 +14,6 @@ use crate::{
         purchase::{Failure, Purchase, Source, State, Wanted},
         wallet::Wallet,
     },
-    planted::{self, Bug},
     providers::{
         twilio::{Account, Owned, TwilioError},
         vapi::numbers::Import,
@@ -100,9 +99,6 @@ impl Provisioning {
         for _ in 0..2 {
             let error = match self.twilio.buy(&account, number, &mark, address.as_deref()).await {
                 Ok(owned) => return self.bought(purchase, &account, owned).await,
-                Err(_) if planted::is(Bug::RetryAssumesFailure) => {
-                    return Err(Obstacle::Certain(Failure::NoNumber));
-                }
                 Err(error) => error,
             };
             // Whatever was answered: what is there is the truth. One number is bought once, so a second try is safe.

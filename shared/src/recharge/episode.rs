@@ -12,7 +12,6 @@ use crate::{
         recharge::{Decision, Episode, Suspension, UNUSABLE},
         wallet::Wallet,
     },
-    planted::{self, Bug},
     providers::stripe::{CardCharge, PaymentIntent, StripeError, TopUp},
 };
 
@@ -88,11 +87,7 @@ impl Recharge {
             amount: episode.amount,
             episode: &episode.id,
             return_url: &format!("{}/dashboard/wallet", self.dashboard_origin),
-            idempotency_key: &if planted::is(Bug::RechargeWithFreshKey) {
-                format!("{}#{}", episode.id, self.clock.now())
-            } else {
-                format!("{}#{}", episode.id, episode.attempt)
-            },
+            idempotency_key: &format!("{}#{}", episode.id, episode.attempt),
         };
         match self.payments.stripe.charge_card(&charge).await {
             Ok(payment) => self.outcome(wallet, episode, &payment).await,

@@ -82,7 +82,7 @@ pub fn set_tariff_change_at(at: Option<jiff::Timestamp>) {
     let _ = at;
 }
 
-static IN_TRANSPORT: [InTransport; 15] = [
+static IN_TRANSPORT: [InTransport; 11] = [
     InTransport {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -129,26 +129,6 @@ static IN_TRANSPORT: [InTransport; 15] = [
         change: |sent| without(sent, Write::Extend, "wallets", "available >= :more"),
     },
     InTransport {
-        name: "extending_on_a_frozen_wallet",
-        place: "extend: attribute_not_exists(frozen)",
-        change: |sent| without(sent, Write::Extend, "wallets", "attribute_not_exists(frozen)"),
-    },
-    InTransport {
-        name: "an_older_record_overwrites_a_newer_one",
-        place: "put calls: version = :read",
-        change: |sent| without(sent, Write::Put, "calls", "version = :read"),
-    },
-    InTransport {
-        name: "buying_without_the_money",
-        place: "charge number: available >= :cost",
-        change: |sent| without(sent, Write::ChargeNumber, "wallets", "available >= :cost"),
-    },
-    InTransport {
-        name: "buying_on_an_old_ledger",
-        place: "charge number: ledger_seq = :read",
-        change: |sent| without(sent, Write::ChargeNumber, "wallets", "ledger_seq = :read"),
-    },
-    InTransport {
         name: "two_purchases_of_one_direction",
         place: "claim: version = :read",
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
@@ -163,9 +143,7 @@ enum Write {
     Extend,
     Settle,
     Book,
-    ChargeNumber,
     Claim,
-    Put,
     Other,
 }
 
@@ -181,10 +159,8 @@ fn write_of(sent: &Sent) -> Write {
     match change {
         Some(change) if change.contains("holds.#call = :hold") => Write::Authorize,
         Some(change) if change.contains("holds.#call.step = :next") => Write::Extend,
-        Some(change) if change.contains("available - :cost") => Write::ChargeNumber,
         Some(change) if change.contains("ledger_seq") && puts("calls") => Write::Settle,
         Some(change) if change.contains("ledger_seq") && !change.contains(":cost") => Write::Book,
-        None if sent.operation == "PutItem" => Write::Put,
         None if puts("number_purchases") && !puts("phone_number_mapping") => Write::Claim,
         Some(_) | None => Write::Other,
     }

@@ -275,8 +275,7 @@ async fn every_way_to_fall_below_the_threshold_charges_the_card() {
 #[tokio::test]
 async fn an_hours_call_on_a_small_wallet_with_a_good_card_is_not_cut_and_without_one_is_ended() {
     for card in [Some(Card::Good), Some(Card::Declined), None] {
-        // The credit leaves the voice service's own limit above the hour: what is proved here is the money.
-        let harness = Harness::empty(vec![("OUTAGE_CREDIT_PENCE".into(), "10000".into())]).await;
+        let harness = Harness::empty(vec![]).await;
         harness.add_clinic(ORG, PHONE_ID, NUMBER, ASSISTANT_ID, 7_200).await;
         if let Some(card) = card {
             harness.pay(2_500).await;
@@ -590,7 +589,7 @@ async fn another_top_up_closes_an_episode_that_has_sent_nothing_and_leaves_one_t
     reconcile(&harness).await;
     assert_eq!(attempt(&harness).await, None, "it is wanted again");
     assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
-    assert_eq!(harness.money().await, (3_900, 0));
+    assert_eq!(harness.money().await, (1_300, 0));
     harness.assert_books(ORG).await;
 }
 

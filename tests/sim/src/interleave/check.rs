@@ -131,7 +131,7 @@ impl Scene {
                     let claim = self.claim(part);
                     let id = claim["purchase_id"]["S"].as_str().unwrap_or_default();
                     let price = NUMBER_COST.pence().saturating_neg();
-                    (claim["state"]["S"] == "charged").then(|| (format!("number#{id}"), price))
+                    is_paid(&claim).then(|| (format!("number#{id}"), price))
                 }
                 Operation::Authorize | Operation::Extend | Operation::End | Operation::Release => None,
             };
@@ -152,7 +152,7 @@ impl Scene {
     fn is_purchase_over(&self, part: Part) -> Result<(), String> {
         let claim = self.claim(part);
         let state = claim["state"]["S"].as_str().unwrap_or("none");
-        let is_charged = state == "charged";
+        let is_charged = is_paid(&claim);
         let is_over = is_charged || matches!(state, "none" | "refunded");
         demand(is_over, || format!("the {} purchase is {state}", part.direction()))?;
         let can_pay = self.combination.money == Money::Ample;
@@ -206,6 +206,11 @@ impl Scene {
             .any(|message| message.queue == METER_QUEUE && message.body.contains(call.call_id.as_str()));
         demand(is_watched || !call.is_open(), || format!("nobody looks at call {} any more", call.call_id))
     }
+}
+
+/// Whether a purchase has its price. Who comes back after the lease has run out takes it further than the price.
+fn is_paid(claim: &serde_json::Value) -> bool {
+    matches!(claim["state"]["S"].as_str(), Some("charged" | "bought" | "imported" | "active"))
 }
 
 fn are_the_books_right(wallet: &Wallet, entries: &[Entry]) -> Result<(), String> {

@@ -45,8 +45,8 @@ use super::{
 pub(super) const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
 /// What a top-up brings.
 pub(super) const TOP_UP_PENCE: i64 = 3_000;
-/// What a refund takes back: more than is available where money is short.
-pub(super) const REFUND_PENCE: i64 = 400;
+/// What a refund takes back.
+pub(super) const REFUND_PENCE: i64 = 250;
 /// What the settled call costs, which is talked for a minute.
 pub(super) const SETTLED_PENCE: i64 = 56;
 /// The queue that looks at live calls are ordered by.
