@@ -82,7 +82,7 @@ pub fn set_tariff_change_at(at: Option<jiff::Timestamp>) {
     let _ = at;
 }
 
-static IN_TRANSPORT: [InTransport; 11] = [
+static IN_TRANSPORT: [InTransport; 10] = [
     InTransport {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -122,11 +122,6 @@ static IN_TRANSPORT: [InTransport; 11] = [
         name: "extending_twice",
         place: "extend: holds.#call.step = :step",
         change: |sent| without(sent, Write::Extend, "wallets", "holds.#call.step = :step"),
-    },
-    InTransport {
-        name: "extending_without_the_money",
-        place: "extend: available >= :more",
-        change: |sent| without(sent, Write::Extend, "wallets", "available >= :more"),
     },
     InTransport {
         name: "two_purchases_of_one_direction",
