@@ -461,37 +461,12 @@ impl Wallets {
         values: Vec<(&str, AttributeValue)>,
     ) -> Result<Wallet, ChangeError> {
         let after = next_recharge(&wallet.auto_recharge, after);
-        let after = map(&after)?;
-        let outcome = self
-            .db
-            .retrying("UpdateItem", || {
-                let update = self
-                    .db
-                    .client
-                    .update_item()
-                    .table_name(self.db.table_name(Table::Wallets))
-                    .key("org_id", text(wallet.org_id.to_string()))
-                    .update_expression("SET auto_recharge = :recharge")
-                    .condition_expression(condition)
-                    .expression_attribute_values(":version", number(wallet.auto_recharge.version))
-                    .expression_attribute_values(":recharge", after.clone())
-                    .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
-                values
-                    .iter()
-                    .fold(update, |update, (name, value)| {
-                        update.expression_attribute_values(*name, value.clone())
-                    })
-                    .send()
-            })
-            .await;
-        match outcome {
-            Ok(written) => Ok(decode(Table::Wallets, written.attributes.unwrap_or_default())?),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(ChangeError::Moved)
-            }
-            Err(error) => Err(unavailable("UpdateItem", error).into()),
+        let mut values = values;
+        values.push((":version", number(wallet.auto_recharge.version)));
+        values.push((":recharge", map(&after)?));
+        match self.change(wallet.org_id, "SET auto_recharge = :recharge", condition, &values).await? {
+            Some(written) => Ok(decode(Table::Wallets, written)?),
+            None => Err(ChangeError::Moved),
         }
     }
 
@@ -500,30 +475,11 @@ impl Wallets {
     /// # Errors
     /// When the wallet does not exist, or the database does not answer.
     pub async fn freeze(&self, org: OrgId, reason: &str) -> Result<(), StoreError> {
-        let outcome = self
-            .db
-            .retrying("UpdateItem", || {
-                self.db
-                    .client
-                    .update_item()
-                    .table_name(self.db.table_name(Table::Wallets))
-                    .key("org_id", text(org.to_string()))
-                    .update_expression("SET frozen = :value")
-                    .condition_expression("attribute_exists(org_id)")
-                    .expression_attribute_values(":value", text(reason))
-                    .send()
-            })
-            .await;
-        // The wallet is not read: one that cannot be is frozen too.
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(StoreError::NoWallet)
-            }
-            Err(error) => Err(unavailable("UpdateItem", error)),
-        }
+        let change = "SET frozen = :value";
+        // What it answers is not read: a wallet that cannot be is frozen too.
+        let written =
+            self.change(org, change, "attribute_exists(org_id)", &[(":value", text(reason))]).await?;
+        written.map(|_| ()).ok_or(StoreError::NoWallet)
     }
 
     /// A page of all wallets, in no order, from where the last page ended. One that cannot be read does not hide the others.
@@ -580,38 +536,33 @@ impl Wallets {
         payment_method: &str,
         paid_at: i64,
     ) -> Result<(), StoreError> {
-        let outcome = self
-            .db
-            .retrying("UpdateItem", || {
-                self.db
-                    .client
-                    .update_item()
-                    .table_name(self.db.table_name(Table::Wallets))
-                    .key("org_id", text(org.to_string()))
-                    .update_expression("SET payment_method = :value, card_since = :since")
-                    .condition_expression(
-                        "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)",
-                    )
-                    .expression_attribute_values(":value", text(payment_method))
-                    .expression_attribute_values(":since", number(paid_at))
-                    .send()
-            })
-            .await;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                // A newer card is there; or there is no wallet at all.
-                self.existing(org).await.map(|_| ())
-            }
-            Err(error) => Err(unavailable("UpdateItem", error)),
+        let change = "SET payment_method = :value, card_since = :since";
+        let condition =
+            "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)";
+        let values = [(":value", text(payment_method)), (":since", number(paid_at))];
+        match self.change(org, change, condition, &values).await? {
+            Some(_) => Ok(()),
+            // A newer card is there; or there is no wallet at all.
+            None => self.existing(org).await.map(|_| ()),
         }
     }
 
-    /// Changes something that is no money. Answers the wallet after.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums grow")]
+    /// Notes something that is no money. Answers the wallet after.
     async fn note(&self, org: OrgId, change: &str, value: &str) -> Result<Wallet, StoreError> {
+        let written =
+            self.change(org, change, "attribute_exists(org_id)", &[(":value", text(value))]).await?;
+        decode(Table::Wallets, written.ok_or(StoreError::NoWallet)?)
+    }
+
+    /// Changes a wallet in one conditional write. Answers it as written, or none where the condition does not hold.
+    async fn change(
+        &self,
+        org: OrgId,
+        change: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Option<Item>, StoreError> {
+        let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let outcome = self
             .db
             .retrying("UpdateItem", || {
@@ -621,21 +572,21 @@ impl Wallets {
                     .table_name(self.db.table_name(Table::Wallets))
                     .key("org_id", text(org.to_string()))
                     .update_expression(change)
-                    .condition_expression("attribute_exists(org_id)")
-                    .expression_attribute_values(":value", text(value))
+                    .condition_expression(condition)
+                    .set_expression_attribute_values(Some(values.clone()))
                     .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
                     .send()
             })
-            .await
-            .map_err(|error| match &error {
-                SdkError::ServiceError(service)
-                    if matches!(service.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-                {
-                    StoreError::NoWallet
-                }
-                _ => unavailable("UpdateItem", error),
-            })?;
-        decode(Table::Wallets, outcome.attributes.unwrap_or_default())
+            .await;
+        match outcome {
+            Ok(written) => Ok(Some(written.attributes.unwrap_or_default())),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(unavailable("UpdateItem", error)),
+        }
     }
 
     fn update(&self, org: OrgId) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
