@@ -49,7 +49,7 @@ impl Visit for Alarm {
 
 impl<S: Subscriber> Layer<S> for Alarms {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != shared::alarm::TARGET {
+        if event.metadata().target() != base::alarm::TARGET {
             return;
         }
         let mut alarm = Alarm::default();

@@ -2,10 +2,10 @@
 
 mod dead_letters;
 mod demo;
+mod real_vendors;
 mod rotate;
 mod serve;
 mod target;
-mod vendors;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -7,8 +7,9 @@ use std::{
     time::Instant,
 };
 
+use base::clock::Clock;
+use domain::time::whole_millis;
 use jiff::{SignedDuration, Timestamp};
-use shared::domain::clock::{Clock, whole_millis};
 
 /// A clock that runs `speed` times as fast as the system's.
 #[derive(Debug)]

@@ -1,20 +1,18 @@
 //! The clinic that the local stack starts with: a wallet, an agent, and a number of its own that leads to it.
 
+use base::config::Invalid;
+use domain::{
+    agent::{Agent, Behavior, Sync},
+    call::Direction,
+    ids::{AccountSid, IdError, OrgId},
+    phone_number::{PhoneNumber, PhoneNumberError},
+};
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{
-    config::Invalid,
-    domain::{
-        agent::{Agent, Behavior, Sync},
-        call::Direction,
-        ids::{AccountSid, IdError, OrgId},
-        phone_number::{PhoneNumber, PhoneNumberError},
-    },
-    providers::twilio::Account,
-    provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings},
-    store::{StoreError, queue::Push},
-};
+use services::provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings};
+use store::{StoreError, queue::Push};
 use uuid::Uuid;
+use vendors::twilio::Account;
 
 use crate::stack::Stack;
 

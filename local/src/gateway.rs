@@ -6,23 +6,18 @@ use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequ
 use aws_smithy_types::body::SdkBody;
 use axum::{Router, body::Body, extract::State, response::IntoResponse};
 use bytes::Bytes;
+use domain::ids::OrgId;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::domain::ids::OrgId;
 use tokio::sync::watch;
 
-use crate::{
-    alarms::Alarms,
-    demo_clinic,
-    sandbox::{
-        faults::{Fault, OPERATIONS},
-        hosts::ask_twilio,
-        vapi::Placing,
-    },
-    stack::Stack,
-    token,
+use crate::{alarms::Alarms, demo_clinic, stack::Stack, token};
+use sandbox::{
+    faults::{Fault, OPERATIONS},
+    hosts::ask_twilio,
+    vapi::Placing,
 };
 
 /// What API Gateway takes at most.
@@ -214,7 +209,7 @@ fn overview(gateway: &Gateway) -> Value {
         .collect();
     json!({
         "process": std::process::id(),
-        "time": shared::domain::clock::rfc3339_millis(gateway.stack.clock.now()),
+        "time": domain::time::rfc3339_millis(gateway.stack.clock.now()),
         "routes": routes,
         "sandbox": [
             "POST /_sandbox/token {org_id?, role?} | {operator: true}",

@@ -3,12 +3,12 @@
 pub mod alarms;
 pub mod aws;
 pub mod clock;
+pub mod dead_letters;
 pub mod demo_clinic;
 pub mod gateway;
 pub mod iam;
 pub mod queue;
 pub mod running;
-pub mod sandbox;
 pub mod schedule;
 pub mod secrets;
 pub mod stack;

@@ -6,11 +6,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base::clock::Clock;
+use base::entropy::Entropy;
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::domain::{clock::Clock, entropy::Entropy};
 
 use crate::template::Queue;
 

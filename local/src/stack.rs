@@ -6,35 +6,34 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use base::clock::Clock;
+use base::config::{Environment, Invalid};
+use base::entropy::Entropy;
 use bytes::Bytes;
 use dynoxide::Database;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Context, RequestExt};
-use shared::{
-    config::{Environment, Invalid},
-    domain::{clock::Clock, entropy::Entropy},
-    http::problem::{Code, Problem, chain},
-    providers::http::Http,
-    reconcile::{ReconcileError, Report, Task},
-    runtime::answered,
-    store::Dynamo,
-    world::{Aws, World},
-};
+use platform::world::{Aws, World};
+use services::reconcile::{ReconcileError, Report, Task};
+use store::Dynamo;
+use vendors::http::Http;
+use web::problem::{Code, Problem, chain};
+use web::runtime::answered;
 
 use crate::{
     aws::Transport,
     clock::SkewedClock,
     queue::{Message, Queues},
-    sandbox::{
-        faults::Faults,
-        hosts::Hosts,
-        stripe::{self, StripeSandbox},
-        twilio::{self, TwilioSandbox},
-        vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
-    },
     schedule::{Schedule, Schedules},
     template::{Template, TemplateError},
+};
+use sandbox::{
+    faults::Faults,
+    hosts::Hosts,
+    stripe::{self, StripeSandbox},
+    twilio::{self, TwilioSandbox},
+    vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
 };
 
 /// How long Vapi waits for the answer to an assistant-request. Never sped up: it is the network's time.

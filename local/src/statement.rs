@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use domain::ledger::{Entry, Flaw, flaws};
 use serde_json::{Map, Value, json};
-use shared::domain::ledger::{Entry, Flaw, flaws};
 
 /// What a look at statements found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Tokens of the local stack, as the dashboard's issuer makes them.
 
+use domain::ids::OrgId;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use shared::domain::ids::OrgId;
 
 use crate::stack::{JWT_ISSUER, JWT_SECRET};
 

@@ -4,43 +4,41 @@
 
 use std::{sync::Arc, task::Poll};
 
+use base::clock::Clock;
+use base::config::Environment;
+use base::entropy::Entropy;
 use bytes::Bytes;
+use domain::{
+    amount::Amount,
+    call::{Call, Direction},
+    ids::{CallId, OrgId, PaymentIntentId, VapiAssistantId, VapiPhoneId},
+    ledger::{Entry, Posting, Reason, flaws},
+    phone_number::PhoneNumber,
+    wallet::Wallet,
+};
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     alarms::Alarms,
     clock::TestClock,
-    sandbox::{
-        faults::{Fault, Mode},
-        vapi::Placing,
-    },
     stack::{Plan, Stack, Storage, test_epoch},
 };
+use sandbox::{
+    faults::{Fault, Mode},
+    vapi::Placing,
+};
 use serde_json::{Value, json};
-use shared::{
-    config::Environment,
-    domain::{
-        amount::Amount,
-        call::{Call, Direction},
-        clock::Clock,
-        entropy::Entropy,
-        ids::{CallId, OrgId, PaymentIntentId, VapiAssistantId, VapiPhoneId},
-        ledger::{Entry, Posting, Reason, flaws},
-        phone_number::PhoneNumber,
-        wallet::Wallet,
-    },
-    providers::http::Http,
-    provisioning::{Provisioning, Settings},
-    reconcile::{Report, Task},
-    store::{
-        calls::Calls,
-        ledger::Ledger,
-        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
-        wallets::Wallets,
-    },
+use services::provisioning::{Provisioning, Settings};
+use services::reconcile::{Report, Task};
+use store::{
+    calls::Calls,
+    ledger::Ledger,
+    mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
+    wallets::Wallets,
 };
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
+use vendors::http::Http;
 
 /// The clinic of most tests.
 pub const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
@@ -351,7 +349,7 @@ impl Harness {
     /// Tops the clinic's wallet up by card; answers the payment.
     pub async fn pay(&self, pence: u32) -> String {
         let session = self.begin_top_up(pence).await;
-        self.stack.stripe.act(&session, local::sandbox::stripe::Act::Pay).expect("the session is open");
+        self.stack.stripe.act(&session, sandbox::stripe::Act::Pay).expect("the session is open");
         self.pass(0).await;
         self.stack.stripe.object(&session).expect("the session")["payment_intent"]
             .as_str()
@@ -478,8 +476,8 @@ pub async fn crashed_after<F: Future>(polls: usize, future: F) -> Option<F::Outp
 
 /// What Vapi posts about one of the clinic's calls, by hand.
 pub mod bodies {
+    use domain::time::plus_secs;
     use serde_json::{Value, json};
-    use shared::domain::clock::plus_secs;
 
     use crate::{ASSISTANT_ID, PHONE_ID};
 

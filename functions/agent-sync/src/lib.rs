@@ -5,20 +5,18 @@ mod push;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use base::config::{Base, Invalid, VapiSettings};
+use platform::world::World;
 pub use push::{LEASE, PushError};
-use shared::{
-    config::{Base, Invalid, VapiSettings},
-    http::problem::chain,
-    store::{
-        agents::Agents,
-        made_once::MadeOnce,
-        mappings::Mappings,
-        numbers::Numbers,
-        queue::{Push, SyncQueue},
-    },
-    voice::{Settings, Voice},
-    world::World,
+use services::voice::{Settings, Voice};
+use store::{
+    agents::Agents,
+    made_once::MadeOnce,
+    mappings::Mappings,
+    numbers::Numbers,
+    queue::{Push, SyncQueue},
 };
+use web::problem::chain;
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]

@@ -4,8 +4,9 @@
 
 use agent_sync::{Deps, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
+use base::logs::logging;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::{runtime::logging, world::World};
+use platform::world::World;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -1,23 +1,21 @@
 //! One agent, from what is stored to what the vendor has.
 
+use base::alarm::chain;
+use domain::{
+    agent::{Agent, Sync},
+    call::Direction,
+    ids::{OrgId, VapiAssistantId},
+};
 use jiff::SignedDuration;
 use serde_json::json;
-use shared::{
-    alarm::chain,
-    domain::{
-        agent::{Agent, Sync},
-        call::Direction,
-        ids::{OrgId, VapiAssistantId},
-    },
-    providers::vapi::{VapiError, assistants::Assistant},
-    store::{
-        StoreError,
-        mappings::{AssistantMapping, PhoneNumberMapping},
-        numbers::Status,
-        queue::Push,
-    },
-    voice::VoiceError,
+use services::voice::VoiceError;
+use store::{
+    StoreError,
+    mappings::{AssistantMapping, PhoneNumberMapping},
+    numbers::Status,
+    queue::Push,
 };
+use vendors::vapi::{VapiError, assistants::Assistant};
 
 use crate::Deps;
 

@@ -2,16 +2,14 @@
 
 pub mod routes;
 
+use base::config::{Base, Invalid};
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use shared::{
-    config::{Base, Invalid},
-    http::{
-        auth::Auth,
-        problem::{Code, Problem},
-    },
-    store::{agents::Agents, numbers::Numbers, queue::SyncQueue},
-    world::World,
+use platform::world::World;
+use store::{agents::Agents, numbers::Numbers, queue::SyncQueue};
+use web::{
+    auth::Auth,
+    problem::{Code, Problem},
 };
 
 /// What the function is built from, once per cold start.

@@ -3,11 +3,10 @@
 #![recursion_limit = "256"]
 
 use agents::{Deps, handle};
+use base::logs::logging;
 use lambda_http::{Error, service_fn};
-use shared::{
-    runtime::{answered, logging},
-    world::World,
-};
+use platform::world::World;
+use web::runtime::answered;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

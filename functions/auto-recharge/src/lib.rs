@@ -1,14 +1,12 @@
 //! The queue `recharge`: one message, one look at one wallet, which may be low, and whose card may be to be charged.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use shared::{
-    alarm,
-    config::Invalid,
-    http::problem::chain,
-    recharge::{Recharge, Settings},
-    store::queue::CheckWallet,
-    world::World,
-};
+use base::alarm;
+use base::config::Invalid;
+use platform::world::World;
+use services::recharge::{Recharge, Settings};
+use store::queue::CheckWallet;
+use web::problem::chain;
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]

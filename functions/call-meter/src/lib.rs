@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use shared::{
-    alarm,
-    charging::{Carrier, Charging, Settings},
-    config::{Invalid, TwilioSettings},
-    http::problem::chain,
-    keyring::Keyring,
-    store::queue::Tick,
-    world::World,
-};
+use base::alarm;
+use base::config::{Invalid, TwilioSettings};
+use base::keyring::Keyring;
+use platform::world::World;
+use services::charging::{Carrier, Charging, Settings};
+use store::queue::Tick;
+use web::problem::chain;
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]

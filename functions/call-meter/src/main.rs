@@ -3,9 +3,10 @@
 #![recursion_limit = "256"]
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use base::logs::logging;
 use call_meter::{Deps, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use shared::{runtime::logging, world::World};
+use platform::world::World;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

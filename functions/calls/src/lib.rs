@@ -2,18 +2,16 @@
 
 pub mod routes;
 
+use base::config::{Invalid, Reader};
+use domain::number::Country;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use shared::{
-    charging::{Charging, Settings},
-    config::{Invalid, Reader},
-    domain::number::Country,
-    http::{
-        auth::Auth,
-        problem::{Code, Problem},
-    },
-    store::{agents::Agents, ledger::Ledger, numbers::Numbers},
-    world::World,
+use platform::world::World;
+use services::charging::{Charging, Settings};
+use store::{agents::Agents, ledger::Ledger, numbers::Numbers};
+use web::{
+    auth::Auth,
+    problem::{Code, Problem},
 };
 
 /// What the function is built from, once per cold start.

@@ -1,19 +1,17 @@
 //! What operators see: how the schedules' runs went. No org's member comes in, and no operator gets further.
 
+use base::config::{Base, Invalid};
+use domain::time::rfc3339_millis;
 use http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
+use platform::world::World;
 use serde_json::{Value, json};
-use shared::{
-    config::{Base, Invalid},
-    domain::clock::rfc3339_millis,
-    http::{
-        auth::Auth,
-        problem::{Code, Problem, json_answer},
-        request::{Query, invalid},
-    },
-    reconcile::Task,
-    store::runs::{Report, Runs},
-    world::World,
+use services::reconcile::Task;
+use store::runs::{Report, Runs};
+use web::{
+    auth::Auth,
+    problem::{Code, Problem, json_answer},
+    request::{Query, invalid},
 };
 
 const DEFAULT_LIMIT: u8 = 20;

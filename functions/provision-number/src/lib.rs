@@ -2,16 +2,14 @@
 
 pub mod routes;
 
+use base::config::Invalid;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use shared::{
-    config::Invalid,
-    http::{
-        auth::Auth,
-        problem::{Code, Problem},
-    },
-    provisioning::{Provisioning, Settings},
-    world::World,
+use platform::world::World;
+use services::provisioning::{Provisioning, Settings};
+use web::{
+    auth::Auth,
+    problem::{Code, Problem},
 };
 
 /// What the function is built from, once per cold start.

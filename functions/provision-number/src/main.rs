@@ -2,12 +2,11 @@
 
 #![recursion_limit = "256"]
 
+use base::logs::logging;
 use lambda_http::{Error, service_fn};
+use platform::world::World;
 use provision_number::{Deps, handle};
-use shared::{
-    runtime::{answered, logging},
-    world::World,
-};
+use web::runtime::answered;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

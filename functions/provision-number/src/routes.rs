@@ -7,11 +7,9 @@ pub mod release;
 pub mod search;
 pub mod show;
 
+use domain::call::Direction;
 use serde_json::Value;
-use shared::{
-    domain::call::Direction,
-    http::{problem::Problem, request::invalid},
-};
+use web::{problem::Problem, request::invalid};
 
 /// A value of the JSON body that is one of a few words.
 fn word<T: serde::de::DeserializeOwned>(value: &Value, sentence: &str) -> Result<T, Problem> {

@@ -2,12 +2,10 @@
 
 use std::error::Error;
 
+use base::config::Invalid;
+use platform::world::World;
 use serde_json::Value;
-use shared::{
-    config::Invalid,
-    reconcile::{Reconcile, Settings, Task},
-    world::World,
-};
+use services::reconcile::{Reconcile, Settings, Task};
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]

@@ -2,10 +2,11 @@
 
 #![recursion_limit = "256"]
 
+use base::logs::logging;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::world::World;
 use reconcile::{Deps, handle};
 use serde_json::Value;
-use shared::{runtime::logging, world::World};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

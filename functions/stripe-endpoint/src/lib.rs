@@ -3,21 +3,19 @@
 
 use std::{collections::BTreeSet, error::Error};
 
+use base::alarm;
+use base::config::{Base, Invalid, StripeSettings};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
+use platform::secrets::{EndpointSecret, PreviousSecret, Secrets, SecretsError, stripe_webhook_id};
+use platform::world::World;
 use serde_json::{Value, json};
-use shared::{
-    alarm,
-    config::{Base, Invalid, StripeSettings},
-    http::problem::chain,
-    providers::{
-        http::HttpError,
-        stripe::{API_VERSION, Stripe, StripeError, endpoints::WebhookEndpoint, events::TYPES},
-    },
-    secrets::{EndpointSecret, PreviousSecret, Secrets, SecretsError, stripe_webhook_id},
-    world::World,
+use vendors::{
+    http::HttpError,
+    stripe::{API_VERSION, Stripe, StripeError, endpoints::WebhookEndpoint, events::TYPES},
 };
+use web::problem::chain;
 
 /// Where Stripe's events are answered.
 const PATH: &str = "/api/webhooks/stripe";

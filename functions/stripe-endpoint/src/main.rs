@@ -2,9 +2,10 @@
 
 #![recursion_limit = "256"]
 
+use base::logs::logging;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::world::World;
 use serde_json::Value;
-use shared::{runtime::logging, world::World};
 use stripe_endpoint::{Deps, handle};
 
 #[tokio::main]

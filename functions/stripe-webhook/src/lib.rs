@@ -1,17 +1,15 @@
 //! `POST /api/webhooks/stripe`: top-ups, refunds and disputes.
 
+use base::alarm;
+use base::config::Invalid;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use platform::secrets::WebhookSecrets;
+use platform::world::World;
 use serde_json::{Value, json};
-use shared::{
-    alarm,
-    config::Invalid,
-    http::problem::{Code, Problem, json_answer},
-    payments::{Payments, Settings},
-    providers::stripe::{StripeWebhook, event::Event},
-    secrets::WebhookSecrets,
-    world::World,
-};
+use services::payments::{Payments, Settings};
+use vendors::stripe::{StripeWebhook, event::Event};
+use web::problem::{Code, Problem, json_answer};
 
 /// The largest body read; Stripe's events are a few kilobytes.
 const LARGEST_BODY: usize = 1024 * 1024;

@@ -1,22 +1,20 @@
 //! `POST /api/vapi/webhook`: the one address that Vapi posts to.
 
+use base::alarm;
+use base::config::Invalid;
+use domain::{call::Testimony, content::Content, ids::EventId};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use platform::secrets::WebhookSecrets;
+use platform::world::World;
 use serde_json::{Value, json};
-use shared::{
-    alarm,
-    charging::{Answer, Charging, Place, Settings, limit_warning},
-    config::Invalid,
-    domain::{call::Testimony, content::Content, ids::EventId},
-    http::problem::{Code, Problem, json_answer},
-    providers::vapi::{
-        VapiWebhook,
-        message::{CallRef, Kind, Message, ToolCall},
-    },
-    secrets::WebhookSecrets,
-    store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents},
-    world::World,
+use services::charging::{Answer, Charging, Place, Settings, limit_warning};
+use store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents};
+use vendors::vapi::{
+    VapiWebhook,
+    message::{CallRef, Kind, Message, ToolCall},
 };
+use web::problem::{Code, Problem, json_answer};
 
 /// The largest body read: API Gateway passes at most 10 MB, Lambda 6 MB.
 const LARGEST_BODY: usize = 6 * 1024 * 1024;

@@ -2,12 +2,11 @@
 
 #![recursion_limit = "256"]
 
+use base::logs::logging;
 use lambda_http::{Error, service_fn};
-use shared::{
-    runtime::{answered, logging},
-    world::World,
-};
+use platform::world::World;
 use vapi_webhook::{Deps, handle};
+use web::runtime::answered;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

@@ -2,19 +2,17 @@
 
 pub mod routes;
 
+use base::config::{Base, Invalid, StripeSettings};
+use domain::amount::Amount;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use shared::{
-    config::{Base, Invalid, StripeSettings},
-    domain::amount::Amount,
-    follow_up::Watch,
-    http::{
-        auth::Auth,
-        problem::{Code, Problem},
-    },
-    providers::stripe::Stripe,
-    store::{customers::Customers, ledger::Ledger, wallets::Wallets},
-    world::World,
+use platform::world::World;
+use services::follow_up::Watch;
+use store::{customers::Customers, ledger::Ledger, wallets::Wallets};
+use vendors::stripe::Stripe;
+use web::{
+    auth::Auth,
+    problem::{Code, Problem},
 };
 
 /// What the function is built from, once per cold start.

@@ -1,11 +1,9 @@
 //! `cargo run -- dead-letters`: what the queues gave up on and what could not be placed, looked at and sent back.
 
+use domain::time::rfc3339_millis;
 use indicatif::{ProgressBar, ProgressStyle};
-use shared::{
-    dead_letters::{DeadLetterError, DeadLetters, Letter, Listed, Progress, Which},
-    domain::clock::rfc3339_millis,
-    http::problem::chain,
-};
+use local::dead_letters::{DeadLetterError, DeadLetters, Letter, Listed, Progress, Which};
+use web::problem::chain;
 
 use super::{Letters, Place, Selection, target::Target};
 
@@ -125,7 +123,7 @@ fn shown(letter: &Letter) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use shared::dead_letters::Origin;
+    use local::dead_letters::Origin;
 
     use super::*;
 

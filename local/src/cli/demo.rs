@@ -4,25 +4,25 @@ mod numbers;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use base::clock::Clock;
+use base::entropy::Entropy;
 use bytes::Bytes;
+use domain::ids::OrgId;
 use http::Request;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use local::{
     clock::RunningClock,
     demo_clinic, running,
-    sandbox::{
-        stripe::Act,
-        vapi::{Call, Placing},
-    },
     stack::{Plan, Stack, Storage},
     statement, token,
 };
-use serde_json::{Value, json};
-use shared::{
-    domain::{clock::Clock, entropy::Entropy, ids::OrgId},
-    world::SystemClock,
+use platform::world::SystemClock;
+use sandbox::{
+    stripe::Act,
+    vapi::{Call, Placing},
 };
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// How many times faster than life the story runs.

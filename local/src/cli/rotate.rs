@@ -1,10 +1,8 @@
 //! `cargo run -- rotate-keys`: every stored secret, sealed anew with the current key.
 
-use shared::{
-    http::problem::chain,
-    provisioning::{Provisioning, Settings},
-    world::World,
-};
+use platform::world::World;
+use services::provisioning::{Provisioning, Settings};
+use web::problem::chain;
 
 use super::{Place, target::Target};
 

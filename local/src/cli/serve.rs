@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+use base::clock::Clock;
+use base::config::Environment;
+use base::entropy::Entropy;
 use jiff::{SignedDuration, Timestamp};
 use local::{
     alarms::Alarms,
@@ -17,22 +20,18 @@ use local::{
     running,
     stack::{Plan, Stack, Storage},
 };
-use shared::{
-    config::Environment,
-    domain::{clock::Clock, entropy::Entropy},
-    providers::http::Http,
-    world::SystemClock,
-};
+use platform::world::SystemClock;
 use tokio::sync::watch;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use vendors::http::Http;
 
-use super::vendors;
+use super::real_vendors;
 
 /// How often the clock's time is written down.
 const NOTE_TIME_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(options: super::Serve) -> Result<(), String> {
-    let vendors = vendors::read(Path::new("."), options.live, options.speed)?;
+    let vendors = real_vendors::read(Path::new("."), options.live, options.speed)?;
     let folder = Folder::take(&options.data_dir, options.reset)?;
     let alarms = Alarms::default();
     logging(&alarms);

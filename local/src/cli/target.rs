@@ -3,20 +3,19 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use base::clock::Clock;
+use base::config::Base;
+use base::entropy::Entropy;
 use jiff::Timestamp;
 use local::{
     clock::RunningClock,
     stack::{Plan, Stack, Storage},
 };
-use shared::{
-    config::Base,
-    domain::{clock::Clock, entropy::Entropy},
-    world::{Aws, SystemClock, World},
-};
+use platform::world::{Aws, SystemClock, World};
 
 use super::{
+    real_vendors,
     serve::{Folder, Taken},
-    vendors,
 };
 
 /// The environment of the local stack.
@@ -40,7 +39,7 @@ impl Target {
     pub(super) async fn local(data_dir: &Path, more: Option<(&str, String)>) -> Result<Self, String> {
         // Those of `.env` too where they seem of no use: a data folder of a real vendor's is not given a sandbox's secrets. There
         // is no network, so the vendor is not asked.
-        let mut settings = vendors::read(Path::new("."), true, 1)?.settings;
+        let mut settings = real_vendors::read(Path::new("."), true, 1)?.settings;
         settings.extend(more.map(|(name, value)| (name.to_owned(), value)));
         let (folder, running) = match Folder::try_take(data_dir)? {
             Taken::Ours(folder) => (Some(folder), None),

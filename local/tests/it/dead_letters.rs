@@ -6,20 +6,20 @@ use std::{
     sync::Arc,
 };
 
+use base::clock::Clock;
+use base::entropy::Entropy;
+use domain::ids::EventId;
 use jiff::SignedDuration;
+use local::dead_letters::{DeadLetterError, DeadLetters, Origin, QUEUES, Which};
 use local::{
     aws::Fate,
     clock::TestClock,
     queue::Message,
     stack::{Plan, Stack, Storage, test_epoch},
 };
+use platform::world::SystemClock;
 use serde_json::json;
-use shared::{
-    dead_letters::{DeadLetterError, DeadLetters, Origin, QUEUES, Which},
-    domain::{clock::Clock, entropy::Entropy, ids::EventId},
-    store::webhook_events::{DEAD_LETTER, WebhookEvent, WebhookEvents},
-    world::SystemClock,
-};
+use store::webhook_events::{DEAD_LETTER, WebhookEvent, WebhookEvents};
 
 use super::kill::{Voxanne, folder};
 

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::tariff::Tariff;
 use serde_json::{Value, json};
-use shared::domain::tariff::Tariff;
 
 /// The process, killed when dropped: `kill -9`, no goodbye.
 pub(super) struct Voxanne {

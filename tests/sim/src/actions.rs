@@ -2,7 +2,7 @@
 //! out leaves the others as they are.
 
 use jiff::SignedDuration;
-use local::sandbox::stripe::{Act, Card};
+use sandbox::stripe::{Act, Card};
 
 use crate::rng::Stream;
 

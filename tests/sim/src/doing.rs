@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::SignedDuration;
-use local::sandbox::{
+use sandbox::{
     stripe::{Act, Card},
     vapi::Placing,
 };

@@ -14,12 +14,10 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use local::{
-    queue::Message,
-    sandbox::{
-        stripe::{self, Act, Card},
-        vapi,
-    },
+use local::queue::Message;
+use sandbox::{
+    stripe::{self, Act, Card},
+    vapi,
 };
 
 use crate::{

@@ -45,7 +45,7 @@ pub fn listen() {
         "shared",
         "local",
         "voxanne",
-        shared::alarm::TARGET,
+        base::alarm::TARGET,
         "vapi_webhook",
         "stripe_webhook",
         "call_meter",

@@ -6,15 +6,15 @@ use std::{
     fmt,
 };
 
-use jiff::Timestamp;
-use local::sandbox::vapi;
-use serde_json::Value;
-use shared::domain::{
+use domain::{
     call::{Call, State},
     ledger::{Direction, Entry, Head, Kind},
     tariff::{Tariff, TariffVersion},
     wallet::Wallet,
 };
+use jiff::Timestamp;
+use sandbox::vapi;
+use serde_json::Value;
 
 use crate::{
     doing::FROZEN_BY_HAND,
@@ -424,7 +424,7 @@ impl Monitor {
             return Ok(());
         }
         let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), TariffVersion::tariff);
-        let paid = shared::domain::amount::Amount::try_from(paid).unwrap_or_default();
+        let paid = domain::amount::Amount::try_from(paid).unwrap_or_default();
         let talked = talked_secs(truth).unwrap_or_default();
         let unpaid = talked.saturating_sub(tariff.affordable_seconds(paid));
         let (start, end) = (truth.started_at.unwrap_or(truth.created_at), world.time());

@@ -11,7 +11,7 @@ pub enum Plant {
     InTransport(&'static InTransport),
     /// Our code does something else.
     #[cfg(feature = "planted")]
-    InCode(shared::planted::Bug),
+    InCode(domain::planted::Bug),
 }
 
 /// A change of requests on their way.
@@ -30,7 +30,7 @@ impl Plant {
     pub fn all() -> Vec<Self> {
         let in_transport = IN_TRANSPORT.iter().map(Self::InTransport);
         #[cfg(feature = "planted")]
-        let in_code = shared::planted::Bug::ALL.into_iter().map(Self::InCode);
+        let in_code = domain::planted::Bug::ALL.into_iter().map(Self::InCode);
         #[cfg(not(feature = "planted"))]
         let in_code = std::iter::empty();
         in_transport.chain(in_code).collect()
@@ -63,7 +63,7 @@ impl Plant {
 /// Plants a bug in the code that this thread runs, or takes it out again.
 pub fn set(plant: Option<Plant>) {
     #[cfg(feature = "planted")]
-    shared::planted::set(match plant {
+    domain::planted::set(match plant {
         Some(Plant::InCode(bug)) => Some(bug),
         Some(Plant::InTransport(_)) | None => None,
     });
@@ -75,8 +75,8 @@ pub fn set(plant: Option<Plant>) {
 pub fn set_tariff_change_at(at: Option<jiff::Timestamp>) {
     #[cfg(feature = "planted")]
     // Once in force it stays so.
-    if at.is_none() || shared::planted::tariff_change_at().is_none() {
-        shared::planted::set_tariff_change_at(at);
+    if at.is_none() || domain::planted::tariff_change_at().is_none() {
+        domain::planted::set_tariff_change_at(at);
     }
     #[cfg(not(feature = "planted"))]
     let _ = at;

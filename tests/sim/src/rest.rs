@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use local::sandbox::vapi;
-use serde_json::Value;
-use shared::domain::{
+use domain::{
     call::{Call, State},
     tariff::Tariff,
 };
+use sandbox::vapi;
+use serde_json::Value;
 
 use crate::{
     items::{self, ENVIRONMENT},

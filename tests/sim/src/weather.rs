@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use base::clock::Clock;
 use jiff::SignedDuration;
 use local::{
     aws::{Fate, Sent},
     clock::TestClock,
-    sandbox::faults::Mode,
 };
+use sandbox::faults::Mode;
 use serde_json::json;
-use shared::domain::clock::Clock;
 
 use crate::{
     faults::{Dice, Kind},

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use jiff::SignedDuration;
-use local::sandbox::{stripe, vapi};
+use sandbox::{stripe, vapi};
 use serde_json::{Value, json};
 
 use crate::{

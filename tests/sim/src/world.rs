@@ -6,27 +6,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use base::clock::Clock;
+use base::entropy::Entropy;
 use bytes::Bytes;
+use domain::{
+    call::Direction,
+    ids::{OrgId, VapiAssistantId, VapiPhoneId},
+    phone_number::PhoneNumber,
+};
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     clock::TestClock,
-    sandbox::stripe::Act,
     stack::{Plan, Stack, Storage, test_epoch},
 };
+use sandbox::stripe::Act;
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        call::Direction,
-        clock::Clock,
-        entropy::Entropy,
-        ids::{OrgId, VapiAssistantId, VapiPhoneId},
-        phone_number::PhoneNumber,
-    },
-    store::{
-        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
-        wallets::Wallets,
-    },
+use store::{
+    mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
+    wallets::Wallets,
 };
 use uuid::Uuid;
 

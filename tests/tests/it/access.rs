@@ -1,11 +1,11 @@
 //! Who may do what: tokens, roles, orgs.
 
+use base::clock::Clock;
 use bytes::Bytes;
 use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::stack::{JWT_ISSUER, JWT_SECRET};
 use serde_json::{Value, json};
-use shared::domain::clock::Clock;
 use tests::{Harness, ORG, OTHER_ORG, parts};
 
 /// A route that needs a token: as the template has it, as it is called, with a body that would do something, and what its
@@ -235,7 +235,7 @@ async fn an_org_sees_nothing_of_another() {
     assert_eq!(statement["entries"], json!([]));
     let (_, top_up) = harness.post("/api/billing/wallet/topup", &other, r#"{"amount_pence": 2500}"#).await;
     let session = top_up["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    harness.stack.stripe.act(&session, local::sandbox::stripe::Act::Pay).unwrap();
+    harness.stack.stripe.act(&session, sandbox::stripe::Act::Pay).unwrap();
     harness.pass(0).await;
     assert_eq!(harness.money().await, (5_100 - 56, 0));
     assert_eq!(harness.wallet_of(OTHER_ORG).await.balance().pence(), 2_500);
@@ -302,7 +302,7 @@ async fn keys_of_the_issuer_are_bound_to_one_algorithm_and_fetched_with_a_cool_d
             std::sync::Arc::clone(&fetched),
             json!({"keys": [jwk, {"kty": "oct", "kid": "key-2", "k": "c2VjcmV0"}]}),
         );
-        shared::providers::http::Http::Sandbox(std::sync::Arc::new(move |request: Request<Bytes>| {
+        vendors::http::Http::Sandbox(std::sync::Arc::new(move |request: Request<Bytes>| {
             assert_eq!(request.uri().host(), Some("issuer.example"));
             fetched.fetch_add(1, Ordering::SeqCst);
             let body = Bytes::from(jwks.to_string());
@@ -381,10 +381,10 @@ async fn an_rs256_token_is_verified_by_the_issuers_key_and_an_issuer_that_is_dow
         (std::sync::Arc::new(AtomicBool::new(true)), std::sync::Arc::new(AtomicUsize::new(0)));
     let network = {
         let (is_down, asked) = (std::sync::Arc::clone(&is_down), std::sync::Arc::clone(&asked));
-        shared::providers::http::Http::Sandbox(std::sync::Arc::new(move |_| {
+        vendors::http::Http::Sandbox(std::sync::Arc::new(move |_| {
             asked.fetch_add(1, Ordering::SeqCst);
             let answer = if is_down.load(Ordering::SeqCst) {
-                Err(shared::providers::http::HttpError::TimedOut)
+                Err(vendors::http::HttpError::TimedOut)
             } else {
                 Ok(http::Response::new(Bytes::from(jwks.to_string())))
             };

@@ -1,18 +1,16 @@
 //! Agents: stored first, then given to the vendor exactly as stored, whatever happens on the way.
 
+use domain::{call::Direction, ids::VapiAssistantId};
 use futures::future::join_all;
-use local::sandbox::faults::Mode;
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use shared::{
-    domain::{call::Direction, ids::VapiAssistantId},
-    providers::vapi::assistants::SERVER_MESSAGES,
-    store::{
-        agents::Agents,
-        made_once::{MadeOnce, Slot, VapiObject},
-        queue::Push,
-    },
+use store::{
+    agents::Agents,
+    made_once::{MadeOnce, Slot, VapiObject},
+    queue::Push,
 };
 use tests::{Harness, ORG, crashed_after};
+use vendors::vapi::assistants::SERVER_MESSAGES;
 
 const BEHAVIOR: &str = "/api/founder-console/agent/behavior";
 
@@ -319,7 +317,7 @@ async fn an_unlinked_number_takes_no_call_and_the_caller_hears_why() {
     body["inbound"]["vapiPhoneNumberId"] = Value::Null;
     assert_eq!(save(&harness, &body).await.0, 200);
     harness.pass(70).await;
-    let placing = local::sandbox::vapi::Placing {
+    let placing = sandbox::vapi::Placing {
         to: Some(number),
         from: "+447700900123".into(),
         talk_seconds: 60,

@@ -1,8 +1,9 @@
 //! Calls: authorized, metered, ended, billed once.
 
+use base::clock::Clock;
+use domain::{call::State, tariff::Tariff};
 use jiff::Timestamp;
-use local::sandbox::vapi::Placing;
-use shared::domain::{call::State, clock::Clock, tariff::Tariff};
+use sandbox::vapi::Placing;
 use tests::{Harness, ORG, alarms, bodies, recorded, web_report};
 
 #[tokio::test]
@@ -199,11 +200,11 @@ async fn a_web_call_of_an_org_that_never_signed_in_is_ended_and_charged() {
 #[tokio::test]
 async fn a_bare_put_to_the_ledger_does_not_leave_the_client() {
     let harness = Harness::with_wallet(2_500, 600).await;
-    let table = harness.stack.db().table_name(shared::store::table::Table::LedgerEntries);
+    let table = harness.stack.db().table_name(store::table::Table::LedgerEntries);
     let entry = aws_sdk_dynamodb::types::AttributeValue::S("topup#pi_first".into());
     harness.stack.aws.take_spent();
     let put = harness.stack.world.dynamodb.put_item().table_name(table).item("entry_key", entry).send().await;
-    assert!(shared::http::problem::chain(&put.unwrap_err()).contains("only ever added to"));
+    assert!(web::problem::chain(&put.unwrap_err()).contains("only ever added to"));
     assert_eq!(harness.stack.aws.take_spent(), []);
 }
 

@@ -7,28 +7,26 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base::clock::Clock;
+use domain::{
+    amount::Amount,
+    call::{Bill, Call, Direction, Event, Parties},
+    hold::Hold,
+    ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
+    ledger::{Posting, Reason},
+    phone_number::PhoneNumber,
+    tariff::Tariff,
+    wallet::{Extension, Grant, Wallet},
+};
 use futures::future::BoxFuture;
 use local::aws::{Fate, Sent};
 use serde_json::Value;
-use shared::{
-    domain::{
-        amount::Amount,
-        call::{Bill, Call, Direction, Event, Parties},
-        clock::Clock,
-        hold::Hold,
-        ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
-        ledger::{Posting, Reason},
-        phone_number::PhoneNumber,
-        tariff::Tariff,
-        wallet::{Extension, Grant, Wallet},
-    },
-    store::{
-        ChangeError,
-        calls::{CallMapping, SaveError},
-        customers::Customers,
-        mappings::{AssistantMapping, PhoneNumberMapping},
-        wallets::{AuthorizeError, BookError},
-    },
+use store::{
+    ChangeError,
+    calls::{CallMapping, SaveError},
+    customers::Customers,
+    mappings::{AssistantMapping, PhoneNumberMapping},
+    wallets::{AuthorizeError, BookError},
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
 
@@ -285,7 +283,7 @@ async fn freeze(harness: &Harness) {
     let client = &harness.stack.world.dynamodb;
     client
         .update_item()
-        .table_name(harness.stack.db().table_name(shared::store::table::Table::Wallets))
+        .table_name(harness.stack.db().table_name(store::table::Table::Wallets))
         .key("org_id", AttributeValue::S(ORG.to_string()))
         .update_expression("SET frozen = :why")
         .expression_attribute_values(":why", AttributeValue::S("books".into()))

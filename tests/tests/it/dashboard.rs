@@ -1,21 +1,15 @@
 //! The dashboard's calls: ringing somebody, the list, one call, the figures, what goes on now.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base::clock::Clock;
 use bytes::Bytes;
+use domain::{agent::Agent, call::Direction, ids::VapiAssistantId, time::rfc3339_millis};
 use http::Request;
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        agent::Agent,
-        call::Direction,
-        clock::{Clock, rfc3339_millis},
-        ids::VapiAssistantId,
-    },
-    store::{
-        agents::Agents,
-        numbers::{Status, provider_type},
-        table::Table,
-    },
+use store::{
+    agents::Agents,
+    numbers::{Status, provider_type},
+    table::Table,
 };
 use tests::{Harness, ORG, OTHER_ORG, bodies, parts, web_report};
 

@@ -7,20 +7,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base::clock::Clock;
 use bytes::Bytes;
 use http::{Request, Response};
-use local::{aws::Fate, sandbox::faults::Mode};
+use local::aws::Fate;
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use shared::{
-    domain::clock::Clock,
-    providers::{
-        http::Http,
-        signature::hmac_sha256,
-        stripe::{API_VERSION, events::TYPES},
-    },
-};
 use stripe_endpoint::{Change, Deps, handle, register};
 use tests::{Harness, alarms, parts};
+use vendors::{
+    http::Http,
+    signature::hmac_sha256,
+    stripe::{API_VERSION, events::TYPES},
+};
 
 const URL: &str = "https://voxanne.sandbox/api/webhooks/stripe";
 /// Where CloudFormation wants its answers.
@@ -455,5 +454,5 @@ async fn while_secrets_cannot_be_read_the_known_ones_serve_for_an_hour() {
 #[test]
 fn a_deployment_registers_anew_when_the_codes_version_changes() {
     let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
-    assert!(template.contains(&format!("ApiVersion: \"{}\"", shared::providers::stripe::API_VERSION)));
+    assert!(template.contains(&format!("ApiVersion: \"{}\"", vendors::stripe::API_VERSION)));
 }

@@ -9,6 +9,7 @@ mod calls;
 mod conditions;
 mod cost;
 mod dashboard;
+mod docs;
 mod endpoint;
 mod numbers;
 mod operations;

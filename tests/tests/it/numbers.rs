@@ -5,10 +5,11 @@ mod own;
 
 use std::sync::{Arc, Mutex};
 
+use domain::{call::Direction, ids::OrgId, ledger::Kind};
 use futures::future::join_all;
-use local::{aws::Fate, sandbox::faults::Mode, stack::TWILIO_SID};
+use local::{aws::Fate, stack::TWILIO_SID};
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use shared::domain::{call::Direction, ids::OrgId, ledger::Kind};
 use tests::{Harness, ORG, OTHER_ORG};
 
 pub(crate) use faults::one_fault;
@@ -124,8 +125,8 @@ async fn both_directions_are_bought_used_released_and_bought_again() {
     harness.assert_books(ORG).await;
 }
 
-pub(crate) fn placing(to: &str) -> local::sandbox::vapi::Placing {
-    local::sandbox::vapi::Placing {
+pub(crate) fn placing(to: &str) -> sandbox::vapi::Placing {
+    sandbox::vapi::Placing {
         to: Some(to.to_owned()),
         from: "+447700900123".into(),
         talk_seconds: 60,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use base::clock::Clock;
 use bytes::Bytes;
 use http::Request;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use local::stack::{JWT_ISSUER, JWT_SECRET};
 use serde_json::{Value, json};
-use shared::domain::clock::Clock;
 use tests::{Harness, ORG, parts};
 
 const PATH: &str = "/api/operations/reconciliation";

@@ -1,9 +1,10 @@
 //! Calls that we start: asked for once, rung once, billed once, and never on another's number.
 
+use domain::{call::State, ids::CallId};
 use futures::future::join_all;
-use local::{aws::Fate, sandbox::faults::Mode};
+use local::aws::Fate;
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use shared::domain::{call::State, ids::CallId};
 use tests::{Harness, ORG, OTHER_ORG, crashed_after};
 
 const PATIENT: &str = "+447700900123";
@@ -71,7 +72,7 @@ async fn without_what_it_takes_nobody_is_rung() {
         "no money left: {problem}"
     );
     harness.fault(("vapi", "create_assistant"), Mode::Error, 100);
-    let third = shared::domain::ids::OrgId::new(uuid::Uuid::from_u128(0xC));
+    let third = domain::ids::OrgId::new(uuid::Uuid::from_u128(0xC));
     harness.wallets.ensure(third).await.unwrap();
     harness.top_up(third, "pi_third", 2_000).await;
     assert_eq!(harness.buy_for(third, &outbound, None).await.0, 201);

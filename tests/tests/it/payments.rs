@@ -1,6 +1,6 @@
 //! Money in and back by card.
 
-use local::sandbox::stripe::Act;
+use sandbox::stripe::Act;
 use serde_json::json;
 use tests::{Harness, ORG, recorded};
 
@@ -72,8 +72,8 @@ async fn a_payment_that_is_not_ours_is_a_dead_letter() {
     for payment in cases {
         let event = harness.stack.stripe.event("payment_intent.succeeded", &payment);
         assert_eq!(harness.stripe(&event).await.0, 200);
-        let id = shared::domain::ids::EventId::parse(event["id"].as_str().unwrap()).unwrap();
-        let events = shared::store::webhook_events::WebhookEvents::stripe(harness.stack.db());
+        let id = domain::ids::EventId::parse(event["id"].as_str().unwrap()).unwrap();
+        let events = store::webhook_events::WebhookEvents::stripe(harness.stack.db());
         assert_eq!(events.get(&id).await.unwrap().unwrap().outcome, "dead_letter", "{payment}");
     }
     assert_eq!(harness.money().await, (2_500, 0));

@@ -1,9 +1,9 @@
 //! Many at once: money is set aside, charged and credited once, and the books are right after every order.
 
+use domain::{call::State, ids::CallId};
 use futures::future::join_all;
 use proptest::prelude::*;
 use serde_json::Value;
-use shared::domain::{call::State, ids::CallId};
 use tests::{Harness, ORG, bodies, web_report};
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn top_up_settle_extend_end_and_refund_in_the_same_instant_in_every_order(
                         async move { assert_eq!(harness.vapi(&bodies::ended("ended")).await.0, 200) },
                     ),
                     _ => Box::pin(async move {
-                        let tick = shared::store::queue::Tick {
+                        let tick = store::queue::Tick {
                             org_id: ORG,
                             call_id: CallId::parse(extended.as_str()).unwrap(),
                             due_at: harness.stack.clock.now(),
@@ -197,8 +197,8 @@ proptest! {
                         harness.vapi(&bodies::report(&format!("call-{i}"), 100)).await
                     }
                     News::TopUp(i) => {
-                        let customer = shared::domain::ids::CustomerId::parse("cus_1").unwrap();
-                        let customers = shared::store::customers::Customers::new(harness.stack.db());
+                        let customer = domain::ids::CustomerId::parse("cus_1").unwrap();
+                        let customers = store::customers::Customers::new(harness.stack.db());
                         customers.add(&customer, ORG).await.unwrap();
                         let payment = serde_json::json!({"id": format!("pi_{i}"), "status": "succeeded",
                             "amount_received": 500, "currency": "gbp", "customer": "cus_1",
@@ -235,7 +235,7 @@ async fn calls_that_end_just_under_at_and_past_the_debt_limit_are_all_charged() 
     // B6: the limit alarms; it never makes a charge disappear.
     for (secs, left) in [(534, 1), (535, 0), (1_070, -499), (1_071, -500), (1_072, -501), (7_200, -6_220)] {
         let harness = Harness::with_wallet(500, 600).await;
-        let end = shared::domain::clock::plus_secs("2026-01-01T00:00:00Z".parse().unwrap(), secs).to_string();
+        let end = domain::time::plus_secs("2026-01-01T00:00:00Z".parse().unwrap(), secs).to_string();
         harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", &end)).await;
         assert_eq!(harness.money().await, (left, 0), "{secs} s");
         harness.top_up(ORG, "pi_next", 2_500).await;

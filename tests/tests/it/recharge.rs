@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use base::clock::Clock;
+use domain::{amount::Amount, ids::EpisodeId, recharge::Episode, tariff::Tariff, time::plus_secs};
 use futures::future::join_all;
-use local::sandbox::{
+use sandbox::{
     faults::Mode,
     stripe::{Act, Card},
 };
 use serde_json::{Value, json};
-use shared::domain::{
-    amount::Amount,
-    clock::{Clock, plus_secs},
-    ids::EpisodeId,
-    recharge::Episode,
-    tariff::Tariff,
-};
 use tests::{ASSISTANT_ID, Harness, NUMBER, ORG, PHONE_ID, alarms, crashed_after, web_report};
 
 const HOUR: i64 = 3_600;
@@ -796,7 +791,7 @@ async fn turned_on_below_the_threshold_it_charges_at_once_and_turned_off_never()
 async fn a_wallet_from_before_there_was_auto_recharge_is_charged_like_any_other() {
     let harness = Harness::with_wallet(0, 600).await;
     harness.pay(2_500).await;
-    let table = harness.stack.db().table_name(shared::store::table::Table::Wallets);
+    let table = harness.stack.db().table_name(store::table::Table::Wallets);
     let org = aws_sdk_dynamodb::types::AttributeValue::S(ORG.to_string());
     let update = harness.stack.world.dynamodb.update_item().table_name(table).key("org_id", org);
     update.update_expression("REMOVE auto_recharge").send().await.unwrap();

@@ -8,16 +8,14 @@ mod payments;
 
 use std::collections::BTreeSet;
 
+use domain::tariff::Tariff;
 use local::{
     alarms::Alarms,
     aws::{Fate, Sent},
 };
 use serde_json::Value;
-use shared::{
-    domain::tariff::Tariff,
-    reconcile::{Finding, Report},
-    store::{runs::Runs, table::Table},
-};
+use services::reconcile::{Finding, Report};
+use store::{runs::Runs, table::Table};
 use tests::{Harness, alarms};
 
 fn count(alarms: &Alarms, name: &str) -> usize {

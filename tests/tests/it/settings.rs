@@ -71,7 +71,7 @@ const REQUIRED: [(&str, &[&str]); 12] = [
 async fn each_required_setting_is_missed_at_start() {
     let harness = Harness::empty(vec![]).await;
     for (function, names) in REQUIRED {
-        let start = |world: shared::world::World| match function {
+        let start = |world: platform::world::World| match function {
             "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
             "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
             "stripe-endpoint" => stripe_endpoint::Deps::new(world).map(|_| ()),
@@ -121,7 +121,7 @@ async fn settings_that_cannot_be_are_said() {
             environment: "test".into(),
             storage: Storage::Memory,
             clock,
-            entropy: std::sync::Arc::new(shared::domain::entropy::Entropy::seeded(1)),
+            entropy: std::sync::Arc::new(base::entropy::Entropy::seeded(1)),
             address: "127.0.0.1:3000".into(),
             settings: vec![(name.into(), value.into())],
             network: None,
@@ -144,11 +144,11 @@ fn timeout_secs(function: &str) -> i64 {
 
 #[test]
 fn no_holder_of_a_lease_outlives_it() {
-    assert!(timeout_secs("provision-number") < shared::provisioning::LEASE.as_secs());
+    assert!(timeout_secs("provision-number") < services::provisioning::LEASE.as_secs());
     assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
-    let announced = i64::from(shared::store::queue::AFTER_THE_WRITE_SECS);
-    let by_reconcile = i64::try_from(shared::reconcile::LONGEST_STEP.as_secs()).unwrap();
-    assert!(by_reconcile < shared::provisioning::LEASE.as_secs() && by_reconcile < announced);
+    let announced = i64::from(store::queue::AFTER_THE_WRITE_SECS);
+    let by_reconcile = i64::try_from(services::reconcile::LONGEST_STEP.as_secs()).unwrap();
+    assert!(by_reconcile < services::provisioning::LEASE.as_secs() && by_reconcile < announced);
     for function in ["agents", "provision-number"] {
         assert!(timeout_secs(function) < announced, "{function}: a push comes after the write it is about");
     }

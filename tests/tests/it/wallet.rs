@@ -203,7 +203,7 @@ async fn a_period_that_holds_too_much_is_refused_and_a_shorter_one_is_given() {
     let (from, to) =
         (local::stack::test_epoch(), harness.stack.clock.now() + jiff::SignedDuration::from_secs(1));
     let refused = harness.ledger.statement(ORG, 4, from, to, 3).await;
-    assert!(matches!(refused, Err(shared::store::ledger::StatementError::TooMany { most: 3 })));
+    assert!(matches!(refused, Err(store::ledger::StatementError::TooMany { most: 3 })));
     let part =
         harness.ledger.statement(ORG, 4, from + jiff::SignedDuration::from_secs(50), to, 3).await.unwrap();
     assert_eq!(part.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 3, 4]);

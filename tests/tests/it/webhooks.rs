@@ -5,15 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use domain::{
+    call::State,
+    ids::{CallId, EventId},
+};
 use local::aws::Fate;
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        call::State,
-        ids::{CallId, EventId},
-    },
-    store::webhook_events::WebhookEvents,
-};
+use store::webhook_events::WebhookEvents;
 use tests::{Harness, ORG, OTHER_ORG, PHONE_ID, alarms, bodies, crashed_after, recorded, web_report};
 
 #[tokio::test]
@@ -254,7 +252,7 @@ async fn a_lost_end_is_found_within_two_minutes_and_never_under_a_live_call() {
         harness.pass(120).await;
         let (_, held) = harness.money().await;
         assert_eq!(held, 0, "a call of {talk} s is closed two minutes after its end");
-        let expected = shared::domain::tariff::Tariff::at(harness.stack.clock.now()).charge(talk).pence();
+        let expected = domain::tariff::Tariff::at(harness.stack.clock.now()).charge(talk).pence();
         assert_eq!(harness.bills_of(&call).await, [expected]);
         harness.assert_books(ORG).await;
     }

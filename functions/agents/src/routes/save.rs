@@ -1,20 +1,18 @@
 //! `POST /api/founder-console/agent/behavior`.
 
+use domain::{
+    agent::{Agent, Behavior, Sync},
+    call::Direction,
+    ids::VapiPhoneId,
+};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        agent::{Agent, Behavior, Sync},
-        call::Direction,
-        ids::VapiPhoneId,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::{invalid, json_object},
-    },
-    store::{ChangeError, numbers::listed, queue::Push},
+use store::{ChangeError, numbers::listed, queue::Push};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::{invalid, json_object},
 };
 
 use super::show::whole;

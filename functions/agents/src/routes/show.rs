@@ -1,18 +1,16 @@
 //! `GET /api/founder-console/agent/config` and `GET /api/agents`.
 
+use domain::{
+    agent::{Agent, Sync},
+    call::Direction,
+};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        agent::{Agent, Sync},
-        call::Direction,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::Query,
-    },
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::Query,
 };
 
 use crate::Deps;

@@ -1,23 +1,21 @@
 //! `POST /api/calls`: ring somebody.
 
+use domain::{
+    call::Direction,
+    ids::{CallId, OrgId, VapiPhoneId},
+    number::Country,
+    phone_number::PhoneNumber,
+};
 use futures::future::try_join;
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    charging::{Dialled, Intent},
-    domain::{
-        call::Direction,
-        ids::{CallId, OrgId, VapiPhoneId},
-        number::Country,
-        phone_number::PhoneNumber,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer, short_of},
-        request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
-    },
-    store::numbers::{OrgNumber, Status},
+use services::charging::{Dialled, Intent};
+use store::numbers::{OrgNumber, Status};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer, short_of},
+    request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
 };
 
 use super::row;

@@ -1,14 +1,12 @@
 //! `GET /api/calls-dashboard/{id}`.
 
+use domain::ids::CallId;
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
-use shared::{
-    domain::ids::CallId,
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-    },
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
 };
 
 use super::row::Row;

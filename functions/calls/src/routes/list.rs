@@ -1,16 +1,14 @@
 //! `GET /api/calls-dashboard`.
 
+use domain::call::{Call, Direction};
 use futures::future::try_join_all;
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
-use shared::{
-    domain::call::{Call, Direction},
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::Query,
-    },
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::Query,
 };
 
 use super::{

@@ -2,23 +2,21 @@
 
 use std::cmp::Reverse;
 
+use domain::{
+    call::Call,
+    hold::Hold,
+    ids::{CallId, OrgId},
+    time::rfc3339_millis,
+};
 use futures::future::try_join_all;
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    charging::ChargingError,
-    domain::{
-        call::Call,
-        clock::rfc3339_millis,
-        hold::Hold,
-        ids::{CallId, OrgId},
-    },
-    http::{
-        auth::Caller,
-        problem::{Problem, json_answer},
-    },
+use services::charging::ChargingError;
+use web::{
+    auth::Caller,
+    problem::{Problem, json_answer},
 };
 
 use super::row::{Status, phone_number};

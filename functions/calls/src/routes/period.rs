@@ -1,10 +1,8 @@
 //! The time that a list covers.
 
+use domain::{call::Call, ids::OrgId, time::whole_millis};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use shared::{
-    domain::{call::Call, clock::whole_millis, ids::OrgId},
-    http::problem::{Code, Problem},
-};
+use web::problem::{Code, Problem};
 
 use crate::Deps;
 
@@ -78,7 +76,7 @@ fn instant(name: &str, text: &str, later: SignedDuration) -> Result<Timestamp, P
     // Within these centuries no sum leaves what an instant can be.
     let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
     let read = if text.len() == DAY_LENGTH {
-        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok());
         day.map(|day| day.timestamp()).filter(is_near).map(|midnight| midnight + later)
     } else {
         text.parse::<Timestamp>().ok().filter(is_near)

@@ -1,18 +1,16 @@
 //! A call as the dashboard shows it.
 
+use domain::{
+    amount::Amount,
+    call::{Call, State},
+    content::Content,
+    ledger::Reason,
+    phone_number::PhoneNumber,
+    time::rfc3339_millis,
+};
 use futures::future::try_join;
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        amount::Amount,
-        call::{Call, State},
-        clock::rfc3339_millis,
-        content::Content,
-        ledger::Reason,
-        phone_number::PhoneNumber,
-    },
-    store::StoreError,
-};
+use store::StoreError;
 
 use crate::Deps;
 
@@ -165,12 +163,12 @@ fn score(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use shared::domain::{
+    use domain::{
         call::{Bill, Direction, Parties},
         ids::{CallId, OrgId},
         tariff::Tariff,
     };
+    use jiff::Timestamp;
 
     use super::*;
 

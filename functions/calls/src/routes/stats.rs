@@ -1,21 +1,19 @@
 //! `GET /api/calls-dashboard/stats`.
 
+use domain::{
+    call::{Call, Direction, State},
+    ledger::{self, Entry, Kind},
+};
 use futures::future::try_join;
 use http::StatusCode;
 use jiff::{Timestamp, tz::TimeZone};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        call::{Call, Direction, State},
-        ledger::{self, Entry, Kind},
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::Query,
-    },
-    store::ledger::StatementError,
+use store::ledger::StatementError;
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::Query,
 };
 
 use super::{
@@ -73,7 +71,7 @@ fn figures(calls: &[Call], now: Timestamp) -> Value {
 }
 
 fn day_of(at: Timestamp) -> jiff::civil::Date {
-    at.to_zoned(TimeZone::UTC).date()
+    at.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 fn billed_secs(call: &Call) -> Option<u64> {

@@ -1,19 +1,17 @@
 //! `POST /api/integrations/vapi/assign-number`.
 
+use domain::{
+    agent::{Agent, Sync},
+    ids::VapiPhoneId,
+};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
-use shared::{
-    domain::{
-        agent::{Agent, Sync},
-        ids::VapiPhoneId,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::{invalid, json_object},
-    },
-    store::{ChangeError, numbers::listed, queue::Push},
+use store::{ChangeError, numbers::listed, queue::Push};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::{invalid, json_object},
 };
 
 use super::direction;

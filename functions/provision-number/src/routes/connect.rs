@@ -1,15 +1,13 @@
 //! `POST /api/integrations/twilio`: a number that the clinic has in its own account at Twilio.
 
+use domain::ids::AccountSid;
 use lambda_http::{Body, Response};
-use shared::{
-    domain::ids::AccountSid,
-    http::{
-        auth::Caller,
-        problem::{Code, Problem},
-        request::{fingerprint, invalid, json_object, phone_number},
-    },
-    providers::twilio::Account,
-    provisioning::{Brought, Connected},
+use services::provisioning::{Brought, Connected};
+use vendors::twilio::Account;
+use web::{
+    auth::Caller,
+    problem::{Code, Problem},
+    request::{fingerprint, invalid, json_object, phone_number},
 };
 
 use super::{direction, provision::answer};

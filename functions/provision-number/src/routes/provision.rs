@@ -1,21 +1,19 @@
 //! `POST /api/managed-telephony/provision`.
 
+use domain::{
+    amount::Amount,
+    number::{Address, Country, NumberType},
+    phone_number::PhoneNumber,
+    purchase::{Failure, Purchase, State, Wanted},
+};
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        amount::Amount,
-        number::{Address, Country, NumberType},
-        phone_number::PhoneNumber,
-        purchase::{Failure, Purchase, State, Wanted},
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer, short_of},
-        request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
-    },
-    provisioning::{Asked, Provisioned},
+use services::provisioning::{Asked, Provisioned};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer, short_of},
+    request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
 };
 
 use super::{direction, given, search::area_code, word};

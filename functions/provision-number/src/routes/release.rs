@@ -1,15 +1,13 @@
 //! `DELETE /api/managed-telephony/numbers/{phoneNumber}`.
 
+use domain::phone_number::PhoneNumber;
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
-use shared::{
-    domain::phone_number::PhoneNumber,
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-    },
-    provisioning::Release,
+use services::provisioning::Release;
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
 };
 
 use crate::Deps;

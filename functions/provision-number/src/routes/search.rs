@@ -1,15 +1,13 @@
 //! `GET /api/managed-telephony/available-numbers`.
 
+use domain::number::Search;
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::number::Search,
-    http::{
-        problem::{Problem, json_answer},
-        request::{Query, invalid},
-    },
-    provisioning::ProvisionError,
+use services::provisioning::ProvisionError;
+use web::{
+    problem::{Problem, json_answer},
+    request::{Query, invalid},
 };
 
 use super::word;

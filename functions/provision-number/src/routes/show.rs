@@ -1,15 +1,13 @@
 //! What a clinic has: its status pages, and the dropdown of its agents.
 
+use domain::{call::Direction, purchase::Purchase, time::rfc3339_millis};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{call::Direction, clock::rfc3339_millis, purchase::Purchase},
-    http::{
-        auth::Caller,
-        problem::{Problem, json_answer},
-    },
-    store::numbers::{OrgNumber, Status, provider_type},
+use store::numbers::{OrgNumber, Status, provider_type};
+use web::{
+    auth::Caller,
+    problem::{Problem, json_answer},
 };
 
 use crate::Deps;

@@ -1,20 +1,18 @@
 //! `POST /api/billing/wallet/auto-recharge`.
 
+use domain::{
+    amount::Amount,
+    recharge::{Decision, LEAST_AMOUNT, LEAST_THRESHOLD, Settings},
+    wallet::Wallet,
+};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        amount::Amount,
-        recharge::{Decision, LEAST_AMOUNT, LEAST_THRESHOLD, Settings},
-        wallet::Wallet,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::{invalid, json_object},
-    },
-    store::{ChangeError, StoreError},
+use store::{ChangeError, StoreError};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::{invalid, json_object},
 };
 
 use super::show::auto_recharge;

@@ -1,15 +1,13 @@
 //! `GET /api/billing/wallet`.
 
+use domain::{amount::Amount, recharge::Decision, tariff::Tariff, time::month_of, wallet::Wallet};
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{amount::Amount, clock::month_of, recharge::Decision, tariff::Tariff, wallet::Wallet},
-    http::{
-        auth::Caller,
-        problem::{Problem, json_answer},
-    },
+use web::{
+    auth::Caller,
+    problem::{Problem, json_answer},
 };
 
 use crate::Deps;

@@ -1,21 +1,19 @@
 //! `GET /api/billing/wallet/statement`: the entries with their hashes, to keep and to verify.
 
+use domain::{
+    ids::{CallId, PaymentIntentId},
+    ledger::Entry,
+    time::rfc3339_millis,
+};
 use http::{HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        clock::rfc3339_millis,
-        ids::{CallId, PaymentIntentId},
-        ledger::Entry,
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer, respond},
-        request::Query,
-    },
-    store::ledger::StatementError,
+use store::ledger::StatementError;
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer, respond},
+    request::Query,
 };
 
 use crate::Deps;
@@ -134,7 +132,8 @@ fn instant(name: &str, text: &str, plus_days: i64) -> Result<Timestamp, Problem>
     // Within these centuries no sum below leaves what an instant can be.
     let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
     let instant = text.parse::<Timestamp>().ok().filter(is_near);
-    let midnight = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let midnight =
+        || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|day| day.timestamp());
     let day = || {
         let days = SignedDuration::from_hours(24_i64.saturating_mul(plus_days));
         midnight().filter(is_near).map(|midnight| midnight + days)

@@ -1,18 +1,16 @@
 //! `POST /api/billing/wallet/topup`.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use domain::{amount::Amount, ids::CustomerId};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{amount::Amount, ids::CustomerId},
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::json_object,
-    },
-    providers::stripe::{CheckoutSession, StripeError, TopUp},
+use vendors::stripe::{CheckoutSession, StripeError, TopUp};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::json_object,
 };
 
 use crate::Deps;

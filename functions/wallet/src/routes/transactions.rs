@@ -1,20 +1,18 @@
 //! `GET /api/billing/wallet/transactions`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    ids::OrgId,
+    ledger::{Entry, Kind},
+    time::rfc3339_millis,
+};
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        clock::rfc3339_millis,
-        ids::OrgId,
-        ledger::{Entry, Kind},
-    },
-    http::{
-        auth::Caller,
-        problem::{Code, Problem, json_answer},
-        request::Query,
-    },
+use web::{
+    auth::Caller,
+    problem::{Code, Problem, json_answer},
+    request::Query,
 };
 
 use crate::Deps;

@@ -3,20 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use shared::{
-    domain::{
-        amount::Amount,
-        call::{Call, State},
-        clock::Clock,
-        ids::CallId,
-        ledger::{Direction, Entry, flaws},
-        number::NUMBER_COST,
-        wallet::Wallet,
-    },
-    provisioning::LEASE,
-    store::{calls::Calls, ledger::Ledger, wallets::Wallets},
+use base::clock::Clock;
+use domain::{
+    amount::Amount,
+    call::{Call, State},
+    ids::CallId,
+    ledger::{Direction, Entry, flaws},
+    number::NUMBER_COST,
+    wallet::Wallet,
 };
+use jiff::SignedDuration;
+use services::provisioning::LEASE;
+use store::{calls::Calls, ledger::Ledger, wallets::Wallets};
 
 use super::scene::{
     METER_QUEUE, Money, ORG, Operation, Part, REFUND_PENCE, SETTLED_PENCE, Scene, TOP_UP_PENCE, top_up_of,

@@ -13,10 +13,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use base::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use local::aws::{Fate, Sent};
 use serde_json::{Map, Value};
-use shared::domain::clock::Clock;
 
 use super::records::{Place, digest_of};
 

@@ -11,7 +11,15 @@ use std::{
     task::Poll,
 };
 
+use base::clock::Clock;
+use base::entropy::Entropy;
 use bytes::Bytes;
+use domain::{
+    call::Direction,
+    ids::{CallId, CustomerId, OrgId, VapiAssistantId, VapiPhoneId},
+    phone_number::PhoneNumber,
+    time::plus_secs,
+};
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use local::{
@@ -19,20 +27,11 @@ use local::{
     stack::{Plan, Stack, Storage, test_epoch},
 };
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        call::Direction,
-        clock::{Clock, plus_secs},
-        entropy::Entropy,
-        ids::{CallId, CustomerId, OrgId, VapiAssistantId, VapiPhoneId},
-        phone_number::PhoneNumber,
-    },
-    store::{
-        customers::Customers,
-        mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
-        queue::Tick,
-        wallets::Wallets,
-    },
+use store::{
+    customers::Customers,
+    mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
+    queue::Tick,
+    wallets::Wallets,
 };
 use uuid::Uuid;
 

@@ -1,37 +1,36 @@
 //! The same for numbers, agents, what is made once, and calls that we start.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base::clock::Clock;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{
+    agent::Agent,
+    amount::Amount,
+    call::{Call, Direction},
+    ids::{AccountSid, CallId, NumberSid, OrgId, PurchaseId, VapiAssistantId, VapiPhoneId},
+    ledger::{Posting, Reason},
+    number::{Country, NUMBER_COST, NumberType},
+    phone_number::PhoneNumber,
+    purchase::{Purchase, Source, State, Wanted},
+    sealed::Sealed,
+    wallet::Wallet,
+};
 use jiff::SignedDuration;
-use local::{sandbox::faults::Mode, stack::test_epoch};
+use local::stack::test_epoch;
+use sandbox::faults::Mode;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use shared::{
-    domain::{
-        agent::Agent,
-        amount::Amount,
-        call::{Call, Direction},
-        clock::Clock,
-        ids::{AccountSid, CallId, NumberSid, OrgId, PurchaseId, VapiAssistantId, VapiPhoneId},
-        ledger::{Posting, Reason},
-        number::{Country, NUMBER_COST, NumberType},
-        phone_number::PhoneNumber,
-        purchase::{Purchase, Source, State, Wanted},
-        sealed::Sealed,
-        wallet::Wallet,
-    },
-    provisioning::{Provisioning, Settings},
-    store::{
-        ChangeError,
-        agents::Agents,
-        calls::{ClaimError, DialClaim},
-        made_once::MadeOnce,
-        mappings::{AssistantMapping, PhoneNumberMapping},
-        numbers::{ManagedNumber, Numbers, OrgNumber, Status},
-        purchases::Purchases,
-        table::Table,
-        wallets::BookError,
-    },
+use services::provisioning::{Provisioning, Settings};
+use store::{
+    ChangeError,
+    agents::Agents,
+    calls::{ClaimError, DialClaim},
+    made_once::MadeOnce,
+    mappings::{AssistantMapping, PhoneNumberMapping},
+    numbers::{ManagedNumber, Numbers, OrgNumber, Status},
+    purchases::Purchases,
+    table::Table,
+    wallets::BookError,
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG};
 use uuid::Uuid;

@@ -1,20 +1,19 @@
 //! The same for auto-recharge, and for what reconciliation writes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base::clock::Clock;
+use domain::{
+    amount::Amount,
+    ids::{CustomerId, EpisodeId, PurchaseId},
+    ledger::Reason,
+    recharge::Episode,
+    time::plus_secs,
+    wallet::Wallet,
+};
 use jiff::SignedDuration;
 use local::stack::test_epoch;
 use serde_json::json;
-use shared::{
-    domain::{
-        amount::Amount,
-        clock::{Clock, plus_secs},
-        ids::{CustomerId, EpisodeId, PurchaseId},
-        ledger::Reason,
-        recharge::Episode,
-        wallet::Wallet,
-    },
-    store::{ChangeError, calls::SaveError, runs::Runs, table::Table, wallets::BookError},
-};
+use store::{ChangeError, calls::SaveError, runs::Runs, table::Table, wallets::BookError};
 use tests::{Harness, ORG, OTHER_ORG, web_report};
 
 use super::{

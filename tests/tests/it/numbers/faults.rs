@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use local::{aws::Fate, sandbox::faults::Mode};
+use local::aws::Fate;
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, crashed_after};
 

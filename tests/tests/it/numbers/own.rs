@@ -1,8 +1,9 @@
 //! Numbers that a clinic brings, and the secrets that open accounts.
 
-use local::{sandbox::faults::Mode, stack::TWILIO_TOKEN};
+use domain::call::Direction;
+use local::stack::TWILIO_TOKEN;
+use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use shared::domain::call::Direction;
 use tests::{ORG, OTHER_ORG};
 
 use super::{at_vapi, placing, resume, rich, us};
@@ -126,7 +127,7 @@ async fn no_token_is_told_logged_stored_in_clear_or_opened_elsewhere() {
     assert!(!lines.is_empty());
     // The row, copied to another org, opens nothing.
     let db = harness.stack.db();
-    let name = db.table_name(shared::store::table::Table::OrgCredentials);
+    let name = db.table_name(store::table::Table::OrgCredentials);
     let rows = client.scan().table_name(&name).send().await.unwrap();
     let mut row = rows.items()[0].clone();
     row.insert("org_id".into(), aws_sdk_dynamodb::types::AttributeValue::S(OTHER_ORG.to_string()));
@@ -159,9 +160,9 @@ async fn secrets_are_sealed_anew_and_the_old_key_may_go() {
         world.environment = world.environment.with("CREDENTIAL_KEYS", keys);
         let environment = world.environment.clone();
         let mut reader = environment.reader();
-        let settings = shared::provisioning::Settings::read(&mut reader, &world);
+        let settings = services::provisioning::Settings::read(&mut reader, &world);
         reader.finish().unwrap();
-        shared::provisioning::Provisioning::deployed(&world, settings)
+        services::provisioning::Provisioning::deployed(&world, settings)
     };
     let old = harness.stack.world.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
     let new = format!("new:{}", STANDARD.encode([9; 32]));
@@ -176,6 +177,6 @@ async fn secrets_are_sealed_anew_and_the_old_key_may_go() {
     assert_eq!((rotated.resealed, rotated.current, rotated.missed), (0, 3, 0));
     assert!(with_keys(&old).rotate_keys().await.is_err(), "the old key alone opens nothing any more");
     let only_new = with_keys(&new);
-    let number = shared::domain::phone_number::PhoneNumber::parse(number).unwrap();
-    assert_eq!(only_new.release(ORG, &number).await.unwrap(), shared::provisioning::Release::Released);
+    let number = domain::phone_number::PhoneNumber::parse(number).unwrap();
+    assert_eq!(only_new.release(ORG, &number).await.unwrap(), services::provisioning::Release::Released);
 }

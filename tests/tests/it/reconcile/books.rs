@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use base::clock::Clock;
+use domain::{amount::Balance, call::State, ids::OrgId};
 use futures::future::{Either, join, select};
 use jiff::SignedDuration;
 use local::aws::Fate;
 use serde_json::{Value, json};
-use shared::{
-    domain::{amount::Balance, call::State, clock::Clock, ids::OrgId},
-    store::{
-        runs::{Runs, Verified},
-        table::Table,
-    },
+use store::{
+    runs::{Runs, Verified},
+    table::Table,
 };
 use tests::{Harness, ORG, OTHER_ORG, bodies, web_report};
 use uuid::Uuid;

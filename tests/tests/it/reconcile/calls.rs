@@ -1,13 +1,12 @@
 //! Live calls, every minute: found without webhooks and without the meter, and looked at once by however many.
 
+use base::clock::Clock;
+use domain::call::State;
 use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
 use local::aws::Fate;
 use serde_json::json;
-use shared::{
-    domain::{call::State, clock::Clock},
-    store::table::Table,
-};
+use store::table::Table;
 use tests::{Harness, ORG, bodies, crashed_after};
 
 use super::{

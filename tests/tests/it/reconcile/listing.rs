@@ -1,23 +1,18 @@
 //! Vapi's list of calls: what we never heard of is billed once, and what is old or another's changes nothing.
 
+use base::clock::Clock;
 use bytes::Bytes;
+use domain::{call::State, ids::EventId, time::plus_secs};
 use futures::future::join;
 use http::Request;
 use jiff::SignedDuration;
 use local::{
     aws::{Fate, Sent},
-    sandbox::vapi::Placing,
     stack::test_epoch,
 };
+use sandbox::vapi::Placing;
 use serde_json::json;
-use shared::{
-    domain::{
-        call::State,
-        clock::{Clock, plus_secs},
-        ids::EventId,
-    },
-    store::{runs::Runs, webhook_events::WebhookEvents},
-};
+use store::{runs::Runs, webhook_events::WebhookEvents};
 use tests::{ASSISTANT_ID, Harness, ORG, PHONE_ID, bodies, crashed_after, web_report};
 
 use super::{alarms, count, ids, kill_the_meter, kinds, lose_everything, run};
@@ -295,7 +290,7 @@ async fn a_list_that_vapi_does_not_give_is_asked_for_from_the_same_place() {
     // Longer than the list is read back for, had the watermark moved.
     for _ in 0..3 {
         harness.pass(60 * 60).await;
-        let outcome = harness.stack.reconcile(shared::reconcile::Task::Listing).await;
+        let outcome = harness.stack.reconcile(services::reconcile::Task::Listing).await;
         assert!(outcome.is_err(), "{outcome:?}");
         let report = runs.last("listing", 1).await.unwrap().remove(0);
         assert_eq!((kinds(&report.left), report.complete), (vec!["run_failed"], false));

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use base::clock::Clock;
+use domain::{amount::Amount, call::Direction, ids::OrgId, purchase::State};
 use jiff::Timestamp;
-use local::{alarms::Alarms, sandbox::faults::Mode};
+use local::alarms::Alarms;
+use sandbox::faults::Mode;
 use serde_json::json;
-use shared::{
-    domain::{amount::Amount, call::Direction, clock::Clock, ids::OrgId, purchase::State},
-    reconcile::{Finding, Report},
-    store::numbers::ManagedNumber,
-};
+use services::reconcile::{Finding, Report};
+use store::numbers::ManagedNumber;
 use tests::{Harness, ORG, OTHER_ORG, alarms, crashed_after};
 
 use crate::numbers::{assert_one_of_two, at_twilio, at_vapi, rich, us};

@@ -2,24 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use local::{
-    aws::Fate,
-    sandbox::{faults::Mode, stripe::Act},
+use base::clock::Clock;
+use domain::{
+    amount::Amount,
+    ids::EpisodeId,
+    ledger::Kind,
+    recharge::{Episode, Settings},
 };
+use local::aws::Fate;
+use sandbox::{faults::Mode, stripe::Act};
 use serde_json::Value;
-use shared::{
-    domain::{
-        amount::Amount,
-        clock::Clock,
-        ids::EpisodeId,
-        ledger::Kind,
-        recharge::{Episode, Settings},
-    },
-    providers::stripe::events::TYPES,
-    reconcile::{Report, Task},
-    store::{runs::Runs, webhook_events::WebhookEvents},
-};
+use services::reconcile::{Report, Task};
+use store::{runs::Runs, webhook_events::WebhookEvents};
 use tests::{Harness, ORG, crashed_after, web_report};
+use vendors::stripe::events::TYPES;
 
 use super::{alarms, count, ids, is_message_for, kinds, run};
 

@@ -1,0 +1,313 @@
+//! Stripe: customers, Checkout with a small payment page, saved cards, payments, refunds, disputes, webhook endpoints
+//! and the events they are sent, signed and with retries, idempotency keys. The real `stripe` SDK can talk to it.
+
+mod api;
+mod deliveries;
+mod endpoints;
+mod listing;
+mod page;
+mod payments;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use base::clock::Clock;
+use base::entropy::Entropy;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vendors::stripe::API_VERSION;
+
+use self::deliveries::Delivery;
+pub use self::{deliveries::Post, payments::Card};
+use super::{
+    agenda::Agenda,
+    kept::{Guard, Kept},
+};
+
+/// How long a delayed payment method takes.
+const PAY_LATER: SignedDuration = SignedDuration::from_secs(60);
+
+/// The sandbox.
+#[derive(Debug)]
+pub struct StripeSandbox {
+    state: Kept<State>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    settings: Settings,
+}
+
+/// What the sandbox must know of the world around it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The key its REST API takes.
+    pub api_key: String,
+    /// What the first webhook endpoint signs with; later ones have secrets of their own.
+    pub webhook_secret: String,
+    /// `http://127.0.0.1:3000`: where its payment page is.
+    pub page_base: String,
+    /// The file its state outlives the process in.
+    pub kept_in: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// Every object but the events, by id: `cus_…`, `cs_…`, `pi_…`, `ch_…`, `re_…`, `dp_…`, `pm_…`, `we_…`.
+    objects: BTreeMap<String, Value>,
+    /// Ids in the order of their making: lists answer the newest first.
+    order: Vec<String>,
+    /// What was announced in the last thirty days, oldest first, whether or not anybody was told.
+    #[serde(default)]
+    events: VecDeque<Value>,
+    /// The ids of the webhook endpoints, oldest first.
+    #[serde(default)]
+    endpoints: Vec<String>,
+    #[serde(default)]
+    had_endpoint: bool,
+    /// The cards that do not simply pay, by payment method.
+    #[serde(default)]
+    cards: BTreeMap<String, Card>,
+    answered: BTreeMap<String, Answered>,
+    agenda: Agenda<Task>,
+    #[serde(skip)]
+    faults: Faults,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Answered {
+    parameters: String,
+    status: u16,
+    body: Value,
+    /// In seconds: an answer is not remembered for ever.
+    #[serde(default)]
+    at: i64,
+}
+
+/// What goes wrong on purpose.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Event types that are never delivered.
+    pub lost: BTreeSet<String>,
+    /// Every event is delivered this many times more.
+    pub extra_copies: u32,
+    /// The REST API answers 503.
+    pub rest_is_down: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Task {
+    /// A delayed payment comes in.
+    PaidLater { session: String },
+    /// A charge of a saved card that was on its way arrives.
+    Clear { intent: String },
+    /// Post an event.
+    Deliver(Delivery),
+}
+
+/// What a customer does on the payment page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Pays by card.
+    Pay,
+    /// The card is declined.
+    Decline,
+    /// Pays by a method that takes its time.
+    PayLater,
+}
+
+impl StripeSandbox {
+    /// An empty one.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+        Self { state: Kept::open(settings.kept_in.clone()), clock, entropy, settings }
+    }
+
+    fn lock(&self) -> Guard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Changes what goes wrong.
+    pub fn with_faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.lock().faults);
+    }
+
+    /// An object, if there is one.
+    pub fn object(&self, id: &str) -> Option<Value> {
+        let state = self.lock();
+        let event = || state.events.iter().rev().find(|event| event["id"] == id);
+        state.objects.get(id).or_else(event).cloned()
+    }
+
+    /// All objects of one kind (`checkout.session`, `customer`, `event`, …), oldest first.
+    pub fn all(&self, kind: &str) -> Vec<Value> {
+        let state = self.lock();
+        let objects = state.order.iter().filter_map(|id| state.objects.get(id));
+        objects.chain(&state.events).filter(|object| object["object"] == kind).cloned().collect()
+    }
+
+    /// When the sandbox next does something by itself.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.lock().agenda.next_due()
+    }
+
+    /// Does the next thing that is due. Answers the post it leads to, if it leads to one; [`StripeSandbox::posted`]
+    /// takes the outcome. None when nothing is due.
+    pub fn step(&self) -> Option<Option<Post>> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        // Looked at before it is touched: what is touched is written to disk.
+        state.agenda.next_due().filter(|due| *due <= now)?;
+        Some(match state.agenda.take_due(now)? {
+            Task::PaidLater { session } => {
+                self.pay(&mut state, &session, "checkout.session.async_payment_succeeded");
+                None
+            }
+            Task::Clear { intent } => {
+                self.clear(&mut state, &intent);
+                None
+            }
+            Task::Deliver(delivery) => self.post_of(&mut state, delivery),
+        })
+    }
+
+    /// An event about an object, as it would be posted.
+    pub fn event(&self, type_name: &str, object: &Value) -> Value {
+        let now = self.clock.now();
+        json!({"id": self.id("evt"), "object": "event", "type": type_name, "api_version": API_VERSION,
+            "created": now.as_second(), "livemode": false, "pending_webhooks": 1, "data": {"object": object}})
+    }
+
+    /// Does on the payment page what a customer would. Answers where the browser goes, or why it cannot be done.
+    ///
+    /// # Errors
+    /// When the session is not open, or the card is declined.
+    pub fn act(&self, session: &str, act: Act) -> Result<String, String> {
+        let mut state = self.lock();
+        let Some(found) = state.objects.get(session).filter(|found| found["object"] == "checkout.session")
+        else {
+            return Err("There is no such session.".into());
+        };
+        let is_late = found["expires_at"].as_i64().is_some_and(|at| at <= self.clock.now().as_second());
+        if found["status"] != "open" || is_late {
+            return Err("This session has been completed, or has expired.".into());
+        }
+        let success_url = found["success_url"].as_str().unwrap_or_default().to_owned();
+        match act {
+            Act::Decline => Err("Your card was declined.".into()),
+            Act::Pay => {
+                self.pay(&mut state, session, "checkout.session.completed");
+                Ok(success_url)
+            }
+            Act::PayLater => {
+                let intent = self.make_intent(&mut state, session, "processing");
+                if let Some(found) = state.objects.get_mut(session) {
+                    found["status"] = json!("complete");
+                    found["url"] = Value::Null;
+                    found["payment_status"] = json!("unpaid");
+                    found["payment_intent"] = json!(intent);
+                }
+                self.announce(&mut state, "checkout.session.completed", session);
+                let at = self.clock.now() + PAY_LATER;
+                state.agenda.enter(at, Task::PaidLater { session: session.to_owned() });
+                Ok(success_url)
+            }
+        }
+    }
+
+    /// The bank takes back a payment, whole or in part. Answers the dispute's id.
+    ///
+    /// # Errors
+    /// When there is no such payment.
+    pub fn dispute(&self, intent: &str, pence: Option<i64>) -> Result<String, String> {
+        let mut state = self.lock();
+        let payment = state.objects.get(intent).filter(|found| found["object"] == "payment_intent");
+        let payment = payment.cloned().ok_or("There is no such payment.")?;
+        let pence = pence.or(payment["amount_received"].as_i64()).unwrap_or_default();
+        let moved = self.balance_transaction(pence.saturating_neg());
+        let id = self.put(
+            &mut state,
+            "dp",
+            json!({"object": "dispute", "status": "needs_response", "amount": pence, "currency": payment["currency"],
+                "charge": payment["latest_charge"], "payment_intent": intent, "reason": "fraudulent",
+                "balance_transactions": [moved]}),
+        );
+        self.announce(&mut state, "charge.dispute.created", &id);
+        self.announce(&mut state, "charge.dispute.funds_withdrawn", &id);
+        Ok(id)
+    }
+
+    /// The bank decides a dispute: for the clinic, and gives the money back; or against it.
+    ///
+    /// # Errors
+    /// When there is no such dispute.
+    pub fn decide_dispute(&self, id: &str, is_won: bool) -> Result<(), String> {
+        let mut state = self.lock();
+        let moved = self.balance_transaction(
+            state
+                .objects
+                .get(id)
+                .and_then(|dispute| dispute["amount"].as_i64())
+                .ok_or("There is no such dispute.")?,
+        );
+        if let Some(dispute) = state.objects.get_mut(id) {
+            dispute["status"] = json!(if is_won { "won" } else { "lost" });
+            if let (true, Some(all)) = (is_won, dispute["balance_transactions"].as_array_mut()) {
+                all.push(moved);
+            }
+        }
+        if is_won {
+            self.announce(&mut state, "charge.dispute.funds_reinstated", id);
+        }
+        self.announce(&mut state, "charge.dispute.closed", id);
+        Ok(())
+    }
+
+    /// A refund does not arrive.
+    ///
+    /// # Errors
+    /// When there is no such refund.
+    pub fn fail_refund(&self, id: &str) -> Result<(), String> {
+        let mut state = self.lock();
+        state.objects.get_mut(id).ok_or("There is no such refund.")?["status"] = json!("failed");
+        self.announce(&mut state, "refund.failed", id);
+        Ok(())
+    }
+
+    /// A session is paid: its payment, its charge, and the events that say so.
+    fn pay(&self, state: &mut State, session: &str, type_name: &str) {
+        let waiting =
+            state.objects.get(session).and_then(|found| found["payment_intent"].as_str()).map(str::to_owned);
+        let intent = waiting.unwrap_or_else(|| self.make_intent(state, session, "processing"));
+        self.succeed(state, &intent);
+        if let Some(found) = state.objects.get_mut(session) {
+            found["status"] = json!("complete");
+            found["url"] = Value::Null;
+            found["payment_status"] = json!("paid");
+            found["payment_intent"] = json!(intent);
+        }
+        self.announce(state, type_name, session);
+        self.announce(state, "payment_intent.succeeded", &intent);
+    }
+
+    fn balance_transaction(&self, pence: i64) -> Value {
+        json!({"id": self.id("txn"), "object": "balance_transaction", "amount": pence, "currency": "gbp",
+            "fee": 1_500, "type": "adjustment"})
+    }
+
+    /// Keeps an object under a new id.
+    fn put(&self, state: &mut State, prefix: &str, mut object: Value) -> String {
+        let id = self.id(prefix);
+        object["id"] = json!(id);
+        object["created"] = json!(self.clock.now().as_second());
+        object["livemode"] = json!(false);
+        state.objects.insert(id.clone(), object);
+        state.order.push(id.clone());
+        id
+    }
+
+    fn id(&self, prefix: &str) -> String {
+        format!("{prefix}_{:016x}", self.entropy.bits())
+    }
+}

@@ -1,0 +1,95 @@
+//! What a call is, and how Vapi shows it.
+
+use domain::time::rfc3339_millis;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The type of a call of ours.
+pub(super) const OUTBOUND: &str = "outboundPhoneCall";
+
+/// A call, as `GET /_sandbox/vapi/calls/{id}` shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// Its id.
+    pub id: String,
+    /// `inboundPhoneCall`, `outboundPhoneCall`, `webCall`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `queued`, `ringing`, `in-progress`, `ended`.
+    pub status: String,
+    /// Our number's id.
+    pub phone_number_id: Option<String>,
+    /// Who talks.
+    pub assistant_id: Option<String>,
+    /// Who rang us, or whom we rang.
+    pub from: String,
+    /// What the call was named when it was dialled.
+    pub name: Option<String>,
+    /// What the call was marked with when it was dialled.
+    pub metadata: Option<Value>,
+    /// The carrier's SID of it; a web call has none.
+    pub phone_call_provider_id: Option<String>,
+    /// When it rang.
+    #[serde(with = "domain::time::millis")]
+    pub created_at: Timestamp,
+    /// When they began to talk.
+    #[serde(with = "domain::time::millis::option")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(with = "domain::time::millis::option")]
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    pub ended_reason: Option<String>,
+    /// How long the other side means to talk.
+    pub talk_secs: i64,
+    /// The limit it was given, in seconds.
+    pub max_duration_secs: Option<i64>,
+    /// What the other side heard, in order.
+    pub heard: Vec<String>,
+    /// How we answered the assistant-request.
+    pub answer_status: Option<u16>,
+    pub(super) control: String,
+}
+
+/// The call inside a message: a snapshot from its creation, as Vapi sends it.
+pub(super) fn call_json(call: &Call) -> Value {
+    let is_ours = call.kind == OUTBOUND;
+    let status = if is_ours { "queued" } else { "ringing" };
+    let mut json = json!({
+        "id": call.id, "orgId": "sandbox", "type": call.kind, "status": status,
+        "createdAt": rfc3339_millis(call.created_at), "updatedAt": rfc3339_millis(call.created_at),
+        "phoneNumberId": call.phone_number_id, "assistantId": call.assistant_id,
+        "customer": {"number": call.from},
+    });
+    if let Some(sid) = &call.phone_call_provider_id {
+        json["phoneCallProvider"] = json!("twilio");
+        json["phoneCallProviderId"] = json!(sid);
+    }
+    if let Some(name) = &call.name {
+        json["name"] = json!(name);
+    }
+    if let Some(metadata) = &call.metadata {
+        json["assistantOverrides"] = json!({ "metadata": metadata });
+    }
+    if is_ours || call.started_at.is_some() {
+        json["monitor"] = json!({ "controlUrl": call.control });
+    }
+    json
+}
+
+/// The call as `GET /call/{id}` shows it.
+pub(super) fn call_record(call: &Call) -> Value {
+    let mut json = call_json(call);
+    json["status"] = json!(call.status);
+    json["startedAt"] = json!(call.started_at.map(rfc3339_millis));
+    json["endedAt"] = json!(call.ended_at.map(rfc3339_millis));
+    json["endedReason"] = json!(call.ended_reason);
+    let updated_at = call.ended_at.or(call.started_at).unwrap_or(call.created_at);
+    json["updatedAt"] = json!(rfc3339_millis(updated_at));
+    if let Some(fields) = json.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    json
+}

@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::time::plus_secs;
+
+fn at(secs: i64) -> Timestamp {
+    plus_secs(Timestamp::UNIX_EPOCH, secs)
+}
+
+fn ringing() -> Call {
+    let vapi_call_id = VapiCallId::parse("call-1").unwrap();
+    let parties = Parties {
+        direction: Direction::Inbound,
+        vapi_call_id: Some(vapi_call_id.clone()),
+        vapi_phone_id: None,
+        vapi_assistant_id: None,
+        customer_number: None,
+        carrier_sid: None,
+    };
+    Call::first_heard(OrgId::new(uuid::Uuid::nil()), vapi_call_id.into(), parties, 600, at(0))
+}
+
+fn grant() -> Grant {
+    let amount = Amount::from_pence(280);
+    Grant { amount, tariff: Tariff::at(at(0)).version, provider_limit_secs: 598, basis: amount }
+}
+
+fn bill() -> Bill {
+    let tariff = Tariff::at(at(0));
+    Bill {
+        duration_secs: 26,
+        charged: tariff.charge(26),
+        tariff: tariff.version,
+        started_at: Some(at(1)),
+        ended_at: Some(at(27)),
+        estimated: false,
+    }
+}
+
+fn started() -> Event {
+    Event::Started { at: at(1), control_url: None }
+}
+
+fn ended() -> Event {
+    Event::Ended { reason: Some("customer-ended-call".into()) }
+}
+
+fn after(events: impl IntoIterator<Item = Event>) -> Result<Call, IllegalTransition> {
+    events.into_iter().try_fold(ringing(), |call, event| call.after(event))
+}
+
+#[test]
+fn the_usual_life_of_a_call() {
+    let call = after([Event::Authorized(grant()), started(), ended(), Event::Settled(bill())]).unwrap();
+    assert_eq!(call.state, State::Settled(bill()));
+    assert_eq!(call.provider_limit_secs, Some(598));
+}
+
+#[test]
+fn an_end_before_its_start_still_knows_that_they_talked() {
+    let call = after([Event::Authorized(grant()), ended(), started()]).unwrap();
+    assert_eq!(call.state, State::Ended { started_at: Some(at(1)) });
+    assert!(call.after(Event::Released).is_err(), "a call that talked is not released");
+}
+
+#[test]
+fn a_start_after_the_bill_changes_nothing() {
+    let settled = after([Event::Authorized(grant()), Event::Settled(bill())]).unwrap();
+    assert_eq!(settled.after(started()).unwrap(), settled);
+}
+
+#[test]
+fn a_released_call_is_billed_when_a_duration_turns_up() {
+    let released = after([Event::Authorized(grant()), ended(), Event::Released]).unwrap();
+    assert_eq!(released.after(Event::Settled(bill())).unwrap().state, State::Settled(bill()));
+}
+
+#[test]
+fn what_contradicts_is_an_error() {
+    let talking = after([Event::Authorized(grant()), started()]).unwrap();
+    let over = after([Event::Authorized(grant()), ended()]).unwrap();
+    let refused = after([Event::Refused { reason: "insufficient_funds" }]).unwrap();
+    let cases = [
+        (talking.clone(), Event::Released),
+        (talking, Event::Refused { reason: "insufficient_funds" }),
+        (over.clone(), Event::Authorized(grant())),
+        (over, Event::Refused { reason: "insufficient_funds" }),
+        (refused, Event::Authorized(grant())),
+        (after([Event::Authorized(grant())]).unwrap(), Event::Refused { reason: "insufficient_funds" }),
+        (after([Event::Settled(bill())]).unwrap(), Event::Authorized(grant())),
+        (after([Event::Released]).unwrap(), Event::Authorized(grant())),
+    ];
+    for (call, event) in cases {
+        let name = event.name();
+        assert_eq!(call.after(event), Err(IllegalTransition { from: call.state.name(), event: name }));
+    }
+}
+
+#[test]
+fn a_refused_call_that_talks_all_the_same_is_in_progress() {
+    let refused = after([Event::Refused { reason: "insufficient_funds" }]).unwrap();
+    assert_eq!(refused.after(started()).unwrap().state, State::InProgress { started_at: at(1) });
+    let over = refused.after(ended()).unwrap();
+    assert_eq!(over.after(started()).unwrap(), over, "its late start changes nothing");
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(Event::Authorized(grant())),
+        Just(Event::Refused { reason: "insufficient_funds" }),
+        Just(started()),
+        Just(ended()),
+        Just(Event::Settled(bill())),
+        Just(Event::Released),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn in_any_order_a_bill_is_final_and_a_call_that_talked_is_billed(events in prop::collection::vec(any_event(), 0..12)) {
+        let mut call = ringing();
+        let mut was_settled = false;
+        let mut talked = false;
+        for event in events {
+            let name = event.name();
+            let repeated = event.clone();
+            let Ok(next) = call.after(event) else { continue };
+            prop_assert_eq!(next.after(repeated), Ok(next.clone()), "{} twice", name);
+            was_settled |= name == "settled";
+            talked |= matches!(next.state, State::InProgress { .. });
+            prop_assert_eq!(matches!(next.state, State::Settled(_)), was_settled);
+            if talked {
+                let forgotten = matches!(next.state, State::Released | State::Refused { .. });
+                prop_assert!(!forgotten, "a call that talked is {}", next.state.name());
+            }
+            call = next;
+        }
+    }
+}
+
+fn said(started: Option<i64>, ended: Option<i64>, duration: Option<Decimal>) -> Testimony {
+    Testimony {
+        started_at: started.map(|millis| Timestamp::from_millisecond(millis).unwrap()),
+        ended_at: ended.map(|millis| Timestamp::from_millisecond(millis).unwrap()),
+        duration_secs: duration,
+        ended_reason: None,
+        is_whole: false,
+    }
+}
+
+fn talked(testimony: &Testimony) -> Option<u32> {
+    match testimony.verdict(true) {
+        Verdict::Talked { duration_secs, .. } => Some(duration_secs),
+        Verdict::NeverTalked | Verdict::Unstated => None,
+    }
+}
+
+#[test]
+fn a_duration_comes_from_the_first_source_that_states_it_whole() {
+    assert_eq!(talked(&said(Some(0), Some(25_276), None)), Some(26), "rounded up");
+    assert_eq!(talked(&said(Some(0), Some(26_000), Some(dec!(99)))), Some(26), "times come first");
+    assert_eq!(talked(&said(None, Some(26_000), Some(dec!(25.276)))), Some(26));
+    assert_eq!(
+        talked(&said(Some(5_000), Some(1_000), Some(dec!(7)))),
+        Some(7),
+        "an end before the start is no source"
+    );
+    assert_eq!(talked(&said(Some(0), Some(90_000_000), None)), None, "nobody talks for 25 hours");
+    assert_eq!(talked(&said(Some(0), None, None)), None);
+    assert_eq!(
+        talked(&said(None, None, Some(dec!(0)))),
+        None,
+        "a call seen to start lasted longer than nothing"
+    );
+}
+
+#[test]
+fn nothing_is_charged_only_when_it_is_said_and_we_saw_no_start() {
+    let whole = Testimony { is_whole: true, ..said(None, Some(5_000), None) };
+    assert_eq!(whole.verdict(false), Verdict::NeverTalked);
+    assert_eq!(whole.verdict(true), Verdict::Unstated);
+    assert_eq!(said(None, None, None).verdict(false), Verdict::Unstated, "a report may leave the times out");
+    assert_eq!(said(None, None, Some(dec!(0))).verdict(false), Verdict::NeverTalked);
+    let refused = Testimony {
+        ended_reason: Some("assistant-request-returned-error".into()),
+        ..said(Some(0), Some(4_000), None)
+    };
+    assert_eq!(refused.verdict(false), Verdict::NeverTalked, "no assistant of ours took it");
+}

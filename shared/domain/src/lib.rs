@@ -1,0 +1,19 @@
+//! The rules, without I/O: values come in, and what should change comes out.
+
+pub mod agent;
+pub mod amount;
+pub mod call;
+pub mod content;
+pub mod hold;
+pub mod ids;
+pub mod ledger;
+pub mod meter;
+pub mod number;
+pub mod phone_number;
+pub mod planted;
+pub mod purchase;
+pub mod recharge;
+pub mod sealed;
+pub mod tariff;
+pub mod time;
+pub mod wallet;

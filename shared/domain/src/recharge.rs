@@ -1,0 +1,476 @@
+//! Auto-recharge: whether a clinic's card is charged by itself, for how much, and why it is not.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    amount::Amount,
+    ids::{CustomerId, DisputeId, EpisodeId, PaymentIntentId},
+    time::month_of,
+    wallet::Wallet,
+};
+
+/// The least that one charge may be set to.
+pub const LEAST_AMOUNT: Amount = Amount::from_pence(1_000);
+/// The least threshold.
+pub const LEAST_THRESHOLD: Amount = Amount::from_pence(100);
+
+/// An org's auto-recharge, in its wallet's record: settings, what is underway, and what stands in the way. Each write
+/// names the version it read, so that there is one writer at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutoRecharge {
+    /// Raised by every write; 0 while nothing was ever written.
+    #[serde(default)]
+    pub version: u64,
+    /// What the org wants; none until it has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+    /// Why no more is charged until the card changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
+    /// The one charge that is underway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Episode>,
+    /// What was charged this month, the charge underway included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month: Option<Month>,
+    /// The disputes that are open: while there is one, nothing is charged.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub disputes: BTreeSet<DisputeId>,
+    /// What was told of a low balance.
+    #[serde(default)]
+    pub notice: Notice,
+}
+
+/// What an org wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Whether the card is charged at all.
+    pub enabled: bool,
+    /// What one charge is a multiple of.
+    pub amount: Amount,
+    /// Below this, it is charged.
+    pub threshold: Amount,
+    /// The most in one month, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_limit: Option<Amount>,
+}
+
+/// Why the card is not charged any more. A card in its place ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// The bank's reason, in Stripe's word: `card_declined`, `authentication_required` …
+    pub reason: String,
+    /// The card that was declined.
+    pub payment_method: String,
+    /// When it was declined.
+    #[serde(with = "super::time::millis")]
+    pub at: Timestamp,
+    /// Where the customer can pay, when it is theirs to act; for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<String>,
+}
+
+impl Suspension {
+    /// Whether it is the bank that said no: only another card changes that.
+    fn is_of_the_bank(&self) -> bool {
+        self.reason != ASKED_BACK && self.reason != UNUSABLE
+    }
+}
+
+/// The reason of a card whose automatic charge was refunded or disputed.
+pub const ASKED_BACK: &str = "asked_back";
+/// The reason of a card that Stripe does not charge at all.
+pub const UNUSABLE: &str = "card_unusable";
+
+/// One shortage, and the one charge that ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Its name, also at Stripe.
+    pub id: EpisodeId,
+    /// How much is charged.
+    pub amount: Amount,
+    /// Who is charged.
+    pub customer: CustomerId,
+    /// The card.
+    pub payment_method: String,
+    /// When it was opened.
+    #[serde(with = "super::time::millis")]
+    pub opened_at: Timestamp,
+    /// How many attempts were begun: written before one is sent.
+    #[serde(default)]
+    pub attempt: u32,
+    /// When the first attempt was begun.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// When the last attempt was begun.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub attempt_at: Option<Timestamp>,
+    /// The payment, once Stripe has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<PaymentIntentId>,
+    /// Where the customer must act, when the bank demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<String>,
+}
+
+/// What was charged in one month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Month {
+    /// `2026-11`, UTC.
+    pub name: String,
+    /// How much: what succeeded, and what is underway.
+    pub charged: Amount,
+}
+
+/// What was told of a low balance: once for each time that `available` crosses the line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Whether it was below when last looked at.
+    pub is_low: bool,
+    /// How often it has crossed.
+    pub crossings: u32,
+    /// Of which crossings the org was told.
+    pub told: u32,
+}
+
+/// Whether the card is to be charged now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// There is enough.
+    NotNeeded,
+    /// There is not, and it is not charged.
+    Skip(Skip),
+    /// It is charged so much.
+    Charge(Amount),
+}
+
+/// Why a card is not charged although there is too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// The org has not asked for it.
+    Off,
+    /// There is no card that may be charged again.
+    NoCard,
+    /// The card was declined.
+    Suspended,
+    /// A dispute is open.
+    Disputed,
+    /// It would be more than the org allows in a month.
+    MonthlyLimit,
+    /// The wallet is frozen.
+    Frozen,
+}
+
+impl Skip {
+    /// A stable word for the dashboard and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::NoCard => "no_card",
+            Self::Suspended => "card_declined",
+            Self::Disputed => "dispute_open",
+            Self::MonthlyLimit => "monthly_limit",
+            Self::Frozen => "wallet_frozen",
+        }
+    }
+}
+
+/// How long a page to pay on stays open (Stripe's Checkout).
+const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
+
+impl AutoRecharge {
+    /// What was charged in the month of `now`.
+    pub fn charged_in_month(&self, now: Timestamp) -> Amount {
+        let name = month_of(now);
+        self.month.as_ref().filter(|month| month.name == name).map_or(Amount::ZERO, |month| month.charged)
+    }
+
+    /// The same with `episode` open, its amount counted.
+    #[must_use]
+    pub fn opened(&self, episode: Episode) -> Self {
+        let charged = self.charged_in_month(episode.opened_at).plus(episode.amount);
+        let month = Some(Month { name: month_of(episode.opened_at), charged });
+        Self { episode: Some(episode), month, ..self.clone() }
+    }
+
+    /// The same without an episode, whose money never came: it does not count.
+    #[must_use]
+    pub fn given_up(&self) -> Self {
+        let Some(episode) = &self.episode else { return self.clone() };
+        let mut after = Self { episode: None, ..self.clone() };
+        if let Some(month) = &mut after.month
+            && month.name == month_of(episode.opened_at)
+        {
+            month.charged = month.charged.minus_or_zero(episode.amount);
+        }
+        after
+    }
+
+    /// The same with `card` left alone, for this reason.
+    #[must_use]
+    pub fn left_alone(&self, reason: &str, card: &str, at: Timestamp) -> Self {
+        let suspended =
+            Suspension { reason: reason.to_owned(), payment_method: card.to_owned(), at, action_url: None };
+        Self { suspended: Some(suspended), ..self.clone() }
+    }
+
+    /// The same with what the org wants from now on. Asking for it anew ends what only a person's second thought stood against.
+    #[must_use]
+    pub fn set(&self, settings: Settings) -> Self {
+        let is_meant_anew = settings.enabled;
+        let suspended = self.suspended.clone().filter(|there| !is_meant_anew || there.is_of_the_bank());
+        Self { settings: Some(settings), suspended, ..self.clone() }
+    }
+
+    /// What a credited payment changes: its own episode is over. Money that came otherwise ends one that has sent nothing.
+    pub fn credited(&self, of: Option<&EpisodeId>, amount: Amount, at: Timestamp) -> Option<Self> {
+        match (&self.episode, of) {
+            (Some(open), Some(of)) if open.id == *of => Some(Self { episode: None, ..self.clone() }),
+            // One that was given up, and succeeded after all: it counts.
+            (_, Some(_)) => {
+                let month = Month { name: month_of(at), charged: self.charged_in_month(at).plus(amount) };
+                Some(Self { month: Some(month), ..self.clone() })
+            }
+            (Some(open), None) if open.attempt == 0 => Some(self.given_up()),
+            (Some(_) | None, None) => None,
+        }
+    }
+}
+
+impl Wallet {
+    /// Whether there is too little: less than the threshold, or less than a live call needs for its next full unit, so
+    /// that a long call with a good card on file is not cut.
+    fn is_short_of(&self, threshold: Amount) -> bool {
+        self.available.pence() < threshold.pence()
+            || self.holds.values().any(|hold| !self.extension(hold).full)
+    }
+
+    /// Decides whether the card is to be charged: the smallest multiple of the amount that brings `available` to the
+    /// threshold, once at least.
+    pub fn recharge(&self, now: Timestamp) -> Decision {
+        let Some(settings) = &self.auto_recharge.settings else { return Decision::NotNeeded };
+        if !self.is_short_of(settings.threshold) {
+            return Decision::NotNeeded;
+        }
+        if !settings.enabled {
+            return Decision::Skip(Skip::Off);
+        }
+        if self.frozen.is_some() {
+            return Decision::Skip(Skip::Frozen);
+        }
+        if !self.auto_recharge.disputes.is_empty() {
+            return Decision::Skip(Skip::Disputed);
+        }
+        if self.payment_method.is_none() || self.stripe_customer.is_none() {
+            return Decision::Skip(Skip::NoCard);
+        }
+        if self.suspension().is_some() {
+            return Decision::Skip(Skip::Suspended);
+        }
+        let missing = settings.threshold.pence().saturating_sub(self.available.pence()).max(1);
+        let one = settings.amount.pence().max(1);
+        let times = missing.saturating_add(one.saturating_sub(1)).div_euclid(one);
+        let Ok(amount) = Amount::try_from(one.saturating_mul(times)) else {
+            return Decision::Skip(Skip::MonthlyLimit);
+        };
+        // What is underway is this very charge, or comes before it: it is not counted twice.
+        let would_be = self.auto_recharge.given_up().charged_in_month(now).plus(amount);
+        if settings.monthly_limit.is_some_and(|limit| would_be > limit) {
+            return Decision::Skip(Skip::MonthlyLimit);
+        }
+        Decision::Charge(amount)
+    }
+
+    /// What the card may still be charged by itself this month: what a call may count on beside the money that is there. Nothing
+    /// where it would not be charged.
+    pub fn card_credit(&self, now: Timestamp) -> Amount {
+        let Some(settings) = self.auto_recharge.settings.as_ref().filter(|settings| settings.enabled) else {
+            return Amount::ZERO;
+        };
+        let has_card = self.payment_method.is_some() && self.stripe_customer.is_some();
+        let is_stopped =
+            self.frozen.is_some() || self.suspension().is_some() || !self.auto_recharge.disputes.is_empty();
+        if !has_card || is_stopped {
+            return Amount::ZERO;
+        }
+        let charged = self.auto_recharge.charged_in_month(now);
+        settings.monthly_limit.map_or(Amount::MAX, |limit| limit.minus_or_zero(charged))
+    }
+
+    /// Why no more is charged, if it is the card that is there.
+    pub fn suspension(&self) -> Option<&Suspension> {
+        let card = self.payment_method.as_ref();
+        self.auto_recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card)
+    }
+
+    /// Where the customer must act, or can pay by hand, if there is such a place at `now`.
+    pub fn recharge_action_url(&self, now: Timestamp) -> Option<&str> {
+        let episode = self.auto_recharge.episode.as_ref();
+        let declined = self.suspension().filter(|there| now.duration_since(there.at) < LINK_LASTS);
+        let underway = episode.and_then(|episode| episode.action_url.as_deref());
+        underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
+    }
+
+    /// Whether somebody must look at this wallet apart from the calls: its card is to be charged, or its org is to be told
+    /// of a low balance.
+    pub fn needs_check(&self, now: Timestamp) -> bool {
+        let notice = &self.auto_recharge.notice;
+        let is_news = notice.is_low != self.is_balance_low() || notice.told < notice.crossings;
+        // One that was sent has its own message until it is over; one that waits is looked after by reconciliation.
+        let is_unsent = self.auto_recharge.episode.as_ref().is_none_or(|episode| episode.attempt == 0);
+        is_news || is_unsent && matches!(self.recharge(now), Decision::Charge(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        amount::Balance,
+        hold::Hold,
+        ids::{CallId, OrgId},
+        ledger::Head,
+        tariff::Tariff,
+    };
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn wallet(available: i64, amount: u32, threshold: u32, limit: Option<u32>) -> Wallet {
+        let org_id = OrgId::new(uuid::Uuid::nil());
+        let settings = Settings {
+            enabled: true,
+            amount: Amount::from_pence(amount),
+            threshold: Amount::from_pence(threshold),
+            monthly_limit: limit.map(Amount::from_pence),
+        };
+        Wallet {
+            org_id,
+            available: Balance::from_pence(available),
+            held: Amount::ZERO,
+            holds: BTreeMap::new(),
+            ledger: Head::genesis(org_id),
+            low_balance: Amount::from_pence(500),
+            stripe_customer: Some(CustomerId::parse("cus_1").unwrap()),
+            payment_method: Some("pm_1".into()),
+            frozen: None,
+            auto_recharge: AutoRecharge { settings: Some(settings), ..AutoRecharge::default() },
+        }
+    }
+
+    fn episode(amount: u32) -> Episode {
+        Episode {
+            id: EpisodeId::parse("ep_1").unwrap(),
+            amount: Amount::from_pence(amount),
+            customer: CustomerId::parse("cus_1").unwrap(),
+            payment_method: "pm_1".into(),
+            opened_at: NOW,
+            attempt: 0,
+            sent_at: None,
+            attempt_at: None,
+            payment_intent: None,
+            action_url: None,
+        }
+    }
+
+    #[test]
+    fn the_smallest_multiple_that_brings_available_to_the_threshold_is_charged() {
+        let charge = |pence| Decision::Charge(Amount::from_pence(pence));
+        for (available, amount, threshold, wanted) in [
+            (499, 1_000, 500, charge(1_000)),
+            (500, 1_000, 500, Decision::NotNeeded),
+            (-700, 1_000, 500, charge(2_000)),
+            (-500, 1_000, 500, charge(1_000)),
+            (-501, 1_000, 500, charge(2_000)),
+            (0, 1_000, 5_000, charge(5_000)),
+        ] {
+            assert_eq!(wallet(available, amount, threshold, None).recharge(NOW), wanted, "{available}p");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_named() {
+        let skip = Decision::Skip;
+        let low = wallet(0, 1_000, 500, None);
+        let mut off = low.clone();
+        off.auto_recharge.settings.as_mut().unwrap().enabled = false;
+        assert_eq!(off.recharge(NOW), skip(Skip::Off));
+        assert_eq!(Wallet { payment_method: None, ..low.clone() }.recharge(NOW), skip(Skip::NoCard));
+        assert_eq!(Wallet { frozen: Some("books".into()), ..low.clone() }.recharge(NOW), skip(Skip::Frozen));
+        let mut declined = low.clone();
+        declined.auto_recharge.suspended = Some(Suspension {
+            reason: "card_declined".into(),
+            payment_method: "pm_1".into(),
+            at: NOW,
+            action_url: None,
+        });
+        assert_eq!(declined.recharge(NOW), skip(Skip::Suspended));
+        let other_card = Wallet { payment_method: Some("pm_2".into()), ..declined };
+        assert_eq!(
+            other_card.recharge(NOW),
+            Decision::Charge(Amount::from_pence(1_000)),
+            "a new card ends it"
+        );
+        let mut disputed = low.clone();
+        disputed.auto_recharge.disputes.insert(DisputeId::parse("dp_1").unwrap());
+        assert_eq!(disputed.recharge(NOW), skip(Skip::Disputed));
+        let mut never_asked = low;
+        never_asked.auto_recharge.settings = None;
+        assert_eq!(never_asked.recharge(NOW), Decision::NotNeeded);
+    }
+
+    #[test]
+    fn the_months_limit_counts_what_is_underway_and_what_succeeded_and_nothing_else() {
+        let low = wallet(0, 1_000, 500, Some(1_500));
+        assert_eq!(low.recharge(NOW), Decision::Charge(Amount::from_pence(1_000)));
+        let open = low.auto_recharge.opened(episode(1_000));
+        let underway = Wallet { auto_recharge: open.clone(), ..low.clone() };
+        assert_eq!(underway.auto_recharge.charged_in_month(NOW), Amount::from_pence(1_000));
+        assert_eq!(underway.recharge(NOW), low.recharge(NOW), "what is underway is this very charge");
+        let id = episode(0).id;
+        let credited = open.credited(Some(&id), Amount::from_pence(1_000), NOW).unwrap();
+        assert_eq!(credited.charged_in_month(NOW), Amount::from_pence(1_000));
+        let spent = Wallet { auto_recharge: credited.clone(), ..low.clone() };
+        assert_eq!(spent.recharge(NOW), Decision::Skip(Skip::MonthlyLimit));
+        assert_eq!(open.given_up().charged_in_month(NOW), Amount::ZERO);
+        let next_month: Timestamp = "1970-02-01T00:00:00Z".parse().unwrap();
+        let succeeded = Wallet { auto_recharge: credited, ..low };
+        assert_eq!(succeeded.recharge(next_month), Decision::Charge(Amount::from_pence(1_000)));
+    }
+
+    #[test]
+    fn money_from_elsewhere_ends_only_an_episode_that_has_sent_nothing() {
+        let amount = Amount::from_pence(1_000);
+        let open = wallet(0, 1_000, 500, None).auto_recharge.opened(episode(1_000));
+        assert_eq!(open.credited(None, amount, NOW).unwrap().episode, None);
+        let mut sent = open;
+        sent.episode.as_mut().unwrap().attempt = 1;
+        assert_eq!(sent.credited(None, amount, NOW), None);
+    }
+
+    #[test]
+    fn a_call_counts_on_what_the_card_may_still_be_charged() {
+        let good = wallet(0, 1_000, 500, Some(1_500));
+        assert_eq!(good.card_credit(NOW), Amount::from_pence(1_500));
+        let open = Wallet { auto_recharge: good.auto_recharge.opened(episode(1_000)), ..good.clone() };
+        assert_eq!(open.card_credit(NOW), Amount::from_pence(500));
+        let declined = good.auto_recharge.left_alone("card_declined", "pm_1", NOW);
+        assert_eq!(Wallet { auto_recharge: declined, ..good.clone() }.card_credit(NOW), Amount::ZERO);
+        assert_eq!(Wallet { payment_method: None, ..good }.card_credit(NOW), Amount::ZERO);
+    }
+
+    #[test]
+    fn a_live_call_that_cannot_have_its_next_full_unit_is_a_shortage() {
+        let mut wallet = wallet(200, 1_000, 100, None);
+        assert_eq!(wallet.recharge(NOW), Decision::NotNeeded);
+        let tariff = Tariff::at(NOW).version;
+        let amount = Amount::from_pence(280);
+        let hold = Hold { amount, tariff, step: 0, granted_until: None, provider_limit_secs: 3_598 };
+        wallet.holds.insert(CallId::parse("c").unwrap(), hold);
+        assert_eq!(wallet.recharge(NOW), Decision::Charge(Amount::from_pence(1_000)));
+    }
+}

@@ -1,0 +1,447 @@
+//! Secrets Manager: what a deployment's secrets are read from and written to, and the signing secrets of webhooks, which
+//! change while functions run.
+
+use std::{fmt, sync::Arc};
+
+use aws_sdk_secretsmanager::{
+    Client,
+    error::SdkError,
+    operation::{get_secret_value::GetSecretValueError, put_secret_value::PutSecretValueError},
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::world::World;
+use base::alarm::chain;
+use base::clock::Clock;
+use base::config::Reader;
+use base::entropy::Entropy;
+use domain::time::rfc3339_millis;
+use vendors::signature::Unverified;
+
+/// How long a webhook's secrets are used before they are read again.
+pub const CACHE: SignedDuration = SignedDuration::from_mins(5);
+/// How long they are used while they cannot be read again.
+const TOLERATED: SignedDuration = SignedDuration::from_hours(1);
+/// How long nothing is read again, whatever comes.
+const COOL_DOWN: SignedDuration = SignedDuration::from_secs(5);
+
+/// The secrets of a deployment.
+#[derive(Clone)]
+pub struct Secrets {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// Why a secret was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("Secrets Manager did not do {operation}")]
+pub struct SecretsError {
+    operation: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Secrets {
+    /// Those that the world reaches.
+    pub fn of(world: &World) -> Self {
+        Self {
+            client: world.secrets.clone(),
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+        }
+    }
+
+    /// The text of a secret; none when there is no such secret.
+    ///
+    /// # Errors
+    /// When it cannot be read, twice.
+    pub async fn get(&self, id: &str) -> Result<Option<SecretString>, SecretsError> {
+        let attempt = || self.client.get_secret_value().secret_id(id).send();
+        let outcome = match attempt().await {
+            Err(error) if !is_not_there(&error) => attempt().await,
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(found) => Ok(found.secret_string().map(SecretString::from)),
+            Err(error) if is_not_there(&error) => Ok(None),
+            Err(error) => Err(failed("GetSecretValue", error)),
+        }
+    }
+
+    /// Writes the text of a secret, which is made when there is none of that name.
+    ///
+    /// # Errors
+    /// When it cannot be written, twice. It may have been written all the same.
+    pub async fn put(&self, id: &str, text: &SecretString) -> Result<(), SecretsError> {
+        // One token for all tries: a try that was applied without an answer is answered as done.
+        let token = self.entropy.uuid(self.clock.now()).to_string();
+        let attempt = || {
+            self.client
+                .put_secret_value()
+                .secret_id(id)
+                .secret_string(text.expose_secret())
+                .client_request_token(&token)
+                .send()
+        };
+        let outcome = match attempt().await {
+            Err(error) if !is_nowhere_to_put(&error) => attempt().await,
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) if is_nowhere_to_put(&error) => self.create(id, text, &token).await,
+            Err(error) => Err(failed("PutSecretValue", error)),
+        }
+    }
+
+    async fn create(&self, id: &str, text: &SecretString, token: &str) -> Result<(), SecretsError> {
+        let attempt = || {
+            self.client
+                .create_secret()
+                .name(id)
+                .secret_string(text.expose_secret())
+                .client_request_token(token)
+                .send()
+        };
+        if attempt().await.is_ok() {
+            return Ok(());
+        }
+        attempt().await.map(|_| ()).map_err(|error| failed("CreateSecret", error))
+    }
+}
+
+fn is_not_there<R>(error: &SdkError<GetSecretValueError, R>) -> bool {
+    error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception)
+}
+
+fn is_nowhere_to_put<R>(error: &SdkError<PutSecretValueError, R>) -> bool {
+    error.as_service_error().is_some_and(PutSecretValueError::is_resource_not_found_exception)
+}
+
+fn failed(
+    operation: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> SecretsError {
+    SecretsError { operation, source: source.into() }
+}
+
+/// What is kept of the endpoint that Stripe posts to: which one it is, and what it signs with. Stripe tells the latter
+/// once, when the endpoint is made.
+#[derive(Clone, Debug)]
+pub struct EndpointSecret {
+    /// Stripe's id of the endpoint.
+    pub endpoint_id: String,
+    /// What it signs with.
+    pub secret: SecretString,
+    /// What the endpoints before it signed with.
+    pub previous: Vec<PreviousSecret>,
+}
+
+/// What an endpoint signed with that another has taken the place of.
+#[derive(Clone, Debug)]
+pub struct PreviousSecret {
+    /// What it signed with.
+    pub secret: SecretString,
+    /// Until when its messages are believed.
+    pub until: Timestamp,
+}
+
+/// The text of the stored secret is not what we write. It says nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored secret cannot be read")]
+pub struct Unreadable;
+
+#[derive(Deserialize)]
+struct Written {
+    endpoint_id: String,
+    secret: String,
+    #[serde(default)]
+    previous: Vec<WrittenPrevious>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPrevious {
+    secret: String,
+    until: Timestamp,
+}
+
+impl EndpointSecret {
+    /// Reads what [`EndpointSecret::written`] wrote.
+    ///
+    /// # Errors
+    /// When the text is anything else, or holds no secret.
+    pub fn parse(text: &SecretString) -> Result<Self, Unreadable> {
+        // The parser's own error quotes the text: it goes no further.
+        let written: Written = serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable)?;
+        if written.endpoint_id.is_empty() || written.secret.trim().is_empty() {
+            return Err(Unreadable);
+        }
+        let previous = |previous: WrittenPrevious| PreviousSecret {
+            secret: previous.secret.into(),
+            until: previous.until,
+        };
+        Ok(Self {
+            endpoint_id: written.endpoint_id,
+            secret: written.secret.into(),
+            previous: written.previous.into_iter().map(previous).collect(),
+        })
+    }
+
+    /// The text that is stored.
+    pub fn written(&self) -> SecretString {
+        let previous = |previous: &PreviousSecret| {
+            let until = rfc3339_millis(previous.until);
+            json!({"secret": previous.secret.expose_secret(), "until": until})
+        };
+        let previous: Vec<Value> = self.previous.iter().map(previous).collect();
+        let secret = self.secret.expose_secret();
+        json!({"endpoint_id": self.endpoint_id, "secret": secret, "previous": previous}).to_string().into()
+    }
+
+    /// What is believed at `now`: the endpoint's own secret, and those before it whose time is not over.
+    pub fn secrets(&self, now: Timestamp) -> Vec<SecretString> {
+        let previous = self.previous.iter().filter(|previous| now < previous.until);
+        std::iter::once(&self.secret).chain(previous.map(|previous| &previous.secret)).cloned().collect()
+    }
+}
+
+/// The secret that the endpoint at Stripe is kept in.
+pub fn stripe_webhook_id(reader: &mut Reader<'_>, environment: &str) -> String {
+    reader.or("STRIPE_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/stripe-webhook"))
+}
+
+/// The form of a webhook's stored secret.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// A JSON object of texts: this field, secrets separated by commas.
+    Field(&'static str),
+    /// An [`EndpointSecret`].
+    Endpoint,
+}
+
+/// What was read.
+#[derive(Debug)]
+enum Content {
+    /// Secrets, each as good as the other.
+    List(Vec<SecretString>),
+    /// An endpoint's.
+    Endpoint(EndpointSecret),
+}
+
+/// The secrets that a webhook's messages are signed with, read when they are needed. They are kept for a few minutes, and
+/// read once more when a signature does not match: so a secret that was changed is known with the first message that it signs.
+#[derive(Debug)]
+pub struct WebhookSecrets {
+    secrets: Secrets,
+    id: String,
+    form: Form,
+    /// Locked while it is read: of messages that come together one asks, and the others wait for the answer.
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    content: Option<Content>,
+    /// When it was last asked for.
+    asked_at: Option<Timestamp>,
+    /// When it last came.
+    good_at: Option<Timestamp>,
+}
+
+impl WebhookSecrets {
+    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: whoever reads
+    /// foreign messages may read nothing else.
+    pub fn vapi(reader: &mut Reader<'_>, environment: &str, world: &World) -> Self {
+        let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
+        Self::kept(Secrets::of(world), id, Form::Field("VAPI_WEBHOOK_SECRETS"))
+    }
+
+    /// What Stripe signs with: the secret that the function `stripe-endpoint` writes, `STRIPE_WEBHOOK_SECRET_ID`.
+    pub fn stripe(reader: &mut Reader<'_>, environment: &str, world: &World) -> Self {
+        let id = stripe_webhook_id(reader, environment);
+        Self::kept(Secrets::of(world), id, Form::Endpoint)
+    }
+
+    fn kept(secrets: Secrets, id: String, form: Form) -> Self {
+        Self { secrets, id, form, cache: Mutex::default() }
+    }
+
+    /// Reads them ahead of the first message, which then need not wait.
+    pub async fn read_ahead(&self, now: Timestamp) {
+        self.current(now).await;
+    }
+
+    /// Checks a message with `check`, which is given the secrets. Where it finds a mismatch they are read again, at most
+    /// every five seconds however many forged messages come, and it checks once more.
+    ///
+    /// # Errors
+    /// What `check` finds; [`Unverified::NoSecret`] when there are none, or they cannot be read.
+    pub async fn verified(
+        &self,
+        now: Timestamp,
+        check: impl Fn(&[SecretString]) -> Result<(), Unverified>,
+    ) -> Result<(), Unverified> {
+        let checked = |secrets: Vec<SecretString>| {
+            if secrets.is_empty() { Err(Unverified::NoSecret) } else { check(&secrets) }
+        };
+        let outcome = checked(self.current(now).await);
+        if !matches!(outcome, Err(Unverified::Mismatch | Unverified::NoSecret)) {
+            return outcome;
+        }
+        match self.read_again(now).await {
+            Some(secrets) => checked(secrets),
+            None => outcome,
+        }
+    }
+
+    /// The secrets, read again when the known ones are old or none.
+    async fn current(&self, now: Timestamp) -> Vec<SecretString> {
+        let mut cache = self.cache.lock().await;
+        if !cache.is_fresh(now) && cache.may_ask(now) {
+            self.read(&mut cache, now).await;
+        }
+        cache.secrets(now)
+    }
+
+    /// The secrets as they are stored now; none when they were asked for just before.
+    async fn read_again(&self, now: Timestamp) -> Option<Vec<SecretString>> {
+        let mut cache = self.cache.lock().await;
+        if !cache.may_ask(now) {
+            return None;
+        }
+        self.read(&mut cache, now).await;
+        Some(cache.secrets(now))
+    }
+
+    async fn read(&self, cache: &mut Cache, now: Timestamp) {
+        let answer = self.secrets.get(&self.id).await;
+        // A store that is down is not asked by every message, as long as something is known.
+        if answer.is_ok() || cache.content.is_some() {
+            cache.asked_at = Some(now);
+        }
+        match answer {
+            Ok(text) => {
+                cache.content = text.and_then(|text| self.form.content(&text));
+                cache.good_at = Some(now);
+                if cache.secrets(now).is_empty() {
+                    tracing::warn!(secret_id = self.id, "a webhook's secret is missing, empty or unreadable");
+                }
+            }
+            Err(error) => {
+                let cause = chain(&error);
+                tracing::warn!(secret_id = self.id, cause, "a webhook's secret cannot be read at the moment");
+            }
+        }
+    }
+}
+
+impl Form {
+    fn content(self, text: &SecretString) -> Option<Content> {
+        match self {
+            Self::Field(name) => {
+                let fields: Value = serde_json::from_str(text.expose_secret()).ok()?;
+                let parts = fields[name].as_str()?.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Some(Content::List(parts.map(SecretString::from).collect()))
+            }
+            Self::Endpoint => EndpointSecret::parse(text).ok().map(Content::Endpoint),
+        }
+    }
+}
+
+impl Cache {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.is_younger(CACHE, now) && !self.secrets(now).is_empty()
+    }
+
+    fn may_ask(&self, now: Timestamp) -> bool {
+        // A clock that goes back is no reason never to ask again.
+        self.asked_at.is_none_or(|at| now.duration_since(at).abs() >= COOL_DOWN)
+    }
+
+    fn is_younger(&self, age: SignedDuration, now: Timestamp) -> bool {
+        self.good_at.is_some_and(|at| now.duration_since(at) < age)
+    }
+
+    /// What is believed at `now`. What could not be read again for an hour is not: it may have been withdrawn.
+    fn secrets(&self, now: Timestamp) -> Vec<SecretString> {
+        let mut secrets = match self.content.as_ref().filter(|_| self.is_younger(TOLERATED, now)) {
+            None => Vec::new(),
+            Some(Content::List(secrets)) => secrets.clone(),
+            Some(Content::Endpoint(endpoint)) => endpoint.secrets(now),
+        };
+        secrets.retain(|secret| !secret.expose_secret().trim().is_empty());
+        secrets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(secs).unwrap()
+    }
+
+    fn plain(secrets: &[SecretString]) -> Vec<&str> {
+        secrets.iter().map(ExposeSecret::expose_secret).collect()
+    }
+
+    #[test]
+    fn an_endpoints_record_comes_back_as_it_was_written_and_shows_nothing() {
+        const EMPTY: &str = r#"{"endpoint_id": "we_1", "secret": " "}"#;
+        let record = EndpointSecret {
+            endpoint_id: "we_1".into(),
+            secret: "whsec_new".into(),
+            previous: vec![PreviousSecret { secret: "whsec_old".into(), until: at(100) }],
+        };
+        let read = EndpointSecret::parse(&record.written()).unwrap();
+        assert_eq!(read.endpoint_id, "we_1");
+        assert_eq!(plain(&read.secrets(at(99))), ["whsec_new", "whsec_old"]);
+        assert_eq!(plain(&read.secrets(at(100))), ["whsec_new"], "its time is over");
+        assert!(!format!("{read:?}").contains("whsec_"));
+        for text in ["", "{", "null", "[]", r#"{"endpoint_id": "we_1"}"#, r#"{"secret": "whsec_x"}"#, EMPTY] {
+            let error = EndpointSecret::parse(&SecretString::from(text)).unwrap_err();
+            assert!(!error.to_string().contains("whsec_"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_holds_one_secret_or_several() {
+        let form = Form::Field("VAPI_WEBHOOK_SECRETS");
+        let cases: [(&str, &[&str]); 6] = [
+            (r#"{"VAPI_WEBHOOK_SECRETS": "one"}"#, &["one"]),
+            (r#"{"VAPI_WEBHOOK_SECRETS": "new, old ,"}"#, &["new", "old"]),
+            (r#"{"VAPI_WEBHOOK_SECRETS": " , "}"#, &[]),
+            (r#"{"OTHER": "one"}"#, &[]),
+            ("one", &[]),
+            ("", &[]),
+        ];
+        for (text, expected) in cases {
+            let content = form.content(&SecretString::from(text));
+            let cache = Cache { content, asked_at: Some(at(0)), good_at: Some(at(0)) };
+            assert_eq!(plain(&cache.secrets(at(0))), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_fresh_for_five_minutes_and_believed_for_an_hour() {
+        let content = Some(Content::List(vec!["one".into()]));
+        let cache = Cache { content, asked_at: Some(at(0)), good_at: Some(at(0)) };
+        assert!(cache.is_fresh(at(299)) && !cache.is_fresh(at(300)));
+        assert!(!cache.may_ask(at(4)) && cache.may_ask(at(5)) && cache.may_ask(at(-5)));
+        assert_eq!(cache.secrets(at(3_599)).len(), 1);
+        assert_eq!(cache.secrets(at(3_600)).len(), 0);
+        let nothing = Cache { content: None, asked_at: Some(at(0)), good_at: Some(at(0)) };
+        assert!(!nothing.is_fresh(at(1)), "asked for again as soon as may be");
+    }
+}

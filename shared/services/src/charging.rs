@@ -1,0 +1,326 @@
+//! Online charging of calls (RFC 8506): authorize, start, meter, end, settle. Used by the webhook, which is the
+//! fast path, and by the meter, which finds what the webhook missed.
+
+mod authorize;
+mod carrier;
+mod close;
+mod ending;
+mod meter;
+mod outbound;
+mod start;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use authorize::Answer;
+pub use carrier::{Carrier, HangUpError};
+pub use close::Closed;
+pub use outbound::{Dialled, Intent, limit_warning};
+
+use crate::follow_up::FollowUp;
+use base::alarm::chain;
+use base::clock::Clock;
+use base::config::{Base, Reader, VapiSettings};
+use domain::{
+    amount::Amount,
+    call::{Call, IllegalTransition},
+    ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
+    meter::FIRST_LOOK_SECS,
+    wallet::Wallet,
+};
+use platform::world::World;
+use store::{
+    Dynamo, StoreError,
+    calls::{CallMapping, Calls, SaveError},
+    mappings::{Mappings, PhoneNumberMapping},
+    queue::{MeterQueue, Tick},
+    wallets::{BookError, Wallets},
+};
+use vendors::vapi::{Vapi, VapiError, message::CallRef};
+
+/// How long a number's mapping is believed without reading it again.
+const MAPPING_CACHE: SignedDuration = SignedDuration::from_secs(60);
+/// How many calls' mappings are remembered at the most.
+const MOST_REMEMBERED: usize = 2_000;
+/// How long one step may try again when others change the same records.
+const BUDGET: SignedDuration = SignedDuration::from_secs(4);
+/// The first pause before such a try.
+const PAUSE_MILLIS: u64 = 15;
+
+/// The limits of charging.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The room a top-up has to lengthen a running call: how far a call's provider limit may reach past what was
+    /// available when it began.
+    pub outage_credit: Amount,
+}
+
+impl Limits {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self { outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)) }
+    }
+}
+
+/// Everything that charging needs.
+#[derive(Debug)]
+pub struct Charging {
+    /// The records of calls.
+    pub calls: Calls,
+    /// The money.
+    pub wallets: Wallets,
+    /// Whose numbers and assistants are.
+    pub mappings: Mappings,
+    /// The meter's messages.
+    pub queue: MeterQueue,
+    /// The vendor that runs the calls.
+    pub vapi: Vapi,
+    /// The limits.
+    pub limits: Limits,
+    /// Who hangs up when Vapi does not. The meter and reconciliation have it.
+    pub carrier: Option<Carrier>,
+    environment: String,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+    numbers: Mutex<HashMap<VapiPhoneId, (PhoneNumberMapping, Timestamp)>>,
+    mapped: Mutex<HashMap<VapiCallId, CallMapping>>,
+}
+
+/// Why a step of charging could not be done. It is to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ChargingError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was heard contradicts what is known.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The call's record, which was just there, is not.
+    #[error("the record of call {0} is missing")]
+    RecordMissing(CallId),
+}
+
+/// Where a call belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Which it is.
+    pub call_id: CallId,
+    /// The longest its agent may talk, in seconds, when the number or assistant says so.
+    pub agent_limit_secs: Option<u32>,
+}
+
+/// A call and its org's wallet, both read consistently.
+struct Seen {
+    call: Call,
+    wallet: Option<Wallet>,
+}
+
+impl Charging {
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let db = world.database(&settings.base.table_prefix);
+        Self {
+            carrier: None,
+            environment: settings.base.environment,
+            calls: Calls::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            mappings: Mappings::new(db.clone()),
+            follow_up: settings.follow_up,
+            queue: MeterQueue::new(world.sqs.clone(), settings.meter_queue_url),
+            vapi: world.vapi(settings.vapi),
+            limits: settings.limits,
+            db,
+            clock: Arc::clone(&world.clock),
+            numbers: Mutex::default(),
+            mapped: Mutex::default(),
+        }
+    }
+
+    /// Finds whose a call is: by our own record of the call, else of its number, else of its assistant. Never by
+    /// anything else the message says. What is found is noted, and never changes.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn place(&self, call: &CallRef) -> Result<Option<Place>, ChargingError> {
+        let known = match self.remembered(&call.vapi_call_id) {
+            Some(known) => Some(known),
+            None => self.calls.mapping(&call.vapi_call_id).await?,
+        };
+        if let Some(known) = known {
+            self.remember(&known);
+            return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs: None }));
+        }
+        let found = self.owner(call).await?;
+        let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
+        // Only inside the org that our own records name may a message say which call of ours it is about.
+        let call_id = match &call.intent {
+            Some(intent)
+                if self
+                    .adopt(org_id, intent, &call.vapi_call_id, call.parties.carrier_sid.clone())
+                    .await? =>
+            {
+                intent.clone()
+            }
+            Some(_) | None => call.vapi_call_id.clone().into(),
+        };
+        let noted =
+            self.calls.map(&CallMapping { vapi_call_id: call.vapi_call_id.clone(), org_id, call_id }).await?;
+        Ok(Some(Place {
+            org_id: noted.org_id,
+            call_id: noted.call_id,
+            agent_limit_secs: Some(agent_limit_secs),
+        }))
+    }
+
+    /// Whose the call's number is, else its assistant, and the longest that agent may talk, in seconds.
+    async fn owner(&self, call: &CallRef) -> Result<Option<(OrgId, u32)>, StoreError> {
+        if let Some(id) = &call.parties.vapi_phone_id
+            && let Some(number) = self.number(id).await?
+        {
+            return Ok(Some((number.org_id, number.agent_limit_secs)));
+        }
+        let Some(id) = &call.parties.vapi_assistant_id else { return Ok(None) };
+        let assistant = self.mappings.assistant(id).await?;
+        Ok(assistant.map(|assistant| (assistant.org_id, assistant.agent_limit_secs)))
+    }
+
+    /// A mapping that was read or written here before. It never changes, so it is believed for ever.
+    fn remembered(&self, call: &VapiCallId) -> Option<CallMapping> {
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).get(call).cloned()
+    }
+
+    fn remember(&self, mapping: &CallMapping) {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if mapped.len() >= MOST_REMEMBERED {
+            mapped.clear();
+        }
+        mapped.insert(mapping.vapi_call_id.clone(), mapping.clone());
+    }
+
+    /// Whose a number is; believed for a minute.
+    async fn number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
+        let now = self.clock.now();
+        let cached = self.numbers.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        if let Some((mapping, read_at)) = cached
+            && now.duration_since(read_at) < MAPPING_CACHE
+        {
+            return Ok(Some(mapping));
+        }
+        let found = self.mappings.phone_number(id).await?;
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Some(mapping) => numbers.insert(id.clone(), (mapping.clone(), now)),
+            None => numbers.remove(id),
+        };
+        Ok(found)
+    }
+
+    /// Reads a call and its org's wallet at once.
+    async fn seen(&self, org: OrgId, id: &CallId) -> Result<Seen, ChargingError> {
+        let (call, wallet) =
+            futures::future::try_join(self.calls.get(org, id), self.wallets.get(org)).await?;
+        let call = call.ok_or_else(|| ChargingError::RecordMissing(id.clone()))?;
+        Ok(Seen { call, wallet })
+    }
+
+    /// Makes the record of a call that was not heard of before, after sending the message of its first look.
+    async fn open(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
+        let agent_limit_secs = match place.agent_limit_secs {
+            Some(limit) => Some(limit),
+            // Noted before, by a message that came no further.
+            None => self.owner(call).await?.map(|(_, limit)| limit),
+        };
+        let record = self.first_record(&Place { agent_limit_secs, ..place.clone() }, call);
+        self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
+        self.calls.open(&record).await?;
+        Ok(())
+    }
+
+    fn first_record(&self, place: &Place, call: &CallRef) -> Call {
+        let now = self.clock.now();
+        let limit = place.agent_limit_secs.unwrap_or(DEFAULT_AGENT_LIMIT_SECS);
+        let mut record =
+            Call::first_heard(place.org_id, place.call_id.clone(), call.parties.clone(), limit, now);
+        record.due_at = domain::time::plus_secs(now, FIRST_LOOK_SECS);
+        record
+    }
+
+    /// Sends the message of a call's next look, then notes when it is. In this order: a look that is noted has its
+    /// message, so a copy that finds the record past its own look has nothing to do.
+    ///
+    /// Answers whether it is noted: where others changed the record, what was decided on it is to be decided again.
+    async fn look_again(&self, call: &Call, after: Call, at: Timestamp) -> Result<bool, ChargingError> {
+        let at = at.max(self.clock.now());
+        self.queue.send(&tick_of(call, at), self.clock.now()).await?;
+        match self.calls.save(call, &Call { due_at: at, ..after }).await {
+            Ok(_) => Ok(true),
+            Err(SaveError::Moved) => Ok(false),
+            Err(SaveError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Waits a moment before trying again what others changed, or gives up when the time is up.
+    async fn again(&self, give_up_at: Timestamp, what: &'static str) -> Result<(), StoreError> {
+        if self.clock.now() >= give_up_at {
+            return Err(StoreError::Contended { what });
+        }
+        self.db.pause(PAUSE_MILLIS).await;
+        Ok(())
+    }
+}
+
+/// The longest an agent talks when nobody says otherwise (Vapi's own default for `maxDurationSeconds`).
+const DEFAULT_AGENT_LIMIT_SECS: u32 = 600;
+
+fn tick_of(call: &Call, due_at: Timestamp) -> Tick {
+    Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at, urgent: false }
+}
+
+/// Settings that the functions which charge have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// Where the meter's messages go.
+    pub meter_queue_url: String,
+    /// Who runs the calls.
+    pub vapi: VapiSettings,
+    /// The limits.
+    pub limits: Limits,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+        Self {
+            base: Base::read(reader),
+            meter_queue_url: reader.required("METER_QUEUE_URL"),
+            vapi: VapiSettings::read(reader),
+            limits: Limits::read(reader),
+            follow_up: FollowUp::read(reader, world),
+        }
+    }
+}
+
+fn log_vapi(error: &VapiError, call: &CallId, what: &str) {
+    tracing::warn!(%call, cause = chain(error), "Vapi did not {what}");
+}
+
+/// Whether the write is to be decided again; any other failure is passed on.
+fn is_moved(outcome: Result<(), BookError>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(()) => Ok(false),
+        Err(BookError::Moved | BookError::AlreadyBooked) => Ok(true),
+        Err(BookError::Store(error)) => Err(error),
+    }
+}

@@ -1,0 +1,287 @@
+//! A look at a live call: extend, warn, end; and find what a lost webhook left behind.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi, start::Leads, tick_of,
+};
+use base::alarm;
+use domain::planted::{self, Bug};
+use domain::{
+    call::{Call, State, Testimony},
+    hold::PROVIDER_LIMIT_SECS,
+    meter::{self, Next},
+    time::plus_secs,
+    wallet::{Extension, Wallet},
+};
+use store::{StoreError, queue::Tick};
+use vendors::vapi::{VapiCall, VapiError};
+
+/// How long a call may be out of sight before somebody is told, or a call that nobody knows is given up.
+const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
+/// When a call that is being ended is looked at again, if the look itself is broken off.
+const END_LOOK_SECS: i64 = 5;
+/// When a call that Vapi does not say has ended is asked after again.
+const ASK_AGAIN_SECS: i64 = 60;
+
+/// What the callers hear before the money ends. It does not speak of money.
+const WARNING: &str = "Just so you know, this call will have to end in about thirty seconds.";
+
+/// Whether a call cannot be going on: it never began that we know of, its end was heard, Vapi's limit is past, or it has
+/// no hold and we have long been ending it. Until then one that Vapi does not know is metered on: its own money ends it.
+fn is_surely_over(call: &Call, wallet: &Wallet, now: Timestamp) -> bool {
+    let is_given_up = call.ending_at.is_some_and(|at| now.duration_since(at) >= OUT_OF_SIGHT);
+    if is_given_up && !wallet.holds.contains_key(&call.call_id) {
+        return true;
+    }
+    match (&call.state, call.started_at()) {
+        (State::InProgress { .. }, Some(started_at)) => {
+            let limit = call.provider_limit_secs.unwrap_or(*PROVIDER_LIMIT_SECS.end());
+            now >= plus_secs(started_at, limit.into())
+        }
+        _ => true,
+    }
+}
+
+/// What Vapi says of a call.
+enum Sight {
+    Ended(Box<VapiCall>),
+    Live(Box<VapiCall>),
+    Unknown,
+    Unreachable,
+}
+
+impl Charging {
+    /// Does whatever is due for the call that `tick` names. What that is follows from the records and the time
+    /// alone; the message only says when to look. A copy that comes after the look was done does nothing.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part: the message must come again.
+    pub async fn look(&self, tick: &Tick) -> Result<(), ChargingError> {
+        let mut give_up_at = self.clock.now() + BUDGET;
+        let place = Place { org_id: tick.org_id, call_id: tick.call_id.clone(), agent_limit_secs: None };
+        let mut sight = None;
+        loop {
+            let Seen { call, wallet } = match self.seen(tick.org_id, &tick.call_id).await {
+                Ok(seen) => seen,
+                // Its record was never written, and nothing was set aside for it: the webhook answered an error.
+                Err(ChargingError::RecordMissing(_)) => {
+                    tracing::warn!(call_id = %tick.call_id, "a look at a call without a record");
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let is_behind = sight.is_none() && !tick.urgent && tick.due_at < call.due_at;
+            if is_behind {
+                return Ok(());
+            }
+            if !call.is_open() {
+                // Whoever closed it may have died before what follows. An urgent look is itself what follows: it
+                // would only multiply.
+                if let (Some(wallet), false) = (&wallet, tick.urgent) {
+                    self.follow_up.after(wallet).await?;
+                }
+                return Ok(());
+            }
+            // An org whose calls come before its first sign-in: it owes what they cost like any other.
+            let wallet = match wallet {
+                Some(wallet) => wallet,
+                None => self.wallets.ensure(tick.org_id).await?,
+            };
+            let now = self.clock.now();
+            if planted::is(Bug::ReleaseUnderLiveCall)
+                && let (State::InProgress { .. }, Some(hold)) = (&call.state, wallet.holds.get(&call.call_id))
+                && hold.step > 0
+            {
+                is_moved(self.wallets.release(&call, &call, hold).await)?;
+                return Ok(());
+            }
+            let next = meter::next(&call, &wallet, now);
+            let asks = match next {
+                Next::Ask => true,
+                // A live call is seen to be alive at every look that is not pressed for time.
+                Next::Sleep { .. } | Next::Extend(_) => call.started_at().is_some(),
+                Next::End(_) => call.ending_at.is_some(),
+                Next::Nothing | Next::Warn { .. } => false,
+            };
+            if asks && sight.is_none() {
+                if matches!(next, Next::End(_)) {
+                    // Asking may take its time: the next look is ordered before.
+                    self.queue.send(&tick_of(&call, plus_secs(now, END_LOOK_SECS)), now).await?;
+                }
+                let seen = self.sight(&call).await;
+                if self.follow_sight(&place, &call, &wallet, &seen, now).await? {
+                    return Ok(());
+                }
+                sight = Some(seen);
+                // However long Vapi took: what is decided now has its own time.
+                give_up_at = self.clock.now() + BUDGET;
+                continue;
+            }
+            let is_seen = matches!(sight, Some(Sight::Live(_))) && !matches!(call.state, State::Ended { .. });
+            let last_seen_at = if is_seen { now } else { call.last_seen_at };
+            let call = Call { last_seen_at, ..call };
+            if self.act(&call, &wallet, next, now).await? {
+                return Ok(());
+            }
+            self.again(give_up_at, "the call").await?;
+        }
+    }
+
+    /// Does one thing. Answers whether the look is over.
+    async fn act(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        next: Next,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
+        let started_at = call.started_at().unwrap_or(call.created_at);
+        if matches!(next, Next::Extend(_) | Next::Warn { .. } | Next::End(_)) {
+            // It is given less than a full unit, or nothing: a card that may be charged can still save it.
+            self.follow_up.watch.after_or_later(wallet).await;
+        }
+        match next {
+            Next::Nothing => Ok(true),
+            Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
+            Next::Sleep { until } => self.look_again(call, call.clone(), until).await,
+            Next::Extend(extension) => {
+                let is_extended =
+                    extension.amount.is_zero() || self.extend(call, wallet, started_at, &extension).await?;
+                if is_extended && call.ending_at.is_some() {
+                    let saved = Call { ending_at: None, ..call.clone() };
+                    self.look_again(call, saved, now).await?;
+                }
+                Ok(false)
+            }
+            Next::Warn { paid_until, until } => {
+                let after = Call { warned_for: Some(paid_until), ..call.clone() };
+                let is_noted = self.look_again(call, after, until).await?;
+                if is_noted {
+                    self.warn(call).await;
+                }
+                Ok(is_noted)
+            }
+            Next::End(reason) => {
+                let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
+                self.end(call, reason, now, started_at, held_under).await
+            }
+        }
+    }
+
+    async fn extend(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        started_at: Timestamp,
+        extension: &Extension,
+    ) -> Result<bool, StoreError> {
+        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(false) };
+        let extended = self.wallets.extend(call.org_id, &call.call_id, hold, started_at, extension).await;
+        let is_extended = !is_moved(extended.map(|_| ()))?;
+        if is_extended {
+            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
+                pence = extension.amount.pence(), full = extension.full, "extended");
+            let mut after = wallet.clone();
+            after.available = wallet.available.minus(extension.amount);
+            after.held = wallet.held.plus(extension.amount);
+            if let Some(hold) = after.holds.get_mut(&call.call_id) {
+                hold.amount = hold.amount.plus(extension.amount);
+            }
+            self.follow_up.watch.after_or_later(&after).await;
+        }
+        Ok(is_extended)
+    }
+
+    async fn warn(&self, call: &Call) {
+        let Some(control_url) = &call.control_url else { return };
+        match self.vapi.say(control_url, WARNING).await {
+            Ok(()) => tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "warned"),
+            // A warning is a courtesy: the end does not wait for it.
+            Err(error) => log_vapi(&error, &call.call_id, "say the warning"),
+        }
+    }
+
+    async fn sight(&self, call: &Call) -> Sight {
+        match self.found(call).await {
+            Ok(Some(found)) if found.is_ended() => Sight::Ended(Box::new(found)),
+            // It answers so of a call whose data is gone.
+            Ok(Some(found)) if found.is_unknown() => Sight::Unknown,
+            Ok(Some(found)) => Sight::Live(Box::new(found)),
+            Ok(None) | Err(VapiError::NotFound) => Sight::Unknown,
+            Err(error) => {
+                log_vapi(&error, &call.call_id, "tell how the call stands");
+                Sight::Unreachable
+            }
+        }
+    }
+
+    /// Does what follows from what Vapi says. Answers whether the look is over.
+    async fn follow_sight(
+        &self,
+        place: &Place,
+        call: &Call,
+        wallet: &Wallet,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
+        let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
+        // One of ours that nobody had told us Vapi's name of: it is known by that from now on.
+        if let (Sight::Ended(found) | Sight::Live(found), None) = (sight, &call.parties.vapi_call_id) {
+            self.note_dialled(call.org_id, &call.call_id, found).await?;
+        }
+        match sight {
+            Sight::Ended(found) => match self.close(place, &found.testimony()).await? {
+                Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
+                Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
+            },
+            Sight::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
+                if Self::is_unstated_for_good(call, now) {
+                    return Ok(self.estimate(call, wallet).await?.is_some());
+                }
+                alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
+                    "Vapi said that a call has ended, and still shows it as live");
+                Ok(false)
+            }
+            Sight::Live(found) => {
+                let is_told_where = call.control_url.is_none() && found.control_url().is_some();
+                let is_news = call.started_at().is_none() || is_told_where;
+                if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
+                    (&call.state, found.talks_since(now), is_news)
+                {
+                    let leads = Leads { control_url: found.control_url(), carrier_sid: found.carrier_sid() };
+                    self.started(place, at, &leads).await?;
+                }
+                Ok(false)
+            }
+            Sight::Unknown if is_long_gone && is_surely_over(call, wallet, now) => {
+                // Never seen to start: released. Seen to start: billed to the last sign of life.
+                Ok(self.estimate(call, wallet).await?.is_some())
+            }
+            Sight::Unknown | Sight::Unreachable if is_long_gone => {
+                alarm!("call_out_of_sight", org_id = %call.org_id, call_id = %call.call_id,
+                    "Vapi has not said for ten minutes how a call stands");
+                Ok(false)
+            }
+            Sight::Unknown | Sight::Unreachable => Ok(false),
+        }
+    }
+
+    /// Vapi says that it is over, not how long it was, and we saw it start: it stays open and alarms, and after an
+    /// hour is billed by our own times.
+    async fn wait_for_a_duration(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        testimony: &Testimony,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
+        if Self::is_unstated_for_good(call, now) {
+            return Ok(self.estimate(call, wallet).await?.is_some());
+        }
+        alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
+            "a call is over and nobody states how long it was");
+        let after = self.ended_by(call, testimony)?;
+        self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
+    }
+}

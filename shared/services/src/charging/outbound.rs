@@ -1,0 +1,332 @@
+//! Calls that we start: the intent is written, the money is set aside, and only then is anybody rung; once.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{BUDGET, Charging, ChargingError, authorize::code, log_vapi, tick_of};
+use domain::{
+    amount::Amount,
+    call::{Call, Direction, Event, Parties, State},
+    ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
+    meter::FIRST_LOOK_SECS,
+    phone_number::PhoneNumber,
+    tariff::Tariff,
+    time::plus_secs,
+    wallet::{Refusal, Wallet},
+};
+use store::calls::{CallMapping, ClaimError, DialClaim, SaveError};
+use vendors::vapi::{VapiCall, VapiError, outbound::Dial};
+
+/// How long after a call was begun the same request is taken for a repeat of it.
+const SAME_CALL: SignedDuration = SignedDuration::from_secs(30);
+/// How long before its provider limit a call is warned, by Vapi itself.
+const LIMIT_WARNING_SECS: u32 = 30;
+/// How often a request is decided again when another claims the same number in the same moment.
+const TRIES: usize = 4;
+
+/// A call that an org wants started.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Whose call it is.
+    pub org_id: OrgId,
+    /// A fresh id for it: ours, through hold, record, ledger and both vendors.
+    pub call_id: CallId,
+    /// Who is rung.
+    pub to: PhoneNumber,
+    /// The org's own number that rings.
+    pub from: VapiPhoneId,
+    /// Who talks.
+    pub assistant: VapiAssistantId,
+    /// The longest that agent may talk, in seconds.
+    pub agent_limit_secs: u32,
+    /// The client's idempotency key, if it gave one.
+    pub key: Option<String>,
+    /// What makes two requests the same.
+    pub body_hash: String,
+}
+
+/// What became of a call that was wanted.
+#[derive(Clone, Debug)]
+pub enum Dialled {
+    /// Vapi has it, by this request or by an earlier copy of it.
+    Placed(Box<Call>),
+    /// Vapi was asked and has not said: it keeps its hold and is looked for; it is never dialled again.
+    Unknown(Box<Call>),
+    /// Vapi will not start it; nothing was charged.
+    Refused,
+    /// The wallet cannot pay for a minute.
+    Short {
+        /// What a minute costs.
+        required: Amount,
+        /// The wallet.
+        wallet: Box<Wallet>,
+    },
+    /// The wallet is frozen.
+    Frozen,
+    /// The client's key was used with another body.
+    KeyReused,
+}
+
+impl Charging {
+    /// Starts a call: intent, hold, dial. A repeat, by key or by number, gets the same call and rings nobody.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part. Nobody was rung, or the call is found by its record.
+    pub async fn dial(&self, intent: &Intent) -> Result<Dialled, ChargingError> {
+        for _ in 0..TRIES {
+            if let Some(key) = &intent.key
+                && let Some(used) = self.calls.dial_key(intent.org_id, key).await?
+            {
+                if used.body_hash != intent.body_hash {
+                    return Ok(Dialled::KeyReused);
+                }
+                return self.go_on(intent.org_id, &used.dialled).await;
+            }
+            let before = self.calls.dial_claim(intent.org_id, &intent.to).await?;
+            if let (Some(before), None) = (&before, &intent.key)
+                && self.is_repeat(intent.org_id, before).await?
+            {
+                return self.go_on(intent.org_id, &before.dialled).await;
+            }
+            // Known to be short: nothing is begun, and no key is used up by it.
+            if let Some(refused) = self.cannot_pay(intent).await? {
+                return Ok(refused);
+            }
+            let record = self.intended(intent);
+            self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
+            let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
+            match self
+                .calls
+                .claim_dial(&record, &claim, &intent.to, before.as_ref(), intent.key.as_deref())
+                .await
+            {
+                Ok(()) => return self.go_on(intent.org_id, &record.call_id).await,
+                // Another request for the same number, or with the same key: what it began is answered.
+                Err(ClaimError::Moved) => {}
+                Err(ClaimError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Err(store::StoreError::Contended { what: "the call" }.into())
+    }
+
+    async fn cannot_pay(&self, intent: &Intent) -> Result<Option<Dialled>, ChargingError> {
+        let wallet = self.wallets.ensure(intent.org_id).await?;
+        Ok(match wallet.first_grant(&self.terms(intent.agent_limit_secs)) {
+            Ok(_) => None,
+            Err(Refusal::Frozen) => Some(Dialled::Frozen),
+            Err(Refusal::InsufficientFunds { needed, .. }) => {
+                Some(Dialled::Short { required: needed, wallet: Box::new(wallet) })
+            }
+            Err(Refusal::NoWallet) => Some(Dialled::Short {
+                required: Tariff::at(self.clock.now()).one_minute(),
+                wallet: Box::new(wallet),
+            }),
+        })
+    }
+
+    /// Whether the call that was begun to this number before stands for a new request: one that is open or was begun just now,
+    /// unless nobody was rung.
+    async fn is_repeat(&self, org: OrgId, before: &DialClaim) -> Result<bool, ChargingError> {
+        let Some(call) = self.calls.get(org, &before.dialled).await? else { return Ok(false) };
+        let is_recent = self.clock.now().duration_since(call.created_at) < SAME_CALL;
+        let nobody_was_rung = match &call.state {
+            State::Refused { .. } => true,
+            State::Released => call.parties.vapi_call_id.is_none(),
+            State::Authorizing
+            | State::Authorized
+            | State::InProgress { .. }
+            | State::Ended { .. }
+            | State::Settled(_) => false,
+        };
+        Ok(call.is_open() || is_recent && !nobody_was_rung)
+    }
+
+    fn intended(&self, intent: &Intent) -> Call {
+        let now = self.clock.now();
+        let parties = Parties {
+            direction: Direction::Outbound,
+            vapi_call_id: None,
+            vapi_phone_id: Some(intent.from.clone()),
+            vapi_assistant_id: Some(intent.assistant.clone()),
+            customer_number: Some(intent.to.clone()),
+            carrier_sid: None,
+        };
+        let record =
+            Call::first_heard(intent.org_id, intent.call_id.clone(), parties, intent.agent_limit_secs, now);
+        Call { due_at: plus_secs(now, FIRST_LOOK_SECS), ..record }
+    }
+
+    /// Brings a call that was begun as far as it comes: each step once, whoever comes.
+    async fn go_on(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
+        let super::Seen { call, wallet } = self.seen(org, id).await?;
+        let call = match call.state {
+            State::Authorizing => {
+                let terms = self.terms(call.agent_limit_secs);
+                self.set_aside(call, wallet, &terms).await?
+            }
+            State::Authorized
+            | State::InProgress { .. }
+            | State::Ended { .. }
+            | State::Settled(_)
+            | State::Released
+            | State::Refused { .. } => call,
+        };
+        match &call.state {
+            State::Refused { reason } if reason == code(&Refusal::Frozen) => Ok(Dialled::Frozen),
+            State::Refused { .. } => {
+                let wallet = Box::new(self.wallets.ensure(org).await?);
+                Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })
+            }
+            State::Authorized if call.dialled_at.is_none() => self.ring(call).await,
+            State::Released if call.parties.vapi_call_id.is_none() => Ok(Dialled::Refused),
+            State::Authorizing
+            | State::Authorized
+            | State::InProgress { .. }
+            | State::Ended { .. }
+            | State::Settled(_)
+            | State::Released => Ok(placed(call)),
+        }
+    }
+
+    /// Notes that it is being dialled, then dials. Whoever finds the note never dials.
+    async fn ring(&self, call: Call) -> Result<Dialled, ChargingError> {
+        let now = self.clock.now();
+        let noted = match self
+            .calls
+            .save(&call, &Call { dialled_at: Some(now), last_seen_at: now, ..call.clone() })
+            .await
+        {
+            Ok(noted) => noted,
+            Err(SaveError::Moved) => return self.as_it_is(&call).await,
+            Err(SaveError::Store(error)) => return Err(error.into()),
+        };
+        let (Some(from), Some(assistant), Some(to)) =
+            (&call.parties.vapi_phone_id, &call.parties.vapi_assistant_id, &call.parties.customer_number)
+        else {
+            return self.refuse(&noted).await;
+        };
+        let max_duration_secs = call.provider_limit_secs.unwrap_or(call.agent_limit_secs);
+        let dial = Dial {
+            call_id: &call.call_id,
+            environment: &self.environment,
+            from,
+            assistant,
+            to,
+            max_duration_secs,
+            hooks: json!([limit_warning(max_duration_secs)]),
+        };
+        let found = match self.vapi.dial(&dial).await {
+            Ok(placed) => Some(placed),
+            Err(error) if error.is_final() => {
+                log_vapi(&error, &call.call_id, "start it");
+                return self.refuse(&noted).await;
+            }
+            // It may be ringing: only looking can tell.
+            Err(error) => {
+                log_vapi(&error, &call.call_id, "say whether it started it");
+                self.dialled(&call, now).await.unwrap_or_else(|error| {
+                    log_vapi(&error, &call.call_id, "list its calls");
+                    None
+                })
+            }
+        };
+        match found {
+            Some(found) => {
+                self.note_dialled(call.org_id, &call.call_id, &found).await?;
+                self.as_it_is(&call).await
+            }
+            None => Ok(Dialled::Unknown(Box::new(noted))),
+        }
+    }
+
+    async fn as_it_is(&self, call: &Call) -> Result<Dialled, ChargingError> {
+        Ok(placed(self.seen(call.org_id, &call.call_id).await?.call))
+    }
+
+    /// A confirmed no: the hold goes back, and the call is over.
+    async fn refuse(&self, call: &Call) -> Result<Dialled, ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let super::Seen { call, wallet } = self.seen(call.org_id, &call.call_id).await?;
+            if !call.is_open() {
+                return Ok(Dialled::Refused);
+            }
+            let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
+            let ended = call.after(Event::Ended { reason: Some("dial-refused".to_owned()) })?;
+            if self.release(&call, &ended, &wallet).await?.is_some() {
+                return Ok(Dialled::Refused);
+            }
+            self.again(give_up_at, "the call").await?;
+        }
+    }
+
+    /// Notes which Vapi call one of ours is: in its record first, then in the mapping.
+    pub(super) async fn note_dialled(
+        &self,
+        org: OrgId,
+        id: &CallId,
+        found: &VapiCall,
+    ) -> Result<(), ChargingError> {
+        if self.adopt(org, id, &found.id, found.carrier_sid()).await? {
+            let mapping = CallMapping { vapi_call_id: found.id.clone(), org_id: org, call_id: id.clone() };
+            self.calls.map(&mapping).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a call of ours be this Vapi call, if it was dialled and is no other yet. Answers whether it is.
+    pub(super) async fn adopt(
+        &self,
+        org: OrgId,
+        id: &CallId,
+        vapi: &VapiCallId,
+        carrier_sid: Option<String>,
+    ) -> Result<bool, ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let Some(call) = self.calls.get(org, id).await? else { return Ok(false) };
+            if call.parties.direction != Direction::Outbound || call.dialled_at.is_none() {
+                return Ok(false);
+            }
+            if let Some(known) = &call.parties.vapi_call_id {
+                return Ok(known == vapi);
+            }
+            let mut after = call.clone();
+            after.parties.vapi_call_id = Some(vapi.clone());
+            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| carrier_sid.clone());
+            match self.calls.save(&call, &after).await {
+                Ok(_) => return Ok(true),
+                Err(SaveError::Moved) => self.again(give_up_at, "the call").await?,
+                Err(SaveError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Vapi's own record of a call; for one of ours that Vapi has not named yet, by the mark it was dialled with.
+    pub(super) async fn found(&self, call: &Call) -> Result<Option<VapiCall>, VapiError> {
+        match (&call.parties.vapi_call_id, call.dialled_at) {
+            (Some(id), _) => self.vapi.call(id).await.map(Some),
+            (None, Some(dialled_at)) => self.dialled(call, dialled_at).await,
+            // Nobody was asked to ring.
+            (None, None) => Ok(None),
+        }
+    }
+
+    async fn dialled(&self, call: &Call, at: Timestamp) -> Result<Option<VapiCall>, VapiError> {
+        self.vapi.dialled(&call.call_id, &self.environment, at).await
+    }
+}
+
+fn placed(call: Call) -> Dialled {
+    let is_named = call.parties.vapi_call_id.is_some();
+    if is_named { Dialled::Placed(Box::new(call)) } else { Dialled::Unknown(Box::new(call)) }
+}
+
+/// Vapi itself warns before the limit it was given (`CallHookCallTimeElapsed`): it does so even if we are gone.
+pub fn limit_warning(max_duration_secs: u32) -> Value {
+    json!({
+        "on": "call.timeElapsed",
+        "options": {"seconds": max_duration_secs.saturating_sub(LIMIT_WARNING_SECS).max(1)},
+        "do": [{"type": "say", "exact": "Just so you know, this call will have to end in about thirty seconds."}],
+    })
+}

@@ -1,0 +1,178 @@
+//! They talk: the clock of the call starts.
+
+use jiff::Timestamp;
+
+use super::{BUDGET, Charging, ChargingError, Place, Seen, authorize::with_hold, is_moved, tick_of};
+use domain::{
+    call::{Call, Event, State},
+    hold::{Hold, PROVIDER_LIMIT_SECS},
+    meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS, REPORT_WAIT_SECS},
+    tariff::Tariff,
+    time::plus_secs,
+    wallet::{Refusal, Terms, Wallet},
+};
+use store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError};
+use vendors::vapi::message::CallRef;
+
+/// How soon a call that talks without a hold is looked at again, if the look at once is lost.
+const UNPAID_LOOK_SECS: i64 = 5;
+
+/// Where a call can be reached to be ended.
+pub(super) struct Leads {
+    /// Where it takes commands.
+    pub(super) control_url: Option<String>,
+    /// Its leg at the carrier.
+    pub(super) carrier_sid: Option<String>,
+}
+
+impl Charging {
+    /// Records that a call is in progress. One that comes here without a hold (a web call, a number with an
+    /// assistant bound) is authorized now and, when that is refused, ended at once.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
+        let leads =
+            Leads { control_url: call.control_url.clone(), carrier_sid: call.parties.carrier_sid.clone() };
+        match self.started(place, at, &leads).await {
+            Err(ChargingError::RecordMissing(_)) => {
+                self.open(place, call).await?;
+                self.started(place, at, &leads).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A start that lies ahead of us, or longer ago than any call lasts, is not one: it starts when we hear of it.
+    pub(super) fn credible_start(&self, at: Timestamp) -> Timestamp {
+        let now = self.clock.now();
+        let earliest = plus_secs(now, i64::from(*PROVIDER_LIMIT_SECS.end()).saturating_neg());
+        if (earliest..=now).contains(&at) { at } else { now }
+    }
+
+    /// The same for a call whose record exists.
+    pub(super) async fn started(
+        &self,
+        place: &Place,
+        at: Timestamp,
+        leads: &Leads,
+    ) -> Result<(), ChargingError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
+            let control_url = leads.control_url.clone();
+            let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
+            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| leads.carrier_sid.clone());
+            after.last_seen_at = after.last_seen_at.max(self.clock.now());
+            let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
+            let is_done = match (hold, &after.state) {
+                (Some(hold), State::InProgress { started_at }) => {
+                    let is_news = call.state != after.state || call.control_url != after.control_url;
+                    let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
+                    // A repeat hastens too: the first copy may have died before it did.
+                    if !moved {
+                        self.hasten(&call, hold, *started_at).await?;
+                    }
+                    !moved
+                }
+                (None, State::InProgress { .. }) => {
+                    self.authorize_late(&call, &after, wallet.as_ref()).await?
+                }
+                // A start that comes after the end: somebody must ask how long it was.
+                (_, State::Ended { .. }) if after.state != call.state => {
+                    let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
+                    self.look_again(&call, after, at).await?
+                }
+                _ => self.note(&call, after).await?,
+            };
+            if is_done {
+                return Ok(());
+            }
+            self.again(give_up_at, "the call").await?;
+        }
+    }
+
+    /// A small hold needs its first look before the one that was ordered when the call rang.
+    async fn hasten(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
+        let extend_at = plus_secs(hold.paid_until(started_at), EXTEND_LEAD_SECS.saturating_neg());
+        if extend_at >= call.due_at {
+            return Ok(());
+        }
+        self.look_now(call).await
+    }
+
+    pub(super) async fn look_now(&self, call: &Call) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let tick = Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at: now, urgent: true };
+        self.queue.send(&tick, now).await
+    }
+
+    /// Sets money aside for a call that already talks. Answers whether that is settled, one way or the other.
+    async fn authorize_late(
+        &self,
+        call: &Call,
+        after: &Call,
+        wallet: Option<&Wallet>,
+    ) -> Result<bool, ChargingError> {
+        let grant = wallet.map_or(Err(Refusal::NoWallet), |wallet| {
+            if wallet.balance().is_positive() {
+                // At the prices of its start, however late that is heard of.
+                let begun_at = after.started_at().unwrap_or(call.created_at);
+                let tariff = Tariff::at(begun_at);
+                let terms = Terms { tariff, ..self.terms(call.agent_limit_secs) };
+                wallet.first_grant(&terms.backed_by(wallet, self.clock.now()))
+            } else {
+                Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
+            }
+        });
+        let grant = match grant {
+            Ok(grant) if call.ending_at.is_none() => grant,
+            Ok(_) | Err(_) if after.state == call.state => {
+                return self.note(call, after.clone()).await.map_err(Into::into);
+            }
+            Ok(_) | Err(_) => {
+                // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
+                let now = self.clock.now();
+                let due_at = plus_secs(now, UNPAID_LOOK_SECS);
+                self.queue.send(&tick_of(call, due_at), now).await?;
+                let noted = self.note(call, Call { due_at, ..after.clone() }).await?;
+                self.look_now(call).await?;
+                return Ok(noted);
+            }
+        };
+        // The record may be there without a message: no hold is made that nobody will look at.
+        let now = self.clock.now();
+        let due_at = plus_secs(now, FIRST_LOOK_SECS);
+        self.queue.send(&tick_of(call, due_at), now).await?;
+        let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
+        match self.wallets.authorize(call, &authorized, &grant).await {
+            Ok(hold) => {
+                if let Some(wallet) = wallet {
+                    self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
+                }
+                let started_at = authorized.started_at().unwrap_or(authorized.created_at);
+                self.hasten(call, &hold, started_at).await?;
+                Ok(true)
+            }
+            Err(AuthorizeError::Store(error)) => Err(error.into()),
+            Err(
+                AuthorizeError::AlreadyHeld(_)
+                | AuthorizeError::WalletMoved(_)
+                | AuthorizeError::NoWallet
+                | AuthorizeError::CallMoved,
+            ) => Ok(false),
+        }
+    }
+
+    /// Writes the record alone, when it changed. Answers whether it is written.
+    async fn note(&self, call: &Call, after: Call) -> Result<bool, StoreError> {
+        if call.state == after.state && call.control_url == after.control_url {
+            return Ok(true);
+        }
+        match self.calls.save(call, &after).await {
+            Ok(_) => Ok(true),
+            Err(SaveError::Moved) => Ok(false),
+            Err(SaveError::Store(error)) => Err(error),
+        }
+    }
+}

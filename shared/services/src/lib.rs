@@ -1,0 +1,9 @@
+//! What several functions do together with the store and the vendors, each a module named for it.
+
+pub mod charging;
+pub mod follow_up;
+pub mod payments;
+pub mod provisioning;
+pub mod recharge;
+pub mod reconcile;
+pub mod voice;

@@ -1,0 +1,467 @@
+//! Money in and back by card: each payment is credited once, from what Stripe received, and each refund and each
+//! movement of a dispute is booked once. Used by the webhook, by reconciliation and by auto-recharge; events only say which
+//! payment to look at.
+
+mod events;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::follow_up::FollowUp;
+use base::alarm;
+use base::clock::Clock;
+use base::config::{Base, Reader, StripeSettings};
+use domain::{
+    amount::Amount,
+    ids::{EpisodeId, OrgId, PaymentIntentId},
+    ledger::{Direction, Entry, Kind, Posting, Reason},
+    recharge::{ASKED_BACK, AutoRecharge},
+    wallet::Wallet,
+};
+use platform::world::World;
+use store::{
+    ChangeError, Dynamo, StoreError,
+    customers::Customers,
+    ledger::Ledger,
+    wallets::{BookError, Wallets},
+    webhook_events::WebhookEvents,
+};
+use vendors::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment};
+
+/// How long one payment may be tried again when others change the same wallet.
+const BUDGET: SignedDuration = SignedDuration::from_secs(8);
+const PAUSE_MILLIS: u64 = 15;
+
+/// Everything that booking payments needs.
+#[derive(Debug)]
+pub struct Payments {
+    /// The money.
+    pub wallets: Wallets,
+    /// What is booked already.
+    pub ledger: Ledger,
+    /// Whose a payment is.
+    pub customers: Customers,
+    /// Who received it.
+    pub stripe: Stripe,
+    /// What follows.
+    pub follow_up: FollowUp,
+    /// What came, and what became of it.
+    pub events: WebhookEvents,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+}
+
+/// Settings of whoever books payments.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// Who receives payments.
+    pub stripe: StripeSettings,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+        Self {
+            base: Base::read(reader),
+            stripe: StripeSettings::read(reader),
+            follow_up: FollowUp::read(reader, world),
+        }
+    }
+}
+
+/// What became of news about a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Something was booked.
+    Booked,
+    /// All of it was booked before.
+    Repeated,
+    /// There is nothing to book, now.
+    Nothing,
+    /// It is not ours to book, for this reason. A person must look.
+    DeadLetter(&'static str),
+}
+
+/// Why news about a payment could not be dealt with. It is to be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum PaymentError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Stripe did not answer.
+    #[error(transparent)]
+    Stripe(#[from] StripeError),
+}
+
+impl Payments {
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let db = world.database(&settings.base.table_prefix);
+        Self {
+            wallets: Wallets::new(db.clone()),
+            ledger: Ledger::new(db.clone()),
+            customers: Customers::new(db.clone()),
+            stripe: world.stripe(settings.stripe, settings.base.environment),
+            follow_up: settings.follow_up,
+            events: WebhookEvents::stripe(db.clone()),
+            db,
+            clock: Arc::clone(&world.clock),
+        }
+    }
+
+    /// Credits a payment that Stripe says was made; asks Stripe what was received.
+    ///
+    /// # Errors
+    /// When Stripe, the store or the queue does not do its part.
+    pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Fate, PaymentError> {
+        match self.stripe.payment(id).await {
+            Ok(payment) => self.received(&payment).await,
+            Err(error) => Err(unknown_alarmed(id, error)),
+        }
+    }
+
+    /// Credits a payment, once, however many events describe it.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn received(&self, payment: &PaymentIntent) -> Result<Fate, PaymentError> {
+        if payment.status != "succeeded" {
+            return Ok(Fate::Nothing);
+        }
+        let (org, amount) = match self.whose(payment).await? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+        };
+        self.wallets.ensure(org).await?;
+        let top_up = top_up(&payment.id, amount, payment.episode());
+        self.keep_card(org, payment, &top_up).await?;
+        self.book_all(org, &[top_up]).await
+    }
+
+    /// Books what was refunded and disputed of a payment, object by object, as Stripe lists it now.
+    ///
+    /// # Errors
+    /// When Stripe, the store or the queue does not do its part.
+    pub async fn reversed(&self, payment: &Payment) -> Result<Fate, PaymentError> {
+        let id = match payment {
+            Payment::Intent(id) => Some(id.clone()),
+            Payment::Charge(charge) => match self.stripe.payment_of_charge(charge).await {
+                Ok(found) => found,
+                Err(StripeError::NotFound) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let Some(id) = id else { return Ok(Fate::DeadLetter("no payment belongs to this charge")) };
+        let payment = match self.stripe.payment(&id).await {
+            Ok(payment) => payment,
+            Err(error) => return Err(unknown_alarmed(&id, error)),
+        };
+        let (org, amount) = match self.whose(&payment).await? {
+            Ok(found) => found,
+            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+        };
+        let (refunds, disputes) =
+            futures::future::try_join(self.stripe.refunds(&id), self.stripe.disputes(&id)).await?;
+        if disputes
+            .iter()
+            .flat_map(|dispute| &dispute.balance_transactions)
+            .any(|moved| moved.currency != "gbp")
+        {
+            return Ok(Fate::DeadLetter("a dispute moved another currency than pounds"));
+        }
+        for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
+            alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = refund.status,
+                "a refund has a state or an amount that is not known here, and is not booked");
+        }
+        self.wallets.ensure(org).await?;
+        self.note_disputes(org, &disputes).await?;
+        // One whose payment was never credited books the top-up first.
+        let top_up = top_up(&id, amount, payment.episode());
+        self.keep_card(org, &payment, &top_up).await?;
+        let mut movements = vec![top_up];
+        let reversals = movements_of(&id, &refunds, &disputes);
+        movements.extend(
+            reversals.into_iter().map(|movement| Movement { episode: payment.episode(), ..movement }),
+        );
+        self.book_all(org, &movements).await
+    }
+
+    /// Whose a payment is and how much was received; or why it is not ours to credit.
+    async fn whose(
+        &self,
+        payment: &PaymentIntent,
+    ) -> Result<Result<(OrgId, Amount), &'static str>, StoreError> {
+        if !self.stripe.is_ours(payment) {
+            return Ok(Err("the payment does not bear this environment's mark"));
+        }
+        if payment.currency != "gbp" {
+            return Ok(Err("the payment is not in pounds"));
+        }
+        let Some(customer) = &payment.customer else { return Ok(Err("the payment has no customer")) };
+        let Some(org) = self.customers.org(customer.id()).await? else {
+            return Ok(Err("the payment's customer is not one of ours"));
+        };
+        Ok(match Amount::try_from(payment.amount_received) {
+            Ok(amount) if !amount.is_zero() => Ok((org, amount)),
+            Ok(_) | Err(_) => Err("the payment's amount is not one we can credit"),
+        })
+    }
+
+    /// Books whatever of `movements` is not booked yet, in their order; each rests on a fresh read.
+    async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Fate, PaymentError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        let mut fate = Fate::Repeated;
+        loop {
+            // The wallet first: whatever is booked after this read moves its ledger, and the write is refused.
+            let wallet = self.wallets.existing(org).await?;
+            let booked = self.booked(org, movements).await?;
+            let Some((movement, amount)) = next_movement(movements, &booked) else {
+                for (movement, _) in movements.iter().zip(&booked).filter(|(_, entry)| entry.is_none()) {
+                    if movement.wanted == Wanted::Always {
+                        alarm_beyond(org, movement, Amount::ZERO);
+                    }
+                }
+                self.follow_up.after(&wallet).await?;
+                return Ok(fate);
+            };
+            if amount < movement.amount && movement.wanted == Wanted::Always {
+                alarm_beyond(org, movement, amount);
+            }
+            match self.book(&wallet, movement, amount).await {
+                Ok(()) => fate = Fate::Booked,
+                Err(BookError::Moved | BookError::AlreadyBooked) if self.clock.now() < give_up_at => {
+                    self.db.pause(PAUSE_MILLIS).await;
+                }
+                Err(BookError::Moved | BookError::AlreadyBooked) => {
+                    return Err(StoreError::Contended { what: "the wallet" }.into());
+                }
+                Err(BookError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn booked(&self, org: OrgId, movements: &[Movement]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let keys: Vec<_> = movements.iter().map(|movement| movement.reason.key()).collect();
+        futures::future::try_join_all(keys.iter().map(|key| self.ledger.get(org, key))).await
+    }
+
+    async fn book(&self, wallet: &Wallet, movement: &Movement, amount: Amount) -> Result<(), BookError> {
+        let posting = Posting {
+            reason: movement.reason.clone(),
+            amount,
+            description: movement.description.to_owned(),
+            at: self.clock.now(),
+        };
+        let recharge = recharge_after(wallet, movement, &posting);
+        self.wallets.book_with(wallet, &posting, recharge).await?;
+        tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
+        Ok(())
+    }
+
+    /// Remembers which disputes are open: while one is, no card of the org is charged by itself.
+    async fn note_disputes(&self, org: OrgId, disputes: &[Dispute]) -> Result<(), StoreError> {
+        let give_up_at = self.clock.now() + BUDGET;
+        loop {
+            let wallet = self.wallets.existing(org).await?;
+            let mut after = wallet.auto_recharge.clone();
+            for dispute in disputes {
+                if dispute.is_open() {
+                    after.disputes.insert(dispute.id.clone());
+                } else {
+                    after.disputes.remove(&dispute.id);
+                }
+            }
+            if after == wallet.auto_recharge {
+                return Ok(());
+            }
+            match self.wallets.save_recharge(&wallet, after).await {
+                Ok(_) => return Ok(()),
+                Err(ChangeError::Moved) if self.clock.now() < give_up_at => self.db.pause(PAUSE_MILLIS).await,
+                Err(ChangeError::Moved) => return Err(StoreError::Contended { what: "the wallet" }),
+                Err(ChangeError::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Remembers the card that may be charged again, before its payment is credited: whoever dies in between is repeated
+    /// whole. News of a payment that is credited already leaves the card of a newer one in its place.
+    async fn keep_card(
+        &self,
+        org: OrgId,
+        payment: &PaymentIntent,
+        top_up: &Movement,
+    ) -> Result<(), StoreError> {
+        let (Some(method), Some("off_session")) =
+            (&payment.payment_method, payment.setup_future_usage.as_deref())
+        else {
+            return Ok(());
+        };
+        match self.ledger.get(org, &top_up.reason.key()).await? {
+            Some(_) => Ok(()),
+            None => self.wallets.note_payment_method(org, method.id(), payment.created).await,
+        }
+    }
+}
+
+/// Stripe names a payment in a signed event and then does not know it: our key is of another account. The event is not
+/// acknowledged, so that it comes again once that is put right.
+fn unknown_alarmed(id: &PaymentIntentId, error: StripeError) -> PaymentError {
+    if matches!(error, StripeError::NotFound) {
+        alarm!("stripe_payment_unknown", payment_intent = %id, "Stripe does not know a payment that its own event names");
+    }
+    error.into()
+}
+
+/// A person must look at a refund or dispute that is more than its payment credited, or a reversal that is more than
+/// was taken.
+fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
+    alarm!("reversal_beyond_payment", org_id = %org, entry_key = %movement.reason.key(),
+        pence = movement.amount.pence(), booked_pence = booked.pence(),
+        "more was refunded, disputed or given back than can be booked");
+}
+
+/// What a movement changes about the org's auto-recharge, if anything.
+///
+/// Whoever asks the money of an automatic charge back does not want the next: the card is left alone until the org has said so
+/// again, or there is another card.
+fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Option<AutoRecharge> {
+    let before = &wallet.auto_recharge;
+    match (&posting.reason, &movement.episode, &wallet.payment_method) {
+        (Reason::TopUp { .. }, episode, _) => before.credited(episode.as_ref(), posting.amount, posting.at),
+        (Reason::Refund { .. }, Some(_), Some(card)) => Some(before.left_alone(ASKED_BACK, card, posting.at)),
+        (Reason::Dispute { direction: Direction::Debit, .. }, Some(_), Some(card)) => {
+            Some(before.left_alone(ASKED_BACK, card, posting.at))
+        }
+        (
+            Reason::Refund { .. }
+            | Reason::Dispute { .. }
+            | Reason::RefundFailed { .. }
+            | Reason::Call { .. }
+            | Reason::Number { .. }
+            | Reason::NumberRefund { .. }
+            | Reason::Rental { .. },
+            _,
+            _,
+        ) => None,
+    }
+}
+
+/// A movement that Stripe says happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Movement {
+    reason: Reason,
+    amount: Amount,
+    description: &'static str,
+    wanted: Wanted,
+    /// The auto-recharge that the payment belongs to.
+    episode: Option<EpisodeId>,
+}
+
+/// Whether a movement is to be booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Yes.
+    Always,
+    /// No; if it was booked before, it counts.
+    Never,
+    /// To undo this one, if that was booked.
+    ToUndo(Reason),
+}
+
+fn top_up(id: &PaymentIntentId, amount: Amount, episode: Option<EpisodeId>) -> Movement {
+    let reason = Reason::TopUp { payment_intent: id.clone() };
+    let description = if episode.is_some() { "Automatic top-up by card" } else { "Top-up by card" };
+    Movement { reason, amount, description, wanted: Wanted::Always, episode }
+}
+
+/// Refunds and disputes as movements: what takes money first, then what gives it back.
+fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) -> Vec<Movement> {
+    let mut movements = Vec::new();
+    for refund in refunds {
+        let Ok(amount) = Amount::try_from(refund.amount) else { continue };
+        let reason = Reason::Refund { refund: refund.id.clone(), payment_intent: id.clone() };
+        let taken = |wanted| Movement {
+            reason: reason.clone(),
+            amount,
+            description: "Refund to card",
+            wanted,
+            episode: None,
+        };
+        match refund.status.as_deref() {
+            Some("failed" | "canceled") => {
+                movements.push(taken(Wanted::Never));
+                movements.push(Movement {
+                    reason: Reason::RefundFailed { refund: refund.id.clone(), payment_intent: id.clone() },
+                    amount,
+                    description: "Refund to card failed",
+                    wanted: Wanted::ToUndo(reason.clone()),
+                    episode: None,
+                });
+            }
+            Some("pending" | "succeeded") => movements.push(taken(Wanted::Always)),
+            // `requires_action`: the customer has still to act, and nothing has moved.
+            _ => {}
+        }
+    }
+    // An inquiry (`warning_…`) has no balance transactions, and so moves nothing.
+    for dispute in disputes {
+        for moved in &dispute.balance_transactions {
+            let is_taken = moved.amount < 0;
+            let Ok(amount) = Amount::try_from(moved.amount.saturating_abs()) else { continue };
+            movements.push(Movement {
+                reason: Reason::Dispute {
+                    dispute: dispute.id.clone(),
+                    balance_transaction: moved.id.clone(),
+                    payment_intent: id.clone(),
+                    direction: if is_taken { Direction::Debit } else { Direction::Credit },
+                },
+                amount,
+                description: if is_taken { "Disputed by the card's bank" } else { "Dispute decided for you" },
+                wanted: Wanted::Always,
+                episode: None,
+            });
+        }
+    }
+    movements.sort_by_key(|movement| movement.reason.direction() == Direction::Credit);
+    movements
+}
+
+/// The first movement that is not booked and has something to book, and how much.
+///
+/// Refunds and disputes together never take more than the payment credited, nor give back more than was taken.
+fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Option<(&'a Movement, Amount)> {
+    let mut credited = Amount::ZERO;
+    let mut taken = Amount::ZERO;
+    let mut given_back = Amount::ZERO;
+    for entry in booked.iter().flatten() {
+        match entry.direction {
+            Direction::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
+            Direction::Credit => given_back = given_back.plus(entry.amount),
+            Direction::Debit => taken = taken.plus(entry.amount),
+        }
+    }
+    let entry_of = |reason: &Reason| {
+        let key = reason.key();
+        booked.iter().flatten().find(|entry| entry.entry_key == key)
+    };
+    movements.iter().zip(booked).filter(|(_, entry)| entry.is_none()).find_map(|(movement, _)| {
+        let amount = match (&movement.wanted, &movement.reason, movement.reason.direction()) {
+            (Wanted::Never, _, _) => Amount::ZERO,
+            (Wanted::ToUndo(reason), _, _) => entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount),
+            (Wanted::Always, Reason::TopUp { .. }, _) => movement.amount,
+            (Wanted::Always, _, Direction::Debit) => {
+                movement.amount.min(credited.plus(given_back).minus_or_zero(taken))
+            }
+            (Wanted::Always, _, Direction::Credit) => movement.amount.min(taken.minus_or_zero(given_back)),
+        };
+        (!amount.is_zero()).then_some((movement, amount))
+    })
+}
+
+#[cfg(test)]
+mod tests;

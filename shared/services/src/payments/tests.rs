@@ -1,0 +1,105 @@
+use super::*;
+use domain::{
+    amount::Balance,
+    ids::{BalanceTransactionId, DisputeId, RefundId},
+    ledger::Head,
+};
+use vendors::stripe::BalanceTransaction;
+
+fn intent() -> PaymentIntentId {
+    PaymentIntentId::parse("pi_1").unwrap()
+}
+
+fn refund(id: &str, amount: i64, status: &str) -> Refund {
+    Refund { id: RefundId::parse(id).unwrap(), amount, status: Some(status.into()) }
+}
+
+fn dispute(moved: &[(&str, i64)]) -> Dispute {
+    let balance_transactions = moved
+        .iter()
+        .map(|(id, amount)| BalanceTransaction {
+            id: BalanceTransactionId::parse(*id).unwrap(),
+            amount: *amount,
+            currency: "gbp".into(),
+        })
+        .collect();
+    Dispute { id: DisputeId::parse("dp_1").unwrap(), status: "lost".into(), balance_transactions }
+}
+
+/// Books everything, as the store would, on top of what is booked.
+fn book(ledger: &mut Vec<Entry>, refunds: &[Refund], disputes: &[Dispute]) {
+    let mut movements = vec![top_up(&intent(), Amount::from_pence(2_500), None)];
+    movements.extend(movements_of(&intent(), refunds, disputes));
+    loop {
+        let booked: Vec<_> = movements
+            .iter()
+            .map(|movement| ledger.iter().find(|entry| entry.entry_key == movement.reason.key()).cloned())
+            .collect();
+        let Some((movement, amount)) = next_movement(&movements, &booked) else { return };
+        let org = OrgId::new(uuid::Uuid::nil());
+        let posting = Posting {
+            reason: movement.reason.clone(),
+            amount,
+            description: String::new(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let (head, balance) = ledger
+            .last()
+            .map_or((Head::genesis(org), Balance::ZERO), |last| (last.head(), last.balance_after));
+        ledger.push(Entry::next(org, head, balance, &posting));
+    }
+}
+
+fn balance(ledger: &[Entry]) -> i64 {
+    ledger.last().map_or(0, |last| last.balance_after.pence())
+}
+
+#[test]
+fn partial_refunds_are_booked_object_by_object() {
+    let mut ledger = Vec::new();
+    book(&mut ledger, &[refund("re_1", 500, "succeeded")], &[]);
+    assert_eq!(balance(&ledger), 2_000);
+    let both = [refund("re_1", 500, "succeeded"), refund("re_2", 2_000, "pending")];
+    book(&mut ledger, &both, &[]);
+    book(&mut ledger, &both, &[]);
+    assert_eq!((balance(&ledger), ledger.len()), (0, 3));
+}
+
+#[test]
+fn a_refund_that_fails_gives_back_what_was_booked_and_one_that_never_was_gives_nothing() {
+    let mut ledger = Vec::new();
+    book(&mut ledger, &[refund("re_1", 500, "pending")], &[]);
+    book(&mut ledger, &[refund("re_1", 500, "failed"), refund("re_2", 300, "failed")], &[]);
+    book(&mut ledger, &[refund("re_1", 500, "failed"), refund("re_2", 300, "failed")], &[]);
+    assert_eq!((balance(&ledger), ledger.len()), (2_500, 3));
+}
+
+#[test]
+fn a_dispute_is_withdrawn_and_reinstated() {
+    let mut ledger = Vec::new();
+    book(&mut ledger, &[], &[dispute(&[("txn_1", -2_500)])]);
+    assert_eq!(balance(&ledger), 0);
+    book(&mut ledger, &[], &[dispute(&[("txn_1", -2_500), ("txn_2", 2_500)])]);
+    book(&mut ledger, &[], &[dispute(&[("txn_1", -2_500), ("txn_2", 2_500)])]);
+    assert_eq!((balance(&ledger), ledger.len()), (2_500, 3));
+}
+
+#[test]
+fn refunds_and_disputes_never_take_more_than_was_credited_nor_give_more_than_was_taken() {
+    let mut ledger = Vec::new();
+    book(&mut ledger, &[refund("re_1", 2_000, "succeeded")], &[dispute(&[("txn_1", -2_500)])]);
+    assert_eq!(balance(&ledger), 0);
+    book(
+        &mut ledger,
+        &[refund("re_1", 2_000, "succeeded")],
+        &[dispute(&[("txn_1", -2_500), ("txn_2", 9_900)])],
+    );
+    assert_eq!(balance(&ledger), 2_500);
+}
+
+#[test]
+fn an_inquiry_and_a_refund_that_waits_for_the_customer_move_nothing() {
+    let mut ledger = Vec::new();
+    book(&mut ledger, &[refund("re_1", 500, "requires_action")], &[dispute(&[])]);
+    assert_eq!((balance(&ledger), ledger.len()), (2_500, 1));
+}

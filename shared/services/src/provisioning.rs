@@ -1,0 +1,448 @@
+//! Numbers: bought, brought, found, given up. Whatever fails or dies in between, a number is active and was charged once, or
+//! it is nowhere and its price came back.
+
+mod activate;
+mod buy;
+mod inventory;
+mod release;
+mod rotate;
+mod run;
+mod settings;
+mod undo;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use activate::{Brought, Connected};
+pub use inventory::{Found, Place, Rows};
+pub use release::Release;
+pub use rotate::Rotated;
+pub use settings::Settings;
+
+use crate::follow_up::Watch;
+use crate::voice::{Voice, VoiceError};
+use base::alarm;
+use base::alarm::chain;
+use base::clock::Clock;
+use base::entropy::Entropy;
+use base::keyring::{Keyring, KeyringError};
+use domain::{
+    amount::Amount,
+    call::Direction,
+    ids::{AccountSid, OrgId, PurchaseId, VapiPhoneId},
+    number::NUMBER_COST,
+    phone_number::PhoneNumber,
+    purchase::{Failure, Purchase, Source, State, Wanted},
+    wallet::Wallet,
+};
+use platform::world::World;
+use store::{
+    ChangeError, StoreError,
+    agents::Agents,
+    made_once::{MadeOnce, Subaccount, VapiObject},
+    numbers::{Numbers, Status},
+    purchases::Purchases,
+    queue::SyncQueue,
+    wallets::Wallets,
+};
+use vendors::{
+    twilio::{Twilio, TwilioError},
+    vapi::VapiError,
+};
+
+/// How long one request may act on a purchase before another may go on with it: longer than the function may run
+/// (`template.yaml`), so that no holder outlives its lease.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(35);
+/// How long before the end of the lease the last step is begun: it has its time within the function's.
+const LAST_STEP: SignedDuration = SignedDuration::from_secs(21);
+/// How often a request is decided again when another claims the same direction in the same moment.
+const TRIES: usize = 4;
+/// How long the same request is answered with the number it bought, when it comes without a key.
+const SAME_ANSWER: SignedDuration = SignedDuration::from_mins(10);
+/// By when a purchase that failed should be undone; later, a person is told.
+const UNDONE_BY: SignedDuration = SignedDuration::from_mins(15);
+/// How long after a request without an answer a vendor may still carry it out.
+const QUIET: SignedDuration = SignedDuration::from_secs(60);
+
+/// Everything that numbers need.
+#[derive(Debug)]
+pub struct Provisioning {
+    /// The sagas.
+    pub purchases: Purchases,
+    /// What orgs have.
+    pub numbers: Numbers,
+    /// Who answers.
+    pub agents: Agents,
+    /// The money.
+    pub wallets: Wallets,
+    /// The carrier.
+    pub twilio: Twilio,
+    /// What is shared at Vapi.
+    pub voice: Voice,
+    /// What opens secrets.
+    pub keyring: Keyring,
+    /// The agents' messages.
+    pub queue: SyncQueue,
+    /// Who looks at a wallet that was spent from.
+    pub watch: Watch,
+    subaccounts: MadeOnce<Subaccount>,
+    environment: String,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+/// A request for a number.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Whose it shall be.
+    pub org_id: OrgId,
+    /// What for.
+    pub direction: Direction,
+    /// Which.
+    pub wanted: Wanted,
+    /// The client's idempotency key, if it gave one.
+    pub key: Option<String>,
+    /// What makes two requests the same.
+    pub body_hash: String,
+}
+
+/// What became of a request for a number.
+#[derive(Clone, Debug)]
+pub enum Provisioned {
+    /// The org has it, by this request or by an earlier copy of it.
+    Active(Box<Purchase>),
+    /// Somebody is at it, or it waits for a vendor.
+    Underway(Box<Purchase>),
+    /// It came to nothing; nothing was charged, or all of it came back.
+    Ended(Box<Purchase>),
+    /// The org has a number of that direction.
+    Taken(Option<PhoneNumber>),
+    /// The client's key was used with another body.
+    KeyReused,
+    /// The wallet cannot pay for it.
+    Short {
+        /// What it costs.
+        required: Amount,
+        /// The wallet.
+        wallet: Box<Wallet>,
+    },
+    /// The wallet is frozen.
+    Frozen,
+}
+
+/// Why nothing can be said yet: to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The store or the queue did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret does not open.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The carrier did not do its part.
+    #[error(transparent)]
+    Twilio(#[from] TwilioError),
+    /// Others kept changing the same purchase.
+    #[error("the purchase was changed by others until the time was up")]
+    Contended,
+}
+
+impl From<ChangeError> for ProvisionError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Moved => Self::Contended,
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// What a step came to.
+enum Step {
+    /// The purchase has moved on.
+    On(Box<Purchase>),
+    /// Nothing more can be done now.
+    Wait,
+}
+
+/// Why a step was not done.
+enum Obstacle {
+    /// A vendor, or somebody at the same thing.
+    Failed(Failure),
+    /// The same, and nothing that a vendor was asked for can still come to be.
+    Certain(Failure),
+    /// Somebody else is at something this needs.
+    Busy,
+    /// Ours: to be tried again.
+    Ours(ProvisionError),
+}
+
+impl<E: Into<ProvisionError>> From<E> for Obstacle {
+    fn from(error: E) -> Self {
+        match error.into() {
+            ProvisionError::Twilio(error) => {
+                tracing::warn!(cause = chain(&error), "the carrier did not do its part of a number");
+                Self::Failed(of_twilio(&error))
+            }
+            ours @ (ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended) => {
+                Self::Ours(ours)
+            }
+        }
+    }
+}
+
+/// What a purchase came to by the carrier's answer. A no to our own account is ours to mend, not the clinic's.
+fn of_twilio(error: &TwilioError) -> Failure {
+    if error.is_about_account() {
+        alarm!("carrier_account_refused", cause = chain(error), "the carrier refuses an account of ours");
+        return Failure::VendorTrouble;
+    }
+    if error.is_final() {
+        Failure::CarrierRefused { sentence: error.sentence().to_owned() }
+    } else {
+        Failure::VendorTrouble
+    }
+}
+
+impl Obstacle {
+    /// A failure is certain, if it is.
+    fn certain_if(self, is_certain: bool) -> Self {
+        match self {
+            Self::Failed(failure) if is_certain => Self::Certain(failure),
+            Self::Failed(_) | Self::Certain(_) | Self::Busy | Self::Ours(_) => self,
+        }
+    }
+
+    fn of_vapi(error: &VapiError) -> Self {
+        tracing::warn!(cause = chain(error), "Vapi did not do its part of a number");
+        Self::Failed(if error.is_final() { Failure::VoiceRefused } else { Failure::VendorTrouble })
+    }
+
+    fn of_voice(error: VoiceError) -> Self {
+        match error {
+            VoiceError::Vapi(error) => Self::of_vapi(&error),
+            VoiceError::Busy { .. } => Self::Busy,
+            VoiceError::NoSecret => Self::Failed(Failure::VoiceRefused),
+            VoiceError::Store(error) => Self::Ours(error.into()),
+        }
+    }
+}
+
+impl Provisioning {
+    /// Puts it together from a function's world and settings.
+    pub fn deployed(world: &World, settings: Settings) -> Self {
+        let db = world.database(&settings.base.table_prefix);
+        let twilio = settings.twilio(world);
+        let vapi = world.vapi(settings.vapi);
+        let objects: MadeOnce<VapiObject> = MadeOnce::vapi_objects(db.clone());
+        Self {
+            purchases: Purchases::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
+            agents: Agents::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            twilio,
+            voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
+            keyring: settings.keyring,
+            queue: SyncQueue::new(world.sqs.clone(), settings.sync_queue_url),
+            watch: settings.watch,
+            subaccounts: MadeOnce::subaccounts(db),
+            environment: settings.base.environment,
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+        }
+    }
+
+    /// Buys a number for an org, or goes on with the purchase that is underway, as far as it comes in one request. What it
+    /// leaves undone is done by the next, or by [`Provisioning::resume`].
+    ///
+    /// # Errors
+    /// When something of ours did not do its part. Nothing is lost: the purchase says how far it has come.
+    pub async fn provision(&self, asked: &Asked) -> Result<Provisioned, ProvisionError> {
+        for _ in 0..TRIES {
+            if let Some(provisioned) = self.try_to_provision(asked).await? {
+                return Ok(provisioned);
+            }
+        }
+        Err(ProvisionError::Contended)
+    }
+
+    /// None when another request claimed the direction in the same moment: it is to be decided again.
+    async fn try_to_provision(&self, asked: &Asked) -> Result<Option<Provisioned>, ProvisionError> {
+        if let Some(key) = &asked.key
+            && let Some(used) = self.purchases.key_use(asked.org_id, key).await?
+        {
+            if used.body_hash != asked.body_hash {
+                return Ok(Some(Provisioned::KeyReused));
+            }
+            let named = self.purchases.find(asked.org_id, &used.purchase_id).await?;
+            return self.go_on(named.ok_or(ProvisionError::Contended)?).await.map(Some);
+        }
+        let claim = self.purchases.claim_of(asked.org_id, asked.direction).await?;
+        match &claim {
+            Some(claim) if claim.is_open() && asked.key.is_none() => {
+                return self.go_on(claim.clone()).await.map(Some);
+            }
+            Some(_) if self.is_key_known(asked).await? => return Ok(None),
+            // Another key names another purchase, and the direction has one already.
+            Some(claim) if claim.is_open() => return Ok(Some(Provisioned::Taken(None))),
+            Some(claim) if claim.state == State::Active => {
+                return Ok(Some(if self.is_same(claim, asked) && self.is_in_use(claim).await? {
+                    Provisioned::Active(Box::new(claim.clone()))
+                } else {
+                    Provisioned::Taken(claim.phone_number.clone())
+                }));
+            }
+            Some(_) | None => {}
+        }
+        let wallet = self.wallets.ensure(asked.org_id).await?;
+        if wallet.frozen.is_some() {
+            return Ok(Some(Provisioned::Frozen));
+        }
+        if wallet.available.pence() < NUMBER_COST.pence() {
+            return Ok(Some(Provisioned::Short { required: NUMBER_COST, wallet: Box::new(wallet) }));
+        }
+        let source = Source::Managed(asked.wanted.clone());
+        let body_hash = asked.body_hash.clone();
+        let purchase = self.new_purchase((asked.org_id, asked.direction), source, body_hash, claim.as_ref());
+        match self.purchases.claim(&purchase, claim.as_ref(), asked.key.as_deref()).await {
+            Ok(()) => self.outcome(self.run(purchase).await?).await.map(Some),
+            Err(ChangeError::Moved) => Ok(None),
+            Err(ChangeError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether the client's key was used since this request looked it up: by a copy of it, in the same moment.
+    async fn is_key_known(&self, asked: &Asked) -> Result<bool, ProvisionError> {
+        let Some(key) = &asked.key else { return Ok(false) };
+        Ok(self.purchases.key_use(asked.org_id, key).await?.is_some())
+    }
+
+    /// Whether the number of an active purchase is not being given up.
+    async fn is_in_use(&self, claim: &Purchase) -> Result<bool, ProvisionError> {
+        let number = self.numbers.of_direction(claim.org_id, claim.direction).await?;
+        Ok(number.is_some_and(|number| number.status == Status::Active))
+    }
+
+    /// A request that comes again without a key, soon after it has succeeded.
+    fn is_same(&self, claim: &Purchase, asked: &Asked) -> bool {
+        let is_recent = claim.active_at.is_some_and(|at| self.clock.now().duration_since(at) < SAME_ANSWER);
+        asked.key.is_none() && claim.body_hash == asked.body_hash && is_recent
+    }
+
+    fn new_purchase(
+        &self,
+        (org_id, direction): (OrgId, Direction),
+        source: Source,
+        body_hash: String,
+        before: Option<&Purchase>,
+    ) -> Purchase {
+        let now = self.clock.now();
+        let id = self.entropy.uuid(now).to_string();
+        Purchase {
+            org_id,
+            direction,
+            purchase_id: PurchaseId::parse(id).unwrap_or_else(|_| unreachable!("a UUID is an id")),
+            source,
+            body_hash,
+            state: State::Claimed,
+            version: before.map_or(0, |before| before.version.saturating_add(1)),
+            lease_until: now + LEASE,
+            created_at: now,
+            active_at: None,
+            charged: None,
+            phone_number: None,
+            tried: Vec::new(),
+            account_sid: None,
+            number_sid: None,
+            vapi_phone_id: None,
+            quiet_until: None,
+            failed: None,
+        }
+    }
+
+    /// Goes on with what is open for one direction of an org, if anything is and nobody is at it.
+    ///
+    /// # Errors
+    /// As [`Provisioning::provision`].
+    pub async fn resume(&self, org: OrgId, direction: Direction) -> Result<(), ProvisionError> {
+        if let Some(claim) = self.purchases.claim_of(org, direction).await?.filter(Purchase::is_open) {
+            self.go_on(claim).await?;
+        }
+        Ok(())
+    }
+
+    async fn go_on(&self, claim: Purchase) -> Result<Provisioned, ProvisionError> {
+        let now = self.clock.now();
+        if !claim.is_open() || claim.lease_until > now {
+            return self.outcome(claim).await;
+        }
+        let leased = Purchase { lease_until: now + LEASE, ..claim.clone() };
+        match self.purchases.save(&claim, leased).await {
+            Ok(leased) => self.outcome(self.run(leased).await?).await,
+            Err(ChangeError::Moved) => self.outcome(self.now(&claim).await?).await,
+            Err(ChangeError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// The purchase as it is now.
+    async fn now(&self, purchase: &Purchase) -> Result<Purchase, ProvisionError> {
+        let found = self.purchases.find(purchase.org_id, &purchase.purchase_id).await?;
+        found.ok_or(ProvisionError::Contended)
+    }
+
+    async fn outcome(&self, purchase: Purchase) -> Result<Provisioned, ProvisionError> {
+        Ok(match (&purchase.state, &purchase.failed) {
+            (State::Refunded, Some(Failure::InsufficientFunds)) => {
+                let wallet = Box::new(self.wallets.ensure(purchase.org_id).await?);
+                Provisioned::Short { required: NUMBER_COST, wallet }
+            }
+            (State::Refunded, Some(Failure::WalletFrozen)) => Provisioned::Frozen,
+            (State::Refunded, _) => Provisioned::Ended(Box::new(purchase)),
+            // Its number was given up since; this request did buy it.
+            (State::Active | State::Released, _) => Provisioned::Active(Box::new(purchase)),
+            (State::Claimed | State::Charged | State::Bought | State::Imported | State::Compensating, _) => {
+                Provisioned::Underway(Box::new(purchase))
+            }
+        })
+    }
+
+    /// A booking was refused: the wallet has moved on, and it is done again; or the purchase has, by another's hand.
+    async fn decided_again(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+        let now = self.now(purchase).await?;
+        let is_as_read = now.version == purchase.version;
+        if is_as_read { Ok(Step::On(Box::new(now))) } else { Err(ProvisionError::Contended.into()) }
+    }
+
+    /// What marks a number at the carrier as this purchase's.
+    fn mark(&self, purchase: &Purchase) -> String {
+        format!("voxanne/{}/{}", self.environment, purchase.purchase_id)
+    }
+
+    /// The same for Vapi, whose names are 40 characters at the most: the end of the id, which is chance.
+    fn short_mark(&self, purchase: &Purchase) -> String {
+        let id = purchase.purchase_id.as_str();
+        let end = id.get(id.len().saturating_sub(11)..).unwrap_or(id);
+        format!("voxanne/{}/{end}", self.environment)
+    }
+
+    /// What Vapi has of a number, by its carrier's account: this purchase's own import, known by its mark. Another's, be it of
+    /// the same org, is never touched.
+    async fn imported(
+        &self,
+        purchase: &Purchase,
+        number: &PhoneNumber,
+        account: &AccountSid,
+    ) -> Result<Option<VapiPhoneId>, Obstacle> {
+        let found = self.voice.vapi.imported_number(number, account).await;
+        match found.map_err(|error| Obstacle::of_vapi(&error))? {
+            None => Ok(None),
+            Some(found) if found.name.as_deref() == Some(&*self.short_mark(purchase)) => Ok(Some(found.id)),
+            Some(_) => Err(Obstacle::Failed(Failure::NumberTaken)),
+        }
+    }
+}
+
+/// When a purchase may be taken as quiet: nothing that was asked for can still come to be.
+fn is_quiet(purchase: &Purchase, now: Timestamp) -> bool {
+    purchase.quiet_until.is_none_or(|until| until <= now)
+}

@@ -1,0 +1,82 @@
+//! Sealing every secret anew with the current key.
+
+use secrecy::ExposeSecret;
+
+use super::{ProvisionError, Provisioning};
+use domain::purchase::{Purchase, Source};
+use store::{
+    ChangeError,
+    made_once::{SUBACCOUNT_RECORD, Slot, Subaccount},
+    numbers::provider_type,
+};
+
+/// What a rotation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// Secrets that are sealed by the current key now, and were not before.
+    pub resealed: usize,
+    /// Secrets that the current key had sealed already.
+    pub current: usize,
+    /// Secrets that others changed in the same moment: to be run again.
+    pub missed: usize,
+}
+
+impl Rotated {
+    const fn note(&mut self, is_written: bool) {
+        if is_written {
+            self.resealed = self.resealed.saturating_add(1);
+        } else {
+            self.missed = self.missed.saturating_add(1);
+        }
+    }
+}
+
+impl Provisioning {
+    /// Opens every secret and seals it with the current key. It may run beside everything else, and as often as one likes;
+    /// a key may be taken away once a run reports nothing resealed and nothing missed.
+    ///
+    /// # Errors
+    /// When the store does not do its part, or a secret opens by no key.
+    pub async fn rotate_keys(&self) -> Result<Rotated, ProvisionError> {
+        let current = self.keyring.current().unwrap_or_default().to_owned();
+        let mut rotated = Rotated::default();
+        for number in self.numbers.all().await? {
+            if number.token.key_id == current {
+                rotated.current = rotated.current.saturating_add(1);
+                continue;
+            }
+            let record = provider_type(number.direction);
+            let token = self.keyring.open(number.org_id, &record, &number.token)?;
+            let token = self.keyring.seal(number.org_id, &record, token.expose_secret())?;
+            rotated.note(self.numbers.reseal(&number, token).await?);
+        }
+        for (org, slot) in self.subaccounts.all().await? {
+            let Some(made) = &slot.made else { continue };
+            if made.token.key_id == current {
+                rotated.current = rotated.current.saturating_add(1);
+                continue;
+            }
+            let token = self.keyring.open(org, SUBACCOUNT_RECORD, &made.token)?;
+            let token = self.keyring.seal(org, SUBACCOUNT_RECORD, token.expose_secret())?;
+            let made = Some(Subaccount { token, ..made.clone() });
+            rotated.note(self.subaccounts.save(&org.to_string(), &Slot { made, ..slot }).await?.is_some());
+        }
+        for claim in self.purchases.with_secrets().await? {
+            let Source::Own { own_token: Some(own_token) } = &claim.source else { continue };
+            if own_token.key_id == current {
+                rotated.current = rotated.current.saturating_add(1);
+                continue;
+            }
+            let record = provider_type(claim.direction);
+            let token = self.keyring.open(claim.org_id, &record, own_token)?;
+            let own_token = Some(self.keyring.seal(claim.org_id, &record, token.expose_secret())?);
+            let after = Purchase { source: Source::Own { own_token }, ..claim.clone() };
+            match self.purchases.save(&claim, after).await {
+                Ok(_) => rotated.note(true),
+                Err(ChangeError::Moved) => rotated.note(false),
+                Err(ChangeError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(rotated)
+    }
+}

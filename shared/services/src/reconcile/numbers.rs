@@ -1,0 +1,324 @@
+//! Numbers, daily: what was left half way is finished, the month's rental is charged, and what the vendors have is compared
+//! with what our records say.
+
+mod rental;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{Reconcile, ReconcileError, Run};
+use crate::provisioning::{Found, Place, Rows};
+use base::alarm;
+use domain::{
+    ids::{NumberSid, VapiPhoneId},
+    purchase::Purchase,
+};
+use store::{
+    StoreError,
+    numbers::{OrgNumber, Status},
+};
+use vendors::twilio::{Account, Listed};
+
+/// What this task's items are kept under.
+const TASK: &str = "numbers";
+/// An orphan that was seen, and since when: `orphan#twilio#<account>#<number>`, `orphan#vapi#<id>`.
+const ORPHAN: &str = "orphan#";
+/// How long ago nobody claimed an orphan either, before it is given back.
+const AGREED: SignedDuration = SignedDuration::from_hours(1);
+/// How many orphans one run gives back. There is one now and then; were our own tables to blame for many, a person has read of
+/// it before all are gone.
+const MOST_GIVEN_BACK: usize = 10;
+
+/// One comparison of the vendors with our records.
+struct Look {
+    rows: Rows,
+    /// The orphans that were there at earlier runs.
+    noted: Vec<String>,
+    /// What Vapi has; none when it did not say.
+    at_vapi: Option<BTreeSet<VapiPhoneId>>,
+    /// How many orphans were given back.
+    given_back: usize,
+}
+
+/// How long one purchase or release is acted on at a time: no longer than a request may (`template.yaml`), so that nobody
+/// outlives a lease, and an announced push comes after its write.
+pub const LONGEST_STEP: Duration = Duration::from_secs(29);
+
+impl Reconcile {
+    /// Finishes what was left half way, charges the rental, compares. Each is done although another fails.
+    pub(super) async fn numbers(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        let unfinished = Box::pin(self.unfinished_numbers(run)).await;
+        // Before the inventories, which may take all the time there is.
+        let charged = Box::pin(self.rentals(run)).await;
+        let compared = Box::pin(self.inventories(run)).await;
+        unfinished.and(charged).and(compared)
+    }
+
+    /// Goes on with purchases and releases at which nobody is.
+    pub(super) async fn unfinished_numbers(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        for claim in self.provisioning.purchases.open().await? {
+            let now = self.clock.now();
+            if run.is_out_of_time(now) {
+                return Ok(());
+            }
+            run.checked(&claim.purchase_id);
+            if claim.lease_until > now {
+                continue;
+            }
+            match self.is_purchase_finished(&claim).await {
+                Ok(true) => run.repaired("purchase", &claim.purchase_id),
+                Ok(false) => run.left("purchase", &claim.purchase_id),
+                Err(error) => run.failed("purchase", &claim.purchase_id, &error),
+            }
+        }
+        for number in self.provisioning.numbers.all().await? {
+            if number.status != Status::Releasing {
+                continue;
+            }
+            if run.is_out_of_time(self.clock.now()) {
+                return Ok(());
+            }
+            run.checked(&number.purchase_id);
+            match self.is_release_finished(&number).await {
+                Ok(true) => run.repaired("release", &number.purchase_id),
+                Ok(false) => run.left("release", &number.purchase_id),
+                Err(error) => run.failed("release", &number.purchase_id, &error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_purchase_finished(&self, claim: &Purchase) -> Result<bool, ReconcileError> {
+        let (org, direction) = (claim.org_id, claim.direction);
+        match tokio::time::timeout(LONGEST_STEP, self.provisioning.resume(org, direction)).await {
+            Ok(resumed) => resumed?,
+            // Broken off, as a function is that runs too long: the next run goes on.
+            Err(_) => return Ok(false),
+        }
+        let now = self.provisioning.purchases.claim_of(org, direction).await?;
+        Ok(now.is_none_or(|now| now.purchase_id != claim.purchase_id || !now.is_open()))
+    }
+
+    async fn is_release_finished(&self, number: &OrgNumber) -> Result<bool, ReconcileError> {
+        let (org, direction) = (number.org_id, number.direction);
+        match tokio::time::timeout(LONGEST_STEP, self.provisioning.go_on_releasing(org, direction)).await {
+            Ok(gone_on) => gone_on?,
+            Err(_) => return Ok(false),
+        }
+        let now = self.provisioning.numbers.of_direction(org, direction).await?;
+        Ok(now.is_none_or(|now| now.purchase_id != number.purchase_id))
+    }
+
+    /// Compares what Vapi has, then what each account at the carrier has. A vendor that does not tell all it has is taken to have
+    /// said nothing.
+    async fn inventories(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        let noted = self.runs.seen(TASK, ORPHAN).await?;
+        let noted = noted.into_iter().map(|(item, _)| item).collect();
+        let mut look = Look { rows: self.provisioning.rows().await?, noted, at_vapi: None, given_back: 0 };
+        look.at_vapi = self.look_at_vapi(&mut look, run).await?;
+        let accounts = match self.provisioning.listed_accounts().await {
+            Ok(accounts) => accounts,
+            Err(error) => {
+                run.failed("twilio_list", &self.environment, &error);
+                return Ok(());
+            }
+        };
+        for listed in self.in_turn(accounts).await? {
+            let (sid, now) = (&listed.account.sid, self.clock.now());
+            if run.is_out_of_time(now) {
+                self.runs.set_cursor(TASK, Some(sid.as_str())).await?;
+                return Ok(());
+            }
+            if !listed.is_active {
+                run.left("subaccount", sid);
+                continue;
+            }
+            if let Err(error) = self.look_at_account(&listed.account, &mut look, run).await {
+                run.failed("subaccount", sid, &error);
+            }
+        }
+        Ok(self.runs.set_cursor(TASK, None).await?)
+    }
+
+    /// The accounts, from the one that the last run had no time for, so that each has its turn.
+    async fn in_turn(&self, mut accounts: Vec<Listed>) -> Result<Vec<Listed>, StoreError> {
+        accounts.sort_by(|one, other| one.account.sid.cmp(&other.account.sid));
+        if let Some(next) = self.runs.cursor(TASK).await? {
+            let at = accounts.partition_point(|listed| listed.account.sid.as_str() < next.as_str());
+            accounts.rotate_left(at);
+        }
+        Ok(accounts)
+    }
+
+    async fn look_at_vapi(
+        &self,
+        look: &mut Look,
+        run: &mut Run,
+    ) -> Result<Option<BTreeSet<VapiPhoneId>>, ReconcileError> {
+        let vapi = &self.provisioning.voice.vapi;
+        let numbers = match vapi.imported_numbers().await {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                run.failed("vapi_list", &self.environment, &error);
+                return Ok(None);
+            }
+        };
+        let found = self.provisioning.marked_at_vapi(&numbers);
+        self.orphans_among(&found, &format!("{ORPHAN}vapi#"), look, run).await?;
+        let mut there: BTreeSet<VapiPhoneId> = numbers.into_iter().map(|number| number.id).collect();
+        for number in look.rows.active() {
+            if run.is_out_of_time(self.clock.now()) {
+                return Ok(Some(there));
+            }
+            run.checked(&number.purchase_id);
+            if there.contains(&number.vapi_phone_id) {
+                continue;
+            }
+            // No single list is believed.
+            let checked = match vapi.has_number(&number.vapi_phone_id).await {
+                Ok(true) => {
+                    there.insert(number.vapi_phone_id.clone());
+                    Ok(())
+                }
+                Ok(false) => self.gone(number, "vapi", run).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = checked {
+                run.failed("number_gone", &number.purchase_id, &error);
+            }
+        }
+        Ok(Some(there))
+    }
+
+    async fn look_at_account(
+        &self,
+        account: &Account,
+        look: &mut Look,
+        run: &mut Run,
+    ) -> Result<(), ReconcileError> {
+        let twilio = &self.provisioning.twilio;
+        let owned = twilio.all_owned(account).await?;
+        let found = self.provisioning.marked_at_twilio(account, &owned);
+        self.orphans_among(&found, &format!("{ORPHAN}twilio#{}#", account.sid), look, run).await?;
+        let listed: BTreeSet<&NumberSid> = owned.iter().map(|owned| &owned.sid).collect();
+        for number in look.rows.managed_in(&account.sid) {
+            run.checked(&number.purchase_id);
+            // As above.
+            if listed.contains(&number.number_sid) || twilio.has_number(account, &number.number_sid).await? {
+                self.there(number, look, run).await?;
+            } else {
+                self.gone(number, "twilio", run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what nobody claims. What was noted of this place before and is no orphan now is forgotten.
+    async fn orphans_among(
+        &self,
+        found: &[Found],
+        place: &str,
+        look: &mut Look,
+        run: &mut Run,
+    ) -> Result<(), ReconcileError> {
+        let mut orphans = BTreeSet::new();
+        for found in found {
+            if run.is_out_of_time(self.clock.now()) {
+                return Ok(());
+            }
+            run.checked(&found.place);
+            if look.rows.claims(found) {
+                continue;
+            }
+            let item = format!("{ORPHAN}{}", found.place);
+            let may_give_back = look.given_back < MOST_GIVEN_BACK;
+            match self.orphan(found, &item, may_give_back, run).await {
+                Ok(true) => look.given_back = look.given_back.saturating_add(1),
+                Ok(false) => {}
+                Err(error) => run.failed("orphan_number", &found.place, &error),
+            }
+            orphans.insert(item);
+        }
+        for item in look.noted.iter().filter(|item| item.starts_with(place) && !orphans.contains(*item)) {
+            self.runs.forget(TASK, item).await?;
+        }
+        Ok(())
+    }
+
+    /// A number at a vendor that nobody claimed when this run began. It is told of, and given back once it has been so for an
+    /// hour: what a vendor was asked for comes to be within minutes, or late and for nobody. Answers whether it was given back.
+    async fn orphan(
+        &self,
+        found: &Found,
+        item: &str,
+        may_give_back: bool,
+        run: &mut Run,
+    ) -> Result<bool, ReconcileError> {
+        // As it is now: it may have been bought since the run began.
+        if self.provisioning.rows().await?.claims(found) {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let first_seen = self.runs.note_seen(TASK, item, now).await?;
+        if now.duration_since(first_seen) < AGREED || !may_give_back {
+            if first_seen == now {
+                alarm!("orphan_number", place = %found.place, mark = %found.mark,
+                    "a vendor has a number of ours that nobody claims");
+            }
+            run.left("orphan_number", &found.place);
+            return Ok(false);
+        }
+        match &found.place {
+            Place::Twilio { account, sid } => self.provisioning.twilio.release(account, sid).await?,
+            Place::Vapi { id } => self.provisioning.voice.vapi.delete_number(id).await?,
+        }
+        tracing::info!(place = %found.place, mark = %found.mark, "gave back a number that nobody claims");
+        run.repaired("orphan_number", &found.place);
+        self.runs.forget(TASK, item).await?;
+        Ok(true)
+    }
+
+    /// A vendor says that it has no such number, although an org may use it. The record stays: whether it is to be given up or
+    /// got back is for a person.
+    async fn gone(
+        &self,
+        number: &OrgNumber,
+        vendor: &'static str,
+        run: &mut Run,
+    ) -> Result<(), ReconcileError> {
+        let (org, store) = (number.org_id, &self.provisioning.numbers);
+        // As it is now: it may have been given up since the run began.
+        let now = store.of_direction(org, number.direction).await?;
+        let is_in_use =
+            now.is_some_and(|now| now.purchase_id == number.purchase_id && now.status == Status::Active);
+        if !is_in_use {
+            return Ok(());
+        }
+        alarm!("number_gone", org_id = %org, number_id = %number.purchase_id, vendor, is_managed = number.is_managed,
+            "a vendor has lost a number that an org uses");
+        run.left("number_gone", &number.purchase_id);
+        let managed = store.managed_number(org, &number.purchase_id).await?;
+        if let Some(managed) = managed.filter(|managed| managed.missing_since.is_none()) {
+            // Not written when others have changed it in the same moment: the next run looks again.
+            store.note_missing(&managed, Some(self.clock.now())).await?;
+        }
+        Ok(())
+    }
+
+    /// The carrier has it. If it was missing, and Vapi has it too, it is so no longer.
+    async fn there(&self, number: &OrgNumber, look: &Look, run: &mut Run) -> Result<(), ReconcileError> {
+        let is_at_vapi = look.at_vapi.as_ref().is_some_and(|there| there.contains(&number.vapi_phone_id));
+        if !is_at_vapi || !look.rows.is_missing(&number.purchase_id) {
+            return Ok(());
+        }
+        let store = &self.provisioning.numbers;
+        let managed = store.managed_number(number.org_id, &number.purchase_id).await?;
+        if let Some(managed) = managed.filter(|managed| managed.missing_since.is_some())
+            && store.note_missing(&managed, None).await?
+        {
+            run.repaired("number_gone", &number.purchase_id);
+        }
+        Ok(())
+    }
+}

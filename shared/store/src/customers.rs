@@ -1,0 +1,48 @@
+//! Stripe customer → org: the only way from a payment to a wallet.
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{Dynamo, StoreError, Table, encode};
+use domain::ids::{CustomerId, OrgId};
+
+/// The table of Stripe customers.
+#[derive(Clone, Debug)]
+pub struct Customers {
+    db: Dynamo,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Customer {
+    customer_id: CustomerId,
+    org_id: OrgId,
+}
+
+impl Customers {
+    /// The customers of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// Whose a customer is.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn org(&self, customer: &CustomerId) -> Result<Option<OrgId>, StoreError> {
+        let found: Option<Customer> =
+            self.db.get(Table::StripeCustomers, &[("customer_id", customer.as_str())]).await?;
+        Ok(found.map(|customer| customer.org_id))
+    }
+
+    /// Notes whose a customer is, before anything is charged to it. A customer is one org's for ever; answers
+    /// whose it is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<OrgId, StoreError> {
+        let item = encode(Table::StripeCustomers, &Customer { customer_id: customer.clone(), org_id })?;
+        let there = self.db.put_new(Table::StripeCustomers, "customer_id", item).await?;
+        let there: Option<Customer> =
+            there.map(|item| super::table::decode(Table::StripeCustomers, item)).transpose()?;
+        Ok(there.map_or(org_id, |there| there.org_id))
+    }
+}

@@ -1,0 +1,140 @@
+//! Things at a vendor that must exist once: who makes one takes a lease first, looks whether it is there, and only then
+//! makes it.
+
+use std::marker::PhantomData;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::table::{Dynamo, Item, StoreError, Table, decode, record, text};
+use domain::{
+    ids::{AccountSid, OrgId},
+    sealed::Sealed,
+};
+
+/// What a subaccount's token is sealed for.
+pub const SUBACCOUNT_RECORD: &str = "twilio_subaccounts";
+
+/// A table of such things.
+#[derive(Clone, Debug)]
+pub struct MadeOnce<T> {
+    db: Dynamo,
+    table: Table,
+    key: &'static str,
+    of: PhantomData<fn() -> T>,
+}
+
+/// A thing, or the lease of whoever is making it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct Slot<T> {
+    /// Raised by every write; a write names the one it read.
+    pub version: u64,
+    /// Until when somebody is making it.
+    #[serde(with = "domain::time::millis")]
+    pub lease_until: Timestamp,
+    /// The thing, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<T>,
+}
+
+/// An org's subaccount at Twilio.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subaccount {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// Its token.
+    pub token: Sealed,
+}
+
+/// Something at Vapi that all orgs share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VapiObject {
+    /// As Vapi names it.
+    pub id: String,
+    /// What it was made from: another hash means that it is to be changed.
+    pub definition_hash: String,
+}
+
+impl MadeOnce<Subaccount> {
+    /// The orgs' subaccounts, by org.
+    pub const fn subaccounts(db: Dynamo) -> Self {
+        Self { db, table: Table::TwilioSubaccounts, key: "org_id", of: PhantomData }
+    }
+
+    /// All of them, with their orgs.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn all(&self) -> Result<Vec<(OrgId, Slot<Subaccount>)>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            org_id: OrgId,
+            #[serde(flatten)]
+            slot: Slot<Subaccount>,
+        }
+        let items = self.db.scan(self.table).await?;
+        let rows =
+            items.into_iter().map(|item| decode::<Row>(self.table, item).map(|row| (row.org_id, row.slot)));
+        rows.collect()
+    }
+}
+
+impl MadeOnce<VapiObject> {
+    /// What all orgs share at Vapi, by name.
+    pub const fn vapi_objects(db: Dynamo) -> Self {
+        Self { db, table: Table::VapiObjects, key: "name", of: PhantomData }
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> MadeOnce<T> {
+    /// What is there.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn get(&self, key: &str) -> Result<Option<Slot<T>>, StoreError> {
+        self.db.get(self.table, &[(self.key, key)]).await
+    }
+
+    /// Takes the lease, until `until`, if nobody has it at `now`. None when somebody does.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn lease(
+        &self,
+        key: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Slot<T>>, StoreError> {
+        let there = self.get(key).await?;
+        let Some(there) = there else {
+            let slot = Slot { version: 0, lease_until: until, made: None };
+            let refused = self.db.put_new(self.table, self.key, self.item(key, &slot)?).await?;
+            return Ok(refused.is_none().then_some(slot));
+        };
+        if there.lease_until > now {
+            return Ok(None);
+        }
+        self.save(key, &Slot { lease_until: until, ..there }).await
+    }
+
+    /// Writes `slot` in the place of the one of its version; answers it as written, or none when that one has gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn save(&self, key: &str, slot: &Slot<T>) -> Result<Option<Slot<T>>, StoreError> {
+        let after = Slot { version: slot.version.saturating_add(1), ..slot.clone() };
+        let is_written = self.db.put_over(self.table, self.item(key, &after)?, slot.version).await?;
+        Ok(is_written.then_some(after))
+    }
+
+    fn item(&self, key: &str, slot: &Slot<T>) -> Result<Item, StoreError> {
+        // By JSON: a slot's text has no binary, and `Value` keeps the bound on `T` small.
+        let value: Value =
+            serde_json::to_value(slot).map_err(|error| super::table::unavailable("PutItem", error))?;
+        let mut item = record(self.table, &value)?;
+        item.insert(self.key.to_owned(), text(key));
+        Ok(item)
+    }
+}

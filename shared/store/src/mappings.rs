@@ -1,0 +1,126 @@
+//! Whose a Vapi number or assistant is: the only way from a vendor's message to an org.
+
+use serde::{Deserialize, Serialize};
+
+use aws_sdk_dynamodb::error::SdkError;
+
+use super::table::{Dynamo, Item, StoreError, Table, encode, record, text, unavailable};
+use domain::{
+    call::Direction,
+    ids::{OrgId, VapiAssistantId, VapiPhoneId},
+    phone_number::PhoneNumber,
+};
+
+/// The two mapping tables.
+#[derive(Clone, Debug)]
+pub struct Mappings {
+    db: Dynamo,
+}
+
+/// Whose a number is, and who answers it. Rewritten when the agent changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhoneNumberMapping {
+    /// The number as Vapi names it.
+    pub vapi_phone_id: VapiPhoneId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// The number itself.
+    pub phone_number: PhoneNumber,
+    /// What it is for.
+    pub direction: Direction,
+    /// Who answers; none while no agent is linked to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vapi_assistant_id: Option<VapiAssistantId>,
+    /// The longest that agent may talk, in seconds.
+    pub agent_limit_secs: u32,
+}
+
+/// Whose an assistant is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssistantMapping {
+    /// The assistant as Vapi names it.
+    pub vapi_assistant_id: VapiAssistantId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// What it is for.
+    pub role: Direction,
+    /// The longest it may talk, in seconds.
+    pub agent_limit_secs: u32,
+}
+
+impl Mappings {
+    /// The mappings of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// Whose a number is.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn phone_number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
+        self.db.get(Table::PhoneNumberMapping, &[("vapi_phone_id", id.as_str())]).await
+    }
+
+    /// Whose an assistant is.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn assistant(&self, id: &VapiAssistantId) -> Result<Option<AssistantMapping>, StoreError> {
+        self.db.get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
+    }
+
+    async fn put_over_own(&self, table: Table, item: Item, org: OrgId) -> Result<bool, StoreError> {
+        let outcome = self
+            .db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(table))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("org_id = :org")
+                    .expression_attribute_values(":org", text(org.to_string()))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
+    /// Lets `mapping` stand in the place of what is there for this assistant, if that is the same org's. Answers whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
+        self.put_over_own(Table::AssistantMapping, record(Table::AssistantMapping, mapping)?, mapping.org_id)
+            .await
+    }
+
+    /// Maps a number that is not mapped yet; a number belongs to one org. Answers whether it is mapped so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add_phone_number(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
+        let item = record(Table::PhoneNumberMapping, mapping)?;
+        let there = self.db.put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
+        let there = there.map(|item| super::table::decode(Table::PhoneNumberMapping, item)).transpose()?;
+        Ok(there.is_none_or(|there: PhoneNumberMapping| there == *mapping))
+    }
+
+    /// Maps an assistant that is not mapped yet. Answers whether it is mapped so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
+        let item = encode(Table::AssistantMapping, mapping)?;
+        let there = self.db.put_new(Table::AssistantMapping, "vapi_assistant_id", item).await?;
+        let there = there.map(|item| super::table::decode(Table::AssistantMapping, item)).transpose()?;
+        Ok(there.is_none_or(|there: AssistantMapping| there == *mapping))
+    }
+}

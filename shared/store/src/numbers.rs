@@ -1,0 +1,423 @@
+//! An org's numbers: what it has (the dropdown reads nothing else), what was bought, and whose a number is; all of it changed
+//! together.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    agents,
+    mappings::PhoneNumberMapping,
+    purchases,
+    table::{
+        ChangeError, Dynamo, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part,
+        record, text, unavailable,
+    },
+};
+use domain::{
+    agent::Agent,
+    amount::Amount,
+    call::Direction,
+    ids::{AccountSid, NumberSid, OrgId, PurchaseId, VapiPhoneId},
+    number::{Country, NumberType},
+    phone_number::PhoneNumber,
+    purchase::Purchase,
+    sealed::Sealed,
+};
+
+/// Whether an org may use a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It may.
+    Active,
+    /// It is being given up: the vendors have not all confirmed yet.
+    Releasing,
+    /// It is gone.
+    Released,
+}
+
+impl Status {
+    /// As it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Releasing => "releasing",
+            Self::Released => "released",
+        }
+    }
+}
+
+/// A number that an org has, with what opens its account: a row of `org_credentials`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgNumber {
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// What it is for: with the provider, the key. One of each.
+    pub direction: Direction,
+    /// Raised by every write; a write names the one it read.
+    pub version: u64,
+    /// The number.
+    pub phone_number: PhoneNumber,
+    /// As Vapi names it.
+    pub vapi_phone_id: VapiPhoneId,
+    /// Whether we bought it, or the org brought it.
+    pub is_managed: bool,
+    /// Whether it may be used.
+    pub status: Status,
+    /// The account it lies in.
+    pub account_sid: AccountSid,
+    /// That account's token.
+    pub token: Sealed,
+    /// As the carrier names it.
+    pub number_sid: NumberSid,
+    /// The purchase that brought it.
+    pub purchase_id: PurchaseId,
+    /// What it cost; nothing for one that the org brought.
+    pub cost: Amount,
+    /// Since when the org has it.
+    #[serde(with = "domain::time::millis")]
+    pub created_at: Timestamp,
+}
+
+/// A number we bought, and what became of it: a row of `managed_phone_numbers`, kept for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagedNumber {
+    /// Whose it is or was.
+    pub org_id: OrgId,
+    /// Our name for it: that of its purchase.
+    pub number_id: PurchaseId,
+    /// Raised by every write; a write names the one it read.
+    pub version: u64,
+    /// The number.
+    pub phone_number: PhoneNumber,
+    /// What it is for.
+    pub direction: Direction,
+    /// What became of it.
+    pub status: Status,
+    /// The account it lies in.
+    pub account_sid: AccountSid,
+    /// As the carrier names it.
+    pub number_sid: NumberSid,
+    /// As Vapi names it.
+    pub vapi_phone_id: VapiPhoneId,
+    /// Where it is.
+    pub country: Country,
+    /// What kind it is.
+    pub number_type: NumberType,
+    /// What it cost.
+    pub cost: Amount,
+    /// Since when the org has it.
+    #[serde(with = "domain::time::millis")]
+    pub created_at: Timestamp,
+    /// When it was gone.
+    #[serde(default, with = "domain::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+    /// Since when a vendor has not had it, although nobody gave it up.
+    #[serde(default, with = "domain::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Why an agent is not given a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotListed {
+    /// The org's dropdown does not list it.
+    #[error("the org has no such number")]
+    Unknown,
+    /// It is for calls of this direction.
+    #[error("the number is for calls of the other direction")]
+    OfDirection(Direction),
+}
+
+/// The number `id` among those that the dropdown of its org lists, for the agent of `role`.
+///
+/// # Errors
+/// See [`NotListed`].
+pub fn listed<'a>(
+    id: &VapiPhoneId,
+    role: Direction,
+    numbers: &'a [OrgNumber],
+) -> Result<&'a OrgNumber, NotListed> {
+    let is_it = |number: &&OrgNumber| number.vapi_phone_id == *id && number.status == Status::Active;
+    let found = numbers.iter().find(is_it).ok_or(NotListed::Unknown)?;
+    if found.direction == role { Ok(found) } else { Err(NotListed::OfDirection(found.direction)) }
+}
+
+/// The tables of numbers.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    db: Dynamo,
+}
+
+/// The sort key of a number in `org_credentials`: `provider#type`.
+pub fn provider_type(direction: Direction) -> String {
+    format!("twilio#{}", direction.as_str())
+}
+
+impl Numbers {
+    /// The numbers of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// What an org has, consistently: at most one number of each direction. Reads `org_credentials` and nothing else.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn of_org(&self, org: OrgId) -> Result<Vec<OrgNumber>, StoreError> {
+        self.db.all_of(Table::OrgCredentials, org).await
+    }
+
+    /// An org's number of one direction, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn of_direction(
+        &self,
+        org: OrgId,
+        direction: Direction,
+    ) -> Result<Option<OrgNumber>, StoreError> {
+        let (name, value) = org_key(org);
+        let key = provider_type(direction);
+        self.db.get(Table::OrgCredentials, &[(name, &value), ("provider_type", &key)]).await
+    }
+
+    /// Every number an org has or had of us, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn managed(&self, org: OrgId) -> Result<Vec<ManagedNumber>, StoreError> {
+        self.db.all_of(Table::ManagedPhoneNumbers, org).await
+    }
+
+    /// A number that an org has or had of us, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn managed_number(
+        &self,
+        org: OrgId,
+        id: &PurchaseId,
+    ) -> Result<Option<ManagedNumber>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.get(Table::ManagedPhoneNumbers, &[(name, &value), ("number_id", id.as_str())]).await
+    }
+
+    /// Gives an org its number: the credential, the history of a managed one, whose it is, the agent's link and the end of
+    /// the purchase, in one transaction. Each must be new; a number belongs to one org.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when anything of it is not as read, or is there already.
+    pub async fn activate(
+        &self,
+        (before, after): (&Purchase, Purchase),
+        number: &OrgNumber,
+        managed: Option<&ManagedNumber>,
+        mapping: &PhoneNumberMapping,
+        agent: &Agent,
+    ) -> Result<Purchase, ChangeError> {
+        let after = purchases::next(after, before);
+        let mut items = vec![
+            purchases::put(&self.db, before, &after)?,
+            put_new_part(&self.db, Table::OrgCredentials, "provider_type", credential_item(number)?)?,
+            put_new_part(
+                &self.db,
+                Table::PhoneNumberMapping,
+                "vapi_phone_id",
+                record(Table::PhoneNumberMapping, mapping)?,
+            )?,
+            agents::put(&self.db, agent)?,
+        ];
+        if let Some(managed) = managed {
+            let item = record(Table::ManagedPhoneNumbers, managed)?;
+            items.push(put_new_part(&self.db, Table::ManagedPhoneNumbers, "number_id", item)?);
+        }
+        self.transact(items).await.map(|()| after)
+    }
+
+    /// Takes a number off the dropdown and its agent off the number, in both tables at once, and lets it lead to nobody: from here
+    /// on it is being given up. `agent` is as it shall be. Answers the number as written.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when the number or the agent is not as read.
+    pub async fn give_up(&self, number: &OrgNumber, agent: &Agent) -> Result<OrgNumber, ChangeError> {
+        let releasing = OrgNumber {
+            status: Status::Releasing,
+            version: number.version.saturating_add(1),
+            ..number.clone()
+        };
+        // A call that still rings there is refused, and costs nothing.
+        let nowhere = PhoneNumberMapping {
+            vapi_phone_id: number.vapi_phone_id.clone(),
+            org_id: number.org_id,
+            phone_number: number.phone_number.clone(),
+            direction: number.direction,
+            vapi_assistant_id: None,
+            agent_limit_secs: agent.behavior.max_duration_secs,
+        };
+        let mut items = vec![
+            put_over_part(&self.db, Table::OrgCredentials, credential_item(&releasing)?, number.version)?,
+            agents::put(&self.db, agent)?,
+            self.lead(&nowhere)?,
+        ];
+        if let Some(managed) = self.managed_number(number.org_id, &number.purchase_id).await? {
+            let after = ManagedNumber { status: Status::Releasing, ..managed };
+            items.push(self.managed_put(after)?);
+        }
+        self.transact(items).await.map(|()| releasing)
+    }
+
+    fn lead(&self, mapping: &PhoneNumberMapping) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(self.db.table_name(Table::PhoneNumberMapping))
+            .set_item(Some(record(Table::PhoneNumberMapping, mapping)?))
+            .condition_expression("org_id = :org")
+            .expression_attribute_values(":org", text(mapping.org_id.to_string()))
+            .build()
+            .map_err(|error| unavailable("TransactWriteItems", error))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn is_as_read(&self, number: &OrgNumber) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(self.db.table_name(Table::OrgCredentials))
+            .key("org_id", text(number.org_id.to_string()))
+            .key("provider_type", text(provider_type(number.direction)))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", super::table::number(number.version))
+            .build()
+            .map_err(|error| unavailable("TransactWriteItems", error))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Ends a number that both vendors have confirmed gone: the credential and the mapping are deleted, the history says so,
+    /// and the direction may be claimed again, in one transaction.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when anything of it is not as read.
+    pub async fn release(
+        &self,
+        number: &OrgNumber,
+        (before, after): (&Purchase, Purchase),
+        at: Timestamp,
+    ) -> Result<(), ChangeError> {
+        let build = |error| unavailable("TransactWriteItems", error);
+        let after = purchases::next(after, before);
+        let credential = Delete::builder()
+            .table_name(self.db.table_name(Table::OrgCredentials))
+            .key("org_id", text(number.org_id.to_string()))
+            .key("provider_type", text(provider_type(number.direction)))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", super::table::number(number.version))
+            .build()
+            .map_err(build)?;
+        let mapping = Delete::builder()
+            .table_name(self.db.table_name(Table::PhoneNumberMapping))
+            .key("vapi_phone_id", text(number.vapi_phone_id.as_str()))
+            .condition_expression("org_id = :org")
+            .expression_attribute_values(":org", text(number.org_id.to_string()))
+            .build()
+            .map_err(build)?;
+        let mut items = vec![
+            purchases::put(&self.db, before, &after)?,
+            TransactWriteItem::builder().delete(credential).build(),
+            TransactWriteItem::builder().delete(mapping).build(),
+        ];
+        if let Some(managed) = self.managed_number(number.org_id, &number.purchase_id).await? {
+            let after = ManagedNumber { status: Status::Released, released_at: Some(at), ..managed };
+            items.push(self.managed_put(after)?);
+        }
+        self.transact(items).await
+    }
+
+    /// Lets a number lead to whom `mapping` says, if it is still as it was read. Answers whether it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn point(&self, number: &OrgNumber, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
+        let items = vec![self.lead(mapping)?, self.is_as_read(number)?];
+        match self.transact(items).await {
+            Ok(()) => Ok(true),
+            Err(ChangeError::Moved) => Ok(false),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
+    }
+
+    /// Writes agents together, if each is still as it was read, and the numbers they are to be linked to are the org's and
+    /// active.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when any of it is not so.
+    pub async fn save_agents(&self, agents: &[Agent], linked: &[&OrgNumber]) -> Result<(), ChangeError> {
+        let mut items = Vec::new();
+        for agent in agents {
+            items.push(agents::put(&self.db, agent)?);
+        }
+        for number in linked {
+            items.push(self.is_as_read(number)?);
+        }
+        self.transact(items).await
+    }
+
+    /// Writes a credential whose secret was sealed anew. Answers whether it was still as read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reseal(&self, number: &OrgNumber, token: Sealed) -> Result<bool, StoreError> {
+        let after = OrgNumber { token, version: number.version.saturating_add(1), ..number.clone() };
+        self.db.put_over(Table::OrgCredentials, credential_item(&after)?, number.version).await
+    }
+
+    /// Every org's numbers.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn all(&self) -> Result<Vec<OrgNumber>, StoreError> {
+        let items = self.db.scan(Table::OrgCredentials).await?;
+        items.into_iter().map(|item| decode(Table::OrgCredentials, item)).collect()
+    }
+
+    /// Every number that any org has or had of us.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn all_managed(&self) -> Result<Vec<ManagedNumber>, StoreError> {
+        let items = self.db.scan(Table::ManagedPhoneNumbers).await?;
+        items.into_iter().map(|item| decode(Table::ManagedPhoneNumbers, item)).collect()
+    }
+
+    /// Notes since when a vendor has not had a number; none when all have it again. Answers whether the record was still as
+    /// read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_missing(
+        &self,
+        managed: &ManagedNumber,
+        missing_since: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let version = managed.version.saturating_add(1);
+        let after = ManagedNumber { version, missing_since, ..managed.clone() };
+        let item = record(Table::ManagedPhoneNumbers, &after)?;
+        self.db.put_over(Table::ManagedPhoneNumbers, item, managed.version).await
+    }
+
+    fn managed_put(&self, after: ManagedNumber) -> Result<TransactWriteItem, StoreError> {
+        let read = after.version;
+        let after = ManagedNumber { version: read.saturating_add(1), ..after };
+        put_over_part(&self.db, Table::ManagedPhoneNumbers, record(Table::ManagedPhoneNumbers, &after)?, read)
+    }
+
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), ChangeError> {
+        self.db.transact(items).await.map_err(|error| match error {
+            TransactError::Refused(_) => ChangeError::Moved,
+            TransactError::Store(error) => error.into(),
+        })
+    }
+}
+
+fn credential_item(number: &OrgNumber) -> Result<super::table::Item, StoreError> {
+    let mut item = record(Table::OrgCredentials, number)?;
+    item.insert("provider_type".into(), text(provider_type(number.direction)));
+    Ok(item)
+}

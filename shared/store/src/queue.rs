@@ -1,0 +1,201 @@
+//! The messages between functions: the call meter's delayed looks, the agents that are to be given to the vendor, the
+//! wallets that need a look; and what leaves us to be told to a clinic.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::table::StoreError;
+use domain::{
+    call::Direction,
+    ids::{CallId, EventId, OrgId},
+};
+
+/// The longest delay a message may have (SQS).
+const LONGEST_DELAY_SECS: i64 = 900;
+
+/// A queue that we send to.
+#[derive(Clone)]
+struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Sends `message`, to be delivered after `delay_secs`. Once this answers, the message is durable.
+    async fn send<T: Serialize>(&self, message: &T, delay_secs: i32) -> Result<(), StoreError> {
+        let body = serde_json::to_string(message).map_err(queue_error)?;
+        let attempt = || {
+            self.client
+                .send_message()
+                .queue_url(&self.url)
+                .message_body(&body)
+                .delay_seconds(delay_secs)
+                .send()
+        };
+        // A second copy of a message is harmless, so a lost answer is simply asked again.
+        if attempt().await.is_ok() {
+            return Ok(());
+        }
+        attempt().await.map(|_| ()).map_err(queue_error)
+    }
+}
+
+/// "Look at this call": what to do then is decided from the records, not from the message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Whose call.
+    pub org_id: OrgId,
+    /// Which call.
+    pub call_id: CallId,
+    /// The look this message is for. One that the record has moved past has been done by another copy.
+    #[serde(with = "domain::time::millis")]
+    pub due_at: Timestamp,
+    /// Something happened to the wallet: look now, whatever is due.
+    #[serde(default)]
+    pub urgent: bool,
+}
+
+/// The queue `call-meter` reads.
+#[derive(Clone, Debug)]
+pub struct MeterQueue(Queue);
+
+impl MeterQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Sends `tick`, to be delivered when it is due. Once this answers, the message is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, tick: &Tick, now: Timestamp) -> Result<(), StoreError> {
+        let delay = tick.due_at.duration_since(now).as_secs().clamp(0, LONGEST_DELAY_SECS);
+        self.0.send(tick, i32::try_from(delay).unwrap_or_default()).await
+    }
+}
+
+/// "Give this agent to the vendor": what to give is read when it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// Whose agent.
+    pub org_id: OrgId,
+    /// Which agent.
+    pub role: Direction,
+}
+
+/// How long after it was sent a push comes that is sent before the write it is about: no function that sends one may run
+/// longer (`template.yaml`), so it comes after the write, or the write never comes.
+pub const AFTER_THE_WRITE_SECS: i32 = 30;
+
+/// The queue `agent-sync` reads.
+#[derive(Clone, Debug)]
+pub struct SyncQueue(Queue);
+
+impl SyncQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Makes sure that a push follows the write that is about to be made, even if this process dies right after it.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn announce(&self, push: &Push) -> Result<(), StoreError> {
+        self.send(push, AFTER_THE_WRITE_SECS).await
+    }
+
+    /// Has the push that was announced done at once, now that the write is made.
+    pub async fn hasten(&self, push: &Push) {
+        // The one that was announced comes in any case.
+        if let Err(error) = self.send(push, 0).await {
+            tracing::warn!(org_id = %push.org_id, %error, "a push comes half a minute late");
+        }
+    }
+
+    /// Sends `push`, to be delivered after `delay_secs`. Once this answers, the message is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, push: &Push, delay_secs: i32) -> Result<(), StoreError> {
+        self.0.send(push, delay_secs).await
+    }
+}
+
+/// "Look at this wallet": whether its card is to be charged, or its org to be told, is decided from the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckWallet {
+    /// Whose wallet.
+    pub org_id: OrgId,
+}
+
+/// The queue `auto-recharge` reads.
+#[derive(Clone, Debug)]
+pub struct RechargeQueue(Queue);
+
+impl RechargeQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Has an org's wallet looked at. Once this answers, the message is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn check(&self, org_id: OrgId) -> Result<(), StoreError> {
+        self.0.send(&CheckWallet { org_id }, 0).await
+    }
+}
+
+/// Something that a clinic is to be told. It may come twice, under one id: whoever delivers it tells it once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// One for all copies.
+    pub event_id: EventId,
+    /// Who is told.
+    pub org_id: OrgId,
+    /// What it is about: `low_balance`.
+    pub kind: String,
+    /// What was available when it happened, in pence.
+    pub available_pence: i64,
+    /// The line that was crossed, in pence.
+    pub low_balance_pence: i64,
+    /// Whether the card is being charged by itself.
+    pub auto_recharge: bool,
+    /// When it was noticed.
+    #[serde(with = "domain::time::millis")]
+    pub at: Timestamp,
+}
+
+/// The queue that whoever writes to clinics reads.
+#[derive(Clone, Debug)]
+pub struct NotificationQueue(Queue);
+
+impl NotificationQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue { client, url })
+    }
+
+    /// Hands a notification over. Once this answers, it is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
+        self.0.send(notification, 0).await
+    }
+}
+
+fn queue_error(source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Queue { operation: "SendMessage", source: Box::new(source) }
+}

@@ -1,0 +1,322 @@
+//! What reconciliation remembers from run to run: reports, watermarks, what it saw and when, and how far a ledger is verified.
+
+use aws_sdk_dynamodb::error::SdkError;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::table::{Dynamo, Item, StoreError, Table, decode, number, record, text, unavailable};
+use domain::{amount::Balance, ids::OrgId, ledger::Head, time::rfc3339_millis};
+
+/// How long a report is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// What the items of reports begin with.
+const RUN: &str = "run#";
+/// The item of a task's watermark.
+const WATERMARK: &str = "watermark";
+/// The item of where a task goes on.
+const CURSOR: &str = "cursor";
+/// The partition of how far ledgers are verified.
+const BOOKS: &str = "books#checked";
+/// The partition of wallets that have failed.
+const FAILING: &str = "books#failing";
+
+/// The table of runs.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    db: Dynamo,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which task.
+    pub task: String,
+    /// When it began.
+    #[serde(with = "domain::time::millis")]
+    pub started_at: Timestamp,
+    /// When it was done.
+    #[serde(with = "domain::time::millis")]
+    pub finished_at: Timestamp,
+    /// How many things were looked at.
+    pub checked: u64,
+    /// Which; the first of them, when they are very many.
+    #[serde(default)]
+    pub checked_ids: Vec<String>,
+    /// What was put right.
+    pub repaired: Vec<Finding>,
+    /// What is left, for a person or the next run.
+    pub left: Vec<Finding>,
+    /// Whether it came to the end, rather than to the end of its time.
+    pub complete: bool,
+}
+
+/// One thing that a run found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What about it, in a stable word.
+    pub what: String,
+    /// Which.
+    pub id: String,
+}
+
+/// How far an org's ledger is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The last entry.
+    #[serde(flatten)]
+    pub head: Head,
+    /// What the wallet stood at after it.
+    pub balance: Balance,
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    item: String,
+    #[serde(with = "domain::time::millis")]
+    first_seen_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Watermark {
+    #[serde(with = "domain::time::millis")]
+    at: Timestamp,
+}
+
+impl Runs {
+    /// The runs of this environment.
+    pub const fn new(db: Dynamo) -> Self {
+        Self { db }
+    }
+
+    /// Keeps a report. `id` tells two runs of one moment apart.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep(&self, report: &Report, id: &str) -> Result<(), StoreError> {
+        let mut item = record(Table::Reconciliation, report)?;
+        item.insert("item".into(), text(format!("{RUN}{}#{id}", rfc3339_millis(report.started_at))));
+        item.insert("expires_at".into(), number((report.finished_at + KEPT).as_second()));
+        self.put(item).await
+    }
+
+    /// The last reports of a task, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn last(&self, task: &str, most: i32) -> Result<Vec<Report>, StoreError> {
+        let items = self.query(task, RUN, false, Some(most)).await?;
+        items.into_iter().map(|item| decode(Table::Reconciliation, item)).collect()
+    }
+
+    /// Up to when a task has seen everything.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn watermark(&self, task: &str) -> Result<Option<Timestamp>, StoreError> {
+        let found: Option<Watermark> =
+            self.db.get(Table::Reconciliation, &[("task", task), ("item", WATERMARK)]).await?;
+        Ok(found.map(|found| found.at))
+    }
+
+    /// Notes up to when a task has seen everything. It never goes back: of two runs at once the later one's stands.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn advance(&self, task: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut item = record(Table::Reconciliation, &Watermark { at })?;
+        item.insert("task".into(), text(task));
+        item.insert("item".into(), text(WATERMARK));
+        let outcome = self
+            .db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(Table::Reconciliation))
+                    .set_item(Some(item.clone()))
+                    .condition_expression("attribute_not_exists(#at) OR #at < :at")
+                    .expression_attribute_names("#at", "at")
+                    .expression_attribute_values(":at", text(rfc3339_millis(at)))
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
+    /// Where a task that was cut off goes on.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn cursor(&self, task: &str) -> Result<Option<String>, StoreError> {
+        #[derive(Deserialize)]
+        struct Cursor {
+            after: String,
+        }
+        let found: Option<Cursor> =
+            self.db.get(Table::Reconciliation, &[("task", task), ("item", CURSOR)]).await?;
+        Ok(found.map(|found| found.after))
+    }
+
+    /// Notes where a task goes on; nowhere, when it has come to the end.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn set_cursor(&self, task: &str, after: Option<&str>) -> Result<(), StoreError> {
+        let Some(after) = after else { return self.forget(task, CURSOR).await };
+        let item = [("task", task), ("item", CURSOR), ("after", after)];
+        self.put(item.map(|(name, value)| (name.to_owned(), text(value))).into()).await
+    }
+
+    /// Notes that something was seen; answers when it was seen first.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn note_seen(&self, task: &str, item: &str, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let seen = Item::from([
+            ("task".to_owned(), text(task)),
+            ("item".to_owned(), text(item)),
+            ("first_seen_at".to_owned(), text(rfc3339_millis(now))),
+        ]);
+        let there = self.db.put_new(Table::Reconciliation, "item", seen).await?;
+        let there = there.map(|item| decode::<Seen>(Table::Reconciliation, item)).transpose()?;
+        Ok(there.map_or(now, |there| there.first_seen_at))
+    }
+
+    /// Forgets that something was seen.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget(&self, task: &str, item: &str) -> Result<(), StoreError> {
+        self.db
+            .retrying("DeleteItem", || {
+                self.db
+                    .client
+                    .delete_item()
+                    .table_name(self.db.table_name(Table::Reconciliation))
+                    .key("task", text(task))
+                    .key("item", text(item))
+                    .send()
+            })
+            .await
+            .map(|_| ())
+            .map_err(|error| unavailable("DeleteItem", error))
+    }
+
+    /// What was seen, by the beginning of its name, and when it was seen first.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn seen(&self, task: &str, prefix: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let items = self.query(task, prefix, true, None).await?;
+        let seen = items.into_iter().map(|item| decode::<Seen>(Table::Reconciliation, item));
+        seen.map(|seen| seen.map(|seen| (seen.item, seen.first_seen_at))).collect()
+    }
+
+    /// How far an org's ledger is verified.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn verified(&self, org: OrgId) -> Result<Option<Verified>, StoreError> {
+        self.db.get(Table::Reconciliation, &[("task", BOOKS), ("item", &org.to_string())]).await
+    }
+
+    /// Notes how far an org's ledger is verified.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_verified(&self, org: OrgId, verified: &Verified) -> Result<(), StoreError> {
+        let mut item = record(Table::Reconciliation, verified)?;
+        item.insert("task".into(), text(BOOKS));
+        item.insert("item".into(), text(org.to_string()));
+        self.put(item).await
+    }
+
+    /// Notes that an org's books are not right; answers since when that is known.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn note_failing(&self, org: OrgId, now: Timestamp) -> Result<Timestamp, StoreError> {
+        self.note_seen(FAILING, &org.to_string(), now).await
+    }
+
+    /// Notes that an org's books are right again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_right(&self, org: OrgId) -> Result<(), StoreError> {
+        self.forget(FAILING, &org.to_string()).await
+    }
+
+    /// The orgs whose books were not right when last looked at, and since when that is known.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn failing(&self) -> Result<Vec<(OrgId, Timestamp)>, StoreError> {
+        let seen = self.seen(FAILING, "").await?;
+        Ok(seen.into_iter().filter_map(|(org, since)| Some((org.parse().ok()?, since))).collect())
+    }
+
+    async fn put(&self, item: Item) -> Result<(), StoreError> {
+        self.db
+            .retrying("PutItem", || {
+                self.db
+                    .client
+                    .put_item()
+                    .table_name(self.db.table_name(Table::Reconciliation))
+                    .set_item(Some(item.clone()))
+                    .send()
+            })
+            .await
+            .map(|_| ())
+            .map_err(|error| unavailable("PutItem", error))
+    }
+
+    async fn query(
+        &self,
+        task: &str,
+        prefix: &str,
+        ascending: bool,
+        most: Option<i32>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .db
+                .retrying("Query", || {
+                    let query = self
+                        .db
+                        .client
+                        .query()
+                        .table_name(self.db.table_name(Table::Reconciliation))
+                        .consistent_read(true)
+                        .expression_attribute_values(":task", text(task))
+                        .scan_index_forward(ascending)
+                        .set_limit(most)
+                        .set_exclusive_start_key(start.clone());
+                    let query = if prefix.is_empty() {
+                        query.key_condition_expression("task = :task")
+                    } else {
+                        query
+                            .key_condition_expression("task = :task AND begins_with(#item, :prefix)")
+                            .expression_attribute_names("#item", "item")
+                            .expression_attribute_values(":prefix", text(prefix))
+                    };
+                    query.send()
+                })
+                .await
+                .map_err(|error| unavailable("Query", error))?;
+            items.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || most.is_some() {
+                return Ok(items);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Charging a saved card without anybody there, and finding out what became of it.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{EPISODE, MARK, PaymentIntent, Stripe, StripeError};
+use domain::{
+    amount::Amount,
+    ids::{CustomerId, EpisodeId, PaymentIntentId},
+};
+
+/// A charge of a saved card, for one episode of auto-recharge.
+#[derive(Clone, Debug)]
+pub struct CardCharge<'a> {
+    /// Who pays.
+    pub customer: &'a CustomerId,
+    /// The card.
+    pub payment_method: &'a str,
+    /// How much.
+    pub amount: Amount,
+    /// What the payment is for.
+    pub episode: &'a EpisodeId,
+    /// Where the customer comes back to, should the bank want to see them.
+    pub return_url: &'a str,
+    /// The attempt that charges, once.
+    pub idempotency_key: &'a str,
+}
+
+/// What the customer must do before a payment goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NextAction {
+    #[serde(default)]
+    redirect_to_url: Option<Redirect>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Redirect {
+    #[serde(default)]
+    url: Option<String>,
+}
+
+/// Why the last try to be paid came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PaymentFailure {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    decline_code: Option<String>,
+}
+
+impl PaymentIntent {
+    /// Where the customer proves to the bank that the card is theirs, when they must.
+    pub fn action_url(&self) -> Option<&str> {
+        self.next_action.as_ref()?.redirect_to_url.as_ref()?.url.as_deref()
+    }
+
+    /// The episode of auto-recharge that the payment is for. None when it names none, or one that cannot be an id.
+    pub fn episode(&self) -> Option<EpisodeId> {
+        self.metadata.get(EPISODE).and_then(|id| EpisodeId::parse(id.as_str()).ok())
+    }
+
+    /// Whether its bank, or Stripe in its place, has said no.
+    pub const fn is_declined(&self) -> bool {
+        self.last_payment_error.is_some()
+    }
+
+    /// Why the last try to be paid came to nothing: the bank's code where there is one, else Stripe's, else how the
+    /// payment stands.
+    pub fn failure_code(&self) -> &str {
+        let failure = self.last_payment_error.as_ref();
+        let code = failure.and_then(|failure| failure.decline_code.as_deref().or(failure.code.as_deref()));
+        code.unwrap_or(&self.status)
+    }
+}
+
+impl Stripe {
+    /// Charges a saved card, with nobody there. What is answered need not be paid: its status says so.
+    ///
+    /// # Errors
+    /// [`StripeError::Declined`] when the bank says no; see [`StripeError`].
+    pub async fn charge_card(&self, charge: &CardCharge<'_>) -> Result<PaymentIntent, StripeError> {
+        let amount = charge.amount.pence().to_string();
+        let (mark, episode) = (format!("metadata[{MARK}]"), format!("metadata[{EPISODE}]"));
+        let form = [
+            ("amount", amount.as_str()),
+            ("currency", "gbp"),
+            ("customer", charge.customer.as_str()),
+            ("payment_method", charge.payment_method),
+            ("off_session", "true"),
+            ("confirm", "true"),
+            ("return_url", charge.return_url),
+            (mark.as_str(), self.environment.as_str()),
+            (episode.as_str(), charge.episode.as_str()),
+        ];
+        self.post("/v1/payment_intents", &form, charge.idempotency_key).await
+    }
+
+    /// All payments of an episode that were made at or after `since`, the newest first, whatever became of them.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn episode_payments(
+        &self,
+        customer: &CustomerId,
+        episode: &EpisodeId,
+        since: Timestamp,
+    ) -> Result<Vec<PaymentIntent>, StripeError> {
+        let since = since.as_second();
+        let path = format!("/v1/payment_intents?customer={customer}&created%5Bgte%5D={since}");
+        let mut found = self.all(&path, |payment: &PaymentIntent| payment.id.to_string()).await?;
+        found.retain(|payment| payment.episode().as_ref() == Some(episode));
+        Ok(found)
+    }
+
+    /// Cancels a payment, so that it cannot be paid any more.
+    ///
+    /// # Errors
+    /// [`StripeError::Refused`] when it is paid, on its way, or canceled already; see [`StripeError`].
+    pub async fn cancel_payment(
+        &self,
+        id: &PaymentIntentId,
+        idempotency_key: &str,
+    ) -> Result<PaymentIntent, StripeError> {
+        self.post(&format!("/v1/payment_intents/{id}/cancel"), &[], idempotency_key).await
+    }
+}

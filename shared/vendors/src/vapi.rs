@@ -1,0 +1,399 @@
+//! Vapi: its webhook's signature, its record of a call, the commands a live call takes, and what we keep
+//! there: numbers, assistants, tools.
+
+pub mod assistants;
+pub mod message;
+pub mod numbers;
+pub mod outbound;
+pub mod tools;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+
+use super::{
+    http::{Http, HttpError, is_transient_status},
+    signature::{Unverified, is_fresh, is_hmac_sha256, usable},
+};
+use domain::{call::Testimony, ids::VapiCallId};
+
+/// The header with the HMAC, as our webhook credential names it (`HMACAuthenticationPlan.signatureHeader`).
+pub const SIGNATURE_HEADER: &str = "x-vapi-signature";
+/// The header with its time (`HMACAuthenticationPlan.timestampHeader`).
+pub const TIMESTAMP_HEADER: &str = "x-vapi-timestamp";
+/// The header with the plain secret, the simple form.
+pub const SECRET_HEADER: &str = "x-vapi-secret";
+/// The most entries a list answers at a time.
+const PAGE: usize = 100;
+/// The longest name that Vapi keeps of anything.
+const LONGEST_NAME: usize = 40;
+/// The longest message of a refusal that is kept.
+const LONGEST_MESSAGE: usize = 200;
+
+/// The secrets that prove a message comes from Vapi: the current one, and during rotation the one before.
+#[derive(Clone, Debug)]
+pub struct VapiWebhook {
+    /// Any of them will do.
+    pub secrets: Vec<SecretString>,
+}
+
+impl VapiWebhook {
+    /// Checks that `body`, byte by byte as it came, was signed by a holder of a secret.
+    ///
+    /// Two forms: the hexadecimal HMAC-SHA256 over `{timestamp}.{body}` (Vapi's default `payloadFormat`), where
+    /// the timestamp may be in seconds or milliseconds, which is documented nowhere; or the secret itself in
+    /// [`SECRET_HEADER`].
+    ///
+    /// # Errors
+    /// See [`Unverified`].
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Unverified> {
+        let secrets = usable(&self.secrets)?;
+        let header = |name| headers.get(name).map(|value| value.to_str().map_err(|_| Unverified::Malformed));
+        if let Some(signature) = header(SIGNATURE_HEADER).transpose()? {
+            let stamp = header(TIMESTAMP_HEADER).transpose()?.ok_or(Unverified::Malformed)?;
+            let number: i64 = stamp.parse().map_err(|_| Unverified::Malformed)?;
+            let is_millis = number > 100_000_000_000;
+            let at =
+                if is_millis { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
+            if !is_fresh(at.map_err(|_| Unverified::Malformed)?, now) {
+                return Err(Unverified::Stale);
+            }
+            let signature = signature.strip_prefix("sha256=").unwrap_or(signature);
+            let expected = hex::decode(signature).map_err(|_| Unverified::Malformed)?;
+            let parts: [&[u8]; 3] = [stamp.as_bytes(), b".", body];
+            let matches = secrets.iter().any(|secret| is_hmac_sha256(secret, &parts, &expected));
+            return if matches { Ok(()) } else { Err(Unverified::Mismatch) };
+        }
+        let given = header(SECRET_HEADER).transpose()?.ok_or(Unverified::Unsigned)?;
+        let is_secret =
+            |secret: &&&SecretString| bool::from(secret.expose_secret().as_bytes().ct_eq(given.as_bytes()));
+        if secrets.iter().any(|secret| is_secret(&secret)) { Ok(()) } else { Err(Unverified::Mismatch) }
+    }
+}
+
+/// Vapi's REST API, with our one key.
+#[derive(Clone, Debug)]
+pub struct Vapi {
+    http: Http,
+    base_url: String,
+    key: SecretString,
+    /// A host beside `vapi.ai` that may take a call's commands: the local sandbox's. No setting reaches it.
+    local_control_host: Option<String>,
+}
+
+/// Why Vapi did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum VapiError {
+    /// It has no such call.
+    #[error("Vapi does not know it")]
+    NotFound,
+    /// It said no.
+    #[error("Vapi refused with status {status}: {message}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// What it said, cut short and without phone numbers: for the log only.
+        message: String,
+    },
+    /// It had trouble of its own.
+    #[error("Vapi answered with status {status}")]
+    Trouble {
+        /// Its status.
+        status: StatusCode,
+    },
+    /// Nothing came.
+    #[error("Vapi did not answer")]
+    Unreachable(#[source] HttpError),
+    /// It answered something else than its API describes.
+    #[error("Vapi's answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// It answered with something else than was asked for.
+    #[error("Vapi answered with another object than was asked for")]
+    AnotherObject,
+    /// A control URL that is not Vapi's is never called: a forged message could point us anywhere.
+    #[error("the call's control URL is not Vapi's")]
+    ForeignControlUrl,
+}
+
+impl VapiError {
+    /// Whether it is certain that nothing was done, and that asking again changes nothing.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Refused { .. } | Self::ForeignControlUrl => true,
+            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) | Self::AnotherObject => false,
+        }
+    }
+}
+
+/// A call as `GET /call/{id}` shows it: the fields we read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiCall {
+    /// Its id.
+    pub id: VapiCallId,
+    /// `scheduled`, `queued`, `ringing`, `in-progress`, `forwarding`, `ended` …
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default, deserialize_with = "message::lenient_instant")]
+    started_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "message::lenient_instant")]
+    ended_at: Option<Timestamp>,
+    #[serde(default)]
+    ended_reason: Option<String>,
+    #[serde(default)]
+    monitor: Option<Monitor>,
+    #[serde(default)]
+    phone_call_provider_id: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Monitor {
+    #[serde(default)]
+    control_url: Option<String>,
+}
+
+impl VapiCall {
+    /// Whether Vapi says it is over.
+    pub fn is_ended(&self) -> bool {
+        self.status.as_deref() == Some("ended") || self.ended_at.is_some()
+    }
+
+    /// Whether Vapi has lost it: its data is gone, and nothing more will be said of it.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.status.as_deref(), Some("not-found" | "deletion-failed"))
+    }
+
+    /// Since when they talk, if they do; `now`, when it says that they do and not since when.
+    pub fn talks_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_talking = matches!(self.status.as_deref(), Some("in-progress" | "forwarding"));
+        self.started_at.or(is_talking.then_some(now))
+    }
+
+    /// Where it takes commands.
+    pub fn control_url(&self) -> Option<String> {
+        self.monitor.as_ref()?.control_url.clone()
+    }
+
+    /// The carrier's name of it, if it looks like one: at most 64 letters and digits.
+    pub fn carrier_sid(&self) -> Option<String> {
+        let sid = self.phone_call_provider_id.as_str()?;
+        let is_plain = sid.bytes().all(|c| c.is_ascii_alphanumeric());
+        (is_plain && (1..=64).contains(&sid.len())).then(|| sid.to_owned())
+    }
+
+    /// What it says about the call's duration. Vapi's own record is whole: no start means that there was none.
+    pub fn testimony(&self) -> Testimony {
+        Testimony {
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            duration_secs: None,
+            ended_reason: self
+                .ended_reason
+                .as_ref()
+                .map(|reason| reason.chars().take(message::LONGEST_REASON).collect()),
+            is_whole: self.is_ended(),
+        }
+    }
+}
+
+impl Vapi {
+    /// A client of the API at `base_url`.
+    pub fn new(http: Http, base_url: impl Into<String>, key: SecretString) -> Self {
+        Self { http, base_url: base_url.into(), key, local_control_host: None }
+    }
+
+    /// Lets calls be commanded at `host` (`name:port`) too, over plain HTTP. Only the local stack does this, in
+    /// code, for its sandbox.
+    #[must_use]
+    pub fn with_local_control_host(mut self, host: impl Into<String>) -> Self {
+        self.local_control_host = Some(host.into());
+        self
+    }
+
+    /// Vapi's own record of a call.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn call(&self, id: &VapiCallId) -> Result<VapiCall, VapiError> {
+        let call: VapiCall = self.get_json(&format!("/call/{id}")).await?;
+        if call.id == *id { Ok(call) } else { Err(VapiError::AnotherObject) }
+    }
+
+    /// Tells a live call to end. That it is accepted does not mean that it ends.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn end_call(&self, control_url: &str) -> Result<(), VapiError> {
+        self.command(control_url, &json!({"type": "end-call"})).await
+    }
+
+    /// Has the assistant of a live call say something.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn say(&self, control_url: &str, content: &str) -> Result<(), VapiError> {
+        self.command(control_url, &json!({"type": "say", "content": content})).await
+    }
+
+    async fn command(&self, control_url: &str, command: &Value) -> Result<(), VapiError> {
+        if !self.is_ours_to_command(control_url) {
+            return Err(VapiError::ForeignControlUrl);
+        }
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(control_url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(command.to_string()));
+        self.send(request).await.map(|_| ())
+    }
+
+    /// Whether a control URL is one that Vapi made: https, at `vapi.ai` or below it.
+    fn is_ours_to_command(&self, control_url: &str) -> bool {
+        let Ok(url) = url::Url::parse(control_url) else { return false };
+        let Some(host) = url.host_str() else { return false };
+        let is_vapi = url.scheme() == "https" && (host == "vapi.ai" || host.ends_with(".vapi.ai"));
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        !has_userinfo && (is_vapi || self.local_control_host.as_ref() == Some(&authority))
+    }
+
+    /// The entries of a list that are wanted, the oldest first. Lists have no cursor: each page asks for what
+    /// was made before the page so far.
+    async fn listed(
+        &self,
+        path: &str,
+        filter: &[(&str, &str)],
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>, VapiError> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut until: Option<String> = None;
+        loop {
+            let query = page_query(filter, until.as_deref());
+            let page: Vec<Value> = self.get_json(&format!("{path}?{query}")).await?;
+            let is_last = page.len() < PAGE;
+            let earliest = page.iter().filter_map(created_at).min().map(str::to_owned);
+            // What was made in the same millisecond as the last of a page comes again with the next.
+            let fresh: Vec<Value> =
+                page.into_iter().filter(|entry| seen.insert(entry["id"].to_string())).collect();
+            let is_stuck = earliest.is_none() || fresh.is_empty();
+            found.extend(fresh.into_iter().filter(&is_wanted));
+            if is_last {
+                found.sort_by(|one, other| created_at(one).cmp(&created_at(other)));
+                return Ok(found);
+            }
+            // Without a way on, nothing may be said of what was not seen.
+            if is_stuck {
+                let problem = "a full page of a list does not lead to the next";
+                return Err(VapiError::Unreadable(serde::de::Error::custom(problem)));
+            }
+            until = earliest;
+        }
+    }
+
+    /// What is there, or that it is not.
+    async fn find_json(&self, path: &str) -> Result<Option<Value>, VapiError> {
+        match self.get_json(path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(VapiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, path_and_query: &str) -> Result<T, VapiError> {
+        let answer = self.send(self.request(Method::GET, path_and_query).body(Bytes::new())).await?;
+        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+    }
+
+    async fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, VapiError> {
+        let request = self
+            .request(method, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(body.to_string()));
+        let answer = self.send(request).await?;
+        serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
+    }
+
+    /// What is gone already is deleted.
+    async fn delete(&self, path: &str) -> Result<(), VapiError> {
+        match self.send(self.request(Method::DELETE, path).body(Bytes::new())).await {
+            Ok(_) | Err(VapiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn request(&self, method: Method, path_and_query: &str) -> http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path_and_query}", self.base_url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.expose_secret()))
+    }
+
+    async fn send(&self, request: http::Result<Request<Bytes>>) -> Result<Response<Bytes>, VapiError> {
+        let request =
+            request.map_err(|error| VapiError::Unreachable(HttpError::Connection(Box::new(error))))?;
+        let answer = self.http.send(request).await.map_err(VapiError::Unreachable)?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            StatusCode::NOT_FOUND => Err(VapiError::NotFound),
+            status if is_transient_status(status) => Err(VapiError::Trouble { status }),
+            status => Err(VapiError::Refused { status, message: refusal(answer.body()) }),
+        }
+    }
+}
+
+/// An answer of which only the id is read.
+#[derive(Deserialize)]
+struct Named<T> {
+    id: T,
+}
+
+/// The id of an entry of a list.
+fn id_of<T: DeserializeOwned>(entry: Value) -> Result<T, VapiError> {
+    serde_json::from_value::<Named<T>>(entry).map(|named| named.id).map_err(VapiError::Unreadable)
+}
+
+/// RFC 3339, UTC, always with milliseconds: it sorts as text.
+fn created_at(entry: &Value) -> Option<&str> {
+    entry["createdAt"].as_str()
+}
+
+fn page_query(filter: &[(&str, &str)], until: Option<&str>) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("limit", &PAGE.to_string())
+        .extend_pairs(filter)
+        .extend_pairs(until.map(|until| ("createdAtLe", until)))
+        .finish()
+}
+
+/// A name no longer than Vapi takes.
+fn short(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
+/// Vapi's own message, which is a text or a list of texts.
+fn refusal(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = &body["message"];
+    let lines = message.as_array().map_or_else(|| std::slice::from_ref(message), Vec::as_slice);
+    let words = lines.iter().filter_map(Value::as_str).flat_map(str::split_whitespace);
+    // It may quote what was sent.
+    let is_number = |word: &str| word.contains('+') && word.bytes().filter(u8::is_ascii_digit).count() >= 7;
+    let words: Vec<&str> = words.map(|word| if is_number(word) { "+…" } else { word }).collect();
+    words.join(" ").chars().take(LONGEST_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! Assistants: who speaks on a call. What the clinic decides is ours; every other setting stays as it is at
+//! Vapi.
+
+use http::Method;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use super::{Named, Vapi, VapiError, id_of, numbers::Webhook, outbound::ENVIRONMENT, short};
+use domain::ids::{OrgId, VapiAssistantId, VapiToolId};
+
+/// The messages that Vapi posts to us. Its own list has every word of the conversation in it, many times
+/// over.
+pub const SERVER_MESSAGES: [&str; 4] = ["status-update", "end-of-call-report", "hang", "tool-calls"];
+
+/// What an assistant shall be.
+#[derive(Clone, Debug)]
+pub struct Assistant<'a> {
+    /// What we call it at Vapi; cut after 40 characters.
+    pub name: &'a str,
+    /// What it says first.
+    pub first_message: &'a str,
+    /// How it is to behave.
+    pub system_prompt: &'a str,
+    /// Whose voice: a provider as Vapi names it.
+    pub voice_provider: &'a str,
+    /// Which of the provider's voices.
+    pub voice_id: &'a str,
+    /// The language that it listens for, as the transcriber names it.
+    pub language: &'a str,
+    /// The longest call, 10 to 43,200.
+    pub max_duration_secs: u32,
+    /// The tools that it must have.
+    pub tools: &'a [VapiToolId],
+    /// Where Vapi posts what happens.
+    pub webhook: &'a Webhook,
+    /// What marks it as ours: `voxanne_environment`, `org_id`, `role`.
+    pub metadata: Value,
+}
+
+impl Assistant<'_> {
+    /// The whole assistant, as it is made, or as it becomes out of `current`.
+    fn body(&self, current: &Value) -> Value {
+        let mut metadata = current["metadata"].as_object().cloned().unwrap_or_default();
+        metadata.extend(self.metadata.as_object().cloned().unwrap_or_default());
+        let mut body = json!({
+            "name": short(self.name),
+            "firstMessage": self.first_message,
+            "model": self.model(&current["model"]),
+            "voice": self.voice(&current["voice"]),
+            "transcriber": self.transcriber(&current["transcriber"]),
+            "maxDurationSeconds": self.max_duration_secs,
+            "server": self.webhook.server(),
+            "serverMessages": SERVER_MESSAGES,
+            "metadata": metadata,
+        });
+        // Ours, over whatever else the plan has.
+        let mut plan = current["analysisPlan"].as_object().cloned().unwrap_or_default();
+        plan.extend(analysis_plan().as_object().cloned().unwrap_or_default());
+        body["analysisPlan"] = Value::Object(plan);
+        body
+    }
+
+    /// Vapi replaces the whole model, so the whole model is sent.
+    fn model(&self, current: &Value) -> Value {
+        let fresh = || json!({"provider": "openai", "model": "gpt-4o"});
+        let mut model = if current.is_object() { current.clone() } else { fresh() };
+        model["messages"] = self.messages(&current["messages"]);
+        model["toolIds"] = self.tool_ids(&current["toolIds"]);
+        model
+    }
+
+    fn messages(&self, current: &Value) -> Value {
+        let system = json!({"role": "system", "content": self.system_prompt});
+        let mut messages = current.as_array().cloned().unwrap_or_default();
+        if let Some(first) = messages.iter_mut().find(|message| message["role"] == "system") {
+            *first = system;
+        } else {
+            messages.insert(0, system);
+        }
+        Value::Array(messages)
+    }
+
+    fn tool_ids(&self, current: &Value) -> Value {
+        let mut ids = current.as_array().cloned().unwrap_or_default();
+        for tool in self.tools {
+            if !ids.iter().any(|id| *id == tool.as_str()) {
+                ids.push(Value::from(tool.as_str()));
+            }
+        }
+        Value::Array(ids)
+    }
+
+    /// Another provider's settings mean nothing to this one.
+    fn voice(&self, current: &Value) -> Value {
+        let is_same = current["provider"] == self.voice_provider;
+        let mut voice = if is_same { current.clone() } else { json!({"provider": self.voice_provider}) };
+        voice["voiceId"] = Value::from(self.voice_id);
+        voice
+    }
+
+    fn transcriber(&self, current: &Value) -> Value {
+        let fresh = || json!({"provider": "deepgram", "model": "nova-2"});
+        let mut transcriber = if current.is_object() { current.clone() } else { fresh() };
+        transcriber["language"] = Value::from(self.language);
+        transcriber
+    }
+}
+
+/// What the end-of-call report says beside the transcript; the message parser reads these fields.
+fn analysis_plan() -> Value {
+    json!({
+        "summaryPlan": {"enabled": true},
+        "structuredDataPlan": {
+            "enabled": true,
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "outcome": {"type": "string", "description": "What the call led to, in a few words."},
+                    "sentiment": {"type": "string", "enum": ["positive", "neutral", "negative"]},
+                    "sentimentScore": {
+                        "type": "number",
+                        "description": "How the caller felt, from -1 (very bad) to 1 (very good).",
+                    },
+                    "urgency": {"type": "string", "enum": ["low", "normal", "high"]},
+                },
+            },
+        },
+    })
+}
+
+impl Vapi {
+    /// Makes an assistant. Vapi makes another for each request: look with [`Self::assistant_marked`] first.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn create_assistant(&self, wanted: &Assistant<'_>) -> Result<VapiAssistantId, VapiError> {
+        let body = wanted.body(&Value::Null);
+        let made: Named<VapiAssistantId> = self.send_json(Method::POST, "/assistant", &body).await?;
+        Ok(made.id)
+    }
+
+    /// An assistant with all its settings, which [`Self::update_assistant`] needs.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn assistant(&self, id: &VapiAssistantId) -> Result<Option<Value>, VapiError> {
+        self.find_json(&format!("/assistant/{id}")).await
+    }
+
+    /// Makes the assistant that was read as `current` what is wanted, and leaves every other setting of its
+    /// model, voice and transcriber as it was read.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn update_assistant(
+        &self,
+        id: &VapiAssistantId,
+        current: &Value,
+        wanted: &Assistant<'_>,
+    ) -> Result<(), VapiError> {
+        let path = format!("/assistant/{id}");
+        self.send_json::<IgnoredAny>(Method::PATCH, &path, &wanted.body(current)).await.map(|_| ())
+    }
+
+    /// The assistant that is marked as the org's, for this environment and role; the oldest, when there are
+    /// several.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn assistant_marked(
+        &self,
+        environment: &str,
+        org: OrgId,
+        role: &str,
+    ) -> Result<Option<VapiAssistantId>, VapiError> {
+        let org = org.to_string();
+        let is_it = |entry: &Value| {
+            let metadata = &entry["metadata"];
+            metadata[ENVIRONMENT] == environment
+                && metadata["org_id"] == org.as_str()
+                && metadata["role"] == role
+        };
+        self.listed("/assistant", &[], is_it).await?.into_iter().next().map(id_of).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::ids::VapiCredentialId;
+
+    fn webhook() -> Webhook {
+        let credential = VapiCredentialId::parse("cred").unwrap();
+        Webhook { url: "https://api.example/vapi".into(), credential }
+    }
+
+    fn wanted<'a>(webhook: &'a Webhook, tools: &'a [VapiToolId]) -> Assistant<'a> {
+        Assistant {
+            name: "A name that is far longer than the forty characters Vapi takes",
+            first_message: "Hello.",
+            system_prompt: "Be kind.",
+            voice_provider: "11labs",
+            voice_id: "new-voice",
+            language: "en-GB",
+            max_duration_secs: 600,
+            tools,
+            webhook,
+            metadata: json!({"org_id": "o", "role": "inbound", "voxanne_environment": "dev"}),
+        }
+    }
+
+    #[test]
+    fn a_new_assistant_has_all_that_it_needs() {
+        let (webhook, tools) = (webhook(), [VapiToolId::parse("t1").unwrap()]);
+        let body = wanted(&webhook, &tools).body(&Value::Null);
+        assert_eq!(body["name"].as_str().unwrap().chars().count(), 40);
+        let model = json!({
+            "provider": "openai",
+            "model": "gpt-4o",
+            "messages": [{"role": "system", "content": "Be kind."}],
+            "toolIds": ["t1"],
+        });
+        assert_eq!(body["model"], model);
+        assert_eq!(body["voice"], json!({"provider": "11labs", "voiceId": "new-voice"}));
+        let transcriber = json!({"provider": "deepgram", "model": "nova-2", "language": "en-GB"});
+        assert_eq!(body["transcriber"], transcriber);
+        assert_eq!(body["serverMessages"], json!(SERVER_MESSAGES));
+        assert_eq!(body["server"]["credentialId"], "cred");
+        assert_eq!(body["analysisPlan"]["structuredDataPlan"]["schema"]["type"], "object");
+    }
+
+    #[test]
+    fn an_update_keeps_every_setting_that_is_not_ours() {
+        let (webhook, tools) = (webhook(), ["t1", "t2"].map(|id| VapiToolId::parse(id).unwrap()));
+        let current = json!({
+            "model": {
+                "provider": "anthropic",
+                "model": "claude",
+                "temperature": 0.2,
+                "knowledgeBase": {"provider": "google"},
+                "messages": [
+                    {"role": "assistant", "content": "An example."},
+                    {"role": "system", "content": "Be rude."},
+                    {"role": "system", "content": "Second."},
+                ],
+                "toolIds": ["theirs", "t1"],
+            },
+            "voice": {"provider": "11labs", "voiceId": "old-voice", "stability": 0.5},
+            "transcriber": {"provider": "deepgram", "model": "nova-3", "language": "en", "keywords": ["a"]},
+            "analysisPlan": {"summaryPlan": {"enabled": false}, "minMessagesThreshold": 3},
+            "metadata": {"org_id": "o", "note": "kept"},
+        });
+        let body = wanted(&webhook, &tools).body(&current);
+        let mut expected = current["model"].clone();
+        expected["messages"][1]["content"] = "Be kind.".into();
+        expected["toolIds"] = json!(["theirs", "t1", "t2"]);
+        assert_eq!(body["model"], expected);
+        let voice = json!({"provider": "11labs", "voiceId": "new-voice", "stability": 0.5});
+        assert_eq!(body["voice"], voice);
+        let mut transcriber = current["transcriber"].clone();
+        transcriber["language"] = "en-GB".into();
+        assert_eq!(body["transcriber"], transcriber);
+        assert_eq!(body["analysisPlan"]["minMessagesThreshold"], 3);
+        assert_eq!(body["analysisPlan"]["summaryPlan"], analysis_plan()["summaryPlan"], "ours");
+        assert_eq!(body["metadata"]["note"], "kept");
+        assert_eq!(body["metadata"]["role"], "inbound");
+    }
+
+    #[test]
+    fn a_model_without_a_system_message_gets_one_in_front_and_another_providers_voice_goes() {
+        let webhook = webhook();
+        let current = json!({
+            "model": {
+                "provider": "openai",
+                "model": "gpt-4o",
+                "messages": [{"role": "user", "content": "Hi."}],
+            },
+            "voice": {"provider": "azure", "voiceId": "andrew", "speed": 1},
+        });
+        let body = wanted(&webhook, &[]).body(&current);
+        let messages = json!([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi."}]);
+        assert_eq!(body["model"]["messages"], messages);
+        assert_eq!(body["model"]["toolIds"], json!([]));
+        assert_eq!(body["voice"], json!({"provider": "11labs", "voiceId": "new-voice"}));
+    }
+
+    #[test]
+    fn updating_twice_changes_nothing_more() {
+        let (webhook, tools) = (webhook(), [VapiToolId::parse("t1").unwrap()]);
+        let wanted = wanted(&webhook, &tools);
+        let once = wanted.body(&Value::Null);
+        let mut twice = wanted.body(&once);
+        twice["analysisPlan"] = once["analysisPlan"].clone();
+        assert_eq!(twice, once);
+    }
+}

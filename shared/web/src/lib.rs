@@ -1,0 +1,6 @@
+//! What every HTTP function has in common: who calls, how an error is told, and the Lambda glue.
+
+pub mod auth;
+pub mod problem;
+pub mod request;
+pub mod runtime;
