@@ -42,7 +42,7 @@ pub struct Sent {
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// It is done and answered.
     Pass,
     /// It is not done, and answered with this error of the service's. `TransactionConflict` is answered as DynamoDB
@@ -59,7 +59,7 @@ pub enum Fate {
 }
 
 /// Decides what becomes of each request, and may change it.
-pub type Plan = dyn FnMut(&mut Sent) -> Fate + Send;
+pub type Plan = dyn FnMut(&mut Sent) -> Outcome + Send;
 
 /// What was asked and what it cost.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,7 +156,7 @@ impl Transport {
     }
 
     /// Lets `plan` decide what becomes of each request from now on.
-    pub fn set_plan(&self, plan: impl FnMut(&mut Sent) -> Fate + Send + 'static) {
+    pub fn set_plan(&self, plan: impl FnMut(&mut Sent) -> Outcome + Send + 'static) {
         *self.inner.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(plan));
     }
 
@@ -225,24 +225,24 @@ impl Transport {
         tokio::task::yield_now().await;
         let fate = {
             let mut plan = self.inner.plan.lock().unwrap_or_else(PoisonError::into_inner);
-            plan.as_mut().map_or(Fate::Pass, |plan| plan(&mut sent))
+            plan.as_mut().map_or(Outcome::Pass, |plan| plan(&mut sent))
         };
         let answer = match fate {
-            Fate::Fail("TransactionConflict") => conflict(&sent),
-            Fate::Fail(code) => failure(code),
-            Fate::Later => {
+            Outcome::Fail("TransactionConflict") => conflict(&sent),
+            Outcome::Fail(code) => failure(code),
+            Outcome::Later => {
                 if sent.service != "AmazonSQS" && is_write(&sent.operation) {
                     let mut late = self.inner.late.lock().unwrap_or_else(PoisonError::into_inner);
                     late.push((sent.operation, sent.body));
                 }
                 return Err(ConnectorError::timeout("the request is late".into()));
             }
-            Fate::Pretend => (200, json!({"MessageId": "pretended"})),
-            Fate::LoseRequest => return Err(ConnectorError::timeout("the request was lost".into())),
-            Fate::Pass | Fate::LoseAnswer => self.done(sent).await,
+            Outcome::Pretend => (200, json!({"MessageId": "pretended"})),
+            Outcome::LoseRequest => return Err(ConnectorError::timeout("the request was lost".into())),
+            Outcome::Pass | Outcome::LoseAnswer => self.done(sent).await,
         };
         tokio::task::yield_now().await;
-        if fate == Fate::LoseAnswer {
+        if fate == Outcome::LoseAnswer {
             return Err(ConnectorError::timeout("the answer was lost".into()));
         }
         response(answer)

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use domain::ids::EventId;
-use platform::world::World;
+use platform::Platform;
 use store::{
     StoreError,
     webhook_events::{DEAD_LETTER, WebhookEvent, WebhookEvents},
@@ -193,10 +193,10 @@ struct InHand {
 
 impl DeadLetters {
     /// Those of `environment`.
-    pub fn new(world: &World, environment: &str) -> Self {
-        let db = world.database(&format!("voxanne-{environment}-"));
+    pub fn new(platform: &Platform, environment: &str) -> Self {
+        let db = platform.database(&format!("voxanne-{environment}-"));
         Self {
-            sqs: world.sqs.clone(),
+            sqs: platform.sqs.clone(),
             environment: environment.to_owned(),
             vapi: WebhookEvents::vapi(db.clone()),
             stripe: WebhookEvents::stripe(db),

@@ -57,11 +57,11 @@ pub enum SeedError {
 /// # Errors
 /// When the store or a sandbox does not do its part.
 pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
-    let mut reader = stack.world.environment.reader();
-    let settings = Settings::read(&mut reader, &stack.world);
+    let mut reader = stack.platform.environment.reader();
+    let settings = Settings::read(&mut reader, &stack.platform);
     let bases = ["VAPI_BASE_URL", "TWILIO_BASE_URL"].map(|name| reader.optional(name).unwrap_or_default());
     reader.finish()?;
-    let provisioning = Provisioning::deployed(&stack.world, settings);
+    let provisioning = Provisioning::deployed(&stack.platform, settings);
     provisioning.wallets.ensure(ORG).await?;
     if bases.iter().any(|base| !base.ends_with(".sandbox")) {
         return Ok(None);

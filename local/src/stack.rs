@@ -14,7 +14,7 @@ use dynoxide::Database;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Context, RequestExt};
-use platform::world::{Aws, World};
+use platform::{Aws, Platform};
 use services::reconcile::{ReconcileError, Report, Task};
 use store::Dynamo;
 use vendors::http::Http;
@@ -116,7 +116,7 @@ pub struct Stack {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The seams that every function has.
-    pub world: World,
+    pub platform: Platform,
     /// AWS.
     pub aws: Transport,
     /// Vapi.
@@ -161,18 +161,18 @@ impl Stack {
             aws.create_table(table).await.map_err(StackError::Database)?;
         }
         let hosts = hosts(&plan);
-        let world = world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
+        let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
         let Hosts { vapi, stripe, twilio, faults, .. } = hosts.clone();
-        seed_secrets(&world, &aws);
+        seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
             let permissions = template.permissions.get(function).cloned().unwrap_or_default();
             let aws = aws.of_function(permissions);
-            let mut world = self::world(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
+            let mut platform = self::platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
             if let Some((_, ahead)) = skew {
-                world.clock = Arc::new(SkewedClock::of(Arc::clone(&world.clock), *ahead));
+                platform.clock = Arc::new(SkewedClock::of(Arc::clone(&platform.clock), *ahead));
             }
-            world
+            platform
         };
         let functions = Functions {
             vapi_webhook: vapi_webhook::Deps::new(at("vapi-webhook"))?,
@@ -191,7 +191,7 @@ impl Stack {
         let schedules =
             plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
         let clock = plan.clock;
-        Ok(Self { clock, world, aws, vapi, stripe, twilio, faults, template, schedules, functions })
+        Ok(Self { clock, platform, aws, vapi, stripe, twilio, faults, template, schedules, functions })
     }
 
     /// Registers the endpoint at Stripe, as a deployment does. Without one everything else works, and its webhook answers 503.
@@ -206,8 +206,9 @@ impl Stack {
 
     /// The database, as the functions see it.
     pub fn db(&self) -> Dynamo {
-        let environment = self.world.environment.reader().optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
-        self.world.database(&format!("voxanne-{environment}-"))
+        let environment =
+            self.platform.environment.reader().optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
+        self.platform.database(&format!("voxanne-{environment}-"))
     }
 
     /// Answers a request as API Gateway and the function behind the route would.
@@ -217,7 +218,7 @@ impl Stack {
             self.template.routes.iter().filter(|route| is_match(&route.path, &path)).collect();
         let route = at_path.iter().find(|route| route.method == request.method().as_str());
         let function = route.map(|route| route.function.clone());
-        let request_id = self.world.entropy.uuid(self.clock.now()).to_string();
+        let request_id = self.platform.entropy.uuid(self.clock.now()).to_string();
         let response = match function.as_deref() {
             Some(function) => self.invoke(function, lambda_request(request, &request_id)).await,
             None if at_path.is_empty() => Problem::new(Code::NotFound).answer(&request_id),
@@ -389,7 +390,7 @@ fn kept_in(plan: &Plan, name: &str) -> Option<PathBuf> {
     }
 }
 
-fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
+fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Platform {
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-2"))
@@ -422,15 +423,15 @@ fn world(plan: &Plan, transport: &Transport, vendors: Http) -> World {
     ];
     let usual = usual.map(|(name, value)| (name.to_owned(), value));
     let environment = Environment::of(usual.into_iter().chain(plan.settings.iter().cloned()));
-    let mut world =
-        World::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
-    world.local_control_host = Some(plan.address.clone());
-    world
+    let mut platform =
+        Platform::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    platform.local_control_host = Some(plan.address.clone());
+    platform
 }
 
 /// Puts into the deployment's secret what an operator puts there, as far as a function reads it while it runs.
-fn seed_secrets(world: &World, aws: &Transport) {
-    let mut reader = world.environment.reader();
+fn seed_secrets(platform: &Platform, aws: &Transport) {
+    let mut reader = platform.environment.reader();
     let environment = reader.optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
     let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
     let vapi = reader.optional("VAPI_WEBHOOK_SECRETS").unwrap_or_default();

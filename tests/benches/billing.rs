@@ -85,7 +85,7 @@ impl Bare<'_> {
     }
 
     async fn authorize(&self, call: &str) {
-        let db = &self.harness.stack.world.dynamodb;
+        let db = &self.harness.stack.platform.dynamodb;
         let record = Self::record(call, 0);
         let wallet = db
             .get_item()
@@ -107,7 +107,7 @@ impl Bare<'_> {
         let sent = self
             .harness
             .stack
-            .world
+            .platform
             .sqs
             .send_message()
             .queue_url(local::queue::Queues::url("CallMeterQueue"))
@@ -140,7 +140,7 @@ impl Bare<'_> {
     }
 
     async fn settle(&mut self, call: &str) {
-        let db = &self.harness.stack.world.dynamodb;
+        let db = &self.harness.stack.platform.dynamodb;
         self.seq += 1;
         let wallet = db
             .get_item()

@@ -186,7 +186,7 @@ impl Harness {
 
     /// The mark that payments of this stack's environment bear.
     pub fn mark(&self) -> Value {
-        let environment = self.stack.world.environment.reader().optional("VOXANNE_ENVIRONMENT");
+        let environment = self.stack.platform.environment.reader().optional("VOXANNE_ENVIRONMENT");
         json!({"voxanne_environment": environment})
     }
 
@@ -424,10 +424,10 @@ impl Harness {
 
     /// The rules of numbers, as a scheduled function would have them.
     pub fn provisioning(&self) -> Provisioning {
-        let mut reader = self.stack.world.environment.reader();
-        let settings = Settings::read(&mut reader, &self.stack.world);
+        let mut reader = self.stack.platform.environment.reader();
+        let settings = Settings::read(&mut reader, &self.stack.platform);
         reader.finish().expect("the settings are usable");
-        Provisioning::deployed(&self.stack.world, settings)
+        Provisioning::deployed(&self.stack.platform, settings)
     }
 
     /// Changes something at the Vapi sandbox, as somebody in Vapi's dashboard would.

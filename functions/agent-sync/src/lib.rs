@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use base::config::{Base, Invalid, VapiSettings};
-use platform::world::World;
+use platform::Platform;
 pub use push::{LEASE, PushError};
-use services::voice::{Settings, Voice};
+use services::voice::{Settings, VapiResources};
 use store::{
     agents::Agents,
     made_once::MadeOnce,
@@ -28,34 +28,39 @@ pub struct Deps {
     /// Whose a number is, and who answers it.
     pub mappings: Mappings,
     /// The vendor.
-    pub voice: Voice,
+    pub voice: VapiResources,
     /// The messages that this function reads, for those that must come again.
     pub queue: SyncQueue,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
         let vapi = VapiSettings::read(&mut reader);
         let settings = Settings::read(&mut reader, &base.environment);
         let queue_url = reader.required("AGENT_SYNC_QUEUE_URL");
         reader.finish()?;
-        let db = world.database(&base.table_prefix);
-        let vapi = world.vapi(vapi);
+        let db = platform.database(&base.table_prefix);
+        let vapi = platform.vapi(vapi);
         Ok(Self {
             agents: Agents::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             mappings: Mappings::new(db.clone()),
-            voice: Voice::new(vapi, MadeOnce::vapi_objects(db), settings, Arc::clone(&world.clock)),
-            queue: SyncQueue::new(world.sqs.clone(), queue_url),
-            world,
+            voice: VapiResources::new(
+                vapi,
+                MadeOnce::vapi_objects(db),
+                settings,
+                Arc::clone(&platform.clock),
+            ),
+            queue: SyncQueue::new(platform.sqs.clone(), queue_url),
+            platform,
         })
     }
 }

@@ -38,7 +38,7 @@ pub enum PushError {
     Contended,
     /// Vapi did not do its part.
     #[error(transparent)]
-    Voice(#[from] VoiceError),
+    VapiResources(#[from] VoiceError),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,7 +46,7 @@ pub enum PushError {
 
 impl From<VapiError> for PushError {
     fn from(error: VapiError) -> Self {
-        Self::Voice(error.into())
+        Self::VapiResources(error.into())
     }
 }
 
@@ -55,7 +55,7 @@ impl From<VapiError> for PushError {
 /// # Errors
 /// When the vendor does not have it yet. A refusal is none: it is noted with the agent, for the clinic to change it.
 pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let Some(there) = deps.agents.get(push.org_id, push.role).await? else { return Ok(()) };
     // Whoever is at it may have read an older version: another message comes when they are done.
     let later = || deps.queue.send(push, BUSY_SECS);
@@ -73,7 +73,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
                 "The voice service does not take these settings. Check the voice and the language.";
             Sync::Failed { sync_reason: sync_reason.to_owned() }
         }
-        Err(PushError::Contended | PushError::Voice(_) | PushError::Store(_)) => Sync::Pending,
+        Err(PushError::Contended | PushError::VapiResources(_) | PushError::Store(_)) => Sync::Pending,
     };
     note(deps, push.org_id, push.role, |agent| {
         let is_ours = agent.sync_lease_until == leased.sync_lease_until;
@@ -89,7 +89,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     .await?;
     match outcome {
         Ok(()) | Err(PushError::Refused(_)) => Ok(()),
-        Err(error @ (PushError::Contended | PushError::Voice(_) | PushError::Store(_))) => Err(error),
+        Err(error @ (PushError::Contended | PushError::VapiResources(_) | PushError::Store(_))) => Err(error),
     }
 }
 

@@ -5,7 +5,7 @@ pub mod routes;
 use base::config::{Base, Invalid};
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use platform::world::World;
+use platform::Platform;
 use store::{agents::Agents, numbers::Numbers, queue::SyncQueue};
 use web::{
     auth::Auth,
@@ -24,27 +24,27 @@ pub struct Deps {
     /// Who gives them to the vendor.
     pub queue: SyncQueue,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
-        let auth = Auth::read(&mut reader, &world);
+        let auth = Auth::read(&mut reader, &platform);
         let queue_url = reader.required("AGENT_SYNC_QUEUE_URL");
         reader.finish()?;
-        let db = world.database(&base.table_prefix);
+        let db = platform.database(&base.table_prefix);
         Ok(Self {
             auth,
             agents: Agents::new(db.clone()),
             numbers: Numbers::new(db),
-            queue: SyncQueue::new(world.sqs.clone(), queue_url),
-            world,
+            queue: SyncQueue::new(platform.sqs.clone(), queue_url),
+            platform,
         })
     }
 }

@@ -3,7 +3,7 @@
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use base::alarm;
 use base::config::Invalid;
-use platform::world::World;
+use platform::Platform;
 use services::recharge::{Recharge, Settings};
 use store::queue::CheckWallet;
 use web::problem::chain;
@@ -16,15 +16,15 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: &World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, world);
+    pub fn new(platform: &Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, platform);
         reader.finish()?;
-        Ok(Self { recharge: Recharge::deployed(world, settings) })
+        Ok(Self { recharge: Recharge::deployed(platform, settings) })
     }
 }
 

@@ -6,9 +6,9 @@ use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent
 use base::alarm;
 use base::config::{Invalid, TwilioSettings};
 use base::keyring::Keyring;
-use platform::world::World;
+use platform::Platform;
 use services::charging::{Carrier, Charging, Settings};
-use store::queue::Tick;
+use store::queue::MeterMessage;
 use web::problem::chain;
 
 /// What the function is built from, once per cold start.
@@ -19,19 +19,19 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: &World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, world);
+    pub fn new(platform: &Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, platform);
         let twilio = TwilioSettings::read(&mut reader);
-        let keyring = Keyring::read(&mut reader, Arc::clone(&world.entropy));
+        let keyring = Keyring::read(&mut reader, Arc::clone(&platform.entropy));
         reader.finish()?;
-        let db = world.database(&settings.base.table_prefix);
-        let mut charging = Charging::deployed(world, settings);
-        charging.carrier = Some(Carrier::new(&db, world.twilio(twilio), keyring));
+        let db = platform.database(&settings.base.table_prefix);
+        let mut charging = Charging::deployed(platform, settings);
+        charging.carrier = Some(Carrier::new(&db, platform.twilio(twilio), keyring));
         Ok(Self { charging })
     }
 }
@@ -41,7 +41,7 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     let mut failed = SqsBatchResponse::default();
     for message in event.records {
         let id = message.message_id.unwrap_or_default();
-        if let Err(error) = look(deps, message.body.as_deref().unwrap_or_default()).await {
+        if let Err(error) = check(deps, message.body.as_deref().unwrap_or_default()).await {
             tracing::error!(message_id = id, cause = chain(&*error), "a look is to be done again");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
@@ -51,11 +51,11 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
     failed
 }
 
-async fn look(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn check(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // A message that is not ours fails until it is a dead letter, where somebody sees it.
-    let tick: Tick = serde_json::from_str(body)?;
-    deps.charging.look(&tick).await.inspect_err(|_| {
-        alarm!("call_look_failed", org_id = %tick.org_id, call_id = %tick.call_id, "a look at a live call failed");
+    let message: MeterMessage = serde_json::from_str(body)?;
+    deps.charging.check(&message).await.inspect_err(|_| {
+        alarm!("call_look_failed", org_id = %message.org_id, call_id = %message.call_id, "a look at a live call failed");
     })?;
     Ok(())
 }

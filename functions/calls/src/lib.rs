@@ -6,7 +6,7 @@ use base::config::{Invalid, Reader};
 use domain::number::Country;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use platform::world::World;
+use platform::Platform;
 use services::charging::{Charging, Settings};
 use store::{agents::Agents, ledger::Ledger, numbers::Numbers};
 use web::{
@@ -30,29 +30,29 @@ pub struct Deps {
     /// Where calls may go.
     pub allowed: Vec<Country>,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, &world);
-        let auth = Auth::read(&mut reader, &world);
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, &platform);
+        let auth = Auth::read(&mut reader, &platform);
         let allowed = countries(&mut reader);
         reader.finish()?;
-        let db = world.database(&settings.base.table_prefix);
+        let db = platform.database(&settings.base.table_prefix);
         Ok(Self {
             auth,
-            charging: Charging::deployed(&world, settings),
+            charging: Charging::deployed(&platform, settings),
             ledger: Ledger::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db),
             allowed,
-            world,
+            platform,
         })
     }
 }

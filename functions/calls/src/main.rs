@@ -5,13 +5,13 @@
 use base::logs::logging;
 use calls::{Deps, handle};
 use lambda_http::{Error, service_fn};
-use platform::world::World;
+use platform::Platform;
 use web::runtime::answered;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging();
-    let deps = Deps::new(World::deployed().await?)?;
+    let deps = Deps::new(Platform::deployed().await?)?;
     let deps = &deps;
     lambda_http::run(service_fn(async |request| {
         Ok::<_, Error>(answered(request, async |request| handle(deps, request).await).await)

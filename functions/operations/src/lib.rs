@@ -4,7 +4,7 @@ use base::config::{Base, Invalid};
 use domain::time::rfc3339_millis;
 use http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use platform::world::World;
+use platform::Platform;
 use serde_json::{Value, json};
 use services::reconcile::Task;
 use store::runs::{Report, Runs};
@@ -25,21 +25,21 @@ pub struct Deps {
     /// The runs' reports.
     pub runs: Runs,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
-        let auth = Auth::read(&mut reader, &world);
+        let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
-        let runs = Runs::new(world.database(&base.table_prefix));
-        Ok(Self { auth, runs, world })
+        let runs = Runs::new(platform.database(&base.table_prefix));
+        Ok(Self { auth, runs, platform })
     }
 }
 

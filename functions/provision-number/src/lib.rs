@@ -5,7 +5,7 @@ pub mod routes;
 use base::config::Invalid;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use platform::world::World;
+use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
 use web::{
     auth::Auth,
@@ -20,20 +20,20 @@ pub struct Deps {
     /// The rules of numbers.
     pub provisioning: Provisioning,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, &world);
-        let auth = Auth::read(&mut reader, &world);
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, &platform);
+        let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
-        Ok(Self { auth, provisioning: Provisioning::deployed(&world, settings), world })
+        Ok(Self { auth, provisioning: Provisioning::deployed(&platform, settings), platform })
     }
 }
 

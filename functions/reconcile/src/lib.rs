@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use base::config::Invalid;
-use platform::world::World;
+use platform::Platform;
 use serde_json::Value;
 use services::reconcile::{Reconcile, Settings, Task};
 
@@ -20,15 +20,15 @@ pub struct Deps {
 pub struct UnknownTask;
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: &World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, world);
+    pub fn new(platform: &Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, platform);
         reader.finish()?;
-        Ok(Self { reconcile: Reconcile::deployed(world, settings) })
+        Ok(Self { reconcile: Reconcile::deployed(platform, settings) })
     }
 }
 

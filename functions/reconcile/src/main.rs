@@ -4,14 +4,14 @@
 
 use base::logs::logging;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use platform::world::World;
+use platform::Platform;
 use reconcile::{Deps, handle};
 use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging();
-    let deps = Deps::new(&World::deployed().await?)?;
+    let deps = Deps::new(&Platform::deployed().await?)?;
     let deps = &deps;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(deps, event.payload).await)).await
 }

@@ -8,8 +8,8 @@ use base::config::{Base, Invalid, StripeSettings};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
+use platform::Platform;
 use platform::secrets::{EndpointSecret, PreviousSecret, Secrets, SecretsError, stripe_webhook_id};
-use platform::world::World;
 use serde_json::{Value, json};
 use vendors::{
     http::HttpError,
@@ -43,16 +43,16 @@ pub struct Deps {
     /// The mark on what is ours at Stripe.
     pub environment: String,
     /// Time and chance, and the way to CloudFormation.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
         let environment = Base::read(&mut reader).environment;
         let settings = StripeSettings::read(&mut reader);
         let public_url = reader.required("PUBLIC_URL").trim_end_matches('/').to_owned();
@@ -62,12 +62,12 @@ impl Deps {
         let secret_id = stripe_webhook_id(&mut reader, &environment);
         reader.finish()?;
         Ok(Self {
-            stripe: world.stripe(settings, environment.clone()),
-            secrets: Secrets::of(&world),
+            stripe: platform.stripe(settings, environment.clone()),
+            secrets: Secrets::of(&platform),
             secret_id,
             url: format!("{public_url}{PATH}"),
             environment,
-            world,
+            platform,
         })
     }
 }
@@ -130,7 +130,7 @@ pub async fn register(deps: &Deps) -> Result<Registered, RegisterError> {
 }
 
 async fn register_once(deps: &Deps) -> Result<Registered, RegisterError> {
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let stored = stored(deps).await?;
     let ours = deps.stripe.webhook_endpoints().await?;
     let held =
@@ -188,7 +188,7 @@ async fn replace(
     now: Timestamp,
 ) -> Result<Registered, RegisterError> {
     // A key of its own each time: under an older one Stripe would answer with an endpoint that is deleted since.
-    let key = deps.world.entropy.uuid(now).to_string();
+    let key = deps.platform.entropy.uuid(now).to_string();
     let (endpoint, secret) = deps.stripe.create_webhook_endpoint(&deps.url, &key).await?;
     let record = EndpointSecret { endpoint_id: endpoint.id.clone(), secret, previous };
     if let Err(error) = deps.secrets.put(&deps.secret_id, &record.written()).await {
@@ -245,12 +245,12 @@ async fn tried<T, F: Future<Output = Result<T, RegisterError>>>(
     deps: &Deps,
     once: impl Fn() -> F,
 ) -> Result<T, RegisterError> {
-    let give_up_at = deps.world.clock.now() + TRIED_FOR;
+    let give_up_at = deps.platform.clock.now() + TRIED_FOR;
     for _ in 1..TRIES {
         match once().await {
-            Err(error) if error.is_transient() && deps.world.clock.now() < give_up_at => {
+            Err(error) if error.is_transient() && deps.platform.clock.now() < give_up_at => {
                 tracing::warn!(cause = chain(&error), "the Stripe endpoint is tried again");
-                deps.world.clock.sleep(PAUSE).await;
+                deps.platform.clock.sleep(PAUSE).await;
             }
             outcome => return outcome,
         }
@@ -338,7 +338,7 @@ async fn put(deps: &Deps, to: &Uri, answer: &Value) -> Result<(), AnswerError> {
         // The address is signed for an empty content type.
         let request = Request::put(to.clone()).header(header::CONTENT_TYPE, "").body(body.clone());
         let request = request.map_err(|_| AnswerError::Address)?;
-        let error = match deps.world.vendors.send(request).await {
+        let error = match deps.platform.vendors.send(request).await {
             Ok(taken) if taken.status().is_success() => return Ok(()),
             Ok(refused) => AnswerError::Refused(refused.status()),
             Err(error) => AnswerError::Unreachable(error),
@@ -347,7 +347,7 @@ async fn put(deps: &Deps, to: &Uri, answer: &Value) -> Result<(), AnswerError> {
         if left == 0 {
             return Err(error);
         }
-        deps.world.clock.sleep(PAUSE).await;
+        deps.platform.clock.sleep(PAUSE).await;
     }
 }
 

@@ -4,8 +4,8 @@ use base::alarm;
 use base::config::Invalid;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use platform::Platform;
 use platform::secrets::WebhookSecrets;
-use platform::world::World;
 use serde_json::{Value, json};
 use services::payments::{Payments, Settings};
 use vendors::stripe::{StripeWebhook, event::Event};
@@ -22,20 +22,20 @@ pub struct Deps {
     /// What proves that an event comes from Stripe.
     pub secrets: WebhookSecrets,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, &world);
-        let secrets = WebhookSecrets::stripe(&mut reader, &settings.base.environment, &world);
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, &platform);
+        let secrets = WebhookSecrets::stripe(&mut reader, &settings.base.environment, &platform);
         reader.finish()?;
-        Ok(Self { payments: Payments::deployed(&world, settings), secrets, world })
+        Ok(Self { payments: Payments::deployed(&platform, settings), secrets, platform })
     }
 }
 
@@ -53,7 +53,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     if body.len() > LARGEST_BODY {
         return Err(Problem::new(Code::BodyTooLarge));
     }
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     deps.secrets
         .verified(now, |secrets| {
             StripeWebhook { secrets: secrets.to_vec() }.verify(&parts.headers, body, now)

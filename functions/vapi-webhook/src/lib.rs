@@ -5,10 +5,10 @@ use base::config::Invalid;
 use domain::{call::Testimony, content::Content, ids::EventId};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
+use platform::Platform;
 use platform::secrets::WebhookSecrets;
-use platform::world::World;
 use serde_json::{Value, json};
-use services::charging::{Answer, Charging, Place, Settings, limit_warning};
+use services::charging::{Answer, CallOwner, Charging, Settings, limit_warning};
 use store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents};
 use vendors::vapi::{
     VapiWebhook,
@@ -29,25 +29,25 @@ pub struct Deps {
     /// Where messages are kept that belong to nobody.
     pub events: WebhookEvents,
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
-        let settings = Settings::read(&mut reader, &world);
-        let secrets = WebhookSecrets::vapi(&mut reader, &settings.base.environment, &world);
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let settings = Settings::read(&mut reader, &platform);
+        let secrets = WebhookSecrets::vapi(&mut reader, &settings.base.environment, &platform);
         reader.finish()?;
-        let db = world.database(&settings.base.table_prefix);
+        let db = platform.database(&settings.base.table_prefix);
         Ok(Self {
-            charging: Charging::deployed(&world, settings),
+            charging: Charging::deployed(&platform, settings),
             secrets,
             events: WebhookEvents::vapi(db),
-            world,
+            platform,
         })
     }
 }
@@ -62,7 +62,7 @@ impl Deps {
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     let body = bytes_of(&body)?;
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     deps.secrets
         .verified(now, |secrets| VapiWebhook { secrets: secrets.to_vec() }.verify(&parts.headers, body, now))
         .await?;
@@ -81,9 +81,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
         (Kind::ToolCalls(calls), _) => Ok(json_answer(StatusCode::OK, &tool_results(calls))),
         (_, None) => dead_letter(deps, &message, &raw).await,
         (Kind::AssistantRequest, Some(call)) => authorize(deps, call, &message, &raw).await,
-        (_, Some(call)) => match deps.charging.place(call).await? {
+        (_, Some(call)) => match deps.charging.owner_of(call).await? {
             None => dead_letter(deps, &message, &raw).await,
-            Some(place) => follow(deps, &place, call, &message).await,
+            Some(owner) => follow(deps, &owner, call, &message).await,
         },
     }
 }
@@ -132,17 +132,17 @@ async fn authorize(
 
 async fn follow(
     deps: &Deps,
-    place: &Place,
+    owner: &CallOwner,
     call: &CallRef,
     message: &Message,
 ) -> Result<Response<Body>, Problem> {
     match &message.kind {
         Kind::InProgress { started_at } => {
-            let at = started_at.or(message.timestamp).unwrap_or_else(|| deps.world.clock.now());
-            deps.charging.start(place, call, at).await?;
+            let at = started_at.or(message.timestamp).unwrap_or_else(|| deps.platform.clock.now());
+            deps.charging.start(owner, call, at).await?;
         }
-        Kind::Ended { reason } => deps.charging.ended(place, call, reason.clone()).await?,
-        Kind::EndOfCallReport { testimony, content } => report(deps, place, call, testimony, content).await?,
+        Kind::Ended { reason } => deps.charging.ended(owner, call, reason.clone()).await?,
+        Kind::EndOfCallReport { testimony, content } => report(deps, owner, call, testimony, content).await?,
         Kind::AssistantRequest | Kind::ToolCalls(_) | Kind::Hang | Kind::Other => {}
     }
     Ok(acknowledged())
@@ -151,13 +151,13 @@ async fn follow(
 /// The money first; what was said is kept after it, so that a vendor's text can never block a debit.
 async fn report(
     deps: &Deps,
-    place: &Place,
+    owner: &CallOwner,
     call: &CallRef,
     testimony: &Testimony,
     content: &Content,
 ) -> Result<(), Problem> {
-    deps.charging.report(place, call, testimony).await?;
-    deps.charging.calls.put_content(place.org_id, &place.call_id, content).await?;
+    deps.charging.report(owner, call, testimony).await?;
+    deps.charging.calls.put_content(owner.org_id, &owner.call_id, content).await?;
     Ok(())
 }
 
@@ -174,12 +174,12 @@ fn tool_results(calls: &[ToolCall]) -> Value {
 
 /// Keeps a message that belongs to nobody, without what was said in it, and tells a person.
 async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Response<Body>, Problem> {
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let call = message.call.as_ref().map(|call| call.vapi_call_id.to_string());
     // One letter for all copies of one message; a message that names no call is its own.
     let key = match &call {
         Some(call) => format!("{call}:{}", message.label()),
-        None => deps.world.entropy.uuid(now).to_string(),
+        None => deps.platform.entropy.uuid(now).to_string(),
     };
     let event_key = EventId::parse(key.chars().take(128).collect::<String>())
         .map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;

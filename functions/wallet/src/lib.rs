@@ -6,7 +6,7 @@ use base::config::{Base, Invalid, StripeSettings};
 use domain::amount::Amount;
 use http::Method;
 use lambda_http::{Body, Request, Response};
-use platform::world::World;
+use platform::Platform;
 use services::follow_up::Watch;
 use store::{customers::Customers, ledger::Ledger, wallets::Wallets};
 use vendors::stripe::Stripe;
@@ -35,20 +35,20 @@ pub struct Deps {
     /// The least and the most one top-up may be.
     pub top_up_limits: (Amount, Amount),
     /// Time and chance.
-    pub world: World,
+    pub platform: Platform,
 }
 
 impl Deps {
-    /// Builds them from the world's settings.
+    /// Builds them from the platform's settings.
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(world: World) -> Result<Self, Invalid> {
-        let mut reader = world.environment.reader();
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
-        let auth = Auth::read(&mut reader, &world);
+        let auth = Auth::read(&mut reader, &platform);
         let stripe = StripeSettings::read(&mut reader);
-        let watch = Watch::read(&mut reader, &world);
+        let watch = Watch::read(&mut reader, &platform);
         let dashboard_origin = reader.required("DASHBOARD_ORIGIN").trim_end_matches('/').to_owned();
         let least = Amount::from_pence(2_500);
         let most = reader.pence_or("TOP_UP_MAX_PENCE", Amount::from_pence(100_000));
@@ -56,17 +56,17 @@ impl Deps {
             reader.problem("TOP_UP_MAX_PENCE is below the least top-up, 2500");
         }
         reader.finish()?;
-        let db = world.database(&base.table_prefix);
+        let db = platform.database(&base.table_prefix);
         Ok(Self {
             auth,
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             customers: Customers::new(db),
-            stripe: world.stripe(stripe, base.environment),
+            stripe: platform.stripe(stripe, base.environment),
             watch,
             dashboard_origin,
             top_up_limits: (least, most),
-            world,
+            platform,
         })
     }
 }

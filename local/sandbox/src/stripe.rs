@@ -40,7 +40,7 @@ pub struct StripeSandbox {
     settings: Settings,
 }
 
-/// What the sandbox must know of the world around it.
+/// What the sandbox must know of the platform around it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The key its REST API takes.

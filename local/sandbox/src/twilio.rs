@@ -27,7 +27,7 @@ pub struct TwilioSandbox {
     entropy: Arc<Entropy>,
 }
 
-/// What the sandbox must know of the world around it.
+/// What the sandbox must know of the platform around it.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The parent account.

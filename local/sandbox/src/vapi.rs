@@ -54,7 +54,7 @@ pub struct VapiSandbox {
     settings: Settings,
 }
 
-/// What the sandbox must know of the world around it.
+/// What the sandbox must know of the platform around it.
 #[derive(Clone)]
 pub struct Settings {
     /// The key its REST API takes.

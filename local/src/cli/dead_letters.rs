@@ -11,21 +11,21 @@ pub(super) async fn run(act: Letters) -> Result<(), String> {
     match act {
         Letters::List { place } => {
             let target = reach(&place).await?;
-            let letters = DeadLetters::new(&target.world, &target.environment);
+            let letters = DeadLetters::new(&target.platform, &target.environment);
             let listed = letters.list().await.map_err(|error| sentence(&error))?;
             println!("{}", told(&listed));
             Ok(())
         }
         Letters::Show { id, place } => {
             let target = reach(&place).await?;
-            let letters = DeadLetters::new(&target.world, &target.environment);
+            let letters = DeadLetters::new(&target.platform, &target.environment);
             let letter = letters.show(&id).await.map_err(|error| sentence(&error))?;
             println!("{}", shown(&letter));
             Ok(())
         }
         Letters::Redrive { selection, place } => {
             let target = reach(&place).await?;
-            redrive(&DeadLetters::new(&target.world, &target.environment), selection).await
+            redrive(&DeadLetters::new(&target.platform, &target.environment), selection).await
         }
     }
 }

@@ -17,7 +17,7 @@ use local::{
     stack::{Plan, Stack, Storage},
     statement, token,
 };
-use platform::world::SystemClock;
+use platform::SystemClock;
 use sandbox::{
     stripe::Act,
     vapi::{Call, Placing},

@@ -1,6 +1,6 @@
 //! `cargo run -- rotate-keys`: every stored secret, sealed anew with the current key.
 
-use platform::world::World;
+use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
 use web::problem::chain;
 
@@ -22,25 +22,25 @@ pub(super) async fn run(place: &Place, keys: Option<String>) -> Result<(), Strin
     } else {
         Target::local(&place.data_dir, keys.map(|keys| ("CREDENTIAL_KEYS", keys))).await?
     };
-    rotate(&target.world).await
+    rotate(&target.platform).await
 }
 
 async fn deployed(environment: &str, keys: Option<String>) -> Result<Target, String> {
     let mut target = Target::deployed(environment).await?;
     let keys = match keys {
         Some(keys) => keys,
-        None => stored_keys(&target.world, environment).await?,
+        None => stored_keys(&target.platform, environment).await?,
     };
-    let settings = target.world.environment.with("CREDENTIAL_KEYS", &keys);
-    target.world.environment =
+    let settings = target.platform.environment.with("CREDENTIAL_KEYS", &keys);
+    target.platform.environment =
         UNUSED.into_iter().fold(settings, |settings, (name, value)| settings.with(name, value));
     Ok(target)
 }
 
 /// The keys of the environment's secret: those that its functions were deployed with.
-async fn stored_keys(world: &World, environment: &str) -> Result<String, String> {
+async fn stored_keys(platform: &Platform, environment: &str) -> Result<String, String> {
     let id = format!("voxanne/{environment}");
-    let answer = world.secrets.get_secret_value().secret_id(&id).send().await.map_err(|error| {
+    let answer = platform.secrets.get_secret_value().secret_id(&id).send().await.map_err(|error| {
         format!(
             "The keys cannot be read from the secret {id}: {}. Use AWS credentials that may read it, or give the keys \
              with --keys.",
@@ -53,11 +53,11 @@ async fn stored_keys(world: &World, environment: &str) -> Result<String, String>
     fields["CREDENTIAL_KEYS"].as_str().map(str::to_owned).ok_or_else(missing)
 }
 
-async fn rotate(world: &World) -> Result<(), String> {
-    let mut reader = world.environment.reader();
-    let settings = Settings::read(&mut reader, world);
+async fn rotate(platform: &Platform) -> Result<(), String> {
+    let mut reader = platform.environment.reader();
+    let settings = Settings::read(&mut reader, platform);
     reader.finish().map_err(|error| error.to_string())?;
-    let rotated = Provisioning::deployed(world, settings).rotate_keys().await;
+    let rotated = Provisioning::deployed(platform, settings).rotate_keys().await;
     let rotated =
         rotated.map_err(|error| format!("Not every secret could be sealed anew: {}.", chain(&error)))?;
     println!("{} sealed anew, {} had the current key already.", rotated.resealed, rotated.current);

@@ -20,7 +20,7 @@ use local::{
     running,
     stack::{Plan, Stack, Storage},
 };
-use platform::world::SystemClock;
+use platform::SystemClock;
 use tokio::sync::watch;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 use vendors::http::Http;
@@ -71,7 +71,7 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let stack = Arc::new(stack);
 
     let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-    let command_key = format!("{:016x}{:016x}", stack.world.entropy.bits(), stack.world.entropy.bits());
+    let command_key = format!("{:016x}{:016x}", stack.platform.entropy.bits(), stack.platform.entropy.bits());
     folder.note_port(port, &command_key)?;
     let (stop, stopped) = watch::channel(false);
     let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin, command_key };

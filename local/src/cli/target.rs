@@ -11,7 +11,7 @@ use local::{
     clock::RunningClock,
     stack::{Plan, Stack, Storage},
 };
-use platform::world::{Aws, SystemClock, World};
+use platform::{Aws, Platform, SystemClock};
 
 use super::{
     real_vendors,
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Target {
     /// The way there.
-    pub(super) world: World,
+    pub(super) platform: Platform,
     /// Its name.
     pub(super) environment: String,
     // Ours until the command is done.
@@ -61,27 +61,27 @@ impl Target {
         })
         .await
         .map_err(|error| error.to_string())?;
-        let world = match running {
-            Some(aws) => World::new(
+        let platform = match running {
+            Some(aws) => Platform::new(
                 &aws,
-                stack.world.environment.clone(),
-                stack.world.vendors.clone(),
+                stack.platform.environment.clone(),
+                stack.platform.vendors.clone(),
                 Arc::new(SystemClock),
                 Arc::new(Entropy::System),
             ),
-            None => stack.world,
+            None => stack.platform,
         };
-        Ok(Self { world, environment: LOCAL.into(), _folder: folder })
+        Ok(Self { platform, environment: LOCAL.into(), _folder: folder })
     }
 
     /// A deployed environment, by the AWS credentials and region of this process.
     pub(super) async fn deployed(environment: &str) -> Result<Self, String> {
-        let mut world = World::deployed().await.map_err(|error| error.to_string())?;
-        world.environment = world.environment.with("VOXANNE_ENVIRONMENT", environment);
-        let mut reader = world.environment.reader();
+        let mut platform = Platform::deployed().await.map_err(|error| error.to_string())?;
+        platform.environment = platform.environment.with("VOXANNE_ENVIRONMENT", environment);
+        let mut reader = platform.environment.reader();
         Base::read(&mut reader);
         reader.finish().map_err(|error| format!("--env {environment}: {error}."))?;
-        Ok(Self { world, environment: environment.to_owned(), _folder: None })
+        Ok(Self { platform, environment: environment.to_owned(), _folder: None })
     }
 }
 

@@ -12,12 +12,12 @@ use domain::ids::EventId;
 use jiff::SignedDuration;
 use local::dead_letters::{DeadLetterError, DeadLetters, Origin, QUEUES, Which};
 use local::{
-    aws::Fate,
+    aws::Outcome,
     clock::TestClock,
     queue::Message,
     stack::{Plan, Stack, Storage, test_epoch},
 };
-use platform::world::SystemClock;
+use platform::SystemClock;
 use serde_json::json;
 use store::webhook_events::{DEAD_LETTER, WebhookEvent, WebhookEvents};
 
@@ -42,7 +42,7 @@ async fn stack(storage: Storage, clock: Arc<dyn Clock>) -> Stack {
 
 async fn in_memory() -> (Stack, DeadLetters) {
     let stack = stack(Storage::Memory, Arc::new(TestClock::at(test_epoch()))).await;
-    let letters = DeadLetters::new(&stack.world, "development");
+    let letters = DeadLetters::new(&stack.platform, "development");
     (stack, letters)
 }
 
@@ -114,13 +114,17 @@ async fn a_letter_is_sent_before_it_is_deleted() {
     let id = bury(&stack, TICK);
     bury(&stack, "{}");
     let which = Which::Letter(id);
-    stack.aws.set_plan(|sent| if sent.operation == "SendMessage" { Fate::LoseRequest } else { Fate::Pass });
+    stack
+        .aws
+        .set_plan(|sent| if sent.operation == "SendMessage" { Outcome::LoseRequest } else { Outcome::Pass });
     assert!(matches!(letters.redrive(&which, |_| ()).await, Err(DeadLetterError::Store(_))));
     let is_lost = bodies(&stack, "CallMeterDeadLetters").len() < 2;
     assert!(!is_lost && bodies(&stack, "CallMeterQueue").is_empty());
     stack.aws.clear_plan();
     hide_nothing(&stack);
-    stack.aws.set_plan(|sent| if sent.operation == "DeleteMessage" { Fate::LoseRequest } else { Fate::Pass });
+    stack.aws.set_plan(
+        |sent| if sent.operation == "DeleteMessage" { Outcome::LoseRequest } else { Outcome::Pass },
+    );
     assert!(matches!(letters.redrive(&which, |_| ()).await, Err(DeadLetterError::Kept { .. })));
     assert_eq!(bodies(&stack, "CallMeterQueue"), [TICK]);
     stack.aws.clear_plan();

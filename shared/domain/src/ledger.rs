@@ -80,14 +80,14 @@ impl Head {
 /// Into the wallet or out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Direction {
+pub enum EntrySide {
     /// Into the wallet.
     Credit,
     /// Out of the wallet.
     Debit,
 }
 
-impl Direction {
+impl EntrySide {
     /// The balance after a movement.
     pub fn apply(self, balance: Balance, amount: Amount) -> Balance {
         match self {
@@ -193,7 +193,7 @@ pub enum Reason {
         /// Over which payment.
         payment_intent: PaymentIntentId,
         /// Taken, or given back.
-        direction: Direction,
+        direction: EntrySide,
     },
     /// A number is bought.
     Number {
@@ -255,19 +255,19 @@ impl Reason {
             Self::Call { .. } => Kind::Call,
             Self::TopUp { .. } => Kind::TopUp,
             Self::Refund { .. } | Self::RefundFailed { .. } => Kind::Refund,
-            Self::Dispute { direction: Direction::Debit, .. } => Kind::Dispute,
-            Self::Dispute { direction: Direction::Credit, .. } => Kind::DisputeReversal,
+            Self::Dispute { direction: EntrySide::Debit, .. } => Kind::Dispute,
+            Self::Dispute { direction: EntrySide::Credit, .. } => Kind::DisputeReversal,
             Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => Kind::PhoneNumber,
         }
     }
 
     /// Which way the money goes.
-    pub const fn direction(&self) -> Direction {
+    pub const fn direction(&self) -> EntrySide {
         match self {
             Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } | Self::Rental { .. } => {
-                Direction::Debit
+                EntrySide::Debit
             }
-            Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => Direction::Credit,
+            Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => EntrySide::Credit,
             Self::Dispute { direction, .. } => *direction,
         }
     }
@@ -334,7 +334,7 @@ pub struct Entry {
     /// What it is about.
     pub kind: Kind,
     /// In or out.
-    pub direction: Direction,
+    pub direction: EntrySide,
     /// How much.
     pub amount: Amount,
     /// What the wallet stood at before.
@@ -485,8 +485,8 @@ pub fn flaws<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Flaw> {
         }
         let stated = entry.balance_after;
         let delta = match entry.direction {
-            Direction::Credit => entry.amount.pence(),
-            Direction::Debit => entry.amount.pence().saturating_neg(),
+            EntrySide::Credit => entry.amount.pence(),
+            EntrySide::Debit => entry.amount.pence().saturating_neg(),
         };
         if entry.balance_before.checked_add(delta) != Some(stated) {
             let (amount, direction) = (entry.amount, entry.direction.as_str());

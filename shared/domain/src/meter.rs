@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How long after a call was first heard of its first look comes.
-pub const FIRST_LOOK_SECS: i64 = 60;
+pub const FIRST_CHECK_SECS: i64 = 60;
 /// How long before the money ends it is extended: one failed delivery (60 s) still precedes the end.
 pub const EXTEND_LEAD_SECS: i64 = 75;
 /// How long before the money ends the callers are warned.
@@ -82,11 +82,11 @@ pub fn next(call: &Call, wallet: &Wallet, now: Timestamp) -> Next {
     let due = |at: Timestamp| now.saturating_add(SLACK).is_ok_and(|soon| soon > at);
     match &call.state {
         State::Settled(_) | State::Released | State::Refused { .. } => Next::Nothing,
-        State::Authorizing | State::Authorized if due(plus_secs(call.created_at, FIRST_LOOK_SECS)) => {
+        State::Authorizing | State::Authorized if due(plus_secs(call.created_at, FIRST_CHECK_SECS)) => {
             Next::Ask
         }
         State::Authorizing | State::Authorized => {
-            Next::Sleep { until: plus_secs(call.created_at, FIRST_LOOK_SECS) }
+            Next::Sleep { until: plus_secs(call.created_at, FIRST_CHECK_SECS) }
         }
         State::Ended { .. } if due(call.due_at) => Next::Ask,
         State::Ended { .. } => Next::Sleep { until: call.due_at },
@@ -148,16 +148,16 @@ pub struct Rung {
     /// Whether a person must be told, with what it costs by now.
     pub alarms: bool,
     /// How many seconds later the next look comes.
-    pub next_look_secs: i64,
+    pub next_check_secs: i64,
 }
 
 /// The rung that is due at `now` for a call that we have been ending since `ending_at`: at once, at 3, 8 and 15
 /// seconds, then every 15; from 8 on at the carrier too, from 15 on with an alarm.
 pub fn rung(ending_at: Timestamp, now: Timestamp) -> Rung {
     match now.duration_since(ending_at).as_secs() {
-        ..3 => Rung { carrier: false, alarms: false, next_look_secs: 3 },
-        3..8 => Rung { carrier: false, alarms: false, next_look_secs: 5 },
-        8..15 => Rung { carrier: true, alarms: false, next_look_secs: 7 },
-        _ => Rung { carrier: true, alarms: true, next_look_secs: 15 },
+        ..3 => Rung { carrier: false, alarms: false, next_check_secs: 3 },
+        3..8 => Rung { carrier: false, alarms: false, next_check_secs: 5 },
+        8..15 => Rung { carrier: true, alarms: false, next_check_secs: 7 },
+        _ => Rung { carrier: true, alarms: true, next_check_secs: 15 },
     }
 }

@@ -15,7 +15,7 @@ use super::{
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct NumberRequest {
     /// Where.
     pub country: Country,
     /// What kind.
@@ -39,7 +39,7 @@ pub struct Wanted {
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Source {
     /// We buy it, in the org's subaccount, and charge for it.
-    Managed(Wanted),
+    Managed(NumberRequest),
     /// The org has it, in an account of its own at Twilio; nothing is bought or charged.
     Own {
         /// The token of the account it lies in, while the purchase is open.
@@ -189,7 +189,7 @@ impl Purchase {
     }
 
     /// What was asked for, when we buy it.
-    pub const fn wanted(&self) -> Option<&Wanted> {
+    pub const fn wanted(&self) -> Option<&NumberRequest> {
         match &self.source {
             Source::Managed(wanted) => Some(wanted),
             Source::Own { .. } => None,

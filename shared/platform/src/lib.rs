@@ -1,4 +1,6 @@
 //! What a function is made of when it starts: its clients of AWS and of the vendors, built over the three seams.
 
+mod seams;
 pub mod secrets;
-pub mod world;
+
+pub use seams::{Aws, Platform, StartError, SystemClock};

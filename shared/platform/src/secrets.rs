@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::world::World;
+use crate::Platform;
 use base::alarm::chain;
 use base::clock::Clock;
 use base::config::Reader;
@@ -52,12 +52,12 @@ pub struct SecretsError {
 }
 
 impl Secrets {
-    /// Those that the world reaches.
-    pub fn of(world: &World) -> Self {
+    /// Those that the platform reaches.
+    pub fn of(platform: &Platform) -> Self {
         Self {
-            client: world.secrets.clone(),
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
+            client: platform.secrets.clone(),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -261,15 +261,15 @@ struct Cache {
 impl WebhookSecrets {
     /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: whoever reads
     /// foreign messages may read nothing else.
-    pub fn vapi(reader: &mut Reader<'_>, environment: &str, world: &World) -> Self {
+    pub fn vapi(reader: &mut Reader<'_>, environment: &str, platform: &Platform) -> Self {
         let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
-        Self::kept(Secrets::of(world), id, Form::Field("VAPI_WEBHOOK_SECRETS"))
+        Self::kept(Secrets::of(platform), id, Form::Field("VAPI_WEBHOOK_SECRETS"))
     }
 
     /// What Stripe signs with: the secret that the function `stripe-endpoint` writes, `STRIPE_WEBHOOK_SECRET_ID`.
-    pub fn stripe(reader: &mut Reader<'_>, environment: &str, world: &World) -> Self {
+    pub fn stripe(reader: &mut Reader<'_>, environment: &str, platform: &Platform) -> Self {
         let id = stripe_webhook_id(reader, environment);
-        Self::kept(Secrets::of(world), id, Form::Endpoint)
+        Self::kept(Secrets::of(platform), id, Form::Endpoint)
     }
 
     fn kept(secrets: Secrets, id: String, form: Form) -> Self {

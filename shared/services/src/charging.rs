@@ -29,15 +29,15 @@ use domain::{
     amount::Amount,
     call::{Call, IllegalTransition},
     ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
-    meter::FIRST_LOOK_SECS,
+    meter::FIRST_CHECK_SECS,
     wallet::Wallet,
 };
-use platform::world::World;
+use platform::Platform;
 use store::{
     Dynamo, StoreError,
     calls::{CallMapping, Calls, SaveError},
     mappings::{Mappings, PhoneNumberMapping},
-    queue::{MeterQueue, Tick},
+    queue::{MeterMessage, MeterQueue},
     wallets::{BookError, Wallets},
 };
 use vendors::vapi::{Vapi, VapiError, message::CallRef};
@@ -108,7 +108,7 @@ pub enum ChargingError {
 
 /// Where a call belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CallOwner {
     /// Whose it is.
     pub org_id: OrgId,
     /// Which it is.
@@ -118,15 +118,15 @@ pub struct Place {
 }
 
 /// A call and its org's wallet, both read consistently.
-struct Seen {
+struct Snapshot {
     call: Call,
     wallet: Option<Wallet>,
 }
 
 impl Charging {
-    /// Puts it together from a function's world and settings.
-    pub fn deployed(world: &World, settings: Settings) -> Self {
-        let db = world.database(&settings.base.table_prefix);
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
+        let db = platform.database(&settings.base.table_prefix);
         Self {
             carrier: None,
             environment: settings.base.environment,
@@ -134,11 +134,11 @@ impl Charging {
             wallets: Wallets::new(db.clone()),
             mappings: Mappings::new(db.clone()),
             follow_up: settings.follow_up,
-            queue: MeterQueue::new(world.sqs.clone(), settings.meter_queue_url),
-            vapi: world.vapi(settings.vapi),
+            queue: MeterQueue::new(platform.sqs.clone(), settings.meter_queue_url),
+            vapi: platform.vapi(settings.vapi),
             limits: settings.limits,
             db,
-            clock: Arc::clone(&world.clock),
+            clock: Arc::clone(&platform.clock),
             numbers: Mutex::default(),
             mapped: Mutex::default(),
         }
@@ -149,16 +149,20 @@ impl Charging {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn place(&self, call: &CallRef) -> Result<Option<Place>, ChargingError> {
+    pub async fn owner_of(&self, call: &CallRef) -> Result<Option<CallOwner>, ChargingError> {
         let known = match self.remembered(&call.vapi_call_id) {
             Some(known) => Some(known),
             None => self.calls.mapping(&call.vapi_call_id).await?,
         };
         if let Some(known) = known {
             self.remember(&known);
-            return Ok(Some(Place { org_id: known.org_id, call_id: known.call_id, agent_limit_secs: None }));
+            return Ok(Some(CallOwner {
+                org_id: known.org_id,
+                call_id: known.call_id,
+                agent_limit_secs: None,
+            }));
         }
-        let found = self.owner(call).await?;
+        let found = self.owner_by_number_or_assistant(call).await?;
         let Some((org_id, agent_limit_secs)) = found else { return Ok(None) };
         // Only inside the org that our own records name may a message say which call of ours it is about.
         let call_id = match &call.intent {
@@ -173,7 +177,7 @@ impl Charging {
         };
         let noted =
             self.calls.map(&CallMapping { vapi_call_id: call.vapi_call_id.clone(), org_id, call_id }).await?;
-        Ok(Some(Place {
+        Ok(Some(CallOwner {
             org_id: noted.org_id,
             call_id: noted.call_id,
             agent_limit_secs: Some(agent_limit_secs),
@@ -181,7 +185,7 @@ impl Charging {
     }
 
     /// Whose the call's number is, else its assistant, and the longest that agent may talk, in seconds.
-    async fn owner(&self, call: &CallRef) -> Result<Option<(OrgId, u32)>, StoreError> {
+    async fn owner_by_number_or_assistant(&self, call: &CallRef) -> Result<Option<(OrgId, u32)>, StoreError> {
         if let Some(id) = &call.parties.vapi_phone_id
             && let Some(number) = self.number(id).await?
         {
@@ -224,32 +228,32 @@ impl Charging {
     }
 
     /// Reads a call and its org's wallet at once.
-    async fn seen(&self, org: OrgId, id: &CallId) -> Result<Seen, ChargingError> {
+    async fn snapshot(&self, org: OrgId, id: &CallId) -> Result<Snapshot, ChargingError> {
         let (call, wallet) =
             futures::future::try_join(self.calls.get(org, id), self.wallets.get(org)).await?;
         let call = call.ok_or_else(|| ChargingError::RecordMissing(id.clone()))?;
-        Ok(Seen { call, wallet })
+        Ok(Snapshot { call, wallet })
     }
 
     /// Makes the record of a call that was not heard of before, after sending the message of its first look.
-    async fn open(&self, place: &Place, call: &CallRef) -> Result<(), ChargingError> {
-        let agent_limit_secs = match place.agent_limit_secs {
+    async fn open(&self, owner: &CallOwner, call: &CallRef) -> Result<(), ChargingError> {
+        let agent_limit_secs = match owner.agent_limit_secs {
             Some(limit) => Some(limit),
             // Noted before, by a message that came no further.
-            None => self.owner(call).await?.map(|(_, limit)| limit),
+            None => self.owner_by_number_or_assistant(call).await?.map(|(_, limit)| limit),
         };
-        let record = self.first_record(&Place { agent_limit_secs, ..place.clone() }, call);
-        self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
+        let record = self.first_record(&CallOwner { agent_limit_secs, ..owner.clone() }, call);
+        self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
         self.calls.open(&record).await?;
         Ok(())
     }
 
-    fn first_record(&self, place: &Place, call: &CallRef) -> Call {
+    fn first_record(&self, owner: &CallOwner, call: &CallRef) -> Call {
         let now = self.clock.now();
-        let limit = place.agent_limit_secs.unwrap_or(DEFAULT_AGENT_LIMIT_SECS);
+        let limit = owner.agent_limit_secs.unwrap_or(DEFAULT_AGENT_LIMIT_SECS);
         let mut record =
-            Call::first_heard(place.org_id, place.call_id.clone(), call.parties.clone(), limit, now);
-        record.due_at = domain::time::plus_secs(now, FIRST_LOOK_SECS);
+            Call::first_heard(owner.org_id, owner.call_id.clone(), call.parties.clone(), limit, now);
+        record.due_at = domain::time::plus_secs(now, FIRST_CHECK_SECS);
         record
     }
 
@@ -257,9 +261,9 @@ impl Charging {
     /// message, so a copy that finds the record past its own look has nothing to do.
     ///
     /// Answers whether it is noted: where others changed the record, what was decided on it is to be decided again.
-    async fn look_again(&self, call: &Call, after: Call, at: Timestamp) -> Result<bool, ChargingError> {
+    async fn schedule_check(&self, call: &Call, after: Call, at: Timestamp) -> Result<bool, ChargingError> {
         let at = at.max(self.clock.now());
-        self.queue.send(&tick_of(call, at), self.clock.now()).await?;
+        self.queue.send(&meter_message(call, at), self.clock.now()).await?;
         match self.calls.save(call, &Call { due_at: at, ..after }).await {
             Ok(_) => Ok(true),
             Err(SaveError::Moved) => Ok(false),
@@ -280,8 +284,8 @@ impl Charging {
 /// The longest an agent talks when nobody says otherwise (Vapi's own default for `maxDurationSeconds`).
 const DEFAULT_AGENT_LIMIT_SECS: u32 = 600;
 
-fn tick_of(call: &Call, due_at: Timestamp) -> Tick {
-    Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at, urgent: false }
+fn meter_message(call: &Call, due_at: Timestamp) -> MeterMessage {
+    MeterMessage { org_id: call.org_id, call_id: call.call_id.clone(), due_at, urgent: false }
 }
 
 /// Settings that the functions which charge have in common.
@@ -301,13 +305,13 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         Self {
             base: Base::read(reader),
             meter_queue_url: reader.required("METER_QUEUE_URL"),
             vapi: VapiSettings::read(reader),
             limits: Limits::read(reader),
-            follow_up: FollowUp::read(reader, world),
+            follow_up: FollowUp::read(reader, platform),
         }
     }
 }

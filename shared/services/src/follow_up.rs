@@ -9,10 +9,10 @@ use base::alarm::chain;
 use base::clock::Clock;
 use base::config::Reader;
 use domain::{amount::Amount, wallet::Wallet};
-use platform::world::World;
+use platform::Platform;
 use store::{
     StoreError,
-    queue::{MeterQueue, RechargeQueue, Tick},
+    queue::{MeterMessage, MeterQueue, RechargeQueue},
 };
 
 /// Has a wallet looked at when its card is to be charged, or its org is to be told of a low balance.
@@ -24,9 +24,9 @@ pub struct Watch {
 
 impl Watch {
     /// Reads where its messages go.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
-        let queue = RechargeQueue::new(world.sqs.clone(), reader.required("RECHARGE_QUEUE_URL"));
-        Self { queue, clock: Arc::clone(&world.clock) }
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
+        let queue = RechargeQueue::new(platform.sqs.clone(), reader.required("RECHARGE_QUEUE_URL"));
+        Self { queue, clock: Arc::clone(&platform.clock) }
     }
 
     /// Orders a look at the wallet, if it needs one. The look decides by itself what is to be done.
@@ -52,7 +52,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the queue does not take the message.
-    pub async fn now(&self, wallet: &Wallet) -> Result<(), StoreError> {
+    pub async fn check_now(&self, wallet: &Wallet) -> Result<(), StoreError> {
         self.queue.check(wallet.org_id).await
     }
 }
@@ -69,12 +69,12 @@ pub struct FollowUp {
 
 impl FollowUp {
     /// Reads where its messages go, and the debt at which an operator is alarmed.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         Self {
-            meter: MeterQueue::new(world.sqs.clone(), reader.required("METER_QUEUE_URL")),
+            meter: MeterQueue::new(platform.sqs.clone(), reader.required("METER_QUEUE_URL")),
             debt_limit: reader.pence_or("DEBT_LIMIT_PENCE", Amount::from_pence(500)),
-            watch: Watch::read(reader, world),
-            clock: Arc::clone(&world.clock),
+            watch: Watch::read(reader, platform),
+            clock: Arc::clone(&platform.clock),
         }
     }
 
@@ -98,8 +98,9 @@ impl FollowUp {
                 "an org is past its debt limit");
         }
         for call_id in wallet.holds.keys() {
-            let tick = Tick { org_id: wallet.org_id, call_id: call_id.clone(), due_at: now, urgent: true };
-            self.meter.send(&tick, now).await?;
+            let message =
+                MeterMessage { org_id: wallet.org_id, call_id: call_id.clone(), due_at: now, urgent: true };
+            self.meter.send(&message, now).await?;
         }
         Ok(())
     }

@@ -15,11 +15,11 @@ use base::config::{Base, Reader, StripeSettings};
 use domain::{
     amount::Amount,
     ids::{EpisodeId, OrgId, PaymentIntentId},
-    ledger::{Direction, Entry, Kind, Posting, Reason},
+    ledger::{Entry, EntrySide, Kind, Posting, Reason},
     recharge::{ASKED_BACK, AutoRecharge},
     wallet::Wallet,
 };
-use platform::world::World;
+use platform::Platform;
 use store::{
     ChangeError, Dynamo, StoreError,
     customers::Customers,
@@ -65,18 +65,18 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         Self {
             base: Base::read(reader),
             stripe: StripeSettings::read(reader),
-            follow_up: FollowUp::read(reader, world),
+            follow_up: FollowUp::read(reader, platform),
         }
     }
 }
 
 /// What became of news about a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// Something was booked.
     Booked,
     /// All of it was booked before.
@@ -99,18 +99,18 @@ pub enum PaymentError {
 }
 
 impl Payments {
-    /// Puts it together from a function's world and settings.
-    pub fn deployed(world: &World, settings: Settings) -> Self {
-        let db = world.database(&settings.base.table_prefix);
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
+        let db = platform.database(&settings.base.table_prefix);
         Self {
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             customers: Customers::new(db.clone()),
-            stripe: world.stripe(settings.stripe, settings.base.environment),
+            stripe: platform.stripe(settings.stripe, settings.base.environment),
             follow_up: settings.follow_up,
             events: WebhookEvents::stripe(db.clone()),
             db,
-            clock: Arc::clone(&world.clock),
+            clock: Arc::clone(&platform.clock),
         }
     }
 
@@ -118,7 +118,7 @@ impl Payments {
     ///
     /// # Errors
     /// When Stripe, the store or the queue does not do its part.
-    pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Fate, PaymentError> {
+    pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Outcome, PaymentError> {
         match self.stripe.payment(id).await {
             Ok(payment) => self.received(&payment).await,
             Err(error) => Err(unknown_alarmed(id, error)),
@@ -129,13 +129,13 @@ impl Payments {
     ///
     /// # Errors
     /// When the store or the queue does not do its part.
-    pub async fn received(&self, payment: &PaymentIntent) -> Result<Fate, PaymentError> {
+    pub async fn received(&self, payment: &PaymentIntent) -> Result<Outcome, PaymentError> {
         if payment.status != "succeeded" {
-            return Ok(Fate::Nothing);
+            return Ok(Outcome::Nothing);
         }
         let (org, amount) = match self.whose(payment).await? {
             Ok(found) => found,
-            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+            Err(reason) => return Ok(Outcome::DeadLetter(reason)),
         };
         self.wallets.ensure(org).await?;
         let top_up = top_up(&payment.id, amount, payment.episode());
@@ -147,7 +147,7 @@ impl Payments {
     ///
     /// # Errors
     /// When Stripe, the store or the queue does not do its part.
-    pub async fn reversed(&self, payment: &Payment) -> Result<Fate, PaymentError> {
+    pub async fn reversed(&self, payment: &Payment) -> Result<Outcome, PaymentError> {
         let id = match payment {
             Payment::Intent(id) => Some(id.clone()),
             Payment::Charge(charge) => match self.stripe.payment_of_charge(charge).await {
@@ -156,14 +156,14 @@ impl Payments {
                 Err(error) => return Err(error.into()),
             },
         };
-        let Some(id) = id else { return Ok(Fate::DeadLetter("no payment belongs to this charge")) };
+        let Some(id) = id else { return Ok(Outcome::DeadLetter("no payment belongs to this charge")) };
         let payment = match self.stripe.payment(&id).await {
             Ok(payment) => payment,
             Err(error) => return Err(unknown_alarmed(&id, error)),
         };
         let (org, amount) = match self.whose(&payment).await? {
             Ok(found) => found,
-            Err(reason) => return Ok(Fate::DeadLetter(reason)),
+            Err(reason) => return Ok(Outcome::DeadLetter(reason)),
         };
         let (refunds, disputes) =
             futures::future::try_join(self.stripe.refunds(&id), self.stripe.disputes(&id)).await?;
@@ -172,7 +172,7 @@ impl Payments {
             .flat_map(|dispute| &dispute.balance_transactions)
             .any(|moved| moved.currency != "gbp")
         {
-            return Ok(Fate::DeadLetter("a dispute moved another currency than pounds"));
+            return Ok(Outcome::DeadLetter("a dispute moved another currency than pounds"));
         }
         for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
             alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = refund.status,
@@ -213,27 +213,27 @@ impl Payments {
     }
 
     /// Books whatever of `movements` is not booked yet, in their order; each rests on a fresh read.
-    async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Fate, PaymentError> {
+    async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Outcome, PaymentError> {
         let give_up_at = self.clock.now() + BUDGET;
-        let mut fate = Fate::Repeated;
+        let mut fate = Outcome::Repeated;
         loop {
             // The wallet first: whatever is booked after this read moves its ledger, and the write is refused.
             let wallet = self.wallets.existing(org).await?;
             let booked = self.booked(org, movements).await?;
             let Some((movement, amount)) = next_movement(movements, &booked) else {
                 for (movement, _) in movements.iter().zip(&booked).filter(|(_, entry)| entry.is_none()) {
-                    if movement.wanted == Wanted::Always {
+                    if movement.wanted == Disposition::Always {
                         alarm_beyond(org, movement, Amount::ZERO);
                     }
                 }
                 self.follow_up.after(&wallet).await?;
                 return Ok(fate);
             };
-            if amount < movement.amount && movement.wanted == Wanted::Always {
+            if amount < movement.amount && movement.wanted == Disposition::Always {
                 alarm_beyond(org, movement, amount);
             }
             match self.book(&wallet, movement, amount).await {
-                Ok(()) => fate = Fate::Booked,
+                Ok(()) => fate = Outcome::Booked,
                 Err(BookError::Moved | BookError::AlreadyBooked) if self.clock.now() < give_up_at => {
                     self.db.pause(PAUSE_MILLIS).await;
                 }
@@ -334,7 +334,7 @@ fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Op
     match (&posting.reason, &movement.episode, &wallet.payment_method) {
         (Reason::TopUp { .. }, episode, _) => before.credited(episode.as_ref(), posting.amount, posting.at),
         (Reason::Refund { .. }, Some(_), Some(card)) => Some(before.left_alone(ASKED_BACK, card, posting.at)),
-        (Reason::Dispute { direction: Direction::Debit, .. }, Some(_), Some(card)) => {
+        (Reason::Dispute { direction: EntrySide::Debit, .. }, Some(_), Some(card)) => {
             Some(before.left_alone(ASKED_BACK, card, posting.at))
         }
         (
@@ -357,14 +357,14 @@ struct Movement {
     reason: Reason,
     amount: Amount,
     description: &'static str,
-    wanted: Wanted,
+    wanted: Disposition,
     /// The auto-recharge that the payment belongs to.
     episode: Option<EpisodeId>,
 }
 
 /// Whether a movement is to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
+enum Disposition {
     /// Yes.
     Always,
     /// No; if it was booked before, it counts.
@@ -376,7 +376,7 @@ enum Wanted {
 fn top_up(id: &PaymentIntentId, amount: Amount, episode: Option<EpisodeId>) -> Movement {
     let reason = Reason::TopUp { payment_intent: id.clone() };
     let description = if episode.is_some() { "Automatic top-up by card" } else { "Top-up by card" };
-    Movement { reason, amount, description, wanted: Wanted::Always, episode }
+    Movement { reason, amount, description, wanted: Disposition::Always, episode }
 }
 
 /// Refunds and disputes as movements: what takes money first, then what gives it back.
@@ -394,16 +394,16 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
         };
         match refund.status.as_deref() {
             Some("failed" | "canceled") => {
-                movements.push(taken(Wanted::Never));
+                movements.push(taken(Disposition::Never));
                 movements.push(Movement {
                     reason: Reason::RefundFailed { refund: refund.id.clone(), payment_intent: id.clone() },
                     amount,
                     description: "Refund to card failed",
-                    wanted: Wanted::ToUndo(reason.clone()),
+                    wanted: Disposition::ToUndo(reason.clone()),
                     episode: None,
                 });
             }
-            Some("pending" | "succeeded") => movements.push(taken(Wanted::Always)),
+            Some("pending" | "succeeded") => movements.push(taken(Disposition::Always)),
             // `requires_action`: the customer has still to act, and nothing has moved.
             _ => {}
         }
@@ -418,16 +418,16 @@ fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) 
                     dispute: dispute.id.clone(),
                     balance_transaction: moved.id.clone(),
                     payment_intent: id.clone(),
-                    direction: if is_taken { Direction::Debit } else { Direction::Credit },
+                    direction: if is_taken { EntrySide::Debit } else { EntrySide::Credit },
                 },
                 amount,
                 description: if is_taken { "Disputed by the card's bank" } else { "Dispute decided for you" },
-                wanted: Wanted::Always,
+                wanted: Disposition::Always,
                 episode: None,
             });
         }
     }
-    movements.sort_by_key(|movement| movement.reason.direction() == Direction::Credit);
+    movements.sort_by_key(|movement| movement.reason.direction() == EntrySide::Credit);
     movements
 }
 
@@ -440,9 +440,9 @@ fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Opt
     let mut given_back = Amount::ZERO;
     for entry in booked.iter().flatten() {
         match entry.direction {
-            Direction::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
-            Direction::Credit => given_back = given_back.plus(entry.amount),
-            Direction::Debit => taken = taken.plus(entry.amount),
+            EntrySide::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
+            EntrySide::Credit => given_back = given_back.plus(entry.amount),
+            EntrySide::Debit => taken = taken.plus(entry.amount),
         }
     }
     let entry_of = |reason: &Reason| {
@@ -451,13 +451,17 @@ fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Opt
     };
     movements.iter().zip(booked).filter(|(_, entry)| entry.is_none()).find_map(|(movement, _)| {
         let amount = match (&movement.wanted, &movement.reason, movement.reason.direction()) {
-            (Wanted::Never, _, _) => Amount::ZERO,
-            (Wanted::ToUndo(reason), _, _) => entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount),
-            (Wanted::Always, Reason::TopUp { .. }, _) => movement.amount,
-            (Wanted::Always, _, Direction::Debit) => {
+            (Disposition::Never, _, _) => Amount::ZERO,
+            (Disposition::ToUndo(reason), _, _) => {
+                entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount)
+            }
+            (Disposition::Always, Reason::TopUp { .. }, _) => movement.amount,
+            (Disposition::Always, _, EntrySide::Debit) => {
                 movement.amount.min(credited.plus(given_back).minus_or_zero(taken))
             }
-            (Wanted::Always, _, Direction::Credit) => movement.amount.min(taken.minus_or_zero(given_back)),
+            (Disposition::Always, _, EntrySide::Credit) => {
+                movement.amount.min(taken.minus_or_zero(given_back))
+            }
         };
         (!amount.is_zero()).then_some((movement, amount))
     })

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use activate::{Brought, Connected};
-pub use inventory::{Found, Place, Rows};
+pub use inventory::{Found, Location, Rows};
 pub use release::Release;
 pub use rotate::Rotated;
 pub use settings::Settings;
 
 use crate::follow_up::Watch;
-use crate::voice::{Voice, VoiceError};
+use crate::voice::{VapiResources, VoiceError};
 use base::alarm;
 use base::alarm::chain;
 use base::clock::Clock;
@@ -33,10 +33,10 @@ use domain::{
     ids::{AccountSid, OrgId, PurchaseId, VapiPhoneId},
     number::NUMBER_COST,
     phone_number::PhoneNumber,
-    purchase::{Failure, Purchase, Source, State, Wanted},
+    purchase::{Failure, NumberRequest, Purchase, Source, State},
     wallet::Wallet,
 };
-use platform::world::World;
+use platform::Platform;
 use store::{
     ChangeError, StoreError,
     agents::Agents,
@@ -79,7 +79,7 @@ pub struct Provisioning {
     /// The carrier.
     pub twilio: Twilio,
     /// What is shared at Vapi.
-    pub voice: Voice,
+    pub voice: VapiResources,
     /// What opens secrets.
     pub keyring: Keyring,
     /// The agents' messages.
@@ -94,13 +94,13 @@ pub struct Provisioning {
 
 /// A request for a number.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ProvisionRequest {
     /// Whose it shall be.
     pub org_id: OrgId,
     /// What for.
     pub direction: Direction,
     /// Which.
-    pub wanted: Wanted,
+    pub wanted: NumberRequest,
     /// The client's idempotency key, if it gave one.
     pub key: Option<String>,
     /// What makes two requests the same.
@@ -166,7 +166,7 @@ enum Step {
 }
 
 /// Why a step was not done.
-enum Obstacle {
+enum StepError {
     /// A vendor, or somebody at the same thing.
     Failed(Failure),
     /// The same, and nothing that a vendor was asked for can still come to be.
@@ -177,7 +177,7 @@ enum Obstacle {
     Ours(ProvisionError),
 }
 
-impl<E: Into<ProvisionError>> From<E> for Obstacle {
+impl<E: Into<ProvisionError>> From<E> for StepError {
     fn from(error: E) -> Self {
         match error.into() {
             ProvisionError::Twilio(error) => {
@@ -204,7 +204,7 @@ fn of_twilio(error: &TwilioError) -> Failure {
     }
 }
 
-impl Obstacle {
+impl StepError {
     /// A failure is certain, if it is.
     fn certain_if(self, is_certain: bool) -> Self {
         match self {
@@ -229,11 +229,11 @@ impl Obstacle {
 }
 
 impl Provisioning {
-    /// Puts it together from a function's world and settings.
-    pub fn deployed(world: &World, settings: Settings) -> Self {
-        let db = world.database(&settings.base.table_prefix);
-        let twilio = settings.twilio(world);
-        let vapi = world.vapi(settings.vapi);
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
+        let db = platform.database(&settings.base.table_prefix);
+        let twilio = settings.twilio(platform);
+        let vapi = platform.vapi(settings.vapi);
         let objects: MadeOnce<VapiObject> = MadeOnce::vapi_objects(db.clone());
         Self {
             purchases: Purchases::new(db.clone()),
@@ -241,14 +241,14 @@ impl Provisioning {
             agents: Agents::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             twilio,
-            voice: Voice::new(vapi, objects, settings.voice, Arc::clone(&world.clock)),
+            voice: VapiResources::new(vapi, objects, settings.voice, Arc::clone(&platform.clock)),
             keyring: settings.keyring,
-            queue: SyncQueue::new(world.sqs.clone(), settings.sync_queue_url),
+            queue: SyncQueue::new(platform.sqs.clone(), settings.sync_queue_url),
             watch: settings.watch,
             subaccounts: MadeOnce::subaccounts(db),
             environment: settings.base.environment,
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -257,7 +257,7 @@ impl Provisioning {
     ///
     /// # Errors
     /// When something of ours did not do its part. Nothing is lost: the purchase says how far it has come.
-    pub async fn provision(&self, asked: &Asked) -> Result<Provisioned, ProvisionError> {
+    pub async fn provision(&self, asked: &ProvisionRequest) -> Result<Provisioned, ProvisionError> {
         for _ in 0..TRIES {
             if let Some(provisioned) = self.try_to_provision(asked).await? {
                 return Ok(provisioned);
@@ -267,7 +267,10 @@ impl Provisioning {
     }
 
     /// None when another request claimed the direction in the same moment: it is to be decided again.
-    async fn try_to_provision(&self, asked: &Asked) -> Result<Option<Provisioned>, ProvisionError> {
+    async fn try_to_provision(
+        &self,
+        asked: &ProvisionRequest,
+    ) -> Result<Option<Provisioned>, ProvisionError> {
         if let Some(key) = &asked.key
             && let Some(used) = self.purchases.key_use(asked.org_id, key).await?
         {
@@ -275,12 +278,12 @@ impl Provisioning {
                 return Ok(Some(Provisioned::KeyReused));
             }
             let named = self.purchases.find(asked.org_id, &used.purchase_id).await?;
-            return self.go_on(named.ok_or(ProvisionError::Contended)?).await.map(Some);
+            return self.resume_purchase(named.ok_or(ProvisionError::Contended)?).await.map(Some);
         }
         let claim = self.purchases.claim_of(asked.org_id, asked.direction).await?;
         match &claim {
             Some(claim) if claim.is_open() && asked.key.is_none() => {
-                return self.go_on(claim.clone()).await.map(Some);
+                return self.resume_purchase(claim.clone()).await.map(Some);
             }
             Some(_) if self.is_key_known(asked).await? => return Ok(None),
             // Another key names another purchase, and the direction has one already.
@@ -312,7 +315,7 @@ impl Provisioning {
     }
 
     /// Whether the client's key was used since this request looked it up: by a copy of it, in the same moment.
-    async fn is_key_known(&self, asked: &Asked) -> Result<bool, ProvisionError> {
+    async fn is_key_known(&self, asked: &ProvisionRequest) -> Result<bool, ProvisionError> {
         let Some(key) = &asked.key else { return Ok(false) };
         Ok(self.purchases.key_use(asked.org_id, key).await?.is_some())
     }
@@ -324,7 +327,7 @@ impl Provisioning {
     }
 
     /// A request that comes again without a key, soon after it has succeeded.
-    fn is_same(&self, claim: &Purchase, asked: &Asked) -> bool {
+    fn is_same(&self, claim: &Purchase, asked: &ProvisionRequest) -> bool {
         let is_recent = claim.active_at.is_some_and(|at| self.clock.now().duration_since(at) < SAME_ANSWER);
         asked.key.is_none() && claim.body_hash == asked.body_hash && is_recent
     }
@@ -366,12 +369,12 @@ impl Provisioning {
     /// As [`Provisioning::provision`].
     pub async fn resume(&self, org: OrgId, direction: Direction) -> Result<(), ProvisionError> {
         if let Some(claim) = self.purchases.claim_of(org, direction).await?.filter(Purchase::is_open) {
-            self.go_on(claim).await?;
+            self.resume_purchase(claim).await?;
         }
         Ok(())
     }
 
-    async fn go_on(&self, claim: Purchase) -> Result<Provisioned, ProvisionError> {
+    async fn resume_purchase(&self, claim: Purchase) -> Result<Provisioned, ProvisionError> {
         let now = self.clock.now();
         if !claim.is_open() || claim.lease_until > now {
             return self.outcome(claim).await;
@@ -379,13 +382,13 @@ impl Provisioning {
         let leased = Purchase { lease_until: now + LEASE, ..claim.clone() };
         match self.purchases.save(&claim, leased).await {
             Ok(leased) => self.outcome(self.run(leased).await?).await,
-            Err(ChangeError::Moved) => self.outcome(self.now(&claim).await?).await,
+            Err(ChangeError::Moved) => self.outcome(self.reload(&claim).await?).await,
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
     /// The purchase as it is now.
-    async fn now(&self, purchase: &Purchase) -> Result<Purchase, ProvisionError> {
+    async fn reload(&self, purchase: &Purchase) -> Result<Purchase, ProvisionError> {
         let found = self.purchases.find(purchase.org_id, &purchase.purchase_id).await?;
         found.ok_or(ProvisionError::Contended)
     }
@@ -407,8 +410,8 @@ impl Provisioning {
     }
 
     /// A booking was refused: the wallet has moved on, and it is done again; or the purchase has, by another's hand.
-    async fn decided_again(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
-        let now = self.now(purchase).await?;
+    async fn decided_again(&self, purchase: &Purchase) -> Result<Step, StepError> {
+        let now = self.reload(purchase).await?;
         let is_as_read = now.version == purchase.version;
         if is_as_read { Ok(Step::On(Box::new(now))) } else { Err(ProvisionError::Contended.into()) }
     }
@@ -432,12 +435,12 @@ impl Provisioning {
         purchase: &Purchase,
         number: &PhoneNumber,
         account: &AccountSid,
-    ) -> Result<Option<VapiPhoneId>, Obstacle> {
+    ) -> Result<Option<VapiPhoneId>, StepError> {
         let found = self.voice.vapi.imported_number(number, account).await;
-        match found.map_err(|error| Obstacle::of_vapi(&error))? {
+        match found.map_err(|error| StepError::of_vapi(&error))? {
             None => Ok(None),
             Some(found) if found.name.as_deref() == Some(&*self.short_mark(purchase)) => Ok(Some(found.id)),
-            Some(_) => Err(Obstacle::Failed(Failure::NumberTaken)),
+            Some(_) => Err(StepError::Failed(Failure::NumberTaken)),
         }
     }
 }

@@ -18,7 +18,7 @@ use domain::{
     recharge::{Decision, Episode, Notice},
     wallet::Wallet,
 };
-use platform::world::World;
+use platform::Platform;
 use store::{
     ChangeError, StoreError,
     queue::{Notification, NotificationQueue},
@@ -59,9 +59,9 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         Self {
-            payments: payments::Settings::read(reader, world),
+            payments: payments::Settings::read(reader, platform),
             notification_queue_url: reader.required("NOTIFICATIONS_QUEUE_URL"),
             dashboard_origin: reader.required("DASHBOARD_ORIGIN").trim_end_matches('/').to_owned(),
         }
@@ -97,14 +97,14 @@ enum Step {
 }
 
 impl Recharge {
-    /// Puts it together from a function's world and settings.
-    pub fn deployed(world: &World, settings: Settings) -> Self {
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
         Self {
-            payments: Payments::deployed(world, settings.payments),
-            notifications: NotificationQueue::new(world.sqs.clone(), settings.notification_queue_url),
+            payments: Payments::deployed(platform, settings.payments),
+            notifications: NotificationQueue::new(platform.sqs.clone(), settings.notification_queue_url),
             dashboard_origin: settings.dashboard_origin,
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -120,8 +120,8 @@ impl Recharge {
             let Some(wallet) = self.payments.wallets.get(org).await? else { return Ok(()) };
             let step = match self.step(&wallet, &mut untold).await {
                 Ok(step) => step,
-                Err(Obstacle::Moved) => Step::Again,
-                Err(Obstacle::Failed(error)) => return Err(error),
+                Err(StepError::Moved) => Step::Again,
+                Err(StepError::Failed(error)) => return Err(error),
             };
             match step {
                 Step::Again => {}
@@ -131,23 +131,23 @@ impl Recharge {
         Err(RechargeError::Contended)
     }
 
-    async fn step(&self, wallet: &Wallet, untold: &mut Option<RechargeError>) -> Result<Step, Obstacle> {
+    async fn step(&self, wallet: &Wallet, untold: &mut Option<RechargeError>) -> Result<Step, StepError> {
         if untold.is_none() {
             match self.tell(wallet).await {
                 Ok(Some(step)) => return Ok(step),
                 Ok(None) => {}
-                Err(Obstacle::Moved) => return Err(Obstacle::Moved),
-                Err(Obstacle::Failed(error)) => *untold = Some(error),
+                Err(StepError::Moved) => return Err(StepError::Moved),
+                Err(StepError::Failed(error)) => *untold = Some(error),
             }
         }
         match &wallet.auto_recharge.episode {
-            Some(episode) => self.go_on(wallet, episode).await,
+            Some(episode) => self.resume(wallet, episode).await,
             None => self.open(wallet).await,
         }
     }
 
     /// Tells the org once for each crossing. It is noted before it is told, and told until it is noted.
-    async fn tell(&self, wallet: &Wallet) -> Result<Option<Step>, Obstacle> {
+    async fn tell(&self, wallet: &Wallet) -> Result<Option<Step>, StepError> {
         let before = &wallet.auto_recharge.notice;
         let is_low = wallet.is_balance_low();
         if before.is_low != is_low {
@@ -178,7 +178,7 @@ impl Recharge {
         self.save_notice(wallet, Notice { told: before.crossings, ..*before }).await.map(Some)
     }
 
-    async fn save_notice(&self, wallet: &Wallet, notice: Notice) -> Result<Step, Obstacle> {
+    async fn save_notice(&self, wallet: &Wallet, notice: Notice) -> Result<Step, StepError> {
         let mut after = wallet.auto_recharge.clone();
         after.notice = notice;
         self.payments.wallets.save_recharge(wallet, after).await?;
@@ -186,7 +186,7 @@ impl Recharge {
     }
 
     /// Opens an episode, if the card is to be charged.
-    async fn open(&self, wallet: &Wallet) -> Result<Step, Obstacle> {
+    async fn open(&self, wallet: &Wallet) -> Result<Step, StepError> {
         let now = self.clock.now();
         let amount = match wallet.recharge(now) {
             Decision::NotNeeded => return Ok(Step::Done),
@@ -219,14 +219,14 @@ impl Recharge {
 }
 
 /// Why a step was not done.
-enum Obstacle {
+enum StepError {
     /// Others have changed the wallet: decide again.
     Moved,
     /// It is to be tried again later.
     Failed(RechargeError),
 }
 
-impl From<ChangeError> for Obstacle {
+impl From<ChangeError> for StepError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Moved => Self::Moved,
@@ -235,7 +235,7 @@ impl From<ChangeError> for Obstacle {
     }
 }
 
-impl<E: Into<RechargeError>> From<E> for Obstacle {
+impl<E: Into<RechargeError>> From<E> for StepError {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }

@@ -24,7 +24,7 @@ use base::config::Reader;
 use base::entropy::Entropy;
 use base::keyring::Keyring;
 use domain::{amount::Amount, wallet::Wallet};
-use platform::world::World;
+use platform::Platform;
 use store::{StoreError, ledger::Ledger, runs::Runs, wallets::Wallets, webhook_events::WebhookEvents};
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
 
@@ -69,12 +69,12 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         Self {
-            charging: charging::Settings::read(reader, world),
-            recharge: recharge::Settings::read(reader, world),
-            provisioning: provisioning::Settings::read(reader, world),
-            keyring: Keyring::read(reader, Arc::clone(&world.entropy)),
+            charging: charging::Settings::read(reader, platform),
+            recharge: recharge::Settings::read(reader, platform),
+            provisioning: provisioning::Settings::read(reader, platform),
+            keyring: Keyring::read(reader, Arc::clone(&platform.entropy)),
             rental: reader.pence_or("NUMBER_RENTAL_PENCE", Amount::ZERO),
         }
     }
@@ -242,16 +242,16 @@ fn note(findings: &mut Vec<Finding>, what: &str, id: &impl Display) {
 }
 
 impl Reconcile {
-    /// Puts it together from a function's world and settings.
-    pub fn deployed(world: &World, settings: Settings) -> Self {
-        let db = world.database(&settings.charging.base.table_prefix);
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
+        let db = platform.database(&settings.charging.base.table_prefix);
         let environment = settings.charging.base.environment.clone();
-        let provisioning = Provisioning::deployed(world, settings.provisioning);
-        let mut charging = Charging::deployed(world, settings.charging);
+        let provisioning = Provisioning::deployed(platform, settings.provisioning);
+        let mut charging = Charging::deployed(platform, settings.charging);
         charging.carrier = Some(Carrier::new(&db, provisioning.twilio.clone(), settings.keyring));
         Self {
             charging,
-            recharge: Recharge::deployed(world, settings.recharge),
+            recharge: Recharge::deployed(platform, settings.recharge),
             provisioning,
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
@@ -259,8 +259,8 @@ impl Reconcile {
             dead_letters: WebhookEvents::vapi(db),
             rental: settings.rental,
             environment,
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 

@@ -26,7 +26,7 @@ const LEASE: SignedDuration = SignedDuration::from_secs(20);
 
 /// What is made once at Vapi.
 #[derive(Clone, Debug)]
-pub struct Voice {
+pub struct VapiResources {
     /// The vendor.
     pub vapi: Vapi,
     objects: MadeOnce<VapiObject>,
@@ -99,7 +99,7 @@ impl VoiceError {
     }
 }
 
-impl Voice {
+impl VapiResources {
     /// Puts it together.
     pub const fn new(
         vapi: Vapi,

@@ -50,7 +50,7 @@ impl Queue {
 
 /// "Look at this call": what to do then is decided from the records, not from the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tick {
+pub struct MeterMessage {
     /// Whose call.
     pub org_id: OrgId,
     /// Which call.
@@ -73,13 +73,13 @@ impl MeterQueue {
         Self(Queue { client, url })
     }
 
-    /// Sends `tick`, to be delivered when it is due. Once this answers, the message is durable.
+    /// Sends `message`, to be delivered when it is due. Once this answers, the message is durable.
     ///
     /// # Errors
     /// When the queue did not take it, twice.
-    pub async fn send(&self, tick: &Tick, now: Timestamp) -> Result<(), StoreError> {
-        let delay = tick.due_at.duration_since(now).as_secs().clamp(0, LONGEST_DELAY_SECS);
-        self.0.send(tick, i32::try_from(delay).unwrap_or_default()).await
+    pub async fn send(&self, message: &MeterMessage, now: Timestamp) -> Result<(), StoreError> {
+        let delay = message.due_at.duration_since(now).as_secs().clamp(0, LONGEST_DELAY_SECS);
+        self.0.send(message, i32::try_from(delay).unwrap_or_default()).await
     }
 }
 
@@ -115,7 +115,7 @@ impl SyncQueue {
     }
 
     /// Has the push that was announced done at once, now that the write is made.
-    pub async fn hasten(&self, push: &Push) {
+    pub async fn expedite(&self, push: &Push) {
         // The one that was announced comes in any case.
         if let Err(error) = self.send(push, 0).await {
             tracing::warn!(org_id = %push.org_id, %error, "a push comes half a minute late");

@@ -23,7 +23,7 @@ use domain::{
     call::Call,
     hold::{Hold, Settlement},
     ids::{CallId, CustomerId, IdError, OrgId},
-    ledger::{Direction, Entry, Head, Posting},
+    ledger::{Entry, EntrySide, Head, Posting},
     purchase::Purchase,
     recharge::AutoRecharge,
     wallet::{Extension, Grant, Wallet},
@@ -322,8 +322,8 @@ impl Wallets {
         booked_wallet.available = entry.direction.apply(wallet.available, entry.amount);
         booked_wallet.ledger = entry.head();
         let delta = match entry.direction {
-            Direction::Credit => entry.amount.pence(),
-            Direction::Debit => entry.amount.pence().saturating_neg(),
+            EntrySide::Credit => entry.amount.pence(),
+            EntrySide::Debit => entry.amount.pence().saturating_neg(),
         };
         let update = self.booking(wallet, &entry).expression_attribute_values(":delta", number(delta));
         let update = match recharge {

@@ -20,7 +20,7 @@ use super::problem::{Code, Problem};
 use base::clock::Clock;
 use base::config::Reader;
 use domain::ids::{OrgId, UserId};
-use platform::world::World;
+use platform::Platform;
 use vendors::http::{Http, HttpError};
 
 /// How long fetched keys are believed.
@@ -132,7 +132,7 @@ enum Refused {
 
 impl Auth {
     /// Reads the settings: issuer, audience, and a shared secret, a JWKS address, or both.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         let shared_secret = reader.optional("JWT_HS256_SECRET").map(SecretString::from);
         let jwks_url = reader.optional("JWT_JWKS_URL");
         if shared_secret.is_none() && jwks_url.is_none() {
@@ -145,8 +145,8 @@ impl Auth {
             issuer: reader.required("JWT_ISSUER"),
             audience: reader.or("JWT_AUDIENCE", "authenticated".to_owned()),
             shared_secret,
-            jwks: jwks_url.map(|url| Jwks { url, http: world.vendors.clone(), fetched: Mutex::default() }),
-            clock: Arc::clone(&world.clock),
+            jwks: jwks_url.map(|url| Jwks { url, http: platform.vendors.clone(), fetched: Mutex::default() }),
+            clock: Arc::clone(&platform.clock),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     call::{Call, State},
-    ledger::{Direction, Entry, Head, Kind},
+    ledger::{Entry, EntrySide, Head, Kind},
     tariff::{Tariff, TariffVersion},
     wallet::Wallet,
 };
@@ -205,8 +205,8 @@ impl Monitor {
         let Some(book) = self.books.get_mut(at) else { return Ok(()) };
         let amount = entry.amount.pence();
         let moved = match entry.direction {
-            Direction::Credit => amount,
-            Direction::Debit => -amount,
+            EntrySide::Credit => amount,
+            EntrySide::Debit => -amount,
         };
         let is_next = entry.seq == book.head.seq + 1 && entry.previous_hash == book.head.hash;
         let is_whole = entry.computed_hash() == entry.hash;
@@ -286,7 +286,7 @@ impl Monitor {
             return broken(world, "only what happened is booked", format!("Stripe knows no refund {id}"));
         };
         let is_failed = refund["status"] == "failed";
-        let is_back = entry.direction == Direction::Credit;
+        let is_back = entry.direction == EntrySide::Credit;
         if refund["amount"] != entry.amount.pence() || is_back && !is_failed {
             return broken(world, "only what happened is booked", format!("{entry:?} for {refund}"));
         }
@@ -301,13 +301,13 @@ impl Monitor {
         let movements = dispute["balance_transactions"].as_array();
         let found = movements.into_iter().flatten().find(|movement| movement["id"] == moved);
         let signed = match entry.direction {
-            Direction::Credit => entry.amount.pence(),
-            Direction::Debit => -entry.amount.pence(),
+            EntrySide::Credit => entry.amount.pence(),
+            EntrySide::Debit => -entry.amount.pence(),
         };
         if found.is_none_or(|found| found["amount"] != signed) {
             return broken(world, "only what happened is booked", format!("{entry:?} for {dispute}"));
         }
-        self.note_taken(at, entry, entry.direction == Direction::Credit);
+        self.note_taken(at, entry, entry.direction == EntrySide::Credit);
         Ok(())
     }
 
@@ -323,7 +323,7 @@ impl Monitor {
         if kind != "number" {
             return Ok(());
         }
-        if entry.direction == Direction::Debit {
+        if entry.direction == EntrySide::Debit {
             self.charged.insert(purchase.to_owned());
             return Ok(());
         }
@@ -471,7 +471,7 @@ impl Monitor {
             });
             let bought = entries
                 .iter()
-                .find(|entry| entry.kind == Kind::PhoneNumber && entry.direction == Direction::Debit);
+                .find(|entry| entry.kind == Kind::PhoneNumber && entry.direction == EntrySide::Debit);
             if grown.is_some() || bought.is_some() {
                 let detail = format!("it spends on {grown:?} {bought:?}");
                 return broken(world, "a frozen wallet spends nothing new", detail);

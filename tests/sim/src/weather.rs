@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::clock::Clock;
 use jiff::SignedDuration;
 use local::{
-    aws::{Fate, Sent},
+    aws::{Outcome, Sent},
     clock::TestClock,
 };
 use sandbox::faults::Mode;
@@ -27,7 +27,7 @@ pub fn over_aws(
     now: SharedNow,
     clinics: Vec<String>,
     plant: Option<Plant>,
-) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
+) -> impl FnMut(&mut Sent) -> Outcome + Send + 'static {
     move |sent| {
         let mut now = locked(&now);
         now.requests = now.requests.saturating_add(1);
@@ -41,7 +41,7 @@ pub fn over_aws(
             note(&mut now, sent, &clinics);
             return over_store(&mut now.dice, sent);
         }
-        Fate::Pass
+        Outcome::Pass
     }
 }
 
@@ -67,37 +67,37 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
     now.is_about_numbers |= is_write && numbers.iter().any(|table| text.contains(table));
 }
 
-fn over_store(dice: &mut Dice, sent: &Sent) -> Fate {
+fn over_store(dice: &mut Dice, sent: &Sent) -> Outcome {
     let is_write = is_write(sent);
     if dice.strikes(Kind::StoreFails) {
         let errors = ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"];
         let error = dice.rolls(Kind::StoreFails).and_then(|rolls| rolls.pick(&errors));
-        return Fate::Fail(error.unwrap_or("InternalServerError"));
+        return Outcome::Fail(error.unwrap_or("InternalServerError"));
     }
     if is_write && dice.strikes(Kind::StoreConflict) {
-        return Fate::Fail("TransactionConflict");
+        return Outcome::Fail("TransactionConflict");
     }
     if dice.strikes(Kind::StoreLost) {
-        return Fate::LoseRequest;
+        return Outcome::LoseRequest;
     }
     if dice.strikes(Kind::StoreUnanswered) {
-        return Fate::LoseAnswer;
+        return Outcome::LoseAnswer;
     }
-    if is_write && dice.strikes(Kind::StoreLate) { Fate::Later } else { Fate::Pass }
+    if is_write && dice.strikes(Kind::StoreLate) { Outcome::Later } else { Outcome::Pass }
 }
 
-fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Fate {
+fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Outcome {
     if sent.operation != "SendMessage" {
-        return Fate::Pass;
+        return Outcome::Pass;
     }
     if dice.strikes(Kind::QueueFails) {
-        let fates = [Fate::Fail("ServiceUnavailable"), Fate::LoseRequest, Fate::LoseAnswer];
+        let fates = [Outcome::Fail("ServiceUnavailable"), Outcome::LoseRequest, Outcome::LoseAnswer];
         let fate = dice.rolls(Kind::QueueFails).and_then(|rolls| rolls.pick(&fates));
-        return fate.unwrap_or(Fate::LoseRequest);
+        return fate.unwrap_or(Outcome::LoseRequest);
     }
     let queue = sent.body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
     if MAY_BE_LOST.contains(&queue) && dice.strikes(Kind::QueueLost) {
-        return Fate::Pretend;
+        return Outcome::Pretend;
     }
     let delay = sent.body["DelaySeconds"].as_i64().unwrap_or_default();
     if delay > 0 && dice.strikes(Kind::QueueEarly) {
@@ -107,7 +107,7 @@ fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Fate {
         let more = dice.between(Kind::QueueLate, 1, late);
         sent.body["DelaySeconds"] = json!(delay.saturating_add(more));
     }
-    Fate::Pass
+    Outcome::Pass
 }
 
 /// How each request to a vendor goes wrong, if it does. While Vapi is in trouble, all of its do, and whoever asks waits for some

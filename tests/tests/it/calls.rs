@@ -203,7 +203,8 @@ async fn a_bare_put_to_the_ledger_does_not_leave_the_client() {
     let table = harness.stack.db().table_name(store::table::Table::LedgerEntries);
     let entry = aws_sdk_dynamodb::types::AttributeValue::S("topup#pi_first".into());
     harness.stack.aws.take_spent();
-    let put = harness.stack.world.dynamodb.put_item().table_name(table).item("entry_key", entry).send().await;
+    let put =
+        harness.stack.platform.dynamodb.put_item().table_name(table).item("entry_key", entry).send().await;
     assert!(web::problem::chain(&put.unwrap_err()).contains("only ever added to"));
     assert_eq!(harness.stack.aws.take_spent(), []);
 }

@@ -19,7 +19,7 @@ use domain::{
     wallet::{Extension, Grant, Wallet},
 };
 use futures::future::BoxFuture;
-use local::aws::{Fate, Sent};
+use local::aws::{Outcome, Sent};
 use serde_json::Value;
 use store::{
     ChangeError,
@@ -168,11 +168,11 @@ fn condition_of(request: &Value) -> String {
 }
 
 /// Makes `part` of `condition` true whatever is there, using the same names and values.
-fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
+fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Outcome + Send + 'static {
     let (write, place, condition, part) = (guard.write, guard.place, guard.condition, guard.part);
     move |sent| {
         if write_of(sent) != write {
-            return Fate::Pass;
+            return Outcome::Pass;
         }
         each_condition(sent, |request| {
             if place_of(request) == place && condition_of(request) == condition {
@@ -182,7 +182,7 @@ fn taken_out(guard: &Guard) -> impl FnMut(&mut Sent) -> Fate + Send + 'static {
                 request["ConditionExpression"] = Value::String(always);
             }
         });
-        Fate::Pass
+        Outcome::Pass
     }
 }
 
@@ -213,7 +213,7 @@ fn watch(harness: &Harness, seen: &Arc<Mutex<Seen>>) {
                 seen.lock().unwrap().insert((write, place.clone(), condition.clone(), part.to_owned()));
             }
         });
-        Fate::Pass
+        Outcome::Pass
     });
 }
 
@@ -280,7 +280,7 @@ async fn held(harness: &Harness, call: &str) -> (Call, Hold) {
 }
 
 async fn freeze(harness: &Harness) {
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     client
         .update_item()
         .table_name(harness.stack.db().table_name(store::table::Table::Wallets))

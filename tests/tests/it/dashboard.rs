@@ -44,7 +44,7 @@ async fn add_outbound_number(harness: &Harness, status: Status) {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let token = ["key_id", "nonce", "ciphertext"].map(|name| (name.to_owned(), text("unused")));
     let table = harness.stack.db().table_name(Table::OrgCredentials);
-    let put = harness.stack.world.dynamodb.put_item().table_name(table);
+    let put = harness.stack.platform.dynamodb.put_item().table_name(table);
     put.item("org_id", text(&ORG.to_string()))
         .item("provider_type", text(&provider_type(Direction::Outbound)))
         .item("direction", text("outbound"))
@@ -332,7 +332,7 @@ async fn calls_that_cannot_be_read_are_an_error_and_not_none() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let call = harness.ring(60);
     harness.pass(120).await;
-    harness.stack.aws.set_plan(|_| local::aws::Fate::Fail("InternalServerError"));
+    harness.stack.aws.set_plan(|_| local::aws::Outcome::Fail("InternalServerError"));
     for path in ["", "/stats", "/live", &format!("/{call}")] {
         let (status, problem) = harness.get(&format!("{LIST}{path}"), &harness.owner()).await;
         assert_eq!((status, problem["code"].as_str()), (500, Some("internal")), "{path}");

@@ -10,7 +10,7 @@ use std::{
 use base::clock::Clock;
 use bytes::Bytes;
 use http::{Request, Response};
-use local::aws::Fate;
+use local::aws::Outcome;
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use stripe_endpoint::{Change, Deps, handle, register};
@@ -36,7 +36,7 @@ fn environment(harness: &Harness) -> String {
 }
 
 fn deps(harness: &Harness) -> Deps {
-    Deps::new(harness.stack.world.clone()).unwrap()
+    Deps::new(harness.stack.platform.clone()).unwrap()
 }
 
 async fn registered(harness: &Harness) -> Change {
@@ -189,13 +189,13 @@ async fn an_endpoint_that_was_deleted_at_stripe_comes_back_and_its_secret_is_wit
 
 #[tokio::test]
 async fn an_endpoint_whose_secret_cannot_be_stored_is_not_left_behind() {
-    for fate in [Fate::Fail("InternalServiceError"), Fate::LoseRequest, Fate::LoseAnswer] {
+    for fate in [Outcome::Fail("InternalServiceError"), Outcome::LoseRequest, Outcome::LoseAnswer] {
         let harness = Harness::with_wallet(0, 600).await;
         let before = endpoints(&harness);
         harness.stack.aws.secrets().put(&secret_ids(&harness)[1], "{");
         harness.stack.aws.set_plan(move |sent| {
             let is_write = matches!(sent.operation.as_str(), "PutSecretValue" | "CreateSecret");
-            if is_write { fate } else { Fate::Pass }
+            if is_write { fate } else { Outcome::Pass }
         });
         register(&deps(&harness)).await.unwrap_err();
         assert_eq!(endpoints(&harness), before, "{fate:?}");
@@ -382,7 +382,7 @@ fn count_reads(harness: &Harness) -> Arc<Mutex<usize>> {
         if sent.operation == "GetSecretValue" {
             *counted.lock().unwrap() += 1;
         }
-        Fate::Pass
+        Outcome::Pass
     });
     reads
 }
@@ -438,8 +438,8 @@ async fn while_secrets_cannot_be_read_the_known_ones_serve_for_an_hour() {
     let message = json!({"message": {"type": "speech-update"}});
     assert_eq!(harness.vapi(&message).await.0, 200);
     harness.stack.aws.set_plan(|sent| match sent.service.as_str() {
-        "secretsmanager" => Fate::Fail("InternalServiceError"),
-        _ => Fate::Pass,
+        "secretsmanager" => Outcome::Fail("InternalServiceError"),
+        _ => Outcome::Pass,
     });
     harness.pass(3_599).await;
     assert_eq!(harness.vapi(&message).await.0, 200);

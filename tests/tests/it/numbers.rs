@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::{call::Direction, ids::OrgId, ledger::Kind};
 use futures::future::join_all;
-use local::{aws::Fate, stack::TWILIO_SID};
+use local::{aws::Outcome, stack::TWILIO_SID};
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG};
@@ -70,7 +70,7 @@ pub(crate) async fn resume(harness: &Harness) {
         let provisioning = harness.provisioning();
         for direction in [Direction::Inbound, Direction::Outbound] {
             provisioning.resume(ORG, direction).await.unwrap();
-            provisioning.go_on_releasing(ORG, direction).await.unwrap();
+            provisioning.resume_release(ORG, direction).await.unwrap();
         }
     }
 }
@@ -295,7 +295,7 @@ async fn the_dropdown_reads_one_table() {
     let tables = Arc::clone(&read);
     harness.stack.aws.set_plan(move |sent| {
         tables.lock().unwrap().push(sent.body["TableName"].as_str().unwrap_or("?").to_owned());
-        Fate::Pass
+        Outcome::Pass
     });
     assert_eq!(harness.dropdown_of(ORG).await.len(), 1);
     assert_eq!(*read.lock().unwrap(), ["voxanne-test-org_credentials"]);

@@ -2,7 +2,7 @@
 
 use domain::{call::State, ids::CallId};
 use futures::future::join_all;
-use local::aws::Fate;
+use local::aws::Outcome;
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG, crashed_after};
@@ -252,7 +252,7 @@ async fn a_call_out_that_dies_after_any_await_rings_once_and_is_billed_once() {
 
 #[tokio::test]
 async fn a_store_that_fails_anywhere_in_a_call_out_loses_no_money_and_rings_once() {
-    for fate in [Fate::Fail("ValidationException"), Fate::LoseRequest, Fate::LoseAnswer] {
+    for fate in [Outcome::Fail("ValidationException"), Outcome::LoseRequest, Outcome::LoseAnswer] {
         for at in 0.. {
             let harness = clinic(2_500).await;
             let count = crate::numbers::one_fault(&harness, at, fate);

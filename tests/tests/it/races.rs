@@ -128,13 +128,13 @@ async fn top_up_settle_extend_end_and_refund_in_the_same_instant_in_every_order(
                         async move { assert_eq!(harness.vapi(&bodies::ended("ended")).await.0, 200) },
                     ),
                     _ => Box::pin(async move {
-                        let tick = store::queue::Tick {
+                        let message = store::queue::MeterMessage {
                             org_id: ORG,
                             call_id: CallId::parse(extended.as_str()).unwrap(),
                             due_at: harness.stack.clock.now(),
                             urgent: true,
                         };
-                        let body = serde_json::json!(tick).to_string();
+                        let body = serde_json::json!(message).to_string();
                         harness
                             .stack
                             .aws

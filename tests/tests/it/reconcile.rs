@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use domain::tariff::Tariff;
 use local::{
     alarms::Alarms,
-    aws::{Fate, Sent},
+    aws::{Outcome, Sent},
 };
 use serde_json::Value;
 use services::reconcile::{Finding, Report};
@@ -43,8 +43,8 @@ fn is_message_for(sent: &Sent, queue: &str) -> bool {
 }
 
 /// What becomes of a request while the meter is dead: its messages go missing.
-fn without_the_meter(sent: &Sent) -> Fate {
-    if is_message_for(sent, "CallMeterQueue") { Fate::Pretend } else { Fate::Pass }
+fn without_the_meter(sent: &Sent) -> Outcome {
+    if is_message_for(sent, "CallMeterQueue") { Outcome::Pretend } else { Outcome::Pass }
 }
 
 /// From now on only the schedule looks at calls.
@@ -82,9 +82,9 @@ async fn tamper(harness: &Harness, operation: &'static str, table: Table, mut re
     harness.stack.aws.set_plan(move |sent| {
         operation.clone_into(&mut sent.operation);
         sent.body = request.clone();
-        Fate::Pass
+        Outcome::Pass
     });
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     let done = client.scan().table_name(db.table_name(Table::Wallets)).send().await;
     harness.stack.aws.clear_plan();
     done.unwrap();

@@ -71,7 +71,7 @@ const REQUIRED: [(&str, &[&str]); 12] = [
 async fn each_required_setting_is_missed_at_start() {
     let harness = Harness::empty(vec![]).await;
     for (function, names) in REQUIRED {
-        let start = |world: platform::world::World| match function {
+        let start = |world: platform::Platform| match function {
             "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
             "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
             "stripe-endpoint" => stripe_endpoint::Deps::new(world).map(|_| ()),
@@ -85,10 +85,10 @@ async fn each_required_setting_is_missed_at_start() {
             "operations" => operations::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };
-        start(harness.stack.world.clone()).unwrap();
-        let mut without_all = harness.stack.world.clone();
+        start(harness.stack.platform.clone()).unwrap();
+        let mut without_all = harness.stack.platform.clone();
         for name in names {
-            let mut world = harness.stack.world.clone();
+            let mut world = harness.stack.platform.clone();
             world.environment = world.environment.without(name);
             let problems = start(world).unwrap_err().0;
             assert!(

@@ -173,7 +173,7 @@ async fn a_statement_is_whole_and_chained_in_both_forms() {
 async fn a_wallet_that_cannot_be_read_is_an_error_and_not_a_zero() {
     // B13
     let harness = Harness::with_wallet(2_500, 600).await;
-    harness.stack.aws.set_plan(|_| local::aws::Fate::Fail("InternalServerError"));
+    harness.stack.aws.set_plan(|_| local::aws::Outcome::Fail("InternalServerError"));
     for path in ["wallet", "wallet/transactions", "wallet/statement"] {
         let (status, problem) = harness.get(&format!("/api/billing/{path}"), &harness.owner()).await;
         assert_eq!((status, problem["code"].as_str()), (500, Some("internal")), "{path}");

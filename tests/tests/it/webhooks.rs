@@ -9,7 +9,7 @@ use domain::{
     call::State,
     ids::{CallId, EventId},
 };
-use local::aws::Fate;
+use local::aws::Outcome;
 use serde_json::{Value, json};
 use store::webhook_events::WebhookEvents;
 use tests::{Harness, ORG, OTHER_ORG, PHONE_ID, alarms, bodies, crashed_after, recorded, web_report};
@@ -98,7 +98,7 @@ async fn a_lost_answer_is_never_taken_for_a_lost_write() {
         harness.stack.aws.set_plan(move |_| {
             let mut sent = count.lock().unwrap();
             *sent += 1;
-            if *sent == nth { Fate::LoseAnswer } else { Fate::Pass }
+            if *sent == nth { Outcome::LoseAnswer } else { Outcome::Pass }
         });
         for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::report("call-1", 60)] {
             if harness.vapi(&body).await.0 != 200 {
@@ -123,7 +123,11 @@ async fn nothing_is_acknowledged_that_is_not_durable() {
     for service in ["DynamoDB", "AmazonSQS"] {
         let harness = Harness::with_wallet(2_500, 600).await;
         let is_down = move |sent: &mut local::aws::Sent| {
-            if sent.service.starts_with(service) { Fate::Fail("InternalServerError") } else { Fate::Pass }
+            if sent.service.starts_with(service) {
+                Outcome::Fail("InternalServerError")
+            } else {
+                Outcome::Pass
+            }
         };
         harness.stack.aws.set_plan(is_down);
         for body in [bodies::request("call-1"), bodies::in_progress("call-1"), bodies::ended("call-1")] {
@@ -191,9 +195,9 @@ async fn a_ledger_write_that_fails_once_is_billed_once_and_one_that_fails_for_go
     harness.stack.aws.set_plan(move |sent| {
         if sent.operation == "TransactWriteItems" && failures > 0 {
             failures -= 1;
-            return Fate::Fail("ThrottlingException");
+            return Outcome::Fail("ThrottlingException");
         }
-        Fate::Pass
+        Outcome::Pass
     });
     assert_eq!(harness.vapi(&bodies::report("call-1", 60)).await.0, 200);
     assert_eq!(harness.bills_of("call-1").await, [56]);
@@ -207,7 +211,11 @@ async fn a_ledger_write_that_fails_once_is_billed_once_and_one_that_fails_for_go
         local::stack::test_epoch() + jiff::SignedDuration::from_secs(60),
     );
     harness.stack.aws.set_plan(|sent| {
-        if sent.operation == "TransactWriteItems" { Fate::Fail("InternalServerError") } else { Fate::Pass }
+        if sent.operation == "TransactWriteItems" {
+            Outcome::Fail("InternalServerError")
+        } else {
+            Outcome::Pass
+        }
     });
     assert_eq!(harness.vapi(&bodies::report("call-2", 60)).await.0, 500);
     harness.pass(120).await;
@@ -522,7 +530,7 @@ async fn no_log_line_holds_a_secret_or_anybodys_words() {
     harness.pay(2_500).await;
     harness.get("/api/billing/wallet", "SEEDED-TOKEN").await;
     harness.pass(400).await;
-    harness.stack.aws.set_plan(|_| Fate::Fail("InternalServerError"));
+    harness.stack.aws.set_plan(|_| Outcome::Fail("InternalServerError"));
     harness.vapi(&dirty(bodies::request("call-3"))).await;
     let lines = captured.our_lines();
     for line in &lines {

@@ -76,7 +76,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
         match deps.numbers.save_agents(&agents, &linked).await {
             Ok(()) => {
                 for change in &changes {
-                    deps.queue.hasten(&Push { org_id: caller.org, role: change.role }).await;
+                    deps.queue.expedite(&Push { org_id: caller.org, role: change.role }).await;
                 }
                 let saved: Vec<Value> = agents.iter().map(whole).collect();
                 tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
@@ -91,7 +91,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
 
 /// The agent as it shall be, from what is stored now.
 async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent, Problem> {
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let known = deps.agents.get(caller.org, change.role).await?;
     if known.is_none() && change.base.is_some_and(|base| base != 0) {
         return Err(Problem::new(Code::VersionConflict));

@@ -64,7 +64,7 @@ async fn agents(deps: &Deps, caller: &Caller) -> Result<Vec<Agent>, Problem> {
 
 /// The agent an org starts from: version 0, so that a first save from two tabs has one winner too.
 fn unsaved(deps: &Deps, caller: &Caller, role: Direction) -> Agent {
-    Agent { version: 0, ..Agent::first(caller.org, role, deps.world.clock.now()) }
+    Agent { version: 0, ..Agent::first(caller.org, role, deps.platform.clock.now()) }
 }
 
 /// An agent as the dashboard knows it.

@@ -43,11 +43,11 @@ pub async fn create(
     may_be_rung(&deps.allowed, &to)?;
     let role = role(&body["agentRole"])?;
     let from = own_number(deps, caller.org, &to).await?;
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let agent = deps.agents.ensure(caller.org, role, now).await?;
     let Some(assistant) = agent.vapi_assistant_id else { return Err(Problem::new(Code::AgentNotReady)) };
-    let call_id =
-        CallId::parse(deps.world.entropy.uuid(now).to_string()).map_err(|error| Problem::internal(&error))?;
+    let call_id = CallId::parse(deps.platform.entropy.uuid(now).to_string())
+        .map_err(|error| Problem::internal(&error))?;
     deps.charging.wallets.ensure(caller.org).await?;
     let intent = Intent {
         org_id: caller.org,

@@ -31,7 +31,7 @@ pub async fn list(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<R
     let page = query.get("page").map_or(Ok(1), |text| count("page", text, MOST_CALLS))?;
     let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| count("limit", text, LARGEST_LIMIT))?;
     let filter = Filter::read(&query)?;
-    let period = Period::parse(query.get("startDate"), query.get("endDate"), deps.world.clock.now())?;
+    let period = Period::parse(query.get("startDate"), query.get("endDate"), deps.platform.clock.now())?;
     deps.charging.wallets.ensure(caller.org).await?;
     let mut calls = period.calls(deps, caller.org).await?;
     calls.retain(|call| filter.passes(call));

@@ -33,7 +33,7 @@ pub async fn list(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Proble
     let mut live: Vec<_> =
         held.into_iter().filter(|(call, _)| Status::of(call) == Status::InProgress).collect();
     live.sort_by_key(|(call, _)| Reverse(call.created_at));
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let calls: Vec<Value> = live.iter().map(|(call, hold)| shown(call, hold, now)).collect();
     Ok(json_answer(StatusCode::OK, &json!({ "calls": calls })))
 }

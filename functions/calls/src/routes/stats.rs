@@ -34,7 +34,7 @@ const DEFAULT_WINDOW: &str = "7d";
 pub async fn show(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
     let query = Query::parse(query, &["timeWindow"])?;
     let hours = hours(query.get("timeWindow").unwrap_or(DEFAULT_WINDOW))?;
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let period = Period::last_hours(hours, now);
     let wallet = deps.charging.wallets.ensure(caller.org).await?;
     let statement = async {
@@ -93,8 +93,8 @@ fn spent_pence<'a>(entries: impl Iterator<Item = &'a Entry>) -> i64 {
         Kind::TopUp | Kind::Refund | Kind::Dispute | Kind::DisputeReversal | Kind::Adjustment => false,
     };
     entries.filter(|entry| is_spend(entry.kind)).fold(0, |sum: i64, entry| match entry.direction {
-        ledger::Direction::Debit => sum.saturating_add(entry.amount.pence()),
-        ledger::Direction::Credit => sum.saturating_sub(entry.amount.pence()),
+        ledger::EntrySide::Debit => sum.saturating_add(entry.amount.pence()),
+        ledger::EntrySide::Credit => sum.saturating_sub(entry.amount.pence()),
     })
 }
 

@@ -35,14 +35,14 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     for _ in 0..TRIES {
         let numbers = provisioning.numbers.of_org(caller.org).await?;
         let number = listed(&id, role, &numbers)?;
-        let agent = provisioning.agents.ensure(caller.org, role, deps.world.clock.now()).await?;
+        let agent = provisioning.agents.ensure(caller.org, role, deps.platform.clock.now()).await?;
         let version = agent.version.saturating_add(1);
         let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, version, ..agent };
         let push = Push { org_id: caller.org, role };
         provisioning.queue.announce(&push).await?;
         match provisioning.numbers.save_agents(&[linked], &[number]).await {
             Ok(()) => {
-                provisioning.queue.hasten(&push).await;
+                provisioning.queue.expedite(&push).await;
                 let answer = json!({"success": true, "role": role.as_str(), "vapiPhoneId": id});
                 return Ok(json_answer(StatusCode::OK, &answer));
             }

@@ -4,12 +4,12 @@ use domain::{
     amount::Amount,
     number::{Address, Country, NumberType},
     phone_number::PhoneNumber,
-    purchase::{Failure, Purchase, State, Wanted},
+    purchase::{Failure, NumberRequest, Purchase, State},
 };
 use http::{HeaderMap, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use services::provisioning::{Asked, Provisioned};
+use services::provisioning::{ProvisionRequest, Provisioned};
 use web::{
     auth::Caller,
     problem::{Code, Problem, json_answer, short_of},
@@ -39,7 +39,7 @@ pub async fn provision(
         return Err(Problem::new(Code::AddressRequired));
     }
     let written = json!({ "wanted": wanted }).to_string();
-    let asked = Asked {
+    let asked = ProvisionRequest {
         org_id: caller.org,
         direction,
         body_hash: fingerprint(&[direction.as_str(), &written]),
@@ -50,7 +50,7 @@ pub async fn provision(
     answer(deps.provisioning.provision(&asked).await?)
 }
 
-fn wanted(body: &Value) -> Result<Wanted, Problem> {
+fn wanted(body: &Value) -> Result<NumberRequest, Problem> {
     let country: Country = word(&body["country"], "country is one of US, GB, CA, AU.")?;
     let number_type = given(&body["numberType"])
         .map_or(Ok(NumberType::Local), |value| word(value, "numberType is local or toll_free."))?;
@@ -68,7 +68,7 @@ fn wanted(body: &Value) -> Result<Wanted, Problem> {
             "fallbackNumber is an ordinary number of the US, GB, CA or AU: the clinic's own line.",
         ));
     }
-    Ok(Wanted { country, number_type, area_code, phone_number: named, address, fallback_number })
+    Ok(NumberRequest { country, number_type, area_code, phone_number: named, address, fallback_number })
 }
 
 fn address(given: &Value) -> Result<Address, Problem> {

@@ -51,7 +51,7 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
 
 fn shown(wallet: &Wallet, deps: &Deps) -> Value {
     let is_on = wallet.auto_recharge.settings.as_ref().is_some_and(|settings| settings.enabled);
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let is_due = matches!(wallet.recharge(now), Decision::Charge(_));
     json!({
         "auto_recharge_enabled": is_on,

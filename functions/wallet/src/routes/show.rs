@@ -18,7 +18,7 @@ use crate::Deps;
 /// When the store does not answer: an error, never a zero.
 pub async fn show(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
     let wallet = deps.wallets.ensure(caller.org).await?;
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let tariff = Tariff::at(now);
     let minutes = tariff.affordable_seconds(wallet.available.spendable()).div_euclid(60);
     let body = json!({

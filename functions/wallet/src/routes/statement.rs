@@ -53,7 +53,7 @@ pub const COLUMNS: [&str; 15] = [
 /// When a query value is not usable, the period holds too much, or the store does not answer.
 pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
     let query = Query::parse(query, &["from", "to", "format"])?;
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     // Without an end it holds all there is, also what a function with a faster clock has just booked.
     let to = query.get("to").map_or(Ok(now + LARGEST_SKEW), |text| instant("to", text, 1))?;
     let from = query.get("from").map_or(Ok(to.min(now) - DEFAULT_PERIOD), |text| instant("from", text, 0))?;

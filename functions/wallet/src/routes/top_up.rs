@@ -50,7 +50,7 @@ async fn session_url(
 ) -> Result<String, Problem> {
     let separator = if path.contains('?') { '&' } else { '?' };
     let back = |outcome: &str| format!("{}{path}{separator}topup={outcome}", deps.dashboard_origin);
-    let now = deps.world.clock.now();
+    let now = deps.platform.clock.now();
     let window = now.as_second().div_euclid(SESSION_LASTS.as_secs());
     let mut failure = None;
     for try_key in ["", "", "", &format!("-again-{window}")] {
@@ -78,7 +78,7 @@ async fn session_url(
             Err(error) => return Err(stripe_problem(error)),
         }
         // The other click of a double click may be under way with the same key: a moment, and its session is there.
-        deps.world.clock.sleep(ANOTHER_MOMENT).await;
+        deps.platform.clock.sleep(ANOTHER_MOMENT).await;
     }
     Err(failure.map_or_else(|| Problem::new(Code::PaymentProviderUnavailable), stripe_problem))
 }
@@ -89,7 +89,7 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
     if let Some(customer) = wallet.stripe_customer {
         return Ok(customer);
     }
-    let window = deps.world.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
+    let window = deps.platform.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
     let made = deps.stripe.create_customer(caller.org, window).await.map_err(stripe_problem)?;
     if deps.customers.add(&made, caller.org).await? != caller.org {
         // Stripe gave an org another's customer: nothing may be charged to it.

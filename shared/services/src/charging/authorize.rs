@@ -1,6 +1,6 @@
 //! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
 
-use super::{BUDGET, Charging, ChargingError, Place, tick_of};
+use super::{BUDGET, CallOwner, Charging, ChargingError, meter_message};
 use domain::planted::{self, Bug};
 use domain::{
     call::{Call, Event, State},
@@ -58,19 +58,20 @@ impl Charging {
             return Ok(Answer::Refuse { reason: "no_agent".to_owned(), sentence: sentence("no_agent") });
         }
         let call_id = call.vapi_call_id.clone().into();
-        let place = Place { org_id: number.org_id, call_id, agent_limit_secs: Some(number.agent_limit_secs) };
-        let record = self.first_record(&place, call);
+        let owner =
+            CallOwner { org_id: number.org_id, call_id, agent_limit_secs: Some(number.agent_limit_secs) };
+        let record = self.first_record(&owner, call);
         let mapping = CallMapping {
             vapi_call_id: call.vapi_call_id.clone(),
-            org_id: place.org_id,
-            call_id: place.call_id.clone(),
+            org_id: owner.org_id,
+            call_id: owner.call_id.clone(),
         };
-        let tick = tick_of(&record, record.due_at);
+        let message = meter_message(&record, record.due_at);
         let (wallet, there, noted, ()) = futures::future::try_join4(
-            self.wallets.get(place.org_id),
+            self.wallets.get(owner.org_id),
             self.calls.open(&record),
             self.calls.map(&mapping),
-            self.queue.send(&tick, self.clock.now()),
+            self.queue.send(&message, self.clock.now()),
         )
         .await?;
         if noted != mapping {
@@ -86,7 +87,7 @@ impl Charging {
         }
         self.remember(&mapping);
         let terms = self.terms(number.agent_limit_secs);
-        let decided = self.set_aside(there.unwrap_or(record), wallet, &terms).await?;
+        let decided = self.place_hold(there.unwrap_or(record), wallet, &terms).await?;
         Ok(answer(&decided, &number))
     }
 
@@ -98,7 +99,7 @@ impl Charging {
     }
 
     /// Sets a call's first minutes aside, or refuses it. Answers the call as it then is: decided by this, or by another.
-    pub(super) async fn set_aside(
+    pub(super) async fn place_hold(
         &self,
         mut call: Call,
         mut wallet: Option<Wallet>,

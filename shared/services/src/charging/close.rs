@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BUDGET, Charging, ChargingError, Place, Seen, is_moved, log_vapi};
+use super::{BUDGET, CallOwner, Charging, ChargingError, Snapshot, is_moved, log_vapi};
 use base::alarm;
 use domain::{
     call::{Bill, Call, Direction, Event, IllegalTransition, State, Testimony, Verdict},
@@ -39,15 +39,15 @@ impl Charging {
     /// When the store or the queue does not do its part.
     pub async fn ended(
         &self,
-        place: &Place,
+        owner: &CallOwner,
         call: &CallRef,
         reason: Option<String>,
     ) -> Result<(), ChargingError> {
         let testimony = Testimony { ended_reason: reason, ..Testimony::default() };
-        match self.await_report(place, &testimony).await {
+        match self.await_report(owner, &testimony).await {
             Err(ChargingError::RecordMissing(_)) => {
-                self.open(place, call).await?;
-                self.await_report(place, &testimony).await
+                self.open(owner, call).await?;
+                self.await_report(owner, &testimony).await
             }
             outcome => outcome,
         }
@@ -55,19 +55,19 @@ impl Charging {
 
     pub(super) async fn await_report(
         &self,
-        place: &Place,
+        owner: &CallOwner,
         testimony: &Testimony,
     ) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let Seen { call, .. } = self.seen(place.org_id, &place.call_id).await?;
+            let Snapshot { call, .. } = self.snapshot(owner.org_id, &owner.call_id).await?;
             let mut after = self.ended_by(&call, testimony)?;
             if after == call {
                 return Ok(());
             }
             let now = self.clock.now();
             after.last_seen_at = now;
-            if self.look_again(&call, after, plus_secs(now, REPORT_WAIT_SECS)).await? {
+            if self.schedule_check(&call, after, plus_secs(now, REPORT_WAIT_SECS)).await? {
                 return Ok(());
             }
             self.again(give_up_at, "the call").await?;
@@ -81,14 +81,14 @@ impl Charging {
     /// When the store or the queue does not do its part. Nothing is lost: the call stays open and due.
     pub async fn report(
         &self,
-        place: &Place,
+        owner: &CallOwner,
         call: &CallRef,
         testimony: &Testimony,
     ) -> Result<Closed, ChargingError> {
-        let closed = match self.close(place, testimony).await {
+        let closed = match self.close(owner, testimony).await {
             Err(ChargingError::RecordMissing(_)) => {
-                self.open(place, call).await?;
-                self.close(place, testimony).await?
+                self.open(owner, call).await?;
+                self.close(owner, testimony).await?
             }
             closed => closed?,
         };
@@ -97,28 +97,32 @@ impl Charging {
             closed @ (Closed::Settled(_) | Closed::Released | Closed::Refused) => return Ok(closed),
         }
         let asked = match self.vapi.call(&call.vapi_call_id).await {
-            Ok(found) if found.is_ended() => self.close(place, &found.testimony()).await?,
+            Ok(found) if found.is_ended() => self.close(owner, &found.testimony()).await?,
             Ok(_) => Closed::Pending,
             Err(error) => {
-                log_vapi(&error, &place.call_id, "tell how long the call was");
+                log_vapi(&error, &owner.call_id, "tell how long the call was");
                 Closed::Pending
             }
         };
         if asked == Closed::Pending {
-            self.await_report(place, testimony).await?;
+            self.await_report(owner, testimony).await?;
         }
         Ok(asked)
     }
 
     /// Closes a call on one source's word, if that says enough.
-    pub(super) async fn close(&self, place: &Place, testimony: &Testimony) -> Result<Closed, ChargingError> {
+    pub(super) async fn close(
+        &self,
+        owner: &CallOwner,
+        testimony: &Testimony,
+    ) -> Result<Closed, ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
+            let Snapshot { call, wallet } = self.snapshot(owner.org_id, &owner.call_id).await?;
             // A finished call is always charged, also of an org that has never signed in.
             let wallet = match wallet {
                 Some(wallet) => wallet,
-                None => self.wallets.ensure(place.org_id).await?,
+                None => self.wallets.ensure(owner.org_id).await?,
             };
             if let State::Settled(bill) = &call.state {
                 let bill = bill.clone();

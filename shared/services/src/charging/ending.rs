@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Charging, ChargingError, Place, log_vapi};
+use super::{CallOwner, Charging, ChargingError, log_vapi};
 use base::alarm;
 use base::alarm::chain;
 use domain::{
@@ -26,7 +26,7 @@ impl Charging {
         let ending_at = call.ending_at.unwrap_or(now);
         let rung = rung(ending_at, now);
         let after = Call { ending_at: Some(ending_at), ..call.clone() };
-        if !self.look_again(call, after, plus_secs(now, rung.next_look_secs)).await? {
+        if !self.schedule_check(call, after, plus_secs(now, rung.next_check_secs)).await? {
             return Ok(false);
         }
         if rung.alarms {
@@ -40,9 +40,10 @@ impl Charging {
         let ((), is_over) = futures::future::join(self.send_end(call, reason), at_the_carrier).await;
         if is_over {
             // A vendor has said so: what is left is how long it was.
-            let place = Place { org_id: call.org_id, call_id: call.call_id.clone(), agent_limit_secs: None };
+            let owner =
+                CallOwner { org_id: call.org_id, call_id: call.call_id.clone(), agent_limit_secs: None };
             let ended_reason = Some("carrier-completed".to_owned());
-            self.await_report(&place, &Testimony { ended_reason, ..Testimony::default() }).await?;
+            self.await_report(&owner, &Testimony { ended_reason, ..Testimony::default() }).await?;
         }
         Ok(true)
     }

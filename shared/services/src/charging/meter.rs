@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    BUDGET, Charging, ChargingError, Closed, Place, Seen, is_moved, log_vapi, start::Leads, tick_of,
+    BUDGET, CallOwner, Charging, ChargingError, Closed, Snapshot, is_moved, log_vapi, meter_message,
+    start::CallHandles,
 };
 use base::alarm;
 use domain::planted::{self, Bug};
@@ -14,13 +15,13 @@ use domain::{
     time::plus_secs,
     wallet::{Extension, Wallet},
 };
-use store::{StoreError, queue::Tick};
+use store::{StoreError, queue::MeterMessage};
 use vendors::vapi::{VapiCall, VapiError};
 
-/// How long a call may be out of sight before somebody is told, or a call that nobody knows is given up.
+/// How long a call may be out of status before somebody is told, or a call that nobody knows is given up.
 const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
 /// When a call that is being ended is looked at again, if the look itself is broken off.
-const END_LOOK_SECS: i64 = 5;
+const END_CHECK_SECS: i64 = 5;
 /// When a call that Vapi does not say has ended is asked after again.
 const ASK_AGAIN_SECS: i64 = 60;
 
@@ -44,7 +45,7 @@ fn is_surely_over(call: &Call, wallet: &Wallet, now: Timestamp) -> bool {
 }
 
 /// What Vapi says of a call.
-enum Sight {
+enum VendorStatus {
     Ended(Box<VapiCall>),
     Live(Box<VapiCall>),
     Unknown,
@@ -52,33 +53,34 @@ enum Sight {
 }
 
 impl Charging {
-    /// Does whatever is due for the call that `tick` names. What that is follows from the records and the time
+    /// Does whatever is due for the call that `message` names. What that is follows from the records and the time
     /// alone; the message only says when to look. A copy that comes after the look was done does nothing.
     ///
     /// # Errors
     /// When the store or the queue does not do its part: the message must come again.
-    pub async fn look(&self, tick: &Tick) -> Result<(), ChargingError> {
+    pub async fn check(&self, message: &MeterMessage) -> Result<(), ChargingError> {
         let mut give_up_at = self.clock.now() + BUDGET;
-        let place = Place { org_id: tick.org_id, call_id: tick.call_id.clone(), agent_limit_secs: None };
-        let mut sight = None;
+        let owner =
+            CallOwner { org_id: message.org_id, call_id: message.call_id.clone(), agent_limit_secs: None };
+        let mut status = None;
         loop {
-            let Seen { call, wallet } = match self.seen(tick.org_id, &tick.call_id).await {
+            let Snapshot { call, wallet } = match self.snapshot(message.org_id, &message.call_id).await {
                 Ok(seen) => seen,
                 // Its record was never written, and nothing was set aside for it: the webhook answered an error.
                 Err(ChargingError::RecordMissing(_)) => {
-                    tracing::warn!(call_id = %tick.call_id, "a look at a call without a record");
+                    tracing::warn!(call_id = %message.call_id, "a look at a call without a record");
                     return Ok(());
                 }
                 Err(error) => return Err(error),
             };
-            let is_behind = sight.is_none() && !tick.urgent && tick.due_at < call.due_at;
+            let is_behind = status.is_none() && !message.urgent && message.due_at < call.due_at;
             if is_behind {
                 return Ok(());
             }
             if !call.is_open() {
                 // Whoever closed it may have died before what follows. An urgent look is itself what follows: it
                 // would only multiply.
-                if let (Some(wallet), false) = (&wallet, tick.urgent) {
+                if let (Some(wallet), false) = (&wallet, message.urgent) {
                     self.follow_up.after(wallet).await?;
                 }
                 return Ok(());
@@ -86,7 +88,7 @@ impl Charging {
             // An org whose calls come before its first sign-in: it owes what they cost like any other.
             let wallet = match wallet {
                 Some(wallet) => wallet,
-                None => self.wallets.ensure(tick.org_id).await?,
+                None => self.wallets.ensure(message.org_id).await?,
             };
             let now = self.clock.now();
             if planted::is(Bug::ReleaseUnderLiveCall)
@@ -104,21 +106,22 @@ impl Charging {
                 Next::End(_) => call.ending_at.is_some(),
                 Next::Nothing | Next::Warn { .. } => false,
             };
-            if asks && sight.is_none() {
+            if asks && status.is_none() {
                 if matches!(next, Next::End(_)) {
                     // Asking may take its time: the next look is ordered before.
-                    self.queue.send(&tick_of(&call, plus_secs(now, END_LOOK_SECS)), now).await?;
+                    self.queue.send(&meter_message(&call, plus_secs(now, END_CHECK_SECS)), now).await?;
                 }
-                let seen = self.sight(&call).await;
-                if self.follow_sight(&place, &call, &wallet, &seen, now).await? {
+                let seen = self.status(&call).await;
+                if self.follow_status(&owner, &call, &wallet, &seen, now).await? {
                     return Ok(());
                 }
-                sight = Some(seen);
+                status = Some(seen);
                 // However long Vapi took: what is decided now has its own time.
                 give_up_at = self.clock.now() + BUDGET;
                 continue;
             }
-            let is_seen = matches!(sight, Some(Sight::Live(_))) && !matches!(call.state, State::Ended { .. });
+            let is_seen =
+                matches!(status, Some(VendorStatus::Live(_))) && !matches!(call.state, State::Ended { .. });
             let last_seen_at = if is_seen { now } else { call.last_seen_at };
             let call = Call { last_seen_at, ..call };
             if self.act(&call, &wallet, next, now).await? {
@@ -143,20 +146,20 @@ impl Charging {
         }
         match next {
             Next::Nothing => Ok(true),
-            Next::Ask => self.look_again(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
-            Next::Sleep { until } => self.look_again(call, call.clone(), until).await,
+            Next::Ask => self.schedule_check(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
+            Next::Sleep { until } => self.schedule_check(call, call.clone(), until).await,
             Next::Extend(extension) => {
                 let is_extended =
                     extension.amount.is_zero() || self.extend(call, wallet, started_at, &extension).await?;
                 if is_extended && call.ending_at.is_some() {
                     let saved = Call { ending_at: None, ..call.clone() };
-                    self.look_again(call, saved, now).await?;
+                    self.schedule_check(call, saved, now).await?;
                 }
                 Ok(false)
             }
             Next::Warn { paid_until, until } => {
                 let after = Call { warned_for: Some(paid_until), ..call.clone() };
-                let is_noted = self.look_again(call, after, until).await?;
+                let is_noted = self.schedule_check(call, after, until).await?;
                 if is_noted {
                     self.warn(call).await;
                 }
@@ -202,40 +205,42 @@ impl Charging {
         }
     }
 
-    async fn sight(&self, call: &Call) -> Sight {
+    async fn status(&self, call: &Call) -> VendorStatus {
         match self.found(call).await {
-            Ok(Some(found)) if found.is_ended() => Sight::Ended(Box::new(found)),
+            Ok(Some(found)) if found.is_ended() => VendorStatus::Ended(Box::new(found)),
             // It answers so of a call whose data is gone.
-            Ok(Some(found)) if found.is_unknown() => Sight::Unknown,
-            Ok(Some(found)) => Sight::Live(Box::new(found)),
-            Ok(None) | Err(VapiError::NotFound) => Sight::Unknown,
+            Ok(Some(found)) if found.is_unknown() => VendorStatus::Unknown,
+            Ok(Some(found)) => VendorStatus::Live(Box::new(found)),
+            Ok(None) | Err(VapiError::NotFound) => VendorStatus::Unknown,
             Err(error) => {
                 log_vapi(&error, &call.call_id, "tell how the call stands");
-                Sight::Unreachable
+                VendorStatus::Unreachable
             }
         }
     }
 
     /// Does what follows from what Vapi says. Answers whether the look is over.
-    async fn follow_sight(
+    async fn follow_status(
         &self,
-        place: &Place,
+        owner: &CallOwner,
         call: &Call,
         wallet: &Wallet,
-        sight: &Sight,
+        status: &VendorStatus,
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
         let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
         // One of ours that nobody had told us Vapi's name of: it is known by that from now on.
-        if let (Sight::Ended(found) | Sight::Live(found), None) = (sight, &call.parties.vapi_call_id) {
+        if let (VendorStatus::Ended(found) | VendorStatus::Live(found), None) =
+            (status, &call.parties.vapi_call_id)
+        {
             self.note_dialled(call.org_id, &call.call_id, found).await?;
         }
-        match sight {
-            Sight::Ended(found) => match self.close(place, &found.testimony()).await? {
+        match status {
+            VendorStatus::Ended(found) => match self.close(owner, &found.testimony()).await? {
                 Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
                 Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
             },
-            Sight::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
+            VendorStatus::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
                 if Self::is_unstated_for_good(call, now) {
                     return Ok(self.estimate(call, wallet).await?.is_some());
                 }
@@ -243,27 +248,28 @@ impl Charging {
                     "Vapi said that a call has ended, and still shows it as live");
                 Ok(false)
             }
-            Sight::Live(found) => {
+            VendorStatus::Live(found) => {
                 let is_told_where = call.control_url.is_none() && found.control_url().is_some();
                 let is_news = call.started_at().is_none() || is_told_where;
                 if let (State::Authorizing | State::Authorized | State::InProgress { .. }, Some(at), true) =
                     (&call.state, found.talks_since(now), is_news)
                 {
-                    let leads = Leads { control_url: found.control_url(), carrier_sid: found.carrier_sid() };
-                    self.started(place, at, &leads).await?;
+                    let handles =
+                        CallHandles { control_url: found.control_url(), carrier_sid: found.carrier_sid() };
+                    self.started(owner, at, &handles).await?;
                 }
                 Ok(false)
             }
-            Sight::Unknown if is_long_gone && is_surely_over(call, wallet, now) => {
-                // Never seen to start: released. Seen to start: billed to the last sign of life.
+            VendorStatus::Unknown if is_long_gone && is_surely_over(call, wallet, now) => {
+                // Never seen to start: released. Snapshot to start: billed to the last sign of life.
                 Ok(self.estimate(call, wallet).await?.is_some())
             }
-            Sight::Unknown | Sight::Unreachable if is_long_gone => {
+            VendorStatus::Unknown | VendorStatus::Unreachable if is_long_gone => {
                 alarm!("call_out_of_sight", org_id = %call.org_id, call_id = %call.call_id,
                     "Vapi has not said for ten minutes how a call stands");
                 Ok(false)
             }
-            Sight::Unknown | Sight::Unreachable => Ok(false),
+            VendorStatus::Unknown | VendorStatus::Unreachable => Ok(false),
         }
     }
 
@@ -282,6 +288,6 @@ impl Charging {
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
             "a call is over and nobody states how long it was");
         let after = self.ended_by(call, testimony)?;
-        self.look_again(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
+        self.schedule_check(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
     }
 }

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{BUDGET, Charging, ChargingError, authorize::code, log_vapi, tick_of};
+use super::{BUDGET, Charging, ChargingError, authorize::code, log_vapi, meter_message};
 use domain::{
     amount::Amount,
     call::{Call, Direction, Event, Parties, State},
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
-    meter::FIRST_LOOK_SECS,
+    meter::FIRST_CHECK_SECS,
     phone_number::PhoneNumber,
     tariff::Tariff,
     time::plus_secs,
@@ -80,27 +80,27 @@ impl Charging {
                 if used.body_hash != intent.body_hash {
                     return Ok(Dialled::KeyReused);
                 }
-                return self.go_on(intent.org_id, &used.dialled).await;
+                return self.resume(intent.org_id, &used.dialled).await;
             }
             let before = self.calls.dial_claim(intent.org_id, &intent.to).await?;
             if let (Some(before), None) = (&before, &intent.key)
                 && self.is_repeat(intent.org_id, before).await?
             {
-                return self.go_on(intent.org_id, &before.dialled).await;
+                return self.resume(intent.org_id, &before.dialled).await;
             }
             // Known to be short: nothing is begun, and no key is used up by it.
             if let Some(refused) = self.cannot_pay(intent).await? {
                 return Ok(refused);
             }
             let record = self.intended(intent);
-            self.queue.send(&tick_of(&record, record.due_at), self.clock.now()).await?;
+            self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
             match self
                 .calls
                 .claim_dial(&record, &claim, &intent.to, before.as_ref(), intent.key.as_deref())
                 .await
             {
-                Ok(()) => return self.go_on(intent.org_id, &record.call_id).await,
+                Ok(()) => return self.resume(intent.org_id, &record.call_id).await,
                 // Another request for the same number, or with the same key: what it began is answered.
                 Err(ClaimError::Moved) => {}
                 Err(ClaimError::Store(error)) => return Err(error.into()),
@@ -153,16 +153,16 @@ impl Charging {
         };
         let record =
             Call::first_heard(intent.org_id, intent.call_id.clone(), parties, intent.agent_limit_secs, now);
-        Call { due_at: plus_secs(now, FIRST_LOOK_SECS), ..record }
+        Call { due_at: plus_secs(now, FIRST_CHECK_SECS), ..record }
     }
 
     /// Brings a call that was begun as far as it comes: each step once, whoever comes.
-    async fn go_on(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
-        let super::Seen { call, wallet } = self.seen(org, id).await?;
+    async fn resume(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
+        let super::Snapshot { call, wallet } = self.snapshot(org, id).await?;
         let call = match call.state {
             State::Authorizing => {
                 let terms = self.terms(call.agent_limit_secs);
-                self.set_aside(call, wallet, &terms).await?
+                self.place_hold(call, wallet, &terms).await?
             }
             State::Authorized
             | State::InProgress { .. }
@@ -240,14 +240,14 @@ impl Charging {
     }
 
     async fn as_it_is(&self, call: &Call) -> Result<Dialled, ChargingError> {
-        Ok(placed(self.seen(call.org_id, &call.call_id).await?.call))
+        Ok(placed(self.snapshot(call.org_id, &call.call_id).await?.call))
     }
 
     /// A confirmed no: the hold goes back, and the call is over.
     async fn refuse(&self, call: &Call) -> Result<Dialled, ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let super::Seen { call, wallet } = self.seen(call.org_id, &call.call_id).await?;
+            let super::Snapshot { call, wallet } = self.snapshot(call.org_id, &call.call_id).await?;
             if !call.is_open() {
                 return Ok(Dialled::Refused);
             }

@@ -2,23 +2,25 @@
 
 use jiff::Timestamp;
 
-use super::{BUDGET, Charging, ChargingError, Place, Seen, authorize::with_hold, is_moved, tick_of};
+use super::{
+    BUDGET, CallOwner, Charging, ChargingError, Snapshot, authorize::with_hold, is_moved, meter_message,
+};
 use domain::{
     call::{Call, Event, State},
     hold::{Hold, PROVIDER_LIMIT_SECS},
-    meter::{EXTEND_LEAD_SECS, FIRST_LOOK_SECS, REPORT_WAIT_SECS},
+    meter::{EXTEND_LEAD_SECS, FIRST_CHECK_SECS, REPORT_WAIT_SECS},
     tariff::Tariff,
     time::plus_secs,
     wallet::{Refusal, Terms, Wallet},
 };
-use store::{StoreError, calls::SaveError, queue::Tick, wallets::AuthorizeError};
+use store::{StoreError, calls::SaveError, queue::MeterMessage, wallets::AuthorizeError};
 use vendors::vapi::message::CallRef;
 
 /// How soon a call that talks without a hold is looked at again, if the look at once is lost.
-const UNPAID_LOOK_SECS: i64 = 5;
+const UNPAID_CHECK_SECS: i64 = 5;
 
 /// Where a call can be reached to be ended.
-pub(super) struct Leads {
+pub(super) struct CallHandles {
     /// Where it takes commands.
     pub(super) control_url: Option<String>,
     /// Its leg at the carrier.
@@ -31,13 +33,15 @@ impl Charging {
     ///
     /// # Errors
     /// When the store or the queue does not do its part.
-    pub async fn start(&self, place: &Place, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
-        let leads =
-            Leads { control_url: call.control_url.clone(), carrier_sid: call.parties.carrier_sid.clone() };
-        match self.started(place, at, &leads).await {
+    pub async fn start(&self, owner: &CallOwner, call: &CallRef, at: Timestamp) -> Result<(), ChargingError> {
+        let handles = CallHandles {
+            control_url: call.control_url.clone(),
+            carrier_sid: call.parties.carrier_sid.clone(),
+        };
+        match self.started(owner, at, &handles).await {
             Err(ChargingError::RecordMissing(_)) => {
-                self.open(place, call).await?;
-                self.started(place, at, &leads).await
+                self.open(owner, call).await?;
+                self.started(owner, at, &handles).await
             }
             outcome => outcome,
         }
@@ -53,16 +57,16 @@ impl Charging {
     /// The same for a call whose record exists.
     pub(super) async fn started(
         &self,
-        place: &Place,
+        owner: &CallOwner,
         at: Timestamp,
-        leads: &Leads,
+        handles: &CallHandles,
     ) -> Result<(), ChargingError> {
         let give_up_at = self.clock.now() + BUDGET;
         loop {
-            let Seen { call, wallet } = self.seen(place.org_id, &place.call_id).await?;
-            let control_url = leads.control_url.clone();
+            let Snapshot { call, wallet } = self.snapshot(owner.org_id, &owner.call_id).await?;
+            let control_url = handles.control_url.clone();
             let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
-            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| leads.carrier_sid.clone());
+            after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| handles.carrier_sid.clone());
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
             let is_done = match (hold, &after.state) {
@@ -71,7 +75,7 @@ impl Charging {
                     let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
                     // A repeat hastens too: the first copy may have died before it did.
                     if !moved {
-                        self.hasten(&call, hold, *started_at).await?;
+                        self.expedite(&call, hold, *started_at).await?;
                     }
                     !moved
                 }
@@ -81,7 +85,7 @@ impl Charging {
                 // A start that comes after the end: somebody must ask how long it was.
                 (_, State::Ended { .. }) if after.state != call.state => {
                     let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
-                    self.look_again(&call, after, at).await?
+                    self.schedule_check(&call, after, at).await?
                 }
                 _ => self.note(&call, after).await?,
             };
@@ -93,18 +97,19 @@ impl Charging {
     }
 
     /// A small hold needs its first look before the one that was ordered when the call rang.
-    async fn hasten(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
+    async fn expedite(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
         let extend_at = plus_secs(hold.paid_until(started_at), EXTEND_LEAD_SECS.saturating_neg());
         if extend_at >= call.due_at {
             return Ok(());
         }
-        self.look_now(call).await
+        self.check_now(call).await
     }
 
-    pub(super) async fn look_now(&self, call: &Call) -> Result<(), StoreError> {
+    pub(super) async fn check_now(&self, call: &Call) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let tick = Tick { org_id: call.org_id, call_id: call.call_id.clone(), due_at: now, urgent: true };
-        self.queue.send(&tick, now).await
+        let message =
+            MeterMessage { org_id: call.org_id, call_id: call.call_id.clone(), due_at: now, urgent: true };
+        self.queue.send(&message, now).await
     }
 
     /// Sets money aside for a call that already talks. Answers whether that is settled, one way or the other.
@@ -133,17 +138,17 @@ impl Charging {
             Ok(_) | Err(_) => {
                 // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
                 let now = self.clock.now();
-                let due_at = plus_secs(now, UNPAID_LOOK_SECS);
-                self.queue.send(&tick_of(call, due_at), now).await?;
+                let due_at = plus_secs(now, UNPAID_CHECK_SECS);
+                self.queue.send(&meter_message(call, due_at), now).await?;
                 let noted = self.note(call, Call { due_at, ..after.clone() }).await?;
-                self.look_now(call).await?;
+                self.check_now(call).await?;
                 return Ok(noted);
             }
         };
         // The record may be there without a message: no hold is made that nobody will look at.
         let now = self.clock.now();
-        let due_at = plus_secs(now, FIRST_LOOK_SECS);
-        self.queue.send(&tick_of(call, due_at), now).await?;
+        let due_at = plus_secs(now, FIRST_CHECK_SECS);
+        self.queue.send(&meter_message(call, due_at), now).await?;
         let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
         match self.wallets.authorize(call, &authorized, &grant).await {
             Ok(hold) => {
@@ -151,7 +156,7 @@ impl Charging {
                     self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
                 }
                 let started_at = authorized.started_at().unwrap_or(authorized.created_at);
-                self.hasten(call, &hold, started_at).await?;
+                self.expedite(call, &hold, started_at).await?;
                 Ok(true)
             }
             Err(AuthorizeError::Store(error)) => Err(error.into()),

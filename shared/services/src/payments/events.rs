@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fate, PaymentError, Payments};
+use super::{Outcome, PaymentError, Payments};
 use base::alarm;
 use domain::ids::EventId;
 use domain::planted::{self, Bug};
@@ -22,12 +22,12 @@ impl Payments {
     ///
     /// # Errors
     /// When its effect could not be committed. It is to come again.
-    pub async fn take(&self, event: &Event, raw: &Value) -> Result<Option<Fate>, PaymentError> {
+    pub async fn take(&self, event: &Event, raw: &Value) -> Result<Option<Outcome>, PaymentError> {
         if planted::is(Bug::MarkerBeforeEffect) {
             if self.events.get(&event.id).await?.is_some() {
-                return Ok(Some(Fate::Repeated));
+                return Ok(Some(Outcome::Repeated));
             }
-            self.record(event, Some(Fate::Booked), raw).await?;
+            self.record(event, Some(Outcome::Booked), raw).await?;
         }
         let fate = match &event.kind {
             Kind::SessionPaid(payment) => Some(self.session_paid(payment).await?),
@@ -63,28 +63,28 @@ impl Payments {
     }
 
     /// A payment that was not received moves no money; an auto-recharge that waited for it goes on.
-    async fn failed(&self, payment: &PaymentIntent) -> Result<Fate, StoreError> {
+    async fn failed(&self, payment: &PaymentIntent) -> Result<Outcome, StoreError> {
         let (Some(_), Some(customer)) = (payment.episode(), &payment.customer) else {
-            return Ok(Fate::Nothing);
+            return Ok(Outcome::Nothing);
         };
         if !self.stripe.is_ours(payment) {
-            return Ok(Fate::Nothing);
+            return Ok(Outcome::Nothing);
         }
         if let Some(org) = self.customers.org(customer.id()).await?
             && let Some(wallet) = self.wallets.get(org).await?
         {
-            self.follow_up.watch.now(&wallet).await?;
+            self.follow_up.watch.check_now(&wallet).await?;
         }
-        Ok(Fate::Nothing)
+        Ok(Outcome::Nothing)
     }
 
-    async fn record(&self, event: &Event, fate: Option<Fate>, raw: &Value) -> Result<(), StoreError> {
+    async fn record(&self, event: &Event, fate: Option<Outcome>, raw: &Value) -> Result<(), StoreError> {
         let (outcome, reason) = match fate {
             None => ("ignored", None),
-            Some(Fate::Booked) => ("booked", None),
-            Some(Fate::Repeated) => ("repeated", None),
-            Some(Fate::Nothing) => ("nothing", None),
-            Some(Fate::DeadLetter(reason)) => (DEAD_LETTER, Some(reason)),
+            Some(Outcome::Booked) => ("booked", None),
+            Some(Outcome::Repeated) => ("repeated", None),
+            Some(Outcome::Nothing) => ("nothing", None),
+            Some(Outcome::DeadLetter(reason)) => (DEAD_LETTER, Some(reason)),
         };
         tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event from Stripe");
         // Reconciliation brings it again: one letter is one alarm.

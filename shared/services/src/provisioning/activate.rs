@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Obstacle, ProvisionError, Provisioned, Provisioning, Step, buy::about_to_ask};
+use super::{ProvisionError, Provisioned, Provisioning, Step, StepError, buy::about_to_ask};
 use base::alarm;
 use domain::{
     agent::{Agent, Sync},
@@ -10,7 +10,7 @@ use domain::{
     call::Direction,
     ids::OrgId,
     phone_number::PhoneNumber,
-    purchase::{Purchase, Source, State, Wanted},
+    purchase::{NumberRequest, Purchase, Source, State},
 };
 use store::{
     ChangeError,
@@ -42,7 +42,7 @@ pub enum Connected {
 
 impl Provisioning {
     /// Gives the org its number: everything in one transaction.
-    pub(super) async fn activate(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn activate(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let account = self.account_of(purchase).await?;
         let (Some(phone_number), Some(number_sid), Some(vapi_phone_id)) =
             (&purchase.phone_number, &purchase.number_sid, &purchase.vapi_phone_id)
@@ -85,7 +85,7 @@ impl Provisioning {
             Purchase { state: State::Active, active_at: Some(now), ..purchase.clone() }.without_token();
         match self.numbers.activate((purchase, after), &number, managed.as_ref(), &mapping, &linked).await {
             Ok(active) => {
-                self.queue.hasten(&push).await;
+                self.queue.expedite(&push).await;
                 tracing::info!(%org_id, purchase_id = %purchase.purchase_id, direction = direction.as_str(),
                     "a number is active");
                 Ok(Step::On(Box::new(active)))
@@ -97,8 +97,8 @@ impl Provisioning {
 
     /// The transaction was refused: somebody else has done it, the agent was saved meanwhile, or something is there that must
     /// not be. The last is for a person: nothing is undone that may be another's.
-    async fn not_activated(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
-        let now = self.now(purchase).await?;
+    async fn not_activated(&self, purchase: &Purchase) -> Result<Step, StepError> {
+        let now = self.reload(purchase).await?;
         if now.version != purchase.version {
             return Err(ProvisionError::Contended.into());
         }
@@ -135,7 +135,7 @@ impl Provisioning {
         let same = |claim: &Purchase| claim.body_hash == body_hash && claim.wanted().is_none();
         match &claim {
             Some(claim) if claim.is_open() && same(claim) => {
-                return self.go_on(claim.clone()).await.map(Connected::Done);
+                return self.resume_purchase(claim.clone()).await.map(Connected::Done);
             }
             Some(claim) if claim.state == State::Active && same(claim) && self.is_in_use(claim).await? => {
                 return Ok(Connected::Done(Provisioned::Active(Box::new(claim.clone()))));
@@ -167,7 +167,7 @@ impl Provisioning {
     }
 }
 
-fn history(number: &OrgNumber, wanted: &Wanted) -> ManagedNumber {
+fn history(number: &OrgNumber, wanted: &NumberRequest) -> ManagedNumber {
     ManagedNumber {
         org_id: number.org_id,
         number_id: number.purchase_id.clone(),

@@ -3,14 +3,14 @@
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
-use super::{Obstacle, ProvisionError, Provisioning, QUIET, Step};
+use super::{ProvisionError, Provisioning, QUIET, Step, StepError};
 use base::alarm::chain;
 use domain::{
     ids::OrgId,
     ledger::{Posting, Reason},
     number::{NUMBER_COST, NumberType, Search},
     phone_number::PhoneNumber,
-    purchase::{Failure, Purchase, Source, State, Wanted},
+    purchase::{Failure, NumberRequest, Purchase, Source, State},
     wallet::Wallet,
 };
 use store::{
@@ -32,7 +32,7 @@ const CANDIDATES: u32 = 10;
 
 impl Provisioning {
     /// Takes the price: wallet, ledger and claim in one transaction, which is also the check.
-    pub(super) async fn charge(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn charge(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let wallet = self.wallets.ensure(purchase.org_id).await?;
         if wallet.frozen.is_some() {
             return self.end_uncharged(purchase, Failure::WalletFrozen).await;
@@ -62,21 +62,21 @@ impl Provisioning {
     }
 
     /// Nothing was charged and nothing was asked of anybody: there is nothing to undo.
-    async fn end_uncharged(&self, purchase: &Purchase, failure: Failure) -> Result<Step, Obstacle> {
+    async fn end_uncharged(&self, purchase: &Purchase, failure: Failure) -> Result<Step, StepError> {
         let after = Purchase { state: State::Refunded, failed: Some(failure), ..purchase.clone() };
         self.save(purchase, after).await
     }
 
     /// Buys the number. The one to buy is written down before it is bought, and looked for before every try: the carrier has
     /// no idempotency key.
-    pub(super) async fn buy(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn buy(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let Source::Managed(wanted) = &purchase.source else { return Ok(Step::Wait) };
         // Until this round asks for the number, nobody has: whatever fails before is certain.
         let is_first = !may_have_been_asked(purchase);
         let account =
             self.subaccount(purchase.org_id).await.map_err(|obstacle| obstacle.certain_if(is_first))?;
         let there = self.twilio.bought_as(&account, &self.mark(purchase)).await;
-        if let Some(owned) = there.map_err(|error| Obstacle::from(error).certain_if(is_first))? {
+        if let Some(owned) = there.map_err(|error| StepError::from(error).certain_if(is_first))? {
             return self.bought(purchase, &account, owned).await;
         }
         let Some(number) = &purchase.phone_number else {
@@ -88,7 +88,7 @@ impl Provisioning {
         let address = match &wanted.address {
             Some(address) => {
                 let made = self.twilio.ensure_address(&account, wanted.country, address).await;
-                Some(made.map_err(|error| Obstacle::from(error).certain_if(is_first))?)
+                Some(made.map_err(|error| StepError::from(error).certain_if(is_first))?)
             }
             None => None,
         };
@@ -106,7 +106,7 @@ impl Provisioning {
             let is_taken = matches!(error, TwilioError::Refused { code: Some(21_421 | 21_422), .. });
             match (error.is_final(), is_unsure) {
                 (true, false) if is_taken => return self.taken(purchase, wanted, number).await,
-                (true, false) => return Err(Obstacle::from(error).certain_if(true)),
+                (true, false) => return Err(StepError::from(error).certain_if(true)),
                 // A no to this try says nothing of an earlier one that was not answered.
                 (true, true) => break,
                 (false, _) => is_unsure = true,
@@ -114,10 +114,10 @@ impl Provisioning {
             tracing::warn!(cause = chain(&error), purchase_id = %purchase.purchase_id,
                 "a number was asked for, without an answer");
         }
-        Err(Obstacle::Failed(Failure::VendorTrouble))
+        Err(StepError::Failed(Failure::VendorTrouble))
     }
 
-    async fn bought(&self, purchase: &Purchase, account: &Account, owned: Owned) -> Result<Step, Obstacle> {
+    async fn bought(&self, purchase: &Purchase, account: &Account, owned: Owned) -> Result<Step, StepError> {
         let after = Purchase {
             state: State::Bought,
             phone_number: Some(owned.phone_number),
@@ -132,21 +132,21 @@ impl Provisioning {
     async fn taken(
         &self,
         purchase: &Purchase,
-        wanted: &Wanted,
+        wanted: &NumberRequest,
         number: &PhoneNumber,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Step, StepError> {
         if wanted.phone_number.is_some() {
-            return Err(Obstacle::Certain(Failure::NumberTaken));
+            return Err(StepError::Certain(Failure::NumberTaken));
         }
         let mut tried = purchase.tried.clone();
         tried.push(number.clone());
         if tried.len() >= MOST_TRIED {
-            return Err(Obstacle::Certain(Failure::NoNumber));
+            return Err(StepError::Certain(Failure::NoNumber));
         }
         self.save(purchase, Purchase { tried, phone_number: None, ..purchase.clone() }).await
     }
 
-    async fn choose(&self, wanted: &Wanted, purchase: &Purchase) -> Result<PhoneNumber, Obstacle> {
+    async fn choose(&self, wanted: &NumberRequest, purchase: &Purchase) -> Result<PhoneNumber, StepError> {
         if let Some(number) = &wanted.phone_number {
             return Ok(number.clone());
         }
@@ -159,19 +159,19 @@ impl Provisioning {
         let found = self.twilio.search(&search).await?;
         let free =
             found.into_iter().map(|found| found.phone_number).find(|number| !purchase.tried.contains(number));
-        free.ok_or(Obstacle::Certain(Failure::NoNumber))
+        free.ok_or(StepError::Certain(Failure::NoNumber))
     }
 
     /// Hands the number to Vapi, with the account it lies in and our webhook; looked for before every try.
-    pub(super) async fn import(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn import(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let Some(number) = &purchase.phone_number else { return Ok(Step::Wait) };
         // As above: until this round asks, nobody has.
         let is_first = !may_have_been_asked(purchase);
-        let sure = |obstacle: Obstacle| obstacle.certain_if(is_first);
+        let sure = |obstacle: StepError| obstacle.certain_if(is_first);
         let account = self.account_of(purchase).await.map_err(sure)?;
         let mut found = self.imported(purchase, number, &account.sid).await.map_err(sure)?;
         if found.is_none() {
-            let webhook = self.voice.webhook().await.map_err(|error| sure(Obstacle::of_voice(error)))?;
+            let webhook = self.voice.webhook().await.map_err(|error| sure(StepError::of_voice(error)))?;
             let import = Import {
                 number,
                 account: &account,
@@ -185,18 +185,18 @@ impl Provisioning {
                     // Whatever was answered: what is there is the truth.
                     found = self.imported(purchase, number, &account.sid).await?;
                     if found.is_none() && error.is_final() && is_first {
-                        return Err(sure(Obstacle::of_vapi(&error)));
+                        return Err(sure(StepError::of_vapi(&error)));
                     }
                 }
             }
         }
-        let id = found.ok_or(Obstacle::Failed(Failure::VendorTrouble))?;
+        let id = found.ok_or(StepError::Failed(Failure::VendorTrouble))?;
         self.save(purchase, Purchase { state: State::Imported, vapi_phone_id: Some(id), ..purchase.clone() })
             .await
     }
 
     /// The account that a purchase's number lies in.
-    pub(super) async fn account_of(&self, purchase: &Purchase) -> Result<Account, Obstacle> {
+    pub(super) async fn account_of(&self, purchase: &Purchase) -> Result<Account, StepError> {
         match &purchase.source {
             Source::Managed(_) => self.subaccount(purchase.org_id).await,
             Source::Own { own_token } => {
@@ -222,14 +222,14 @@ impl Provisioning {
     }
 
     /// The org's subaccount at the carrier: known, else found by its name, else made. One of each org's purchases at a time.
-    async fn subaccount(&self, org: OrgId) -> Result<Account, Obstacle> {
+    async fn subaccount(&self, org: OrgId) -> Result<Account, StepError> {
         if let Some(account) = self.known_subaccount(org).await? {
             return Ok(account);
         }
         let key = org.to_string();
         let now = self.clock.now();
         let Some(slot) = self.subaccounts.lease(&key, now, now + SUBACCOUNT_LEASE).await? else {
-            return Err(Obstacle::Busy);
+            return Err(StepError::Busy);
         };
         if let Some(made) = &slot.made {
             let account = self.opened(org, made)?;
@@ -248,7 +248,7 @@ impl Provisioning {
         let is_noted = self.subaccounts.save(&key, &Slot { lease_until: now, made, ..slot }).await?.is_some();
         // The lease ran out, and another has it: what they note is the org's account.
         if !is_noted {
-            return Err(Obstacle::Busy);
+            return Err(StepError::Busy);
         }
         Ok(account)
     }
@@ -278,10 +278,12 @@ fn may_have_been_asked(purchase: &Purchase) -> bool {
 /// What the statement says. Not the number: that is chosen after it is paid.
 fn describe(purchase: &Purchase) -> String {
     let kind = match purchase.wanted() {
-        Some(Wanted { number_type: NumberType::TollFree, country, .. }) => {
+        Some(NumberRequest { number_type: NumberType::TollFree, country, .. }) => {
             format!("toll-free, {}", country.code())
         }
-        Some(Wanted { number_type: NumberType::Local, country, .. }) => format!("local, {}", country.code()),
+        Some(NumberRequest { number_type: NumberType::Local, country, .. }) => {
+            format!("local, {}", country.code())
+        }
         None => "own".to_owned(),
     };
     format!("Phone number for {} calls ({kind})", purchase.direction.as_str())

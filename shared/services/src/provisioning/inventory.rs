@@ -23,14 +23,14 @@ use vendors::{
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Where it is kept.
-    pub place: Place,
+    pub place: Location,
     /// What it is called there: the mark of the purchase that asked for it.
     pub mark: String,
 }
 
 /// Where a number is kept, and as what.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Location {
     /// At the carrier.
     Twilio {
         /// The account that owns it.
@@ -45,7 +45,7 @@ pub enum Place {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twilio { account, sid } => write!(f, "twilio#{}#{sid}", account.sid),
@@ -72,8 +72,8 @@ impl Rows {
     pub fn claims(&self, found: &Found) -> bool {
         self.marks.contains(&found.mark)
             || match &found.place {
-                Place::Twilio { sid, .. } => self.number_sids.contains(sid),
-                Place::Vapi { id } => self.vapi_phone_ids.contains(id),
+                Location::Twilio { sid, .. } => self.number_sids.contains(sid),
+                Location::Vapi { id } => self.vapi_phone_ids.contains(id),
             }
     }
 
@@ -117,7 +117,7 @@ impl Provisioning {
         let prefix = self.prefix();
         let marked = numbers.iter().filter(|number| number.friendly_name.starts_with(&prefix));
         let found = |number: &Owned| Found {
-            place: Place::Twilio { account: account.clone(), sid: number.sid.clone() },
+            place: Location::Twilio { account: account.clone(), sid: number.sid.clone() },
             mark: number.friendly_name.clone(),
         };
         marked.map(found).collect()
@@ -128,7 +128,7 @@ impl Provisioning {
         let prefix = self.prefix();
         let found = |number: &Imported| {
             let mark = number.name.clone().filter(|name| name.starts_with(&prefix))?;
-            Some(Found { place: Place::Vapi { id: number.id.clone() }, mark })
+            Some(Found { place: Location::Vapi { id: number.id.clone() }, mark })
         };
         numbers.iter().filter_map(found).collect()
     }

@@ -35,7 +35,7 @@ impl Provisioning {
     ///
     /// # Errors
     /// When something of ours did not do its part. Nothing is lost: what is left is done by the next request, or by
-    /// [`Provisioning::go_on_releasing`].
+    /// [`Provisioning::resume_release`].
     pub async fn release(&self, org: OrgId, number: &PhoneNumber) -> Result<Release, ProvisionError> {
         for _ in 0..TRIES {
             let there =
@@ -70,7 +70,7 @@ impl Provisioning {
     ///
     /// # Errors
     /// As [`Provisioning::release`].
-    pub async fn go_on_releasing(&self, org: OrgId, direction: Direction) -> Result<(), ProvisionError> {
+    pub async fn resume_release(&self, org: OrgId, direction: Direction) -> Result<(), ProvisionError> {
         let there = self.numbers.of_direction(org, direction).await?;
         if let Some(there) = there.filter(|there| there.status == Status::Releasing) {
             self.release_step(&there).await?;
@@ -102,7 +102,7 @@ impl Provisioning {
                 match self.numbers.give_up(number, &unlinked).await {
                     Ok(releasing) => {
                         if is_linked {
-                            self.queue.hasten(&push).await;
+                            self.queue.expedite(&push).await;
                         }
                         releasing
                     }

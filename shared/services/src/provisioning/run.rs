@@ -1,6 +1,6 @@
 //! One step after another, each conditioned on the last.
 
-use super::{LAST_STEP, Obstacle, ProvisionError, Provisioning, QUIET, Step, UNDONE_BY};
+use super::{LAST_STEP, ProvisionError, Provisioning, QUIET, Step, StepError, UNDONE_BY};
 use base::alarm;
 use domain::purchase::{Purchase, State};
 use store::ChangeError;
@@ -12,17 +12,17 @@ impl Provisioning {
         while purchase.is_open() && self.clock.now() + LAST_STEP <= purchase.lease_until {
             let step = match self.step(&purchase).await {
                 Ok(step) => step,
-                Err(obstacle @ (Obstacle::Failed(_) | Obstacle::Certain(_)))
+                Err(obstacle @ (StepError::Failed(_) | StepError::Certain(_)))
                     if purchase.state != State::Compensating =>
                 {
                     let failed = give_up(&purchase, obstacle);
                     match self.purchases.save(&purchase, failed).await {
                         Ok(failed) => Step::On(Box::new(failed)),
-                        Err(ChangeError::Moved) => return self.now(&purchase).await,
+                        Err(ChangeError::Moved) => return self.reload(&purchase).await,
                         Err(ChangeError::Store(error)) => return Err(error.into()),
                     }
                 }
-                Err(Obstacle::Failed(failure) | Obstacle::Certain(failure)) => {
+                Err(StepError::Failed(failure) | StepError::Certain(failure)) => {
                     let now = self.clock.now();
                     if now.duration_since(purchase.created_at) >= UNDONE_BY {
                         alarm!("purchase_not_undone", org_id = %purchase.org_id, ?failure,
@@ -30,9 +30,9 @@ impl Provisioning {
                     }
                     Step::Wait
                 }
-                Err(Obstacle::Busy) => Step::Wait,
-                Err(Obstacle::Ours(ProvisionError::Contended)) => return self.now(&purchase).await,
-                Err(Obstacle::Ours(error)) => return Err(error),
+                Err(StepError::Busy) => Step::Wait,
+                Err(StepError::Ours(ProvisionError::Contended)) => return self.reload(&purchase).await,
+                Err(StepError::Ours(error)) => return Err(error),
             };
             match step {
                 Step::On(next) => purchase = *next,
@@ -45,13 +45,13 @@ impl Provisioning {
         let given_back = Purchase { lease_until: self.clock.now(), ..purchase.clone() };
         match self.purchases.save(&purchase, given_back).await {
             Ok(given_back) => Ok(given_back),
-            Err(ChangeError::Moved) => self.now(&purchase).await,
+            Err(ChangeError::Moved) => self.reload(&purchase).await,
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
     /// Boxed, each: together they would be a future too large for a small stack.
-    async fn step(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    async fn step(&self, purchase: &Purchase) -> Result<Step, StepError> {
         match purchase.state {
             State::Claimed => Box::pin(self.charge(purchase)).await,
             State::Charged => Box::pin(self.buy(purchase)).await,
@@ -62,18 +62,18 @@ impl Provisioning {
         }
     }
 
-    pub(super) async fn save(&self, before: &Purchase, after: Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn save(&self, before: &Purchase, after: Purchase) -> Result<Step, StepError> {
         Ok(Step::On(Box::new(self.purchases.save(before, after).await?)))
     }
 }
 
 /// The purchase as it is from now on: to be undone. What is not certain is undone only when nothing more can come of it.
-fn give_up(purchase: &Purchase, obstacle: Obstacle) -> Purchase {
+fn give_up(purchase: &Purchase, obstacle: StepError) -> Purchase {
     let (failure, is_certain) = match obstacle {
-        Obstacle::Certain(failure) => (failure, true),
-        Obstacle::Failed(failure) => (failure, purchase.phone_number.is_none()),
+        StepError::Certain(failure) => (failure, true),
+        StepError::Failed(failure) => (failure, purchase.phone_number.is_none()),
         // Neither is a failure: there is nothing to give up.
-        Obstacle::Busy | Obstacle::Ours(_) => return purchase.clone(),
+        StepError::Busy | StepError::Ours(_) => return purchase.clone(),
     };
     tracing::warn!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id, ?failure,
         state = purchase.state.as_str(), "a purchase has failed and is being undone");

@@ -7,7 +7,7 @@ use crate::voice;
 use base::config::{Base, Reader, TwilioSettings, VapiSettings};
 use base::keyring::Keyring;
 use domain::ids::AccountSid;
-use platform::world::World;
+use platform::Platform;
 use vendors::twilio::{Account, Twilio};
 
 /// The settings.
@@ -33,23 +33,23 @@ pub struct Settings {
 
 impl Settings {
     /// Reads them.
-    pub fn read(reader: &mut Reader<'_>, world: &World) -> Self {
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
         let base = Base::read(reader);
         Self {
             vapi: VapiSettings::read(reader),
             voice: voice::Settings::read(reader, &base.environment),
             twilio: TwilioSettings::read(reader),
             account: account(reader),
-            keyring: Keyring::read(reader, Arc::clone(&world.entropy)),
+            keyring: Keyring::read(reader, Arc::clone(&platform.entropy)),
             sync_queue_url: reader.required("AGENT_SYNC_QUEUE_URL"),
-            watch: Watch::read(reader, world),
+            watch: Watch::read(reader, platform),
             base,
         }
     }
 
     /// The carrier's client, with our own account.
-    pub(super) fn twilio(&self, world: &World) -> Twilio {
-        let twilio = world.twilio(self.twilio.clone());
+    pub(super) fn twilio(&self, platform: &Platform) -> Twilio {
+        let twilio = platform.twilio(self.twilio.clone());
         match &self.account {
             Some(account) => twilio.with_parent(account.clone()),
             None => twilio,

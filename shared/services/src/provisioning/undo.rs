@@ -1,6 +1,6 @@
 //! Backward: what was done is undone, in reverse, and the price goes back once both vendors have confirmed that nothing is left.
 
-use super::{Obstacle, Provisioning, Step, is_quiet};
+use super::{Provisioning, Step, StepError, is_quiet};
 use domain::planted::{self, Bug};
 use domain::{
     ledger::{Posting, Reason},
@@ -14,7 +14,7 @@ const MOST_UNDER_ONE_MARK: usize = 3;
 
 impl Provisioning {
     /// Undoes a purchase. Vendors in trouble make it wait; the next request, or reconciliation, goes on.
-    pub(super) async fn undo(&self, purchase: &Purchase) -> Result<Step, Obstacle> {
+    pub(super) async fn undo(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let account = match &purchase.source {
             Source::Managed(_) => self.known_subaccount(purchase.org_id).await?,
             Source::Own { .. } => Some(self.account_of(purchase).await?),
@@ -54,21 +54,21 @@ impl Provisioning {
     }
 
     /// Takes the number from Vapi, and looks that it is gone.
-    async fn is_absent_at_vapi(&self, purchase: &Purchase, account: &Account) -> Result<bool, Obstacle> {
+    async fn is_absent_at_vapi(&self, purchase: &Purchase, account: &Account) -> Result<bool, StepError> {
         let Some(number) = &purchase.phone_number else { return Ok(true) };
         match self.imported(purchase, number, &account.sid).await {
             Ok(Some(id)) => {
-                self.voice.vapi.delete_number(&id).await.map_err(|error| Obstacle::of_vapi(&error))?;
+                self.voice.vapi.delete_number(&id).await.map_err(|error| StepError::of_vapi(&error))?;
             }
             // There is none; or it is another's: not ours to take, and not of this purchase.
-            Ok(None) | Err(Obstacle::Failed(Failure::NumberTaken)) => return Ok(true),
+            Ok(None) | Err(StepError::Failed(Failure::NumberTaken)) => return Ok(true),
             Err(obstacle) => return Err(obstacle),
         }
         Ok(self.imported(purchase, number, &account.sid).await?.is_none())
     }
 
     /// Gives the number back to the carrier, and looks that it is gone.
-    async fn is_absent_at_twilio(&self, purchase: &Purchase, account: &Account) -> Result<bool, Obstacle> {
+    async fn is_absent_at_twilio(&self, purchase: &Purchase, account: &Account) -> Result<bool, StepError> {
         let mark = self.mark(purchase);
         if let Some(sid) = &purchase.number_sid {
             self.twilio.release(account, sid).await?;

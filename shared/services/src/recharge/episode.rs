@@ -3,7 +3,7 @@
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::{NEVER_CAME, NEXT_ATTEMPT, Obstacle, Recharge, SENT_AGAIN_FOR, Step};
+use super::{NEVER_CAME, NEXT_ATTEMPT, Recharge, SENT_AGAIN_FOR, Step, StepError};
 use base::alarm;
 use base::alarm::chain;
 use domain::{
@@ -18,7 +18,7 @@ const SKEW_SECS: i64 = 600;
 
 impl Recharge {
     /// Brings the open episode as far as it comes.
-    pub(super) async fn go_on(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, Obstacle> {
+    pub(super) async fn resume(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, StepError> {
         if episode.attempt == 0 {
             return self.begin(wallet, episode).await;
         }
@@ -54,7 +54,7 @@ impl Recharge {
     }
 
     /// Writes the first attempt down and sends it, if this card is still the one to be charged.
-    async fn begin(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, Obstacle> {
+    async fn begin(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, StepError> {
         let is_replaced = wallet.payment_method.as_ref() != Some(&episode.payment_method);
         if is_replaced || !self.is_wanted(wallet) {
             self.payments.wallets.save_recharge(wallet, wallet.auto_recharge.given_up()).await?;
@@ -64,7 +64,7 @@ impl Recharge {
         self.send(&wallet).await
     }
 
-    async fn note_attempt(&self, wallet: &Wallet, episode: &Episode) -> Result<Wallet, Obstacle> {
+    async fn note_attempt(&self, wallet: &Wallet, episode: &Episode) -> Result<Wallet, StepError> {
         let now = self.clock.now();
         let mut after = wallet.auto_recharge.clone();
         after.episode = Some(Episode {
@@ -77,7 +77,7 @@ impl Recharge {
     }
 
     /// Sends the attempt that is written down. The key is the attempt's own: sent twice, it charges once.
-    async fn send(&self, wallet: &Wallet) -> Result<Step, Obstacle> {
+    async fn send(&self, wallet: &Wallet) -> Result<Step, StepError> {
         let Some(episode) = &wallet.auto_recharge.episode else { return Ok(Step::Again) };
         let charge = CardCharge {
             customer: &episode.customer,
@@ -109,7 +109,7 @@ impl Recharge {
     }
 
     /// The payment of an episode, by its own name or by the mark it bears; the one that counts, when there are several.
-    async fn found(&self, episode: &Episode) -> Result<Option<PaymentIntent>, Obstacle> {
+    async fn found(&self, episode: &Episode) -> Result<Option<PaymentIntent>, StepError> {
         let stripe = &self.payments.stripe;
         if let Some(id) = &episode.payment_intent {
             return Ok(Some(stripe.payment(id).await?));
@@ -125,7 +125,7 @@ impl Recharge {
         wallet: &Wallet,
         episode: &Episode,
         payment: &PaymentIntent,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Step, StepError> {
         match payment.status.as_str() {
             "succeeded" => {
                 self.payments.received(payment).await?;
@@ -180,7 +180,7 @@ impl Recharge {
         episode: &Episode,
         payment: &PaymentIntent,
         reason: &str,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Step, StepError> {
         let key = format!("{}#cancel", payment.id);
         let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
         let is_over = cancelled.status == "canceled";
@@ -193,7 +193,7 @@ impl Recharge {
         wallet: &Wallet,
         episode: &Episode,
         payment: &PaymentIntent,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Step, StepError> {
         let now = self.payments.wallets.existing(wallet.org_id).await?;
         if now.auto_recharge.episode.as_ref().is_some_and(|open| open.id == episode.id) {
             // What was received is not ours to credit, and a dead letter says why; it must not be charged again.
@@ -211,7 +211,7 @@ impl Recharge {
         wallet: &Wallet,
         episode: &Episode,
         payment: &PaymentIntent,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Step, StepError> {
         let noted = Episode {
             payment_intent: Some(payment.id.clone()),
             action_url: payment.action_url().map(str::to_owned),
@@ -226,7 +226,7 @@ impl Recharge {
     }
 
     /// The bank said no: nothing more is charged until the card changes. Where the customer can still pay, there is a link.
-    async fn declined(&self, wallet: &Wallet, episode: &Episode, reason: String) -> Result<Step, Obstacle> {
+    async fn declined(&self, wallet: &Wallet, episode: &Episode, reason: String) -> Result<Step, StepError> {
         let action_url = match reason.as_str() {
             "authentication_required" => self.link(episode).await,
             _ => None,

@@ -7,7 +7,7 @@ use super::{Reconcile, ReconcileError, Run};
 use base::alarm;
 use store::{
     calls::{Due, SaveError},
-    queue::Tick,
+    queue::MeterMessage,
 };
 
 /// How late a look must be before it is taken for lost: the meter's own message is on its way until then.
@@ -66,9 +66,13 @@ impl Reconcile {
         if before.due_at > due.due_at {
             return Ok(Outcome::Unchanged);
         }
-        let tick =
-            Tick { org_id: due.org_id, call_id: due.call_id.clone(), due_at: before.due_at, urgent: false };
-        self.charging.look(&tick).await?;
+        let message = MeterMessage {
+            org_id: due.org_id,
+            call_id: due.call_id.clone(),
+            due_at: before.due_at,
+            urgent: false,
+        };
+        self.charging.check(&message).await?;
         let after = calls.get(due.org_id, &due.call_id).await?;
         Ok(match after {
             Some(after) if after.state.name() != before.state.name() => Outcome::Repaired(after.state.name()),

@@ -97,18 +97,18 @@ impl Reconcile {
                 return Ok(());
             }
         }
-        let Some(place) = self.charging.place(&about).await? else {
+        let Some(owner) = self.charging.owner_of(&about).await? else {
             return self.nobodys(run, &call, &about, entry, names).await;
         };
         if call.is_ended() {
-            match self.charging.report(&place, &about, &call.testimony()).await? {
-                Closed::Settled(_) => run.repaired("call_billed", &place.call_id),
-                Closed::Released => run.repaired("call_released", &place.call_id),
+            match self.charging.report(&owner, &about, &call.testimony()).await? {
+                Closed::Settled(_) => run.repaired("call_billed", &owner.call_id),
+                Closed::Released => run.repaired("call_released", &owner.call_id),
                 Closed::Refused | Closed::Pending => {}
             }
         } else if let Some(at) = call.talks_since(self.clock.now()) {
-            self.charging.start(&place, &about, at).await?;
-            run.repaired("call_found_live", &place.call_id);
+            self.charging.start(&owner, &about, at).await?;
+            run.repaired("call_found_live", &owner.call_id);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::SignedDuration;
 
 use super::{Reconcile, ReconcileError, Run};
-use crate::provisioning::{Found, Place, Rows};
+use crate::provisioning::{Found, Location, Rows};
 use base::alarm;
 use domain::{
     ids::{NumberSid, VapiPhoneId},
@@ -102,7 +102,7 @@ impl Reconcile {
 
     async fn is_release_finished(&self, number: &OrgNumber) -> Result<bool, ReconcileError> {
         let (org, direction) = (number.org_id, number.direction);
-        match tokio::time::timeout(LONGEST_STEP, self.provisioning.go_on_releasing(org, direction)).await {
+        match tokio::time::timeout(LONGEST_STEP, self.provisioning.resume_release(org, direction)).await {
             Ok(gone_on) => gone_on?,
             Err(_) => return Ok(false),
         }
@@ -270,8 +270,8 @@ impl Reconcile {
             return Ok(false);
         }
         match &found.place {
-            Place::Twilio { account, sid } => self.provisioning.twilio.release(account, sid).await?,
-            Place::Vapi { id } => self.provisioning.voice.vapi.delete_number(id).await?,
+            Location::Twilio { account, sid } => self.provisioning.twilio.release(account, sid).await?,
+            Location::Vapi { id } => self.provisioning.voice.vapi.delete_number(id).await?,
         }
         tracing::info!(place = %found.place, mark = %found.mark, "gave back a number that nobody claims");
         run.repaired("orphan_number", &found.place);

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Reconcile, ReconcileError, Run, Task};
-use crate::payments::Fate;
+use crate::payments::Outcome;
 use base::alarm;
 use vendors::stripe::event::Event;
 
@@ -77,8 +77,8 @@ impl Reconcile {
             }
         };
         match Box::pin(self.booking().take(&event, raw)).await {
-            Ok(Some(Fate::Booked)) => run.repaired("booked", &event.id),
-            Ok(Some(Fate::Repeated | Fate::Nothing | Fate::DeadLetter(_)) | None) => {}
+            Ok(Some(Outcome::Booked)) => run.repaired("booked", &event.id),
+            Ok(Some(Outcome::Repeated | Outcome::Nothing | Outcome::DeadLetter(_)) | None) => {}
             Err(error) => {
                 run.failed("event_not_booked", &event.id, &error);
                 return false;

@@ -8,7 +8,7 @@ use domain::{
     amount::Amount,
     call::{Call, State},
     ids::CallId,
-    ledger::{Direction, Entry, flaws},
+    ledger::{Entry, EntrySide, flaws},
     number::NUMBER_COST,
     wallet::Wallet,
 };
@@ -136,8 +136,8 @@ impl Scene {
             wanted.extend(movement);
         }
         let signed = |entry: &Entry| match entry.direction {
-            Direction::Credit => entry.amount.pence(),
-            Direction::Debit => entry.amount.pence().saturating_neg(),
+            EntrySide::Credit => entry.amount.pence(),
+            EntrySide::Debit => entry.amount.pence().saturating_neg(),
         };
         let booked: BTreeMap<String, i64> =
             entries.iter().map(|entry| (entry.entry_key.to_string(), signed(entry))).collect();

@@ -15,7 +15,7 @@ use std::{
 
 use base::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
-use local::aws::{Fate, Sent};
+use local::aws::{Outcome, Sent};
 use serde_json::{Map, Value};
 
 use super::records::{Place, digest_of};
@@ -262,19 +262,19 @@ impl Gate {
     }
 
     /// Decides what becomes of a request.
-    pub(super) fn decide(&self, sent: &mut Sent) -> Fate {
+    pub(super) fn decide(&self, sent: &mut Sent) -> Outcome {
         self.lock().decide(sent)
     }
 }
 
 impl State {
-    fn decide(&mut self, sent: &mut Sent) -> Fate {
+    fn decide(&mut self, sent: &mut Sent) -> Outcome {
         if !sent.service.starts_with("DynamoDB") {
             let task = self.polled.and_then(|polled| self.tasks.get_mut(polled));
             if let (Some(task), "AmazonSQS") = (task, sent.service.as_str()) {
                 task.visit.has_sent = true;
             }
-            return Fate::Pass;
+            return Outcome::Pass;
         }
         if self.is_planted {
             forget_the_read(&mut sent.body);
@@ -282,7 +282,7 @@ impl State {
         let touched = self.touched(sent);
         let Some(polled) = self.polled else {
             self.note(touched);
-            return Fate::Pass;
+            return Outcome::Pass;
         };
         let accesses = touched.iter().map(|(access, _)| access.clone()).collect();
         let knock = Knock { operation: sent.operation.clone(), accesses, digest: digest_of(&sent.body) };
@@ -294,14 +294,14 @@ impl State {
                 self.has_grown |= footprint.insert(access.clone());
             }
         }
-        let Some(task) = self.tasks.get_mut(polled) else { return Fate::Pass };
+        let Some(task) = self.tasks.get_mut(polled) else { return Outcome::Pass };
         if must_wait && !std::mem::take(&mut task.is_admitted) {
             task.refused.push_back(knock);
-            return Fate::Fail("ThrottlingException");
+            return Outcome::Fail("ThrottlingException");
         }
         task.visit.has_written |= knock.writes();
         self.note(touched);
-        Fate::Pass
+        Outcome::Pass
     }
 
     /// Remembers what is written.

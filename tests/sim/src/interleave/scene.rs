@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use store::{
     customers::Customers,
     mappings::{AssistantMapping, Mappings, PhoneNumberMapping},
-    queue::Tick,
+    queue::MeterMessage,
     wallets::Wallets,
 };
 use uuid::Uuid;
@@ -457,8 +457,8 @@ impl Scene {
             return None;
         }
         let call_id = CallId::parse(part.call()).expect("an id");
-        let tick = Tick { org_id: ORG, call_id, due_at: self.now, urgent: true };
-        let body = serde_json::to_string(&tick).expect("a tick is JSON");
+        let message = MeterMessage { org_id: ORG, call_id, due_at: self.now, urgent: true };
+        let body = serde_json::to_string(&message).expect("a message is JSON");
         let queues = self.stack.aws.queues();
         let id = queues.send(METER_QUEUE, &body, SignedDuration::ZERO).expect("the queue is declared");
         queues.messages().into_iter().find(|message| message.id == id)

@@ -11,7 +11,7 @@ use domain::{
     ledger::{Posting, Reason},
     number::{Country, NUMBER_COST, NumberType},
     phone_number::PhoneNumber,
-    purchase::{Purchase, Source, State, Wanted},
+    purchase::{NumberRequest, Purchase, Source, State},
     sealed::Sealed,
     wallet::Wallet,
 };
@@ -184,7 +184,7 @@ async fn bring(harness: &Harness) {
 }
 
 fn with_a_new_key(harness: &Harness) -> Provisioning {
-    let mut world = harness.stack.world.clone();
+    let mut world = harness.stack.platform.clone();
     let old = world.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
     let both = format!("new:{},{old}", STANDARD.encode([9; 32]));
     world.environment = world.environment.with("CREDENTIAL_KEYS", &both);
@@ -217,7 +217,7 @@ fn sealed(text: &str) -> Sealed {
 }
 
 fn purchase(org_id: OrgId, direction: Direction, id: &str) -> Purchase {
-    let wanted = Wanted {
+    let wanted = NumberRequest {
         country: Country::UnitedStates,
         number_type: NumberType::Local,
         area_code: None,
@@ -360,7 +360,7 @@ async fn release(harness: &Harness, number: &OrgNumber, claim: &Purchase) -> Res
 
 /// Others write to the history of a number: nobody but giving up and releasing does so by a method.
 async fn others_note(harness: &Harness, managed: &ManagedNumber) {
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     client
         .update_item()
         .table_name(harness.stack.db().table_name(Table::ManagedPhoneNumbers))

@@ -106,7 +106,7 @@ async fn a_wallet_from_before_there_was_auto_recharge_is_written_by_one_at_a_tim
 
 /// Changes the clinic's wallet behind everybody's back.
 async fn change(harness: &Harness, change: &str) {
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     client
         .update_item()
         .table_name(harness.stack.db().table_name(Table::Wallets))

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use local::aws::Fate;
+use local::aws::Outcome;
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, crashed_after};
@@ -133,17 +133,17 @@ async fn every_fault_at_every_vendor_leaves_a_release_to_be_finished() {
 }
 
 /// Lets the request numbered `at` to the database or a queue go wrong, and counts them all.
-pub(crate) fn one_fault(harness: &Harness, at: usize, fate: Fate) -> Arc<Mutex<usize>> {
+pub(crate) fn one_fault(harness: &Harness, at: usize, fate: Outcome) -> Arc<Mutex<usize>> {
     let count = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&count);
     harness.stack.aws.set_plan(move |sent| {
         let is_write = !matches!(sent.operation.as_str(), "GetItem" | "Query");
         if !is_write {
-            return Fate::Pass;
+            return Outcome::Pass;
         }
         let mut count = counted.lock().unwrap();
         *count += 1;
-        if *count == at + 1 { fate } else { Fate::Pass }
+        if *count == at + 1 { fate } else { Outcome::Pass }
     });
     count
 }
@@ -151,7 +151,7 @@ pub(crate) fn one_fault(harness: &Harness, at: usize, fate: Fate) -> Arc<Mutex<u
 #[tokio::test]
 async fn every_write_that_fails_or_is_not_answered_leaves_a_purchase_at_one_of_two_ends() {
     // N4
-    for fate in [Fate::Fail("ValidationException"), Fate::LoseRequest, Fate::LoseAnswer] {
+    for fate in [Outcome::Fail("ValidationException"), Outcome::LoseRequest, Outcome::LoseAnswer] {
         for at in 0.. {
             let what = format!("write {at} {fate:?}");
             let harness = rich().await;
@@ -173,7 +173,7 @@ async fn every_write_that_fails_or_is_not_answered_leaves_a_purchase_at_one_of_t
 #[tokio::test]
 async fn every_write_that_fails_or_is_not_answered_leaves_a_release_to_be_finished() {
     // N6
-    for fate in [Fate::Fail("ValidationException"), Fate::LoseRequest, Fate::LoseAnswer] {
+    for fate in [Outcome::Fail("ValidationException"), Outcome::LoseRequest, Outcome::LoseAnswer] {
         for at in 0.. {
             let what = format!("write {at} {fate:?}");
             let harness = rich().await;

@@ -109,7 +109,7 @@ async fn no_token_is_told_logged_stored_in_clear_or_opened_elsewhere() {
     let (status, answer) = harness.call_api(route, &harness.owner(), None, &body).await;
     assert_eq!(status, 201);
     assert!(!answer.to_string().contains("own-token"));
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     for table in &harness.stack.template.tables {
         let name = table["TableName"].as_str().unwrap();
         let items = client.scan().table_name(name).send().await.unwrap();
@@ -156,7 +156,7 @@ async fn secrets_are_sealed_anew_and_the_old_key_may_go() {
         201
     );
     let with_keys = |keys: &str| {
-        let mut world = harness.stack.world.clone();
+        let mut world = harness.stack.platform.clone();
         world.environment = world.environment.with("CREDENTIAL_KEYS", keys);
         let environment = world.environment.clone();
         let mut reader = environment.reader();
@@ -164,7 +164,7 @@ async fn secrets_are_sealed_anew_and_the_old_key_may_go() {
         reader.finish().unwrap();
         services::provisioning::Provisioning::deployed(&world, settings)
     };
-    let old = harness.stack.world.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
+    let old = harness.stack.platform.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
     let new = format!("new:{}", STANDARD.encode([9; 32]));
     let both = with_keys(&format!("{new},{old}"));
     let rotated = both.rotate_keys().await.unwrap();

@@ -6,7 +6,7 @@ use base::clock::Clock;
 use domain::{amount::Balance, call::State, ids::OrgId};
 use futures::future::{Either, join, select};
 use jiff::SignedDuration;
-use local::aws::Fate;
+use local::aws::Outcome;
 use serde_json::{Value, json};
 use store::{
     runs::{Runs, Verified},
@@ -52,7 +52,7 @@ async fn remove_entry(harness: &Harness, key: &str) {
 /// Puts a second entry beside one, with all that it says but its key. Every guard lets it pass: it is new.
 async fn double_entry(harness: &Harness, key: &str) {
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let client = &harness.stack.world.dynamodb;
+    let client = &harness.stack.platform.dynamodb;
     let table = harness.stack.db().table_name(Table::LedgerEntries);
     let read = client.get_item().table_name(&table).key("org_id", text(&ORG.to_string()));
     let mut item = read.key("entry_key", text(key)).send().await.unwrap().item.unwrap();
@@ -306,7 +306,7 @@ async fn a_run_that_is_cut_off_goes_on_where_it_was() {
             // Each ledger takes all the time of a run.
             clock.turn_to(clock.now() + SignedDuration::from_secs(201));
         }
-        Fate::Pass
+        Outcome::Pass
     });
     let runs = Runs::new(harness.stack.db());
     let mut cursors = Vec::new();

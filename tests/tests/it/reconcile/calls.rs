@@ -4,7 +4,7 @@ use base::clock::Clock;
 use domain::call::State;
 use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
-use local::aws::Fate;
+use local::aws::Outcome;
 use serde_json::json;
 use store::table::Table;
 use tests::{Harness, ORG, bodies, crashed_after};
@@ -257,7 +257,7 @@ async fn one_call_that_cannot_be_looked_at_does_not_keep_the_others() {
     let broken = calls[1].clone();
     harness.stack.aws.set_plan(move |sent| {
         let is_broken = sent.operation == "GetItem" && sent.body["Key"]["call_id"]["S"] == broken;
-        if is_broken { Fate::Fail("ValidationException") } else { without_the_meter(sent) }
+        if is_broken { Outcome::Fail("ValidationException") } else { without_the_meter(sent) }
     });
     let report = run(&harness, "calls").await;
     kill_the_meter(&harness);

@@ -7,7 +7,7 @@ use futures::future::join;
 use http::Request;
 use jiff::SignedDuration;
 use local::{
-    aws::{Fate, Sent},
+    aws::{Outcome, Sent},
     stack::test_epoch,
 };
 use sandbox::vapi::Placing;
@@ -263,7 +263,7 @@ async fn a_call_that_cannot_be_dealt_with_keeps_the_watermark_where_it_was() {
         harness.pass(100).await;
         let of_plan = broken.clone();
         harness.stack.aws.set_plan(move |sent| {
-            if asks_for(sent, &of_plan) { Fate::Fail("ValidationException") } else { Fate::Pass }
+            if asks_for(sent, &of_plan) { Outcome::Fail("ValidationException") } else { Outcome::Pass }
         });
         let report = run(&harness, "listing").await;
         harness.stack.aws.clear_plan();
@@ -313,7 +313,7 @@ async fn a_run_that_is_cut_off_leaves_the_rest_to_the_next() {
             // Each settlement takes all the time of a run.
             clock.turn_to(clock.now() + SignedDuration::from_secs(201));
         }
-        Fate::Pass
+        Outcome::Pass
     });
     let runs = Runs::new(harness.stack.db());
     for billed in 1..=3 {

@@ -9,7 +9,7 @@ use domain::{
     ledger::Kind,
     recharge::{Episode, Settings},
 };
-use local::aws::Fate;
+use local::aws::Outcome;
 use sandbox::{faults::Mode, stripe::Act};
 use serde_json::Value;
 use services::reconcile::{Report, Task};
@@ -238,10 +238,9 @@ async fn short_of_money() -> Harness {
         monthly_limit: None,
     });
     harness.wallets.save_recharge(&wallet, after).await.unwrap();
-    harness
-        .stack
-        .aws
-        .set_plan(|sent| if is_message_for(sent, "RechargeQueue") { Fate::Pretend } else { Fate::Pass });
+    harness.stack.aws.set_plan(|sent| {
+        if is_message_for(sent, "RechargeQueue") { Outcome::Pretend } else { Outcome::Pass }
+    });
     harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:40:00Z")).await;
     assert_eq!(harness.money().await, (260, 0));
     harness

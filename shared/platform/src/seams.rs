@@ -24,7 +24,7 @@ use vendors::{
 
 /// The three seams by which anything leaves a function: AWS, the vendors, and time and chance.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct Platform {
     /// The settings.
     pub environment: Environment,
     /// DynamoDB.
@@ -71,8 +71,8 @@ pub enum StartError {
     Http(#[from] HttpError),
 }
 
-impl World {
-    /// The world of a deployed function.
+impl Platform {
+    /// The platform of a deployed function.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -89,7 +89,7 @@ impl World {
         ))
     }
 
-    /// A world of given parts.
+    /// A platform of given parts.
     pub fn new(
         aws: &Aws,
         environment: Environment,
