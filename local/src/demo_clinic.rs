@@ -10,7 +10,7 @@ use domain::{
 use jiff::SignedDuration;
 use serde_json::json;
 use services::provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings};
-use store::{StoreError, queue::Push};
+use store::{ChangeError, StoreError, queue::Push};
 use uuid::Uuid;
 use vendors::twilio::Account;
 
@@ -31,6 +31,9 @@ pub enum SeedError {
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another process changed the agent at the same time.
+    #[error(transparent)]
+    Agent(#[from] ChangeError),
     /// The number could not be connected.
     #[error(transparent)]
     Number(#[from] ProvisionError),

@@ -211,6 +211,12 @@ impl Stack {
         self.platform.database(&format!("voxanne-{environment}-"))
     }
 
+    /// A client of the same database without the guard in front of it: for what changes records behind the system's back.
+    pub fn unguarded(&self) -> aws_sdk_dynamodb::Client {
+        let http = SharedHttpClient::new(self.aws.clone());
+        aws_sdk_dynamodb::Client::new(&sdk_config().into_builder().http_client(http).build())
+    }
+
     /// Answers a request as API Gateway and the function behind the route would.
     pub async fn request(&self, request: Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path().to_owned();
@@ -391,15 +397,11 @@ fn kept_in(plan: &Plan, name: &str) -> Option<PathBuf> {
 }
 
 fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Platform {
-    let config = aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-2"))
-        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
-            "local", "local", None, None, "local",
-        )))
-        .build();
-    let aws =
-        Aws { config, transport: Some(SharedHttpClient::new(transport.clone())), attempt_timeout: None };
+    let aws = Aws {
+        config: sdk_config(),
+        transport: Some(SharedHttpClient::new(transport.clone())),
+        attempt_timeout: None,
+    };
     let usual = [
         ("VOXANNE_ENVIRONMENT", plan.environment.clone()),
         ("METER_QUEUE_URL", Queues::url("CallMeterQueue")),
@@ -427,6 +429,17 @@ fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Platform {
         Platform::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
     platform.local_control_host = Some(plan.address.clone());
     platform
+}
+
+/// A region and credentials that mean nothing: no request leaves the process.
+fn sdk_config() -> aws_config::SdkConfig {
+    aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-2"))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
+            "local", "local", None, None, "local",
+        )))
+        .build()
 }
 
 /// Puts into the deployment's secret what an operator puts there, as far as a function reads it while it runs.

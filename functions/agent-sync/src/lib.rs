@@ -1,22 +1,27 @@
 //! The queue `agent-sync`: one message, one agent that the vendor is to have as it is stored.
 
+#![recursion_limit = "256"]
+
 mod push;
 
 use std::sync::Arc;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use base::config::{Base, Invalid, VapiSettings};
 use platform::Platform;
 pub use push::{LEASE, PushError};
 use services::voice::{Settings, VapiResources};
 use store::{
+    Dynamo,
     agents::Agents,
     made_once::MadeOnce,
     mappings::Mappings,
     numbers::Numbers,
     queue::{Push, SyncQueue},
 };
-use web::problem::chain;
+use web::{
+    queue::each_message,
+    runtime::{SqsBatchResponse, SqsEvent},
+};
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Deps {
     pub voice: VapiResources,
     /// The messages that this function reads, for those that must come again.
     pub queue: SyncQueue,
+    /// Where all of it is written.
+    pub db: Dynamo,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -53,6 +60,7 @@ impl Deps {
             agents: Agents::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             mappings: Mappings::new(db.clone()),
+            db: db.clone(),
             voice: VapiResources::new(
                 vapi,
                 MadeOnce::vapi_objects(db),
@@ -67,25 +75,5 @@ impl Deps {
 
 /// Gives each agent that a message names to the vendor. Those that it does not have yet are given back to the queue, alone.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
-    let mut failed = SqsBatchResponse::default();
-    for message in event.records {
-        let id = message.message_id.unwrap_or_default();
-        if let Err(error) = push(deps, message.body.as_deref().unwrap_or_default()).await {
-            tracing::warn!(
-                message_id = id,
-                cause = chain(&*error),
-                "an agent is to be given to the vendor again"
-            );
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            failed.batch_item_failures.push(failure);
-        }
-    }
-    failed
-}
-
-async fn push(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // A message that is not ours fails until it is a dead letter, where somebody sees it.
-    let push: Push = serde_json::from_str(body)?;
-    Ok(push::push(deps, &push).await?)
+    each_message(event, |message: Push| async move { push::push(deps, &message).await }).await
 }

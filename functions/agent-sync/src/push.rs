@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use services::voice::VoiceError;
 use store::{
-    StoreError,
+    Attempt, ChangeError, StoreError,
     mappings::{AssistantMapping, PhoneNumberMapping},
     numbers::Status,
     queue::Push,
@@ -24,8 +24,6 @@ use crate::Deps;
 pub const LEASE: SignedDuration = SignedDuration::from_secs(75);
 /// When an agent that somebody is pushing is looked at again.
 const BUSY_SECS: i32 = 10;
-/// How often what was learned is written again when the agent is saved in the same moment.
-const TRIES: usize = 6;
 
 /// Why the vendor does not have an agent yet: to be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +36,7 @@ pub enum PushError {
     Contended,
     /// Vapi did not do its part.
     #[error(transparent)]
-    VapiResources(#[from] VoiceError),
+    Voice(#[from] VoiceError),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,7 +44,7 @@ pub enum PushError {
 
 impl From<VapiError> for PushError {
     fn from(error: VapiError) -> Self {
-        Self::VapiResources(error.into())
+        Self::Voice(error.into())
     }
 }
 
@@ -63,7 +61,11 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
         return Ok(later().await?);
     }
     let leased = Agent { sync_lease_until: now + LEASE, ..there };
-    let Some(leased) = deps.agents.save(&leased).await? else { return Ok(later().await?) };
+    let leased = match deps.agents.save(&leased).await {
+        Ok(leased) => leased,
+        Err(ChangeError::Moved) => return Ok(later().await?),
+        Err(ChangeError::Store(error)) => return Err(error.into()),
+    };
     let outcome = give(deps, &leased).await;
     let sync = match &outcome {
         Ok(()) => Sync::Synced,
@@ -73,7 +75,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
                 "The voice service does not take these settings. Check the voice and the language.";
             Sync::Failed { sync_reason: sync_reason.to_owned() }
         }
-        Err(PushError::Contended | PushError::VapiResources(_) | PushError::Store(_)) => Sync::Pending,
+        Err(PushError::Contended | PushError::Voice(_) | PushError::Store(_)) => Sync::Pending,
     };
     note(deps, push.org_id, push.role, |agent| {
         let is_ours = agent.sync_lease_until == leased.sync_lease_until;
@@ -89,7 +91,7 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     .await?;
     match outcome {
         Ok(()) | Err(PushError::Refused(_)) => Ok(()),
-        Err(error @ (PushError::Contended | PushError::VapiResources(_) | PushError::Store(_))) => Err(error),
+        Err(error @ (PushError::Contended | PushError::Voice(_) | PushError::Store(_))) => Err(error),
     }
 }
 
@@ -163,26 +165,27 @@ async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result
 
 /// The agent has a new assistant: noted with it, and whose it is.
 async fn relink(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
-    let mapping = mapping_of(agent, id);
-    for _ in 0..TRIES {
+    let mapping = &mapping_of(agent, id);
+    let link = || async move {
         let there = deps.agents.get(agent.org_id, agent.role).await?.ok_or(PushError::Contended)?;
         if there.vapi_assistant_id.as_ref() == Some(id) {
-            return note_limit(deps, agent, id).await;
+            return Ok(Attempt::Done(()));
         }
         let linked = Agent { vapi_assistant_id: Some(id.clone()), ..there };
         let is_known = deps.mappings.assistant(id).await?.is_some_and(|known| known.org_id == agent.org_id);
         let saved = if is_known {
-            deps.agents.save(&linked).await?
+            deps.agents.save(&linked).await
         } else {
-            deps.agents.save_with_assistant(&linked, &mapping).await?
+            deps.agents.save_with_assistant(&linked, mapping).await
         };
-        if saved.is_some() {
-            note_limit(deps, agent, id).await?;
+        let linked = Attempt::of(saved)?.map(|_| ());
+        if linked == Attempt::Done(()) {
             tracing::info!(org_id = %agent.org_id, role = agent.role.as_str(), "an agent has an assistant");
-            return Ok(());
         }
-    }
-    Err(PushError::Contended)
+        Ok::<_, PushError>(linked)
+    };
+    deps.db.until_written("the agent", link).await?;
+    note_limit(deps, agent, id).await
 }
 
 /// A web call rests on the limit that is noted with its assistant.
@@ -230,11 +233,10 @@ async fn note(
     role: Direction,
     change: impl Fn(Agent) -> Agent,
 ) -> Result<(), PushError> {
-    for _ in 0..TRIES {
+    let change = &change;
+    let note = || async move {
         let there = deps.agents.get(org, role).await?.ok_or(PushError::Contended)?;
-        if deps.agents.save(&change(there)).await?.is_some() {
-            return Ok(());
-        }
-    }
-    Err(PushError::Contended)
+        Ok::<_, PushError>(Attempt::of(deps.agents.save(&change(there)).await)?.map(|_| ()))
+    };
+    deps.db.until_written("the agent", note).await
 }

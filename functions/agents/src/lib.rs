@@ -1,12 +1,14 @@
 //! The clinic's two agents: what they say, in whose voice, for how long.
 
+#![recursion_limit = "256"]
+
 pub mod routes;
 
 use base::config::{Base, Invalid};
 use http::Method;
 use lambda_http::{Body, Request, Response};
 use platform::Platform;
-use store::{agents::Agents, numbers::Numbers, queue::SyncQueue};
+use store::{Dynamo, agents::Agents, numbers::Numbers, queue::SyncQueue};
 use web::{
     auth::Auth,
     problem::{Code, Problem},
@@ -23,6 +25,8 @@ pub struct Deps {
     pub numbers: Numbers,
     /// Who gives them to the vendor.
     pub queue: SyncQueue,
+    /// Where both are written.
+    pub db: Dynamo,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -42,7 +46,8 @@ impl Deps {
         Ok(Self {
             auth,
             agents: Agents::new(db.clone()),
-            numbers: Numbers::new(db),
+            numbers: Numbers::new(db.clone()),
+            db,
             queue: SyncQueue::new(platform.sqs.clone(), queue_url),
             platform,
         })

@@ -1,12 +1,16 @@
 //! The queue `recharge`: one message, one look at one wallet, which may be low, and whose card may be to be charged.
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+#![recursion_limit = "256"]
+
 use base::alarm;
 use base::config::Invalid;
 use platform::Platform;
 use services::recharge::{Recharge, Settings};
 use store::queue::CheckWallet;
-use web::problem::chain;
+use web::{
+    queue::each_message,
+    runtime::{SqsBatchResponse, SqsEvent},
+};
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
@@ -28,26 +32,12 @@ impl Deps {
     }
 }
 
-/// Looks at each wallet that a message names. Those that could not be looked at are given back to the queue, alone.
+/// Checks each wallet that a message names. Those that could not be checked are given back to the queue, alone.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
-    let mut failed = SqsBatchResponse::default();
-    for message in event.records {
-        let id = message.message_id.unwrap_or_default();
-        if let Err(error) = check(deps, message.body.as_deref().unwrap_or_default()).await {
-            tracing::error!(message_id = id, cause = chain(&*error), "a wallet is to be looked at again");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            failed.batch_item_failures.push(failure);
-        }
-    }
-    failed
-}
-
-async fn check(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // A message that is not ours fails until it is a dead letter, where somebody sees it.
-    let CheckWallet { org_id } = serde_json::from_str(body)?;
-    deps.recharge.check(org_id).await.inspect_err(|_| {
-        alarm!("recharge_failed", %org_id, "a wallet could not be looked at for its recharge");
-    })?;
-    Ok(())
+    each_message(event, |CheckWallet { org_id }| async move {
+        deps.recharge.check(org_id).await.inspect_err(|_| {
+            alarm!("recharge_failed", %org_id, "a wallet could not be looked at for its recharge");
+        })
+    })
+    .await
 }

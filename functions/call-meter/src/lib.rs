@@ -1,15 +1,19 @@
 //! The queue `call-meter`: one message, one look at one live call.
 
+#![recursion_limit = "256"]
+
 use std::sync::Arc;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use base::alarm;
 use base::config::{Invalid, TwilioSettings};
 use base::keyring::Keyring;
 use platform::Platform;
 use services::charging::{Carrier, Charging, Settings};
 use store::queue::MeterMessage;
-use web::problem::chain;
+use web::{
+    queue::each_message,
+    runtime::{SqsBatchResponse, SqsEvent},
+};
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
@@ -36,26 +40,12 @@ impl Deps {
     }
 }
 
-/// Looks at each call that a message names. Those that could not be looked at are given back to the queue, alone.
+/// Checks each call that a message names. Those that could not be checked are given back to the queue, alone.
 pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
-    let mut failed = SqsBatchResponse::default();
-    for message in event.records {
-        let id = message.message_id.unwrap_or_default();
-        if let Err(error) = check(deps, message.body.as_deref().unwrap_or_default()).await {
-            tracing::error!(message_id = id, cause = chain(&*error), "a look is to be done again");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            failed.batch_item_failures.push(failure);
-        }
-    }
-    failed
-}
-
-async fn check(deps: &Deps, body: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // A message that is not ours fails until it is a dead letter, where somebody sees it.
-    let message: MeterMessage = serde_json::from_str(body)?;
-    deps.charging.check(&message).await.inspect_err(|_| {
-        alarm!("call_look_failed", org_id = %message.org_id, call_id = %message.call_id, "a look at a live call failed");
-    })?;
-    Ok(())
+    each_message(event, |message: MeterMessage| async move {
+        deps.charging.check(&message).await.inspect_err(|_| {
+            alarm!("call_look_failed", org_id = %message.org_id, call_id = %message.call_id, "a look at a live call failed");
+        })
+    })
+    .await
 }

@@ -2,18 +2,17 @@
 
 #![recursion_limit = "256"]
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use base::logs::logging;
 use call_meter::{Deps, handle};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::Platform;
+use web::runtime::{self, Error, LambdaEvent, SqsEvent, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging();
     let deps = Deps::new(&Platform::deployed().await?)?;
     let deps = &deps;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+    runtime::lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         Ok::<_, Error>(handle(deps, event.payload).await)
     }))
     .await

@@ -1,5 +1,7 @@
 //! The dashboard's calls: the way to ring somebody, the list, one call, the figures, and what goes on now.
 
+#![recursion_limit = "256"]
+
 pub mod routes;
 
 use base::config::{Invalid, Reader};

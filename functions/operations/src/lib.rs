@@ -1,5 +1,7 @@
 //! What operators see: how the schedules' runs went. No org's member comes in, and no operator gets further.
 
+#![recursion_limit = "256"]
+
 use base::config::{Base, Invalid};
 use domain::time::rfc3339_millis;
 use http::{Method, StatusCode};

@@ -1,5 +1,7 @@
 //! The clinic's numbers: searched, bought, brought, shown, given to agents, given up.
 
+#![recursion_limit = "256"]
+
 pub mod routes;
 
 use base::config::Invalid;

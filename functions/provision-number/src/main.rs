@@ -3,17 +3,16 @@
 #![recursion_limit = "256"]
 
 use base::logs::logging;
-use lambda_http::{Error, service_fn};
 use platform::Platform;
 use provision_number::{Deps, handle};
-use web::runtime::answered;
+use web::runtime::{self, Error, answered, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging();
     let deps = Deps::new(Platform::deployed().await?)?;
     let deps = &deps;
-    lambda_http::run(service_fn(async |request| {
+    runtime::lambda_http::run(service_fn(async |request| {
         Ok::<_, Error>(answered(request, async |request| handle(deps, request).await).await)
     }))
     .await

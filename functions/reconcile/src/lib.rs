@@ -1,5 +1,7 @@
 //! The schedules: what webhooks and processes left undone is found, and done.
 
+#![recursion_limit = "256"]
+
 use std::error::Error;
 
 use base::config::Invalid;

@@ -1,6 +1,8 @@
 //! `stripe-endpoint`: the address that Stripe posts our events to. CloudFormation has it made, changed and taken away with
 //! the rest, as a custom resource; once a day it is looked whether it is still as it should be.
 
+#![recursion_limit = "256"]
+
 use std::{collections::BTreeSet, error::Error};
 
 use base::alarm;

@@ -1,5 +1,7 @@
 //! `POST /api/webhooks/stripe`: top-ups, refunds and disputes.
 
+#![recursion_limit = "256"]
+
 use base::alarm;
 use base::config::Invalid;
 use http::StatusCode;

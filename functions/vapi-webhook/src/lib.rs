@@ -1,5 +1,7 @@
 //! `POST /api/vapi/webhook`: the one address that Vapi posts to.
 
+#![recursion_limit = "256"]
+
 use base::alarm;
 use base::config::Invalid;
 use domain::{call::Testimony, content::Content, ids::EventId};
@@ -119,9 +121,9 @@ async fn authorize(
             });
             json_answer(StatusCode::OK, &answer)
         }
-        Answer::Refuse { reason, sentence } => {
-            tracing::info!(%vapi_call_id, reason, "refused");
-            json_answer(StatusCode::OK, &json!({ "error": sentence }))
+        Answer::Refuse(reason) => {
+            tracing::info!(%vapi_call_id, reason = reason.as_str(), "a call was refused");
+            json_answer(StatusCode::OK, &json!({ "error": reason.sentence() }))
         }
         Answer::Unknown => {
             dead_letter(deps, message, raw).await?;

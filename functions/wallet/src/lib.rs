@@ -1,5 +1,7 @@
 //! The dashboard's wallet: what is there, what moved, the statement, and the way to pay more in.
 
+#![recursion_limit = "256"]
+
 pub mod routes;
 
 use base::config::{Base, Invalid, StripeSettings};
@@ -8,7 +10,7 @@ use http::Method;
 use lambda_http::{Body, Request, Response};
 use platform::Platform;
 use services::follow_up::Watch;
-use store::{customers::Customers, ledger::Ledger, wallets::Wallets};
+use store::{Dynamo, customers::Customers, ledger::Ledger, wallets::Wallets};
 use vendors::stripe::Stripe;
 use web::{
     auth::Auth,
@@ -34,6 +36,8 @@ pub struct Deps {
     pub dashboard_origin: String,
     /// The least and the most one top-up may be.
     pub top_up_limits: (Amount, Amount),
+    /// Where all of it is written.
+    pub db: Dynamo,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -61,7 +65,8 @@ impl Deps {
             auth,
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
-            customers: Customers::new(db),
+            customers: Customers::new(db.clone()),
+            db,
             stripe: platform.stripe(stripe, base.environment),
             watch,
             dashboard_origin,

@@ -4,8 +4,6 @@ use jiff::Timestamp;
 use rust_decimal::{Decimal, dec, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
 
-use crate::planted::{self, Bug};
-
 use super::{
     amount::Amount,
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
@@ -64,6 +62,48 @@ pub struct Parties {
     pub carrier_sid: Option<String>,
 }
 
+/// Why a call was not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// Less than one minute is available.
+    InsufficientFunds,
+    /// The books check stopped the wallet.
+    WalletFrozen,
+    /// The org has never had a wallet.
+    NoWallet,
+    /// No agent answers the number.
+    NoAgent,
+    /// Another org has this call.
+    NotOurs,
+    /// The call is over already.
+    CallOver,
+}
+
+impl RefusalReason {
+    /// As it is stored, logged and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::WalletFrozen => "wallet_frozen",
+            Self::NoWallet => "no_wallet",
+            Self::NoAgent => "no_agent",
+            Self::NotOurs => "not_ours",
+            Self::CallOver => "call_over",
+        }
+    }
+
+    /// What the caller hears. It does not tell a stranger about the clinic's money.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::CallOver => "This call has already ended. Please ring again.",
+            Self::InsufficientFunds | Self::WalletFrozen | Self::NoWallet | Self::NoAgent | Self::NotOurs => {
+                "We're sorry, our phone assistant is not available at the moment. Please try again later."
+            }
+        }
+    }
+}
+
 /// How far a call has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -90,8 +130,8 @@ pub enum State {
     Released,
     /// It was not let through.
     Refused {
-        /// The stable code of the reason.
-        reason: String,
+        /// Why not.
+        reason: RefusalReason,
     },
 }
 
@@ -183,8 +223,8 @@ pub enum Event {
     Authorized(Grant),
     /// It may not start, for this reason.
     Refused {
-        /// The stable code of the reason.
-        reason: &'static str,
+        /// Why not.
+        reason: RefusalReason,
     },
     /// They talk.
     Started {
@@ -298,7 +338,7 @@ impl Call {
                 next.provider_limit_secs.get_or_insert(grant.provider_limit_secs);
             }
             (State::Authorizing, Event::Refused { reason }) => {
-                next.state = State::Refused { reason: reason.to_owned() };
+                next.state = State::Refused { reason };
             }
             (State::Authorized, Event::Authorized(_))
             | (State::Refused { .. }, Event::Refused { .. } | Event::Released) => {}
@@ -419,7 +459,7 @@ impl Testimony {
 }
 
 fn credible(secs: Decimal) -> Option<u32> {
-    let whole = if planted::is(Bug::RoundsDown) { secs.floor() } else { secs.ceil() };
+    let whole = secs.ceil();
     let whole = whole.to_i64().filter(|secs| (0..=LONGEST_CREDIBLE_SECS).contains(secs))?;
     if secs.is_sign_negative() && !secs.is_zero() { None } else { u32::try_from(whole).ok() }
 }

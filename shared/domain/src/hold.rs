@@ -6,7 +6,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{amount::Amount, tariff::TariffVersion, time::plus_secs, wallet::Grant};
+use super::{
+    amount::Amount,
+    tariff::TariffVersion,
+    time::plus_secs,
+    wallet::{Extension, Grant},
+};
 
 /// What is asked for at a time: five minutes.
 pub const GRANT_SECS: u32 = 300;
@@ -54,6 +59,14 @@ impl Hold {
             granted_until: None,
             provider_limit_secs: grant.provider_limit_secs,
         }
+    }
+
+    /// The hold with `extension` added, for a call that started then.
+    #[must_use]
+    pub fn extended_by(&self, extension: &Extension, started_at: Timestamp) -> Self {
+        let (amount, step) = (self.amount.plus(extension.amount), self.step.saturating_add(1));
+        let extended = Self { amount, step, ..self.clone() };
+        Self { granted_until: Some(extended.paid_until(started_at)), ..extended }
     }
 
     /// Works out what charging `cost` for the finished call changes.

@@ -10,7 +10,6 @@ pub mod ledger;
 pub mod meter;
 pub mod number;
 pub mod phone_number;
-pub mod planted;
 pub mod purchase;
 pub mod recharge;
 pub mod sealed;

@@ -32,16 +32,39 @@ const FIRST: Tariff =
     Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) };
 
 /// All versions, oldest first. One is only ever added, for a future time.
-#[cfg(not(feature = "planted"))]
+#[cfg(not(feature = "price-change"))]
 const fn tariffs() -> [Tariff; 1] {
     [FIRST]
 }
 
-/// The same with a second one, which the simulation puts in force when it likes.
-#[cfg(feature = "planted")]
+/// The same with a second one, which the simulation puts in force from an instant of its choice.
+#[cfg(feature = "price-change")]
 fn tariffs() -> [Tariff; 2] {
-    let effective_from = crate::planted::tariff_change_at().unwrap_or(Timestamp::MAX);
+    let effective_from = price_change::at().unwrap_or(Timestamp::MAX);
     [FIRST, Tariff { version: TariffVersion(2), effective_from, rate_per_minute: dec!(60) }]
+}
+
+/// When the second tariff comes into force, for what the current thread runs. Part of no deployed function: only the simulation's
+/// manifest asks for the feature.
+#[cfg(feature = "price-change")]
+pub mod price_change {
+    use std::cell::Cell;
+
+    use jiff::Timestamp;
+
+    thread_local! {
+        static AT: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    }
+
+    /// Puts the second tariff in force from `at` on; never, when there is none.
+    pub fn set(at: Option<Timestamp>) {
+        AT.set(at);
+    }
+
+    /// From when the second tariff is in force, if it ever is.
+    pub fn at() -> Option<Timestamp> {
+        AT.get()
+    }
 }
 
 impl TariffVersion {

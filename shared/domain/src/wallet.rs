@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     amount::{Amount, Balance},
-    hold::{END_MARGIN_SECS, GRANT_SECS, Hold, PROVIDER_LIMIT_SECS},
+    call::RefusalReason,
+    hold::{END_MARGIN_SECS, GRANT_SECS, Hold, PROVIDER_LIMIT_SECS, Settlement},
     ids::{CallId, CustomerId, OrgId},
-    ledger::Head,
+    ledger::{Entry, Head, Posting},
     recharge::AutoRecharge,
     tariff::{Tariff, TariffVersion},
 };
+
+/// Where the dashboard starts to warn, until the org says otherwise.
+const LOW_BALANCE: Amount = Amount::from_pence(500);
 
 /// A wallet as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,17 @@ pub enum Refusal {
     NoWallet,
 }
 
+impl Refusal {
+    /// The reason that the call's record keeps.
+    pub const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::InsufficientFunds { .. } => RefusalReason::InsufficientFunds,
+            Self::Frozen => RefusalReason::WalletFrozen,
+            Self::NoWallet => RefusalReason::NoWallet,
+        }
+    }
+}
+
 /// What can be added to a hold now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension {
@@ -105,7 +120,32 @@ pub struct Extension {
     pub full: bool,
 }
 
+/// A movement as it is to be written: the entry that the ledger gains, and the wallet once it is booked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// The entry, chained to the last one that the wallet knows.
+    pub entry: Entry,
+    /// The wallet after it.
+    pub wallet: Wallet,
+}
+
 impl Wallet {
+    /// The wallet that an org starts with: nothing in it, and a ledger without an entry.
+    pub fn empty(org_id: OrgId) -> Self {
+        Self {
+            org_id,
+            available: Balance::ZERO,
+            held: Amount::ZERO,
+            holds: BTreeMap::new(),
+            ledger: Head::genesis(org_id),
+            low_balance: LOW_BALANCE,
+            stripe_customer: None,
+            payment_method: None,
+            frozen: None,
+            auto_recharge: AutoRecharge::default(),
+        }
+    }
+
     /// What the org owns: available and held.
     pub fn balance(&self) -> Balance {
         self.available.plus(self.held)
@@ -120,6 +160,69 @@ impl Wallet {
     /// ends does not cross the line twice.
     pub fn is_balance_low(&self) -> bool {
         self.balance().pence() < self.low_balance.pence()
+    }
+
+    /// Decides whether an asset of this price, such as a number or its rental, may be bought: the money is there, so that it
+    /// makes no debt, and the books check has not stopped the wallet. The write that charges demands both again.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_spend(&self, price: Amount) -> Result<(), Refusal> {
+        if self.frozen.is_some() {
+            Err(Refusal::Frozen)
+        } else if self.available.pence() < price.pence() {
+            Err(Refusal::InsufficientFunds { available: self.available, needed: price })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The wallet once `grant` is held for `call`: it moves from available to held, and the balance stays.
+    #[must_use]
+    pub fn granted(&self, call: &CallId, grant: &Grant) -> Self {
+        let mut after = self.clone();
+        after.available = self.available.minus(grant.amount);
+        after.held = self.held.plus(grant.amount);
+        after.holds.insert(call.clone(), Hold::first(grant));
+        after
+    }
+
+    /// The wallet once the hold of `call` is `extended`, which holds more than it did: the difference moves from available to
+    /// held, and the balance stays.
+    #[must_use]
+    pub fn extended(&self, call: &CallId, extended: &Hold) -> Self {
+        let held_before = self.holds.get(call).map_or(Amount::ZERO, |hold| hold.amount);
+        let more = extended.amount.minus_or_zero(held_before);
+        let mut after = self.clone();
+        after.available = self.available.minus(more);
+        after.held = self.held.plus(more);
+        after.holds.insert(call.clone(), extended.clone());
+        after
+    }
+
+    /// The wallet once the finished `call` is charged by `posting`: its hold is gone, what the hold did not need is available
+    /// again, and what it does not cover comes out of available, even into debt. A call without a hold is charged likewise.
+    pub fn settled(&self, call: &CallId, posting: &Posting) -> Booking {
+        let entry = Entry::next(self.org_id, self.ledger, self.balance(), posting);
+        let mut wallet = self.clone();
+        let hold = wallet.holds.remove(call);
+        let settlement = hold
+            .as_ref()
+            .map_or(Settlement::without_hold(posting.amount), |hold| hold.settle(posting.amount));
+        wallet.available = self.available.plus(settlement.returned).minus(settlement.from_available);
+        wallet.held = self.held.minus_or_zero(hold.map_or(Amount::ZERO, |hold| hold.amount));
+        wallet.ledger = entry.head();
+        Booking { entry, wallet }
+    }
+
+    /// The wallet once a movement that is no call's is booked: a top-up, a refund, a dispute, a number. All of it is
+    /// available's, by the movement's side.
+    pub fn booked(&self, posting: &Posting) -> Booking {
+        let entry = Entry::next(self.org_id, self.ledger, self.balance(), posting);
+        let mut wallet = self.clone();
+        wallet.available = entry.direction.apply(self.available, entry.amount);
+        wallet.ledger = entry.head();
+        Booking { entry, wallet }
     }
 
     /// Decides what a new call is granted.
@@ -180,19 +283,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn wallet(available: i64) -> Wallet {
-        let org_id = OrgId::new(uuid::Uuid::nil());
-        Wallet {
-            org_id,
-            available: Balance::from_pence(available),
-            held: Amount::ZERO,
-            holds: BTreeMap::new(),
-            ledger: Head::genesis(org_id),
-            low_balance: Amount::from_pence(500),
-            stripe_customer: None,
-            payment_method: None,
-            frozen: None,
-            auto_recharge: AutoRecharge::default(),
-        }
+        let empty = Wallet::empty(OrgId::new(uuid::Uuid::nil()));
+        Wallet { available: Balance::from_pence(available), ..empty }
     }
 
     fn terms(agent_limit_secs: u32, outage_credit: u32) -> Terms {
@@ -239,7 +331,50 @@ mod tests {
         assert_eq!(frozen.extension(&hold), Extension { amount: Amount::ZERO, full: false });
     }
 
+    #[test]
+    fn an_asset_is_bought_with_money_that_is_there_and_not_from_a_frozen_wallet() {
+        let price = Amount::from_pence(1_000);
+        assert_eq!(wallet(1_000).can_spend(price), Ok(()));
+        let short = wallet(999).can_spend(price);
+        assert_eq!(
+            short,
+            Err(Refusal::InsufficientFunds { available: Balance::from_pence(999), needed: price })
+        );
+        let frozen = Wallet { frozen: Some("books".into()), ..wallet(1_000) };
+        assert_eq!(frozen.can_spend(price), Err(Refusal::Frozen));
+    }
+
+    fn posting(call: &CallId, pence: u32) -> Posting {
+        let tariff = Tariff::at(Timestamp::UNIX_EPOCH).version;
+        let reason = crate::ledger::Reason::Call { call_id: call.clone(), tariff };
+        let amount = Amount::from_pence(pence);
+        Posting { reason, amount, description: "a call".into(), at: Timestamp::UNIX_EPOCH }
+    }
+
     proptest! {
+        // Whatever is granted, extended and charged: holds sum to what is held, and only the charge moves the balance.
+        #[test]
+        fn only_a_charge_moves_the_balance_and_the_holds_sum_to_what_is_held(
+            available in 56_i64..20_000, extension in 0_u32..2_000, cost in 0_u32..30_000) {
+            let call = CallId::parse("call-1").unwrap();
+            let before = wallet(available);
+            let grant = before.first_grant(&terms(600, 500)).unwrap();
+            let granted = before.granted(&call, &grant);
+            prop_assert_eq!(granted.balance(), before.balance());
+            let hold = &granted.holds[&call];
+            let extended = Hold { amount: hold.amount.plus(Amount::from_pence(extension)), step: 1, ..hold.clone() };
+            let extended = granted.extended(&call, &extended);
+            prop_assert_eq!(extended.balance(), before.balance());
+            let sum = extended.holds.values().fold(Amount::ZERO, |sum, hold| sum.plus(hold.amount));
+            prop_assert_eq!(sum, extended.held);
+            for wallet in [&before, &granted, &extended] {
+                let Booking { entry, wallet: settled } = wallet.settled(&call, &posting(&call, cost));
+                prop_assert_eq!(settled.balance(), wallet.balance().minus(Amount::from_pence(cost)));
+                prop_assert_eq!((entry.balance_before, entry.balance_after), (wallet.balance(), settled.balance()));
+                prop_assert_eq!((settled.held, settled.holds.len(), settled.ledger), (Amount::ZERO, 0, entry.head()));
+            }
+        }
+
         // The limit never reaches past the money that `basis` guarantees and the credit.
         #[test]
         fn a_grant_rests_on_its_basis_alone(available in 56_i64..20_000, agent in 60_u32..50_000, credit in 0_u32..2_000) {

@@ -14,7 +14,7 @@ use base::clock::Clock;
 use base::config::{Environment, Invalid, StripeSettings, TwilioSettings, VapiSettings};
 use base::entropy::Entropy;
 use domain::time::whole_millis;
-use store::{Dynamo, ledger_guard::LedgerGuard};
+use store::{Dynamo, guard::Guard};
 use vendors::{
     http::{Http, HttpError},
     stripe::Stripe,
@@ -135,7 +135,7 @@ fn dynamodb(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::config::Builder::from(&aws.config)
         .retry_config(RetryConfig::disabled())
         .time_source(Seam(Arc::clone(clock)))
-        .interceptor(LedgerGuard)
+        .interceptor(Guard)
         .timeout_config(aws.attempt_timeout.map_or_else(TimeoutConfig::disabled, timeouts));
     config.set_http_client(aws.transport.clone().or_else(|| aws.config.http_client()));
     config.set_sleep_impl(Some(sleeper(aws)));

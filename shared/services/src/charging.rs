@@ -34,11 +34,11 @@ use domain::{
 };
 use platform::Platform;
 use store::{
-    Dynamo, StoreError,
-    calls::{CallMapping, Calls, SaveError},
+    Attempt, Dynamo, StoreError,
+    calls::{CallMapping, Calls},
     mappings::{Mappings, PhoneNumberMapping},
     queue::{MeterMessage, MeterQueue},
-    wallets::{BookError, Wallets},
+    wallets::Wallets,
 };
 use vendors::vapi::{Vapi, VapiError, message::CallRef};
 
@@ -46,10 +46,6 @@ use vendors::vapi::{Vapi, VapiError, message::CallRef};
 const MAPPING_CACHE: SignedDuration = SignedDuration::from_secs(60);
 /// How many calls' mappings are remembered at the most.
 const MOST_REMEMBERED: usize = 2_000;
-/// How long one step may try again when others change the same records.
-const BUDGET: SignedDuration = SignedDuration::from_secs(4);
-/// The first pause before such a try.
-const PAUSE_MILLIS: u64 = 15;
 
 /// The limits of charging.
 #[derive(Clone, Copy, Debug)]
@@ -257,27 +253,22 @@ impl Charging {
         record
     }
 
-    /// Sends the message of a call's next look, then notes when it is. In this order: a look that is noted has its
-    /// message, so a copy that finds the record past its own look has nothing to do.
-    ///
-    /// Answers whether it is noted: where others changed the record, what was decided on it is to be decided again.
-    async fn schedule_check(&self, call: &Call, after: Call, at: Timestamp) -> Result<bool, ChargingError> {
+    /// Sends the message of a call's next check, then notes when it is. In this order: a check that is noted has its
+    /// message, so a copy that finds the record past its own check has nothing to do.
+    async fn schedule_check(
+        &self,
+        call: &Call,
+        after: Call,
+        at: Timestamp,
+    ) -> Result<Attempt<()>, StoreError> {
         let at = at.max(self.clock.now());
         self.queue.send(&meter_message(call, at), self.clock.now()).await?;
-        match self.calls.save(call, &Call { due_at: at, ..after }).await {
-            Ok(_) => Ok(true),
-            Err(SaveError::Moved) => Ok(false),
-            Err(SaveError::Store(error)) => Err(error.into()),
-        }
+        self.save(call, &Call { due_at: at, ..after }).await
     }
 
-    /// Waits a moment before trying again what others changed, or gives up when the time is up.
-    async fn again(&self, give_up_at: Timestamp, what: &'static str) -> Result<(), StoreError> {
-        if self.clock.now() >= give_up_at {
-            return Err(StoreError::Contended { what });
-        }
-        self.db.pause(PAUSE_MILLIS).await;
-        Ok(())
+    /// Writes a call's record, if it is still as it was read.
+    async fn save(&self, call: &Call, after: &Call) -> Result<Attempt<()>, StoreError> {
+        Attempt::of(self.calls.save(call, after).await.map(|_| ()))
     }
 }
 
@@ -318,13 +309,4 @@ impl Settings {
 
 fn log_vapi(error: &VapiError, call: &CallId, what: &str) {
     tracing::warn!(%call, cause = chain(error), "Vapi did not {what}");
-}
-
-/// Whether the write is to be decided again; any other failure is passed on.
-fn is_moved(outcome: Result<(), BookError>) -> Result<bool, StoreError> {
-    match outcome {
-        Ok(()) => Ok(false),
-        Err(BookError::Moved | BookError::AlreadyBooked) => Ok(true),
-        Err(BookError::Store(error)) => Err(error),
-    }
 }

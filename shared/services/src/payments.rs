@@ -6,8 +6,6 @@ mod events;
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
 use crate::follow_up::FollowUp;
 use base::alarm;
 use base::clock::Clock;
@@ -21,17 +19,10 @@ use domain::{
 };
 use platform::Platform;
 use store::{
-    ChangeError, Dynamo, StoreError,
-    customers::Customers,
-    ledger::Ledger,
-    wallets::{BookError, Wallets},
+    Attempt, ChangeError, Dynamo, StoreError, customers::Customers, ledger::Ledger, wallets::Wallets,
     webhook_events::WebhookEvents,
 };
 use vendors::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment};
-
-/// How long one payment may be tried again when others change the same wallet.
-const BUDGET: SignedDuration = SignedDuration::from_secs(8);
-const PAUSE_MILLIS: u64 = 15;
 
 /// Everything that booking payments needs.
 #[derive(Debug)]
@@ -48,7 +39,7 @@ pub struct Payments {
     pub follow_up: FollowUp,
     /// What came, and what became of it.
     pub events: WebhookEvents,
-    db: Dynamo,
+    pub(crate) db: Dynamo,
     clock: Arc<dyn Clock>,
 }
 
@@ -214,9 +205,8 @@ impl Payments {
 
     /// Books whatever of `movements` is not booked yet, in their order; each rests on a fresh read.
     async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Outcome, PaymentError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        let mut fate = Outcome::Repeated;
-        loop {
+        let mut outcome = Outcome::Repeated;
+        let book_next = || async move {
             // The wallet first: whatever is booked after this read moves its ledger, and the write is refused.
             let wallet = self.wallets.existing(org).await?;
             let booked = self.booked(org, movements).await?;
@@ -227,22 +217,17 @@ impl Payments {
                     }
                 }
                 self.follow_up.after(&wallet).await?;
-                return Ok(fate);
+                return Ok::<_, PaymentError>(Attempt::Done(false));
             };
             if amount < movement.amount && movement.wanted == Disposition::Always {
                 alarm_beyond(org, movement, amount);
             }
-            match self.book(&wallet, movement, amount).await {
-                Ok(()) => fate = Outcome::Booked,
-                Err(BookError::Moved | BookError::AlreadyBooked) if self.clock.now() < give_up_at => {
-                    self.db.pause(PAUSE_MILLIS).await;
-                }
-                Err(BookError::Moved | BookError::AlreadyBooked) => {
-                    return Err(StoreError::Contended { what: "the wallet" }.into());
-                }
-                Err(BookError::Store(error)) => return Err(error.into()),
-            }
+            Ok(Attempt::of(self.book(&wallet, movement, amount).await)?.map(|()| true))
+        };
+        while self.db.until_written("the wallet", book_next).await? {
+            outcome = Outcome::Booked;
         }
+        Ok(outcome)
     }
 
     async fn booked(&self, org: OrgId, movements: &[Movement]) -> Result<Vec<Option<Entry>>, StoreError> {
@@ -250,7 +235,7 @@ impl Payments {
         futures::future::try_join_all(keys.iter().map(|key| self.ledger.get(org, key))).await
     }
 
-    async fn book(&self, wallet: &Wallet, movement: &Movement, amount: Amount) -> Result<(), BookError> {
+    async fn book(&self, wallet: &Wallet, movement: &Movement, amount: Amount) -> Result<(), ChangeError> {
         let posting = Posting {
             reason: movement.reason.clone(),
             amount,
@@ -265,8 +250,7 @@ impl Payments {
 
     /// Remembers which disputes are open: while one is, no card of the org is charged by itself.
     async fn note_disputes(&self, org: OrgId, disputes: &[Dispute]) -> Result<(), StoreError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
+        let note = || async move {
             let wallet = self.wallets.existing(org).await?;
             let mut after = wallet.auto_recharge.clone();
             for dispute in disputes {
@@ -277,15 +261,11 @@ impl Payments {
                 }
             }
             if after == wallet.auto_recharge {
-                return Ok(());
+                return Ok(Attempt::Done(()));
             }
-            match self.wallets.save_recharge(&wallet, after).await {
-                Ok(_) => return Ok(()),
-                Err(ChangeError::Moved) if self.clock.now() < give_up_at => self.db.pause(PAUSE_MILLIS).await,
-                Err(ChangeError::Moved) => return Err(StoreError::Contended { what: "the wallet" }),
-                Err(ChangeError::Store(error)) => return Err(error),
-            }
-        }
+            Attempt::of(self.wallets.save_recharge(&wallet, after).await.map(|_| ()))
+        };
+        self.db.until_written("the wallet", note).await
     }
 
     /// Remembers the card that may be charged again, before its payment is credited: whoever dies in between is repeated

@@ -34,11 +34,11 @@ use domain::{
     number::NUMBER_COST,
     phone_number::PhoneNumber,
     purchase::{Failure, NumberRequest, Purchase, Source, State},
-    wallet::Wallet,
+    wallet::{Refusal, Wallet},
 };
 use platform::Platform;
 use store::{
-    ChangeError, StoreError,
+    Attempt, ChangeError, Dynamo, StoreError,
     agents::Agents,
     made_once::{MadeOnce, Subaccount, VapiObject},
     numbers::{Numbers, Status},
@@ -56,8 +56,6 @@ use vendors::{
 pub const LEASE: SignedDuration = SignedDuration::from_secs(35);
 /// How long before the end of the lease the last step is begun: it has its time within the function's.
 const LAST_STEP: SignedDuration = SignedDuration::from_secs(21);
-/// How often a request is decided again when another claims the same direction in the same moment.
-const TRIES: usize = 4;
 /// How long the same request is answered with the number it bought, when it comes without a key.
 const SAME_ANSWER: SignedDuration = SignedDuration::from_mins(10);
 /// By when a purchase that failed should be undone; later, a person is told.
@@ -68,6 +66,8 @@ const QUIET: SignedDuration = SignedDuration::from_secs(60);
 /// Everything that numbers need.
 #[derive(Debug)]
 pub struct Provisioning {
+    /// Where all of it is written.
+    pub db: Dynamo,
     /// The sagas.
     pub purchases: Purchases,
     /// What orgs have.
@@ -245,7 +245,8 @@ impl Provisioning {
             keyring: settings.keyring,
             queue: SyncQueue::new(platform.sqs.clone(), settings.sync_queue_url),
             watch: settings.watch,
-            subaccounts: MadeOnce::subaccounts(db),
+            subaccounts: MadeOnce::subaccounts(db.clone()),
+            db,
             environment: settings.base.environment,
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
@@ -258,38 +259,32 @@ impl Provisioning {
     /// # Errors
     /// When something of ours did not do its part. Nothing is lost: the purchase says how far it has come.
     pub async fn provision(&self, asked: &ProvisionRequest) -> Result<Provisioned, ProvisionError> {
-        for _ in 0..TRIES {
-            if let Some(provisioned) = self.try_to_provision(asked).await? {
-                return Ok(provisioned);
-            }
-        }
-        Err(ProvisionError::Contended)
+        self.db.until_written("the purchase", || self.try_to_provision(asked)).await
     }
 
-    /// None when another request claimed the direction in the same moment: it is to be decided again.
     async fn try_to_provision(
         &self,
         asked: &ProvisionRequest,
-    ) -> Result<Option<Provisioned>, ProvisionError> {
+    ) -> Result<Attempt<Provisioned>, ProvisionError> {
         if let Some(key) = &asked.key
             && let Some(used) = self.purchases.key_use(asked.org_id, key).await?
         {
             if used.body_hash != asked.body_hash {
-                return Ok(Some(Provisioned::KeyReused));
+                return Ok(Attempt::Done(Provisioned::KeyReused));
             }
             let named = self.purchases.find(asked.org_id, &used.purchase_id).await?;
-            return self.resume_purchase(named.ok_or(ProvisionError::Contended)?).await.map(Some);
+            return self.resume_purchase(named.ok_or(ProvisionError::Contended)?).await.map(Attempt::Done);
         }
         let claim = self.purchases.claim_of(asked.org_id, asked.direction).await?;
         match &claim {
             Some(claim) if claim.is_open() && asked.key.is_none() => {
-                return self.resume_purchase(claim.clone()).await.map(Some);
+                return self.resume_purchase(claim.clone()).await.map(Attempt::Done);
             }
-            Some(_) if self.is_key_known(asked).await? => return Ok(None),
+            Some(_) if self.is_key_known(asked).await? => return Ok(Attempt::Moved),
             // Another key names another purchase, and the direction has one already.
-            Some(claim) if claim.is_open() => return Ok(Some(Provisioned::Taken(None))),
+            Some(claim) if claim.is_open() => return Ok(Attempt::Done(Provisioned::Taken(None))),
             Some(claim) if claim.state == State::Active => {
-                return Ok(Some(if self.is_same(claim, asked) && self.is_in_use(claim).await? {
+                return Ok(Attempt::Done(if self.is_same(claim, asked) && self.is_in_use(claim).await? {
                     Provisioned::Active(Box::new(claim.clone()))
                 } else {
                     Provisioned::Taken(claim.phone_number.clone())
@@ -298,18 +293,20 @@ impl Provisioning {
             Some(_) | None => {}
         }
         let wallet = self.wallets.ensure(asked.org_id).await?;
-        if wallet.frozen.is_some() {
-            return Ok(Some(Provisioned::Frozen));
-        }
-        if wallet.available.pence() < NUMBER_COST.pence() {
-            return Ok(Some(Provisioned::Short { required: NUMBER_COST, wallet: Box::new(wallet) }));
+        match wallet.can_spend(NUMBER_COST) {
+            Ok(()) => {}
+            Err(Refusal::Frozen) => return Ok(Attempt::Done(Provisioned::Frozen)),
+            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet) => {
+                let wallet = Box::new(wallet);
+                return Ok(Attempt::Done(Provisioned::Short { required: NUMBER_COST, wallet }));
+            }
         }
         let source = Source::Managed(asked.wanted.clone());
         let body_hash = asked.body_hash.clone();
         let purchase = self.new_purchase((asked.org_id, asked.direction), source, body_hash, claim.as_ref());
         match self.purchases.claim(&purchase, claim.as_ref(), asked.key.as_deref()).await {
-            Ok(()) => self.outcome(self.run(purchase).await?).await.map(Some),
-            Err(ChangeError::Moved) => Ok(None),
+            Ok(()) => self.outcome(self.run(purchase).await?).await.map(Attempt::Done),
+            Err(ChangeError::Moved) => Ok(Attempt::Moved),
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }

@@ -25,8 +25,8 @@ use store::{
 };
 use vendors::stripe::StripeError;
 
-/// How often a wallet is decided on again in one look, when others change it meanwhile.
-const TRIES: usize = 8;
+/// How many steps, repeated ones among them, one check does at the most; an episode has fewer.
+const MOST_STEPS: usize = 8;
 /// How long an attempt may be sent again under its key: Stripe keeps keys for 24 hours at least.
 const SENT_AGAIN_FOR: SignedDuration = SignedDuration::from_hours(23);
 /// When an attempt of which Stripe shows nothing is taken for one that never came to be.
@@ -116,16 +116,14 @@ impl Recharge {
     pub async fn check(&self, org: OrgId) -> Result<(), RechargeError> {
         // Who cannot be told is charged all the same.
         let mut untold = None;
-        for _ in 0..TRIES {
+        let mut rounds = self.payments.db.rounds("the wallet");
+        for _ in 0..MOST_STEPS {
             let Some(wallet) = self.payments.wallets.get(org).await? else { return Ok(()) };
-            let step = match self.step(&wallet, &mut untold).await {
-                Ok(step) => step,
-                Err(StepError::Moved) => Step::Again,
+            match self.step(&wallet, &mut untold).await {
+                Ok(Step::Again) => {}
+                Ok(Step::Done) => return untold.map_or(Ok(()), Err),
+                Err(StepError::Moved) => rounds.again().await?,
                 Err(StepError::Failed(error)) => return Err(error),
-            };
-            match step {
-                Step::Again => {}
-                Step::Done => return untold.map_or(Ok(()), Err),
             }
         }
         Err(RechargeError::Contended)

@@ -25,7 +25,9 @@ use base::entropy::Entropy;
 use base::keyring::Keyring;
 use domain::{amount::Amount, wallet::Wallet};
 use platform::Platform;
-use store::{StoreError, ledger::Ledger, runs::Runs, wallets::Wallets, webhook_events::WebhookEvents};
+use store::{
+    Dynamo, StoreError, ledger::Ledger, runs::Runs, wallets::Wallets, webhook_events::WebhookEvents,
+};
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
 
 pub use numbers::LONGEST_STEP;
@@ -35,6 +37,7 @@ pub use store::runs::{Finding, Report};
 /// Everything that reconciliation needs.
 #[derive(Debug)]
 pub struct Reconcile {
+    db: Dynamo,
     /// The rules of calls.
     pub charging: Charging,
     /// The rules of cards that are charged by themselves; with it, of payments.
@@ -256,7 +259,8 @@ impl Reconcile {
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             runs: Runs::new(db.clone()),
-            dead_letters: WebhookEvents::vapi(db),
+            dead_letters: WebhookEvents::vapi(db.clone()),
+            db,
             rental: settings.rental,
             environment,
             clock: Arc::clone(&platform.clock),

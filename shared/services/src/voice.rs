@@ -203,7 +203,7 @@ impl VapiResources {
         let busy = || VoiceError::Busy { what: "what all agents share at Vapi" };
         let slot = self.objects.lease(key, now, now + LEASE).await?.ok_or_else(busy)?;
         if let Some(made) = is_current(&slot) {
-            self.objects.save(key, &Slot { lease_until: now, ..slot }).await?;
+            self.objects.give_back(key, slot, now).await?;
             return Ok(made.id);
         }
         let outcome = make(slot.made.as_ref().map(|made| made.id.as_str())).await;
@@ -211,7 +211,9 @@ impl VapiResources {
             Ok(id) => Some(VapiObject { id: id.clone(), definition_hash: hash.to_owned() }),
             Err(_) => slot.made.clone(),
         };
-        self.objects.save(key, &Slot { lease_until: now, made: after, ..slot }).await?.ok_or_else(busy)?;
+        if !self.objects.give_back(key, Slot { made: after, ..slot }, now).await? {
+            return Err(busy());
+        }
         Ok(outcome?)
     }
 }

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Dynamo, StoreError, Table, encode};
+use crate::{
+    dynamo::Dynamo,
+    error::StoreError,
+    item::{decode, encode},
+    table::Table,
+};
 use domain::ids::{CustomerId, OrgId};
 
 /// The table of Stripe customers.
@@ -29,7 +34,7 @@ impl Customers {
     /// When the database does not answer, or the record does not decode.
     pub async fn org(&self, customer: &CustomerId) -> Result<Option<OrgId>, StoreError> {
         let found: Option<Customer> =
-            self.db.get(Table::StripeCustomers, &[("customer_id", customer.as_str())]).await?;
+            self.db.resolving().get(Table::StripeCustomers, &[("customer_id", customer.as_str())]).await?;
         Ok(found.map(|customer| customer.org_id))
     }
 
@@ -40,9 +45,8 @@ impl Customers {
     /// When the database does not answer.
     pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<OrgId, StoreError> {
         let item = encode(Table::StripeCustomers, &Customer { customer_id: customer.clone(), org_id })?;
-        let there = self.db.put_new(Table::StripeCustomers, "customer_id", item).await?;
-        let there: Option<Customer> =
-            there.map(|item| super::table::decode(Table::StripeCustomers, item)).transpose()?;
+        let there = self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?;
+        let there: Option<Customer> = there.map(|item| decode(Table::StripeCustomers, item)).transpose()?;
         Ok(there.map_or(org_id, |there| there.org_id))
     }
 }

@@ -3,7 +3,12 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
-use super::table::{Dynamo, Item, StoreError, Table, decode, number, org_key, text, unavailable};
+use crate::{
+    dynamo::Dynamo,
+    error::{StoreError, unavailable},
+    item::{Item, decode, number, org_key, text},
+    table::Table,
+};
 use domain::{
     ids::OrgId,
     ledger::{Entry, EntryKey, Kind},
@@ -58,7 +63,7 @@ impl Ledger {
     /// When the database does not answer, or the record does not decode.
     pub async fn get(&self, org: OrgId, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
         let (name, value) = org_key(org);
-        self.db.get(Table::LedgerEntries, &[(name, &value), ("entry_key", key.as_str())]).await
+        self.db.of_org(org).get(Table::LedgerEntries, &[(name, &value), ("entry_key", key.as_str())]).await
     }
 
     /// The entries numbered above `seq`, in the order of their numbers, and how many entries there are in all. From the table
@@ -67,6 +72,7 @@ impl Ledger {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn since(&self, org: OrgId, seq: u64) -> Result<(Vec<Entry>, u64), StoreError> {
+        let db = self.db.of_org(org);
         let mut entries: Vec<Entry> = Vec::new();
         let mut all = 0_u64;
         let mut start: Option<Item> = None;
@@ -74,8 +80,7 @@ impl Ledger {
             let answer = self
                 .db
                 .retrying("Query", || {
-                    self.db
-                        .client
+                    db.client()
                         .query()
                         .table_name(self.db.table_name(Table::LedgerEntries))
                         .consistent_read(true)
@@ -84,6 +89,8 @@ impl Ledger {
                         .expression_attribute_values(":org", text(org.to_string()))
                         .expression_attribute_values(":seq", number(seq))
                         .set_exclusive_start_key(start.clone())
+                        .customize()
+                        .interceptor(db.mark())
                         .send()
                 })
                 .await
@@ -199,6 +206,7 @@ impl Ledger {
         ascending: bool,
         limit: i32,
     ) -> Result<Vec<Entry>, StoreError> {
+        let db = self.db.of_org(org);
         let values: Item = [
             (":org".to_owned(), text(org.to_string())),
             (":first".to_owned(), number(first)),
@@ -210,8 +218,7 @@ impl Ledger {
         let answer = self
             .db
             .retrying("Query", || {
-                self.db
-                    .client
+                db.client()
                     .query()
                     .table_name(self.db.table_name(Table::LedgerEntries))
                     .index_name(BY_SEQ)
@@ -220,6 +227,8 @@ impl Ledger {
                     .set_expression_attribute_values(Some(values.clone()))
                     .scan_index_forward(ascending)
                     .limit(limit)
+                    .customize()
+                    .interceptor(db.mark())
                     .send()
             })
             .await

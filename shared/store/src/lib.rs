@@ -1,19 +1,25 @@
 //! DynamoDB and SQS: a file per family of tables, a method per business write, each one conditional write or one
-//! transaction.
+//! transaction. Nothing here decides: the rules are [`domain`]'s.
 
 pub mod agents;
 pub mod calls;
 pub mod customers;
+mod dynamo;
+mod error;
+pub mod guard;
+mod item;
 pub mod ledger;
-pub mod ledger_guard;
 pub mod made_once;
 pub mod mappings;
 pub mod numbers;
+pub mod outbox;
 pub mod purchases;
 pub mod queue;
 pub mod runs;
+pub mod scope;
 pub mod table;
 pub mod wallets;
 pub mod webhook_events;
 
-pub use table::{ChangeError, Dynamo, StoreError};
+pub use dynamo::{Attempt, Dynamo, PATIENCE, Rounds};
+pub use error::{ChangeError, StoreError};

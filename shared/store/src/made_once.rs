@@ -7,7 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::table::{Dynamo, Item, StoreError, Table, decode, record, text};
+use crate::{
+    dynamo::{Dynamo, Scoped},
+    error::{ChangeError, StoreError, unavailable},
+    item::{Item, decode, record, text},
+    scope::System,
+    table::{Owner, Table},
+};
 use domain::{
     ids::{AccountSid, OrgId},
     sealed::Sealed,
@@ -74,7 +80,7 @@ impl MadeOnce<Subaccount> {
             #[serde(flatten)]
             slot: Slot<Subaccount>,
         }
-        let items = self.db.scan(self.table).await?;
+        let items = self.db.of_system(System::Numbers).scan(self.table).await?;
         let rows =
             items.into_iter().map(|item| decode::<Row>(self.table, item).map(|row| (row.org_id, row.slot)));
         rows.collect()
@@ -94,7 +100,7 @@ impl<T: Clone + Serialize + DeserializeOwned> MadeOnce<T> {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn get(&self, key: &str) -> Result<Option<Slot<T>>, StoreError> {
-        self.db.get(self.table, &[(self.key, key)]).await
+        self.scoped(key).get(self.table, &[(self.key, key)]).await
     }
 
     /// Takes the lease, until `until`, if nobody has it at `now`. None when somebody does.
@@ -110,29 +116,53 @@ impl<T: Clone + Serialize + DeserializeOwned> MadeOnce<T> {
         let there = self.get(key).await?;
         let Some(there) = there else {
             let slot = Slot { version: 0, lease_until: until, made: None };
-            let refused = self.db.put_new(self.table, self.key, self.item(key, &slot)?).await?;
+            let refused = self.scoped(key).put_new(self.table, self.key, self.item(key, &slot)?).await?;
             return Ok(refused.is_none().then_some(slot));
         };
         if there.lease_until > now {
             return Ok(None);
         }
-        self.save(key, &Slot { lease_until: until, ..there }).await
+        match self.save(key, &Slot { lease_until: until, ..there }).await {
+            Ok(leased) => Ok(Some(leased)),
+            Err(ChangeError::Moved) => Ok(None),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
     }
 
-    /// Writes `slot` in the place of the one of its version; answers it as written, or none when that one has gone.
+    /// Writes `slot` in the place of the one of its version. Returns it as written.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when another write came between.
+    pub async fn save(&self, key: &str, slot: &Slot<T>) -> Result<Slot<T>, ChangeError> {
+        let after = Slot { version: slot.version.saturating_add(1), ..slot.clone() };
+        self.scoped(key).put_over(self.table, self.item(key, &after)?, slot.version).await?;
+        Ok(after)
+    }
+
+    /// Gives the lease of `slot` back at `now`, with what was made by then. Returns whether it was still held: when it ran out,
+    /// what its next holder notes is what counts.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn save(&self, key: &str, slot: &Slot<T>) -> Result<Option<Slot<T>>, StoreError> {
-        let after = Slot { version: slot.version.saturating_add(1), ..slot.clone() };
-        let is_written = self.db.put_over(self.table, self.item(key, &after)?, slot.version).await?;
-        Ok(is_written.then_some(after))
+    pub async fn give_back(&self, key: &str, slot: Slot<T>, now: Timestamp) -> Result<bool, StoreError> {
+        match self.save(key, &Slot { lease_until: now, ..slot }).await {
+            Ok(_) => Ok(true),
+            Err(ChangeError::Moved) => Ok(false),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
+    }
+
+    /// What is an org's is reached as that org's, and what all share as a task of the deployment's own.
+    fn scoped(&self, key: &str) -> Scoped<'_> {
+        match key.parse() {
+            Ok(org) if self.table.owner() == Owner::Org => self.db.of_org(org),
+            Ok(_) | Err(_) => self.db.of_system(System::VapiObjects),
+        }
     }
 
     fn item(&self, key: &str, slot: &Slot<T>) -> Result<Item, StoreError> {
         // By JSON: a slot's text has no binary, and `Value` keeps the bound on `T` small.
-        let value: Value =
-            serde_json::to_value(slot).map_err(|error| super::table::unavailable("PutItem", error))?;
+        let value: Value = serde_json::to_value(slot).map_err(|error| unavailable("PutItem", error))?;
         let mut item = record(self.table, &value)?;
         item.insert(self.key.to_owned(), text(key));
         Ok(item)

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use aws_sdk_dynamodb::error::SdkError;
-
-use super::table::{Dynamo, Item, StoreError, Table, encode, record, text, unavailable};
+use crate::{
+    dynamo::Dynamo,
+    error::{ChangeError, StoreError},
+    item::{decode, encode, record, text},
+    table::Table,
+};
 use domain::{
     call::Direction,
     ids::{OrgId, VapiAssistantId, VapiPhoneId},
@@ -59,7 +62,7 @@ impl Mappings {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn phone_number(&self, id: &VapiPhoneId) -> Result<Option<PhoneNumberMapping>, StoreError> {
-        self.db.get(Table::PhoneNumberMapping, &[("vapi_phone_id", id.as_str())]).await
+        self.db.resolving().get(Table::PhoneNumberMapping, &[("vapi_phone_id", id.as_str())]).await
     }
 
     /// Whose an assistant is.
@@ -67,39 +70,22 @@ impl Mappings {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn assistant(&self, id: &VapiAssistantId) -> Result<Option<AssistantMapping>, StoreError> {
-        self.db.get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
+        self.db.resolving().get(Table::AssistantMapping, &[("vapi_assistant_id", id.as_str())]).await
     }
 
-    async fn put_over_own(&self, table: Table, item: Item, org: OrgId) -> Result<bool, StoreError> {
-        let outcome = self
-            .db
-            .retrying("PutItem", || {
-                self.db
-                    .client
-                    .put_item()
-                    .table_name(self.db.table_name(table))
-                    .set_item(Some(item.clone()))
-                    .condition_expression("org_id = :org")
-                    .expression_attribute_values(":org", text(org.to_string()))
-                    .send()
-            })
-            .await;
-        match outcome {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(false)
-            }
-            Err(error) => Err(unavailable("PutItem", error)),
-        }
-    }
-
-    /// Lets `mapping` stand in the place of what is there for this assistant, if that is the same org's. Answers whether it was.
+    /// Lets `mapping` stand in the place of what is there for this assistant, if that is the same org's. Returns whether it was.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn renew_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
-        self.put_over_own(Table::AssistantMapping, record(Table::AssistantMapping, mapping)?, mapping.org_id)
-            .await
+        let item = record(Table::AssistantMapping, mapping)?;
+        let values = [(":org", text(mapping.org_id.to_string()))];
+        let db = self.db.of_org(mapping.org_id);
+        match db.put_if(Table::AssistantMapping, item, "org_id = :org", &[], &values).await {
+            Ok(()) => Ok(true),
+            Err(ChangeError::Moved) => Ok(false),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// Maps a number that is not mapped yet; a number belongs to one org. Answers whether it is mapped so.
@@ -108,8 +94,9 @@ impl Mappings {
     /// When the database does not answer.
     pub async fn add_phone_number(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
         let item = record(Table::PhoneNumberMapping, mapping)?;
-        let there = self.db.put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
-        let there = there.map(|item| super::table::decode(Table::PhoneNumberMapping, item)).transpose()?;
+        let there =
+            self.db.of_org(mapping.org_id).put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
+        let there = there.map(|item| decode(Table::PhoneNumberMapping, item)).transpose()?;
         Ok(there.is_none_or(|there: PhoneNumberMapping| there == *mapping))
     }
 
@@ -119,8 +106,12 @@ impl Mappings {
     /// When the database does not answer.
     pub async fn add_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
         let item = encode(Table::AssistantMapping, mapping)?;
-        let there = self.db.put_new(Table::AssistantMapping, "vapi_assistant_id", item).await?;
-        let there = there.map(|item| super::table::decode(Table::AssistantMapping, item)).transpose()?;
+        let there = self
+            .db
+            .of_org(mapping.org_id)
+            .put_new(Table::AssistantMapping, "vapi_assistant_id", item)
+            .await?;
+        let there = there.map(|item| decode(Table::AssistantMapping, item)).transpose()?;
         Ok(there.is_none_or(|there: AssistantMapping| there == *mapping))
     }
 }

@@ -5,14 +5,18 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     agents,
+    dynamo::Dynamo,
+    error::{ChangeError, StoreError, unavailable},
+    item::{
+        Item, decode, delete_part, number as number_value, org_key, put_new_part, put_over_part, put_part,
+        record, text,
+    },
     mappings::PhoneNumberMapping,
     purchases,
-    table::{
-        ChangeError, Dynamo, StoreError, Table, TransactError, decode, org_key, put_new_part, put_over_part,
-        record, text, unavailable,
-    },
+    scope::System,
+    table::Table,
 };
 use domain::{
     agent::Agent,
@@ -165,7 +169,7 @@ impl Numbers {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn of_org(&self, org: OrgId) -> Result<Vec<OrgNumber>, StoreError> {
-        self.db.all_of(Table::OrgCredentials, org).await
+        self.db.of_org(org).all(Table::OrgCredentials, org).await
     }
 
     /// An org's number of one direction, consistently.
@@ -179,7 +183,7 @@ impl Numbers {
     ) -> Result<Option<OrgNumber>, StoreError> {
         let (name, value) = org_key(org);
         let key = provider_type(direction);
-        self.db.get(Table::OrgCredentials, &[(name, &value), ("provider_type", &key)]).await
+        self.db.of_org(org).get(Table::OrgCredentials, &[(name, &value), ("provider_type", &key)]).await
     }
 
     /// Every number an org has or had of us, consistently.
@@ -187,7 +191,7 @@ impl Numbers {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn managed(&self, org: OrgId) -> Result<Vec<ManagedNumber>, StoreError> {
-        self.db.all_of(Table::ManagedPhoneNumbers, org).await
+        self.db.of_org(org).all(Table::ManagedPhoneNumbers, org).await
     }
 
     /// A number that an org has or had of us, consistently.
@@ -200,7 +204,10 @@ impl Numbers {
         id: &PurchaseId,
     ) -> Result<Option<ManagedNumber>, StoreError> {
         let (name, value) = org_key(org);
-        self.db.get(Table::ManagedPhoneNumbers, &[(name, &value), ("number_id", id.as_str())]).await
+        self.db
+            .of_org(org)
+            .get(Table::ManagedPhoneNumbers, &[(name, &value), ("number_id", id.as_str())])
+            .await
     }
 
     /// Gives an org its number: the credential, the history of a managed one, whose it is, the agent's link and the end of
@@ -232,7 +239,7 @@ impl Numbers {
             let item = record(Table::ManagedPhoneNumbers, managed)?;
             items.push(put_new_part(&self.db, Table::ManagedPhoneNumbers, "number_id", item)?);
         }
-        self.transact(items).await.map(|()| after)
+        self.db.of_org(number.org_id).change(items).await.map(|()| after)
     }
 
     /// Takes a number off the dropdown and its agent off the number, in both tables at once, and lets it lead to nobody: from here
@@ -264,7 +271,7 @@ impl Numbers {
             let after = ManagedNumber { status: Status::Releasing, ..managed };
             items.push(self.managed_put(after)?);
         }
-        self.transact(items).await.map(|()| releasing)
+        self.db.of_org(number.org_id).change(items).await.map(|()| releasing)
     }
 
     fn lead(&self, mapping: &PhoneNumberMapping) -> Result<TransactWriteItem, StoreError> {
@@ -272,10 +279,8 @@ impl Numbers {
             .table_name(self.db.table_name(Table::PhoneNumberMapping))
             .set_item(Some(record(Table::PhoneNumberMapping, mapping)?))
             .condition_expression("org_id = :org")
-            .expression_attribute_values(":org", text(mapping.org_id.to_string()))
-            .build()
-            .map_err(|error| unavailable("TransactWriteItems", error))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .expression_attribute_values(":org", text(mapping.org_id.to_string()));
+        put_part(put)
     }
 
     fn is_as_read(&self, number: &OrgNumber) -> Result<TransactWriteItem, StoreError> {
@@ -284,7 +289,7 @@ impl Numbers {
             .key("org_id", text(number.org_id.to_string()))
             .key("provider_type", text(provider_type(number.direction)))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", super::table::number(number.version))
+            .expression_attribute_values(":read", number_value(number.version))
             .build()
             .map_err(|error| unavailable("TransactWriteItems", error))?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
@@ -301,33 +306,25 @@ impl Numbers {
         (before, after): (&Purchase, Purchase),
         at: Timestamp,
     ) -> Result<(), ChangeError> {
-        let build = |error| unavailable("TransactWriteItems", error);
         let after = purchases::next(after, before);
         let credential = Delete::builder()
             .table_name(self.db.table_name(Table::OrgCredentials))
             .key("org_id", text(number.org_id.to_string()))
             .key("provider_type", text(provider_type(number.direction)))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", super::table::number(number.version))
-            .build()
-            .map_err(build)?;
+            .expression_attribute_values(":read", number_value(number.version));
         let mapping = Delete::builder()
             .table_name(self.db.table_name(Table::PhoneNumberMapping))
             .key("vapi_phone_id", text(number.vapi_phone_id.as_str()))
             .condition_expression("org_id = :org")
-            .expression_attribute_values(":org", text(number.org_id.to_string()))
-            .build()
-            .map_err(build)?;
-        let mut items = vec![
-            purchases::put(&self.db, before, &after)?,
-            TransactWriteItem::builder().delete(credential).build(),
-            TransactWriteItem::builder().delete(mapping).build(),
-        ];
+            .expression_attribute_values(":org", text(number.org_id.to_string()));
+        let mut items =
+            vec![purchases::put(&self.db, before, &after)?, delete_part(credential)?, delete_part(mapping)?];
         if let Some(managed) = self.managed_number(number.org_id, &number.purchase_id).await? {
             let after = ManagedNumber { status: Status::Released, released_at: Some(at), ..managed };
             items.push(self.managed_put(after)?);
         }
-        self.transact(items).await
+        self.db.of_org(number.org_id).change(items).await
     }
 
     /// Lets a number lead to whom `mapping` says, if it is still as it was read. Answers whether it was.
@@ -336,19 +333,24 @@ impl Numbers {
     /// When the database does not answer.
     pub async fn point(&self, number: &OrgNumber, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
         let items = vec![self.lead(mapping)?, self.is_as_read(number)?];
-        match self.transact(items).await {
+        match self.db.of_org(number.org_id).change(items).await {
             Ok(()) => Ok(true),
             Err(ChangeError::Moved) => Ok(false),
             Err(ChangeError::Store(error)) => Err(error),
         }
     }
 
-    /// Writes agents together, if each is still as it was read, and the numbers they are to be linked to are the org's and
-    /// active.
+    /// Writes agents of `org` together, if each is still as it was read, and the numbers they are to be linked to are the org's
+    /// and active.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when any of it is not so.
-    pub async fn save_agents(&self, agents: &[Agent], linked: &[&OrgNumber]) -> Result<(), ChangeError> {
+    pub async fn save_agents(
+        &self,
+        org: OrgId,
+        agents: &[Agent],
+        linked: &[&OrgNumber],
+    ) -> Result<(), ChangeError> {
         let mut items = Vec::new();
         for agent in agents {
             items.push(agents::put(&self.db, agent)?);
@@ -356,16 +358,19 @@ impl Numbers {
         for number in linked {
             items.push(self.is_as_read(number)?);
         }
-        self.transact(items).await
+        self.db.of_org(org).change(items).await
     }
 
-    /// Writes a credential whose secret was sealed anew. Answers whether it was still as read.
+    /// Writes a credential whose secret was sealed anew.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn reseal(&self, number: &OrgNumber, token: Sealed) -> Result<bool, StoreError> {
+    /// [`ChangeError::Moved`] when it is not as read.
+    pub async fn reseal(&self, number: &OrgNumber, token: Sealed) -> Result<(), ChangeError> {
         let after = OrgNumber { token, version: number.version.saturating_add(1), ..number.clone() };
-        self.db.put_over(Table::OrgCredentials, credential_item(&after)?, number.version).await
+        self.db
+            .of_org(number.org_id)
+            .put_over(Table::OrgCredentials, credential_item(&after)?, number.version)
+            .await
     }
 
     /// Every org's numbers.
@@ -373,7 +378,7 @@ impl Numbers {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn all(&self) -> Result<Vec<OrgNumber>, StoreError> {
-        let items = self.db.scan(Table::OrgCredentials).await?;
+        let items = self.db.of_system(System::Numbers).scan(Table::OrgCredentials).await?;
         items.into_iter().map(|item| decode(Table::OrgCredentials, item)).collect()
     }
 
@@ -382,24 +387,23 @@ impl Numbers {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn all_managed(&self) -> Result<Vec<ManagedNumber>, StoreError> {
-        let items = self.db.scan(Table::ManagedPhoneNumbers).await?;
+        let items = self.db.of_system(System::Numbers).scan(Table::ManagedPhoneNumbers).await?;
         items.into_iter().map(|item| decode(Table::ManagedPhoneNumbers, item)).collect()
     }
 
-    /// Notes since when a vendor has not had a number; none when all have it again. Answers whether the record was still as
-    /// read.
+    /// Notes since when a vendor has not had a number; none when all have it again.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// [`ChangeError::Moved`] when the record is not as read.
     pub async fn note_missing(
         &self,
         managed: &ManagedNumber,
         missing_since: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), ChangeError> {
         let version = managed.version.saturating_add(1);
         let after = ManagedNumber { version, missing_since, ..managed.clone() };
         let item = record(Table::ManagedPhoneNumbers, &after)?;
-        self.db.put_over(Table::ManagedPhoneNumbers, item, managed.version).await
+        self.db.of_org(managed.org_id).put_over(Table::ManagedPhoneNumbers, item, managed.version).await
     }
 
     fn managed_put(&self, after: ManagedNumber) -> Result<TransactWriteItem, StoreError> {
@@ -407,16 +411,9 @@ impl Numbers {
         let after = ManagedNumber { version: read.saturating_add(1), ..after };
         put_over_part(&self.db, Table::ManagedPhoneNumbers, record(Table::ManagedPhoneNumbers, &after)?, read)
     }
-
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), ChangeError> {
-        self.db.transact(items).await.map_err(|error| match error {
-            TransactError::Refused(_) => ChangeError::Moved,
-            TransactError::Store(error) => error.into(),
-        })
-    }
 }
 
-fn credential_item(number: &OrgNumber) -> Result<super::table::Item, StoreError> {
+fn credential_item(number: &OrgNumber) -> Result<Item, StoreError> {
     let mut item = record(Table::OrgCredentials, number)?;
     item.insert("provider_type".into(), text(provider_type(number.direction)));
     Ok(item)

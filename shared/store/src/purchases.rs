@@ -3,9 +3,12 @@
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::table::{
-    ChangeError, Dynamo, Item, StoreError, Table, TransactError, decode, org_key, put_new_part,
-    put_over_part, record, text, unavailable,
+use crate::{
+    dynamo::Dynamo,
+    error::{ChangeError, StoreError},
+    item::{Item, decode, org_key, put_new_part, put_over_part, put_part, record, text},
+    scope::System,
+    table::Table,
 };
 use domain::{
     call::Direction,
@@ -70,7 +73,7 @@ impl Purchases {
         item: &str,
     ) -> Result<Option<T>, StoreError> {
         let (name, value) = org_key(org);
-        self.db.get(Table::NumberPurchases, &[(name, &value), ("item", item)]).await
+        self.db.of_org(org).get(Table::NumberPurchases, &[(name, &value), ("item", item)]).await
     }
 
     /// Claims a direction with `purchase`, in the place of `before`, which is over and is kept; the client's key, if it gave
@@ -94,13 +97,8 @@ impl Purchases {
             Some(before) => {
                 let kept = Put::builder()
                     .table_name(self.db.table_name(Table::NumberPurchases))
-                    .set_item(Some(with_item(before, archive_item(&before.purchase_id))?))
-                    .build()
-                    .map_err(|error| unavailable("TransactWriteItems", error))?;
-                vec![
-                    put_over_part(&self.db, Table::NumberPurchases, item, before.version)?,
-                    TransactWriteItem::builder().put(kept).build(),
-                ]
+                    .set_item(Some(with_item(before, archive_item(&before.purchase_id))?));
+                vec![put_over_part(&self.db, Table::NumberPurchases, item, before.version)?, put_part(kept)?]
             }
         };
         if let Some(key) = key {
@@ -111,10 +109,7 @@ impl Purchases {
             item.insert("item".into(), text(key_item(key)));
             items.push(put_new_part(&self.db, Table::NumberPurchases, "item", item)?);
         }
-        self.db.transact(items).await.map_err(|error| match error {
-            TransactError::Refused(_) => ChangeError::Moved,
-            TransactError::Store(error) => error.into(),
-        })
+        self.db.of_org(purchase.org_id).change(items).await
     }
 
     /// Writes `after` in the place of the claim that was read as `before`; answers it as written.
@@ -124,11 +119,8 @@ impl Purchases {
     pub async fn save(&self, before: &Purchase, after: Purchase) -> Result<Purchase, ChangeError> {
         let after = next(after, before);
         let item = claim_item(&after)?;
-        if self.db.put_over(Table::NumberPurchases, item, before.version).await? {
-            Ok(after)
-        } else {
-            Err(ChangeError::Moved)
-        }
+        self.db.of_org(before.org_id).put_over(Table::NumberPurchases, item, before.version).await?;
+        Ok(after)
     }
 
     /// Every claim of every org, consistently: the latest purchase of each direction, whatever became of it.
@@ -136,7 +128,7 @@ impl Purchases {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn claims(&self) -> Result<Vec<Purchase>, StoreError> {
-        let items = self.db.scan(Table::NumberPurchases).await?;
+        let items = self.db.of_system(System::Numbers).scan(Table::NumberPurchases).await?;
         items.into_iter().filter(is_claim).map(|item| decode(Table::NumberPurchases, item)).collect()
     }
 
@@ -155,19 +147,19 @@ impl Purchases {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn with_secrets(&self) -> Result<Vec<Purchase>, StoreError> {
-        let items = self.db.scan(Table::NumberPurchases).await?;
+        let items = self.db.of_system(System::Numbers).scan(Table::NumberPurchases).await?;
         let claims = items.into_iter().filter(|item| item.contains_key("own_token") && is_claim(item));
         claims.map(|item| decode(Table::NumberPurchases, item)).collect()
     }
 }
 
 /// `after` with the version that a write over `before` gives it.
-pub(super) fn next(after: Purchase, before: &Purchase) -> Purchase {
+pub(crate) fn next(after: Purchase, before: &Purchase) -> Purchase {
     Purchase { version: before.version.saturating_add(1), ..after }
 }
 
 /// The part of a transaction that writes `after`, whose version is already raised, in the place of `before`.
-pub(super) fn put(db: &Dynamo, before: &Purchase, after: &Purchase) -> Result<TransactWriteItem, StoreError> {
+pub(crate) fn put(db: &Dynamo, before: &Purchase, after: &Purchase) -> Result<TransactWriteItem, StoreError> {
     put_over_part(db, Table::NumberPurchases, claim_item(after)?, before.version)
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::table::StoreError;
+use crate::{error::StoreError, outbox::Outbox};
 use domain::{
     call::Direction,
     ids::{CallId, EventId, OrgId},
@@ -17,7 +17,7 @@ const LONGEST_DELAY_SECS: i64 = 900;
 
 /// A queue that we send to.
 #[derive(Clone)]
-struct Queue {
+pub(crate) struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,
 }
@@ -29,8 +29,13 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
+    /// The queue at `url`.
+    pub(crate) const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self { client, url }
+    }
+
     /// Sends `message`, to be delivered after `delay_secs`. Once this answers, the message is durable.
-    async fn send<T: Serialize>(&self, message: &T, delay_secs: i32) -> Result<(), StoreError> {
+    pub(crate) async fn send<T: Serialize>(&self, message: &T, delay_secs: i32) -> Result<(), StoreError> {
         let body = serde_json::to_string(message).map_err(queue_error)?;
         let attempt = || {
             self.client
@@ -70,7 +75,7 @@ pub struct MeterQueue(Queue);
 impl MeterQueue {
     /// The queue at `url`.
     pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self(Queue { client, url })
+        Self(Queue::new(client, url))
     }
 
     /// Sends `message`, to be delivered when it is due. Once this answers, the message is durable.
@@ -92,44 +97,8 @@ pub struct Push {
     pub role: Direction,
 }
 
-/// How long after it was sent a push comes that is sent before the write it is about: no function that sends one may run
-/// longer (`template.yaml`), so it comes after the write, or the write never comes.
-pub const AFTER_THE_WRITE_SECS: i32 = 30;
-
 /// The queue `agent-sync` reads.
-#[derive(Clone, Debug)]
-pub struct SyncQueue(Queue);
-
-impl SyncQueue {
-    /// The queue at `url`.
-    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self(Queue { client, url })
-    }
-
-    /// Makes sure that a push follows the write that is about to be made, even if this process dies right after it.
-    ///
-    /// # Errors
-    /// When the queue did not take it, twice.
-    pub async fn announce(&self, push: &Push) -> Result<(), StoreError> {
-        self.send(push, AFTER_THE_WRITE_SECS).await
-    }
-
-    /// Has the push that was announced done at once, now that the write is made.
-    pub async fn expedite(&self, push: &Push) {
-        // The one that was announced comes in any case.
-        if let Err(error) = self.send(push, 0).await {
-            tracing::warn!(org_id = %push.org_id, %error, "a push comes half a minute late");
-        }
-    }
-
-    /// Sends `push`, to be delivered after `delay_secs`. Once this answers, the message is durable.
-    ///
-    /// # Errors
-    /// When the queue did not take it, twice.
-    pub async fn send(&self, push: &Push, delay_secs: i32) -> Result<(), StoreError> {
-        self.0.send(push, delay_secs).await
-    }
-}
+pub type SyncQueue = Outbox<Push>;
 
 /// "Look at this wallet": whether its card is to be charged, or its org to be told, is decided from the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +114,7 @@ pub struct RechargeQueue(Queue);
 impl RechargeQueue {
     /// The queue at `url`.
     pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self(Queue { client, url })
+        Self(Queue::new(client, url))
     }
 
     /// Has an org's wallet looked at. Once this answers, the message is durable.
@@ -184,7 +153,7 @@ pub struct NotificationQueue(Queue);
 impl NotificationQueue {
     /// The queue at `url`.
     pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
-        Self(Queue { client, url })
+        Self(Queue::new(client, url))
     }
 
     /// Hands a notification over. Once this answers, it is durable.

@@ -1,10 +1,15 @@
 //! What reconciliation remembers from run to run: reports, watermarks, what it saw and when, and how far a ledger is verified.
 
-use aws_sdk_dynamodb::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::table::{Dynamo, Item, StoreError, Table, decode, number, record, text, unavailable};
+use crate::{
+    dynamo::{Dynamo, Scoped},
+    error::{ChangeError, StoreError, unavailable},
+    item::{Item, decode, number, record, text},
+    scope::System,
+    table::Table,
+};
 use domain::{amount::Balance, ids::OrgId, ledger::Head, time::rfc3339_millis};
 
 /// How long a report is kept.
@@ -114,7 +119,7 @@ impl Runs {
     /// When the database does not answer, or the record does not decode.
     pub async fn watermark(&self, task: &str) -> Result<Option<Timestamp>, StoreError> {
         let found: Option<Watermark> =
-            self.db.get(Table::Reconciliation, &[("task", task), ("item", WATERMARK)]).await?;
+            self.db().get(Table::Reconciliation, &[("task", task), ("item", WATERMARK)]).await?;
         Ok(found.map(|found| found.at))
     }
 
@@ -126,26 +131,16 @@ impl Runs {
         let mut item = record(Table::Reconciliation, &Watermark { at })?;
         item.insert("task".into(), text(task));
         item.insert("item".into(), text(WATERMARK));
-        let outcome = self
-            .db
-            .retrying("PutItem", || {
-                self.db
-                    .client
-                    .put_item()
-                    .table_name(self.db.table_name(Table::Reconciliation))
-                    .set_item(Some(item.clone()))
-                    .condition_expression("attribute_not_exists(#at) OR #at < :at")
-                    .expression_attribute_names("#at", "at")
-                    .expression_attribute_values(":at", text(rfc3339_millis(at)))
-                    .send()
-            })
-            .await;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
-            }
-            Err(error) => Err(unavailable("PutItem", error)),
+        let values = [(":at", text(rfc3339_millis(at)))];
+        let names = [("#at", "at")];
+        match self
+            .db()
+            .put_if(Table::Reconciliation, item, "attribute_not_exists(#at) OR #at < :at", &names, &values)
+            .await
+        {
+            // The later one stands.
+            Ok(()) | Err(ChangeError::Moved) => Ok(()),
+            Err(ChangeError::Store(error)) => Err(error),
         }
     }
 
@@ -159,7 +154,7 @@ impl Runs {
             after: String,
         }
         let found: Option<Cursor> =
-            self.db.get(Table::Reconciliation, &[("task", task), ("item", CURSOR)]).await?;
+            self.db().get(Table::Reconciliation, &[("task", task), ("item", CURSOR)]).await?;
         Ok(found.map(|found| found.after))
     }
 
@@ -183,7 +178,7 @@ impl Runs {
             ("item".to_owned(), text(item)),
             ("first_seen_at".to_owned(), text(rfc3339_millis(now))),
         ]);
-        let there = self.db.put_new(Table::Reconciliation, "item", seen).await?;
+        let there = self.db().put_new(Table::Reconciliation, "item", seen).await?;
         let there = there.map(|item| decode::<Seen>(Table::Reconciliation, item)).transpose()?;
         Ok(there.map_or(now, |there| there.first_seen_at))
     }
@@ -193,14 +188,16 @@ impl Runs {
     /// # Errors
     /// When the database does not answer.
     pub async fn forget(&self, task: &str, item: &str) -> Result<(), StoreError> {
+        let db = self.db();
         self.db
             .retrying("DeleteItem", || {
-                self.db
-                    .client
+                db.client()
                     .delete_item()
                     .table_name(self.db.table_name(Table::Reconciliation))
                     .key("task", text(task))
                     .key("item", text(item))
+                    .customize()
+                    .interceptor(db.mark())
                     .send()
             })
             .await
@@ -223,7 +220,7 @@ impl Runs {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn verified(&self, org: OrgId) -> Result<Option<Verified>, StoreError> {
-        self.db.get(Table::Reconciliation, &[("task", BOOKS), ("item", &org.to_string())]).await
+        self.db().get(Table::Reconciliation, &[("task", BOOKS), ("item", &org.to_string())]).await
     }
 
     /// Notes how far an org's ledger is verified.
@@ -262,19 +259,12 @@ impl Runs {
         Ok(seen.into_iter().filter_map(|(org, since)| Some((org.parse().ok()?, since))).collect())
     }
 
+    fn db(&self) -> Scoped<'_> {
+        self.db.of_system(System::Runs)
+    }
+
     async fn put(&self, item: Item) -> Result<(), StoreError> {
-        self.db
-            .retrying("PutItem", || {
-                self.db
-                    .client
-                    .put_item()
-                    .table_name(self.db.table_name(Table::Reconciliation))
-                    .set_item(Some(item.clone()))
-                    .send()
-            })
-            .await
-            .map(|_| ())
-            .map_err(|error| unavailable("PutItem", error))
+        self.db().put(Table::Reconciliation, item).await
     }
 
     async fn query(
@@ -284,15 +274,15 @@ impl Runs {
         ascending: bool,
         most: Option<i32>,
     ) -> Result<Vec<Item>, StoreError> {
+        let db = self.db();
         let mut items = Vec::new();
         let mut start: Option<Item> = None;
         loop {
             let answer = self
                 .db
                 .retrying("Query", || {
-                    let query = self
-                        .db
-                        .client
+                    let query = db
+                        .client()
                         .query()
                         .table_name(self.db.table_name(Table::Reconciliation))
                         .consistent_read(true)
@@ -308,7 +298,7 @@ impl Runs {
                             .expression_attribute_names("#item", "item")
                             .expression_attribute_values(":prefix", text(prefix))
                     };
-                    query.send()
+                    query.customize().interceptor(db.mark()).send()
                 })
                 .await
                 .map_err(|error| unavailable("Query", error))?;

@@ -4,7 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::table::{Dynamo, Item, StoreError, Table, decode, encode, number, text, unavailable};
+use crate::{
+    dynamo::Dynamo,
+    error::{StoreError, unavailable},
+    item::{Item, decode, encode, number, text},
+    scope::System,
+    table::Table,
+};
 use domain::ids::EventId;
 
 /// The outcome of a delivery that could not be placed.
@@ -57,18 +63,7 @@ impl WebhookEvents {
     pub async fn record(&self, event: &WebhookEvent) -> Result<(), StoreError> {
         let mut item = encode(self.table, event)?;
         item.insert("expires_at".into(), number((event.received_at + KEPT).as_second()));
-        self.db
-            .retrying("PutItem", || {
-                self.db
-                    .client
-                    .put_item()
-                    .table_name(self.db.table_name(self.table))
-                    .set_item(Some(item.clone()))
-                    .send()
-            })
-            .await
-            .map(|_| ())
-            .map_err(|error| unavailable("PutItem", error))
+        self.db.of_system(System::WebhookEvents).put(self.table, item).await
     }
 
     /// Reads what became of a delivery.
@@ -76,7 +71,7 @@ impl WebhookEvents {
     /// # Errors
     /// When the database does not answer, or the record does not decode.
     pub async fn get(&self, key: &EventId) -> Result<Option<WebhookEvent>, StoreError> {
-        self.db.get(self.table, &[("event_key", key.as_str())]).await
+        self.db.of_system(System::WebhookEvents).get(self.table, &[("event_key", key.as_str())]).await
     }
 
     /// The deliveries that could not be placed, at most `most` of them. It reads the whole table: for a person who looks.
@@ -84,19 +79,21 @@ impl WebhookEvents {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn dead_letters(&self, most: usize) -> Result<Vec<WebhookEvent>, StoreError> {
+        let db = self.db.of_system(System::WebhookEvents);
         let mut found = Vec::new();
         let mut start: Option<Item> = None;
         loop {
             let answer = self
                 .db
                 .retrying("Scan", || {
-                    self.db
-                        .client
+                    db.client()
                         .scan()
                         .table_name(self.db.table_name(self.table))
                         .filter_expression("outcome = :outcome")
                         .expression_attribute_values(":outcome", text(DEAD_LETTER))
                         .set_exclusive_start_key(start.clone())
+                        .customize()
+                        .interceptor(db.mark())
                         .send()
                 })
                 .await

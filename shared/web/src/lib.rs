@@ -2,5 +2,6 @@
 
 pub mod auth;
 pub mod problem;
+pub mod queue;
 pub mod request;
 pub mod runtime;

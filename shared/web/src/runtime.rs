@@ -1,7 +1,12 @@
-//! The Lambda glue: how a handler's outcome becomes an answer.
+//! The Lambda glue: how a handler's outcome becomes an answer, and the runtime's names that a `main.rs` needs. The runtime is this
+//! crate's dependency alone, so that every function is built with the same features.
 
+pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use http::Response;
-use lambda_http::{Body, Request, RequestExt};
+pub use lambda_http::{self, Body, Request};
+pub use lambda_runtime::{self, Error, LambdaEvent, service_fn};
+
+use lambda_http::RequestExt;
 
 use crate::problem::Problem;
 

@@ -1,6 +1,7 @@
 //! What people do, and what follows from it.
 
 use bytes::Bytes;
+use domain::tariff::price_change;
 use http::{Request, Response};
 use jiff::SignedDuration;
 use sandbox::{
@@ -141,7 +142,7 @@ impl Driver {
                 let path = self.chance.pick(&paths).unwrap_or("/api/billing/wallet");
                 self.route(clinic, "GET", path, &Value::Null, After::Look { clinic });
             }
-            What::Tariff => crate::plant::set_tariff_change_at(Some(self.world.time())),
+            What::Tariff => change_price(self.world.time()),
         }
     }
 
@@ -343,5 +344,12 @@ impl Driver {
     /// Vapi answers again.
     pub(crate) fn recover_vapi(&mut self) {
         locked(&self.world.now).is_vapi_in_trouble = false;
+    }
+}
+
+/// Puts the second tariff in force; once in force it stays so.
+fn change_price(at: jiff::Timestamp) {
+    if price_change::at().is_none() {
+        price_change::set(Some(at));
     }
 }

@@ -56,7 +56,7 @@ pub struct Config {
     /// Actions that are left out, by their places in the list.
     pub removed: BTreeSet<usize>,
     /// A bug that is planted.
-    pub plant: Option<Plant>,
+    pub plant: Option<&'static Plant>,
     /// Whether each line of the trace is printed as it comes, with the system's own log lines.
     pub prints: bool,
 }
@@ -170,18 +170,16 @@ impl fmt::Debug for Driver {
 /// Runs the world of a seed to its end, or to the first thing that is found broken. The same configuration always does
 /// exactly the same.
 pub fn run(config: &Config) -> Outcome {
-    crate::plant::set(config.plant);
     crate::logs::keep_lines(config.prints);
     drop(crate::logs::take_leak());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcome = runtime.block_on(Box::pin(run_world(config)));
-    crate::plant::set(None);
-    crate::plant::set_tariff_change_at(None);
+    domain::tariff::price_change::set(None);
     outcome
 }
 
 async fn run_world(config: &Config) -> Outcome {
-    crate::plant::set_tariff_change_at(None);
+    domain::tariff::price_change::set(None);
     let world = World::build(config.seed, &config.masked).await;
     let mut driver = Driver::over(world, config);
     let began = driver.world.time();

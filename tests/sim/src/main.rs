@@ -26,7 +26,13 @@ use std::{collections::BTreeSet, process::ExitCode};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{driver::Config, faults::Kind, monitor::Violation, plant::Plant, report::Totals};
+use crate::{
+    driver::Config,
+    faults::Kind,
+    monitor::Violation,
+    plant::{PLANTS, Plant},
+    report::Totals,
+};
 
 /// Seeds that always run first.
 const CORPUS: &str = include_str!("../corpus.txt");
@@ -166,27 +172,27 @@ fn explain(cli: &Cli, config: &Config, outcome: driver::Outcome, bar: &ProgressB
 
 /// Plants bugs one at a time, and prints where each was found.
 fn planted(cli: &Cli, name: &str) -> bool {
-    let plants: Vec<Plant> =
-        Plant::all().into_iter().filter(|plant| name == "all" || plant.name() == name).collect();
+    let plants: Vec<&'static Plant> =
+        PLANTS.iter().filter(|plant| name == "all" || plant.name == name).collect();
     if plants.is_empty() {
         println!("There is no such bug. There are:");
-        for plant in Plant::all() {
-            println!("  {}", plant.name());
+        for plant in &PLANTS {
+            println!("  {}", plant.name);
         }
         return false;
     }
     println!("{:<44} {:<44} {:>6}  found by", "bug", "where", "worlds");
     let bar = bar(PLANTED_WORLDS * u64::try_from(plants.len()).unwrap_or_default());
     let mut missed = 0_usize;
-    for (nth, plant) in (1_u64..).zip(&plants) {
-        bar.set_message(plant.name());
+    for (nth, plant) in (1_u64..).zip(plants.iter().copied()) {
+        bar.set_message(plant.name);
         let seeds = cli.from..cli.from.saturating_add(PLANTED_WORLDS);
         let configs: Vec<Config> =
-            seeds.map(|seed| Config { seed, plant: Some(*plant), ..Config::default() }).collect();
+            seeds.map(|seed| Config { seed, plant: Some(plant), ..Config::default() }).collect();
         let outcomes = sweep::all(&configs, jobs(cli), &bar, true);
         let found = outcomes.into_iter().find_map(|(at, outcome)| Some((at + 1, outcome.violation?)));
         missed += usize::from(found.is_none());
-        bar.suspend(|| println!("{}", planted_row(*plant, found.as_ref())));
+        bar.suspend(|| println!("{}", planted_row(plant, found.as_ref())));
         bar.set_position(PLANTED_WORLDS * nth);
     }
     bar.finish_and_clear();
@@ -194,10 +200,10 @@ fn planted(cli: &Cli, name: &str) -> bool {
     missed == 0
 }
 
-fn planted_row(plant: Plant, found: Option<&(usize, Violation)>) -> String {
+fn planted_row(plant: &Plant, found: Option<&(usize, Violation)>) -> String {
     let (worlds, invariant) = match found {
         Some((worlds, violation)) => (worlds.to_string(), violation.invariant),
         None => ("-".to_owned(), "NOT FOUND"),
     };
-    format!("{:<44} {:<44} {worlds:>6}  {invariant}", plant.name(), plant.place())
+    format!("{:<44} {:<44} {worlds:>6}  {invariant}", plant.name, plant.place)
 }

@@ -1,134 +1,121 @@
-//! Bugs that are planted, one at a time, to show that the simulation finds them: in the transport, as a change of a request
-//! that the store sends, or in the code itself, behind the feature `planted`.
+//! Bugs that are planted, one at a time, to show that the simulation finds them: each is a change, in the transport, of requests
+//! that the store sends. The code that moves money knows nothing of them.
 
 use local::aws::Sent;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// A bug.
-#[derive(Clone, Copy, Debug)]
-pub enum Plant {
-    /// A request is changed on its way.
-    InTransport(&'static InTransport),
-    /// Our code does something else.
-    #[cfg(feature = "planted")]
-    InCode(domain::planted::Bug),
-}
-
-/// A change of requests on their way.
+/// A bug: what the store would send if a line of it were wrong.
 #[derive(Debug)]
-pub struct InTransport {
+pub struct Plant {
     /// What the bug is called.
     pub name: &'static str,
-    /// What it changes.
+    /// The write and the part of it that the bug changes.
     pub place: &'static str,
     /// The change.
     pub change: fn(&mut Sent),
 }
 
 impl Plant {
-    /// Every bug that can be planted in this build.
-    pub fn all() -> Vec<Self> {
-        let in_transport = IN_TRANSPORT.iter().map(Self::InTransport);
-        #[cfg(feature = "planted")]
-        let in_code = domain::planted::Bug::ALL.into_iter().map(Self::InCode);
-        #[cfg(not(feature = "planted"))]
-        let in_code = std::iter::empty();
-        in_transport.chain(in_code).collect()
-    }
-
     /// The bug of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|plant| plant.name() == name)
-    }
-
-    /// What the bug is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InTransport(bug) => bug.name,
-            #[cfg(feature = "planted")]
-            Self::InCode(bug) => bug.name(),
-        }
-    }
-
-    /// Where it is.
-    pub fn place(self) -> &'static str {
-        match self {
-            Self::InTransport(bug) => bug.place,
-            #[cfg(feature = "planted")]
-            Self::InCode(bug) => bug.place(),
-        }
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PLANTS.iter().find(|plant| plant.name == name)
     }
 }
 
-/// Plants a bug in the code that this thread runs, or takes it out again.
-pub fn set(plant: Option<Plant>) {
-    #[cfg(feature = "planted")]
-    domain::planted::set(match plant {
-        Some(Plant::InCode(bug)) => Some(bug),
-        Some(Plant::InTransport(_)) | None => None,
-    });
-    #[cfg(not(feature = "planted"))]
-    let _ = plant;
-}
-
-/// Puts a second tariff in force from `at` on, for what this thread runs. Without the feature there is one tariff only.
-pub fn set_tariff_change_at(at: Option<jiff::Timestamp>) {
-    #[cfg(feature = "planted")]
-    // Once in force it stays so.
-    if at.is_none() || domain::planted::tariff_change_at().is_none() {
-        domain::planted::set_tariff_change_at(at);
-    }
-    #[cfg(not(feature = "planted"))]
-    let _ = at;
-}
-
-static IN_TRANSPORT: [InTransport; 10] = [
-    InTransport {
+/// Every bug that can be planted.
+pub static PLANTS: [Plant; 15] = [
+    Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
         change: |sent| without(sent, Write::Book, "wallets", "ledger_seq = :read"),
     },
-    InTransport {
+    Plant {
         name: "settling_on_an_old_ledger",
         place: "settle: ledger_seq = :read",
         change: |sent| without(sent, Write::Settle, "wallets", "ledger_seq = :read"),
     },
-    InTransport {
+    Plant {
         name: "settling_an_old_hold",
         place: "settle: holds.#call.amount = :held",
         change: |sent| without(sent, Write::Settle, "wallets", "holds.#call.amount = :held"),
     },
-    InTransport {
+    Plant {
         name: "settling_without_taking_the_hold_out",
         place: "settle: REMOVE holds.#call",
         change: |sent| reworded(sent, Write::Settle, " REMOVE holds.#call", ""),
     },
-    InTransport {
+    Plant {
         name: "authorizing_without_the_money",
         place: "authorize: available >= :basis",
         change: |sent| without(sent, Write::Authorize, "wallets", "available >= :basis"),
     },
-    InTransport {
+    Plant {
         name: "authorizing_on_a_frozen_wallet",
         place: "authorize: attribute_not_exists(frozen)",
         change: |sent| without(sent, Write::Authorize, "wallets", "attribute_not_exists(frozen)"),
     },
-    InTransport {
+    Plant {
         name: "authorizing_without_taking_from_available",
         place: "authorize: available = available - :grant",
         change: |sent| reworded(sent, Write::Authorize, "available = available - :grant, ", ""),
     },
-    InTransport {
+    Plant {
         name: "extending_twice",
         place: "extend: holds.#call.step = :step",
         change: |sent| without(sent, Write::Extend, "wallets", "holds.#call.step = :step"),
     },
-    InTransport {
+    Plant {
         name: "two_purchases_of_one_direction",
         place: "claim: version = :read",
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
     },
-    InTransport { name: "booking_without_an_entry", place: "book: the ledger entry", change: without_entry },
+    Plant { name: "booking_without_an_entry", place: "book: the ledger entry", change: without_entry },
+    Plant {
+        name: "settling_for_nothing",
+        place: "settle: available = available + :delta",
+        change: |sent| {
+            reworded(
+                sent,
+                Write::Settle,
+                "available = available + :delta, held = held - :held",
+                "available = available + :held, held = held - :held, unused = :delta",
+            );
+        },
+    },
+    Plant {
+        name: "holding_without_a_hold",
+        place: "authorize: holds.#call = :hold",
+        change: |sent| reworded(sent, Write::Authorize, "holds.#call = :hold", "holds.lost = :hold"),
+    },
+    Plant {
+        name: "releasing_without_giving_back",
+        place: "release: available = available + :held",
+        change: |sent| {
+            reworded(sent, Write::Release, "available = available + :held, ", "");
+        },
+    },
+    Plant {
+        name: "refunding_before_the_quiet",
+        place: "claim: quiet_until",
+        change: |sent| {
+            for item in sent.body["TransactItems"].as_array_mut().into_iter().flatten() {
+                forget_the_quiet(&mut item["Put"]);
+            }
+            forget_the_quiet(&mut sent.body);
+        },
+    },
+    Plant {
+        name: "logging_what_is_written",
+        place: "every put of a call",
+        change: |sent| {
+            let caller = std::iter::once(&sent.body)
+                .chain(parts_of(sent))
+                .find_map(|part| part["Item"]["customer_number"]["S"].as_str());
+            if let Some(caller) = caller {
+                tracing::debug!(caller, "a call was written");
+            }
+        },
+    },
 ];
 
 /// The store's writes, by what they do.
@@ -137,6 +124,7 @@ enum Write {
     Authorize,
     Extend,
     Settle,
+    Release,
     Book,
     Claim,
     Other,
@@ -155,6 +143,7 @@ fn write_of(sent: &Sent) -> Write {
         Some(change) if change.contains("holds.#call = :hold") => Write::Authorize,
         Some(change) if change.contains("holds.#call.step = :next") => Write::Extend,
         Some(change) if change.contains("ledger_seq") && puts("calls") => Write::Settle,
+        Some(change) if change.contains("held = held - :held") => Write::Release,
         Some(change) if change.contains("ledger_seq") && !change.contains(":cost") => Write::Book,
         None if puts("number_purchases") && !puts("phone_number_mapping") => Write::Claim,
         Some(_) | None => Write::Other,
@@ -199,6 +188,15 @@ fn without(sent: &mut Sent, write: Write, table: &str, part: &str) {
 /// Changes what is done.
 fn reworded(sent: &mut Sent, write: Write, from: &str, to: &str) {
     each(sent, write, "UpdateExpression", |_, change| Some(change.replace(from, to)));
+}
+
+/// A purchase is written as if every answer of the vendors had come: nothing is waited for before its price goes back.
+fn forget_the_quiet(put: &mut Value) {
+    if put["TableName"].as_str().is_some_and(|name| name.ends_with("number_purchases"))
+        && put["Item"]["quiet_until"].is_object()
+    {
+        put["Item"]["quiet_until"] = json!({"S": "2000-01-01T00:00:00.000Z"});
+    }
 }
 
 /// Leaves the ledger entry out of a booking.

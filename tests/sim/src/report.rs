@@ -134,7 +134,7 @@ fn replay_flags(config: &Config) -> String {
         flags.extend([format!(" --without-actions {}", places.join(","))]);
     }
     if let Some(plant) = config.plant {
-        flags.extend([format!(" --with-bug {}", plant.name())]);
+        flags.extend([format!(" --with-bug {}", plant.name)]);
     }
     flags
 }

@@ -26,12 +26,12 @@ const LATEST_SECS: i64 = 1_800;
 pub fn over_aws(
     now: SharedNow,
     clinics: Vec<String>,
-    plant: Option<Plant>,
+    plant: Option<&'static Plant>,
 ) -> impl FnMut(&mut Sent) -> Outcome + Send + 'static {
     move |sent| {
         let mut now = locked(&now);
         now.requests = now.requests.saturating_add(1);
-        if let Some(Plant::InTransport(bug)) = plant {
+        if let Some(bug) = plant {
             (bug.change)(sent);
         }
         if sent.service == "AmazonSQS" {

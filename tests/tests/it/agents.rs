@@ -301,7 +301,7 @@ async fn a_tool_whose_definition_has_changed_is_changed_in_place() {
     let objects = MadeOnce::vapi_objects(harness.stack.db());
     let slot = objects.get("tool:end_call").await.unwrap().unwrap();
     let made = Some(VapiObject { definition_hash: "old".into(), ..slot.made.clone().unwrap() });
-    objects.save("tool:end_call", &Slot { made, ..slot }).await.unwrap().unwrap();
+    objects.save("tool:end_call", &Slot { made, ..slot }).await.unwrap();
     save(&harness, &json!({"inbound": agent("Two")})).await;
     harness.pass(10).await;
     let tools = harness.stack.vapi.tools();

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base::clock::Clock;
 use domain::{
     amount::Amount,
-    call::{Bill, Call, Direction, Event, Parties},
+    call::{Bill, Call, Direction, Event, Parties, RefusalReason},
     hold::Hold,
     ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
     ledger::{Posting, Reason},
@@ -23,10 +23,10 @@ use local::aws::{Outcome, Sent};
 use serde_json::Value;
 use store::{
     ChangeError,
-    calls::{CallMapping, SaveError},
+    calls::CallMapping,
     customers::Customers,
     mappings::{AssistantMapping, PhoneNumberMapping},
-    wallets::{AuthorizeError, BookError},
+    wallets::AuthorizeError,
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
 
@@ -280,7 +280,7 @@ async fn held(harness: &Harness, call: &str) -> (Call, Hold) {
 }
 
 async fn freeze(harness: &Harness) {
-    let client = &harness.stack.platform.dynamodb;
+    let client = &harness.stack.unguarded();
     client
         .update_item()
         .table_name(harness.stack.db().table_name(store::table::Table::Wallets))
@@ -296,9 +296,9 @@ fn more(pence: u32) -> Extension {
     Extension { amount: Amount::from_pence(pence), full: true }
 }
 
-async fn extend(harness: &Harness, hold: &Hold, pence: u32) -> Result<Hold, BookError> {
-    let call = CallId::parse("call-1").unwrap();
-    harness.wallets.extend(ORG, &call, hold, harness.clock.now(), &more(pence)).await
+async fn extend(harness: &Harness, hold: &Hold, pence: u32) -> Result<Hold, ChangeError> {
+    let call = harness.call("call-1").await;
+    harness.wallets.extend(&call, hold, harness.clock.now(), &more(pence)).await
 }
 
 fn bill(call: &Call) -> (Bill, Posting) {
@@ -320,7 +320,7 @@ fn bill(call: &Call) -> (Bill, Posting) {
     (bill, posting)
 }
 
-async fn settle(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wallet, BookError> {
+async fn settle(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wallet, ChangeError> {
     let (bill, posting) = bill(call);
     let after = call.after(Event::Settled(bill)).unwrap();
     harness.wallets.settle(wallet, call, &after, &posting).await
@@ -335,21 +335,7 @@ fn top_up(payment: &str) -> Posting {
     }
 }
 
-fn is_moved<T: std::fmt::Debug>(outcome: Result<T, BookError>) -> Result<(), String> {
-    match outcome {
-        Err(BookError::Moved) => Ok(()),
-        other => broken(other),
-    }
-}
-
-fn is_booked_already<T: std::fmt::Debug>(outcome: Result<T, BookError>) -> Result<(), String> {
-    match outcome {
-        Err(BookError::AlreadyBooked) => Ok(()),
-        other => broken(other),
-    }
-}
-
-fn is_refused<T: std::fmt::Debug>(outcome: Result<T, ChangeError>) -> Result<(), String> {
+fn is_moved<T: std::fmt::Debug>(outcome: Result<T, ChangeError>) -> Result<(), String> {
     match outcome {
         Err(ChangeError::Moved) => Ok(()),
         other => broken(other),
@@ -387,9 +373,9 @@ async fn no_hold_on_a_frozen_wallet(harness: Harness) -> Result<(), String> {
 async fn an_older_record_changes_nothing(harness: Harness) -> Result<(), String> {
     let old = rung(&harness, "call-1").await;
     held_again(&harness, &old).await;
-    let after = old.after(Event::Refused { reason: "insufficient_funds" }).unwrap();
+    let after = old.after(Event::Refused { reason: RefusalReason::InsufficientFunds }).unwrap();
     match harness.calls.save(&old, &after).await {
-        Err(SaveError::Moved) => Ok(()),
+        Err(ChangeError::Moved) => Ok(()),
         other => broken(other),
     }
 }
@@ -447,14 +433,14 @@ async fn one_bill_a_call(harness: Harness) -> Result<(), String> {
     let call = harness.call("call-1").await;
     harness.wallets.authorize(&call, &call, &grant(280)).await.unwrap();
     let call = harness.call("call-1").await;
-    is_booked_already(settle(&harness, &harness.wallet().await, &call).await)
+    is_moved(settle(&harness, &harness.wallet().await, &call).await)
 }
 
 async fn one_bill_a_call_without_a_hold(harness: Harness) -> Result<(), String> {
     let call = rung(&harness, "call-1").await;
     settle(&harness, &harness.wallet().await, &call).await.unwrap();
     let call = harness.call("call-1").await;
-    is_booked_already(settle(&harness, &harness.wallet().await, &call).await)
+    is_moved(settle(&harness, &harness.wallet().await, &call).await)
 }
 
 async fn a_start_does_not_undo_an_extension(harness: Harness) -> Result<(), String> {
@@ -523,7 +509,7 @@ async fn a_movement_follows_the_last_entry(harness: Harness) -> Result<(), Strin
 
 async fn one_entry_a_key(harness: Harness) -> Result<(), String> {
     let wallet = harness.wallets.book(&harness.wallet().await, &top_up("pi_2")).await.unwrap();
-    is_booked_already(harness.wallets.book(&wallet, &top_up("pi_2")).await)
+    is_moved(harness.wallets.book(&wallet, &top_up("pi_2")).await)
 }
 
 async fn a_note_makes_no_wallet(harness: Harness) -> Result<(), String> {

@@ -793,7 +793,7 @@ async fn a_wallet_from_before_there_was_auto_recharge_is_charged_like_any_other(
     harness.pay(2_500).await;
     let table = harness.stack.db().table_name(store::table::Table::Wallets);
     let org = aws_sdk_dynamodb::types::AttributeValue::S(ORG.to_string());
-    let update = harness.stack.platform.dynamodb.update_item().table_name(table).key("org_id", org);
+    let update = harness.stack.unguarded().update_item().table_name(table).key("org_id", org);
     update.update_expression("REMOVE auto_recharge").send().await.unwrap();
     set(&harness, &terms()).await;
     spend(&harness, "web-low", 2_100).await;

@@ -146,7 +146,7 @@ fn timeout_secs(function: &str) -> i64 {
 fn no_holder_of_a_lease_outlives_it() {
     assert!(timeout_secs("provision-number") < services::provisioning::LEASE.as_secs());
     assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
-    let announced = i64::from(store::queue::AFTER_THE_WRITE_SECS);
+    let announced = i64::from(store::outbox::AFTER_THE_WRITE_SECS);
     let by_reconcile = i64::try_from(services::reconcile::LONGEST_STEP.as_secs()).unwrap();
     assert!(by_reconcile < services::provisioning::LEASE.as_secs() && by_reconcile < announced);
     for function in ["agents", "provision-number"] {

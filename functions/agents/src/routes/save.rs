@@ -8,7 +8,7 @@ use domain::{
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use store::{ChangeError, numbers::listed, queue::Push};
+use store::{Attempt, numbers::listed, queue::Push};
 use web::{
     auth::Caller,
     problem::{Code, Problem, json_answer},
@@ -17,9 +17,6 @@ use web::{
 
 use super::show::whole;
 use crate::Deps;
-
-/// How often it is decided again when the vendor's answer about an agent comes in the same moment.
-const TRIES: usize = 4;
 
 /// What is to be saved of one agent.
 struct Change {
@@ -59,34 +56,28 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     if changes.is_empty() {
         return Err(invalid("Send inbound, outbound or both, each with the whole agent.".to_owned()));
     }
-    for change in &changes {
-        let push = Push { org_id: caller.org, role: change.role };
-        deps.queue.announce(&push).await?;
-    }
-    for _ in 0..TRIES {
-        let numbers = deps.numbers.of_org(caller.org).await?;
-        let mut agents = Vec::new();
-        let mut linked = Vec::new();
-        for change in &changes {
-            if let Link::To(id) = &change.number {
-                linked.push(listed(id, change.role, &numbers)?);
-            }
-            agents.push(changed(deps, caller, change).await?);
+    let pushes: Vec<Push> =
+        changes.iter().map(|change| Push { org_id: caller.org, role: change.role }).collect();
+    let write = deps.db.until_written("the agents", || write(deps, caller, &changes));
+    let agents = deps.queue.around(&pushes, write).await?;
+    let saved: Vec<Value> = agents.iter().map(whole).collect();
+    tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
+    Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})))
+}
+
+/// Writes all that is to be saved, on what is stored now.
+async fn write(deps: &Deps, caller: &Caller, changes: &[Change]) -> Result<Attempt<Vec<Agent>>, Problem> {
+    let numbers = deps.numbers.of_org(caller.org).await?;
+    let mut agents = Vec::new();
+    let mut linked = Vec::new();
+    for change in changes {
+        if let Link::To(id) = &change.number {
+            linked.push(listed(id, change.role, &numbers)?);
         }
-        match deps.numbers.save_agents(&agents, &linked).await {
-            Ok(()) => {
-                for change in &changes {
-                    deps.queue.expedite(&Push { org_id: caller.org, role: change.role }).await;
-                }
-                let saved: Vec<Value> = agents.iter().map(whole).collect();
-                tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
-                return Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})));
-            }
-            Err(ChangeError::Moved) => {}
-            Err(ChangeError::Store(error)) => return Err(error.into()),
-        }
+        agents.push(changed(deps, caller, change).await?);
     }
-    Err(Problem::new(Code::VersionConflict))
+    let saved = deps.numbers.save_agents(caller.org, &agents, &linked).await;
+    Ok(Attempt::of(saved)?.map(|()| agents))
 }
 
 /// The agent as it shall be, from what is stored now.

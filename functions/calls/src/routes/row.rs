@@ -170,6 +170,8 @@ mod tests {
     };
     use jiff::Timestamp;
 
+    use domain::call::RefusalReason;
+
     use super::*;
 
     fn call(state: State, ended_reason: Option<&str>) -> Call {
@@ -197,7 +199,7 @@ mod tests {
             (State::Ended { started_at: Some(at) }, Status::InProgress, None),
             (State::Ended { started_at: None }, Status::Missed, Some(0)),
             (State::Released, Status::Missed, Some(0)),
-            (State::Refused { reason: "insufficient_funds".into() }, Status::Missed, Some(0)),
+            (State::Refused { reason: RefusalReason::InsufficientFunds }, Status::Missed, Some(0)),
         ];
         for (state, status, duration) in cases {
             let call = call(state, Some("customer-ended-call"));

@@ -7,18 +7,15 @@ use domain::{
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
-use store::{ChangeError, numbers::listed, queue::Push};
+use store::{Attempt, numbers::listed, queue::Push};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
+    problem::{Problem, json_answer},
     request::{invalid, json_object},
 };
 
 use super::direction;
 use crate::Deps;
-
-/// How often it is decided again when the agent or the number changes meanwhile.
-const TRIES: usize = 4;
 
 /// Gives one of the clinic's own numbers to its agent of that direction.
 ///
@@ -31,24 +28,17 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     let id = VapiPhoneId::parse(body["vapiPhoneId"].as_str().unwrap_or_default()).map_err(|_| {
         invalid("vapiPhoneId is the id of one of the clinic's numbers, as the list of numbers shows it.")
     })?;
-    let provisioning = &deps.provisioning;
-    for _ in 0..TRIES {
+    let (provisioning, id) = (&deps.provisioning, &id);
+    let link = || async move {
         let numbers = provisioning.numbers.of_org(caller.org).await?;
-        let number = listed(&id, role, &numbers)?;
+        let number = listed(id, role, &numbers)?;
         let agent = provisioning.agents.ensure(caller.org, role, deps.platform.clock.now()).await?;
         let version = agent.version.saturating_add(1);
         let linked = Agent { vapi_phone_number_id: Some(id.clone()), sync: Sync::Pending, version, ..agent };
-        let push = Push { org_id: caller.org, role };
-        provisioning.queue.announce(&push).await?;
-        match provisioning.numbers.save_agents(&[linked], &[number]).await {
-            Ok(()) => {
-                provisioning.queue.expedite(&push).await;
-                let answer = json!({"success": true, "role": role.as_str(), "vapiPhoneId": id});
-                return Ok(json_answer(StatusCode::OK, &answer));
-            }
-            Err(ChangeError::Moved) => {}
-            Err(ChangeError::Store(error)) => return Err(error.into()),
-        }
-    }
-    Err(Problem::new(Code::VersionConflict))
+        let saved = provisioning.numbers.save_agents(caller.org, &[linked], &[number]).await;
+        Ok::<_, Problem>(Attempt::of(saved)?)
+    };
+    let write = provisioning.db.until_written("the agent", link);
+    provisioning.queue.around(&[Push { org_id: caller.org, role }], write).await?;
+    Ok(json_answer(StatusCode::OK, &json!({"success": true, "role": role.as_str(), "vapiPhoneId": id})))
 }

@@ -8,7 +8,7 @@ use domain::{
 use http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
-use store::{ChangeError, StoreError};
+use store::Attempt;
 use web::{
     auth::Caller,
     problem::{Code, Problem, json_answer},
@@ -17,9 +17,6 @@ use web::{
 
 use super::show::auto_recharge;
 use crate::Deps;
-
-/// How often a save is decided again when others change the wallet in the same moment.
-const TRIES: usize = 8;
 
 /// Says whether the clinic's card is charged by itself, when, and how much. What is underway goes on under the terms it
 /// began with.
@@ -30,23 +27,19 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     caller.may_change()?;
     let body = json_object(body)?;
     let most = deps.top_up_limits.1;
-    for _ in 0..TRIES {
+    let body = &body;
+    let write = || async move {
         let wallet = deps.wallets.ensure(caller.org).await?;
-        let settings = settings(&body, &wallet, most)?;
+        let settings = settings(body, &wallet, most)?;
         if settings.enabled && wallet.payment_method.is_none() {
             return Err(Problem::new(Code::NoPaymentMethod));
         }
-        match deps.wallets.save_recharge(&wallet, wallet.auto_recharge.set(settings)).await {
-            Ok(saved) => {
-                deps.watch.after(&saved).await?;
-                tracing::info!(org_id = %caller.org, "auto-recharge was set");
-                return Ok(json_answer(StatusCode::OK, &shown(&saved, deps)));
-            }
-            Err(ChangeError::Moved) => {}
-            Err(ChangeError::Store(error)) => return Err(error.into()),
-        }
-    }
-    Err(StoreError::Contended { what: "the wallet" }.into())
+        Ok(Attempt::of(deps.wallets.save_recharge(&wallet, wallet.auto_recharge.set(settings)).await)?)
+    };
+    let saved = deps.db.until_written("the wallet", write).await?;
+    deps.watch.after(&saved).await?;
+    tracing::info!(org_id = %caller.org, user = %caller.user, "auto-recharge was set");
+    Ok(json_answer(StatusCode::OK, &shown(&saved, deps)))
 }
 
 fn shown(wallet: &Wallet, deps: &Deps) -> Value {

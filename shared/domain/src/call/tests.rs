@@ -79,14 +79,17 @@ fn a_released_call_is_billed_when_a_duration_turns_up() {
 fn what_contradicts_is_an_error() {
     let talking = after([Event::Authorized(grant()), started()]).unwrap();
     let over = after([Event::Authorized(grant()), ended()]).unwrap();
-    let refused = after([Event::Refused { reason: "insufficient_funds" }]).unwrap();
+    let refused = after([Event::Refused { reason: RefusalReason::InsufficientFunds }]).unwrap();
     let cases = [
         (talking.clone(), Event::Released),
-        (talking, Event::Refused { reason: "insufficient_funds" }),
+        (talking, Event::Refused { reason: RefusalReason::InsufficientFunds }),
         (over.clone(), Event::Authorized(grant())),
-        (over, Event::Refused { reason: "insufficient_funds" }),
+        (over, Event::Refused { reason: RefusalReason::InsufficientFunds }),
         (refused, Event::Authorized(grant())),
-        (after([Event::Authorized(grant())]).unwrap(), Event::Refused { reason: "insufficient_funds" }),
+        (
+            after([Event::Authorized(grant())]).unwrap(),
+            Event::Refused { reason: RefusalReason::InsufficientFunds },
+        ),
         (after([Event::Settled(bill())]).unwrap(), Event::Authorized(grant())),
         (after([Event::Released]).unwrap(), Event::Authorized(grant())),
     ];
@@ -98,7 +101,7 @@ fn what_contradicts_is_an_error() {
 
 #[test]
 fn a_refused_call_that_talks_all_the_same_is_in_progress() {
-    let refused = after([Event::Refused { reason: "insufficient_funds" }]).unwrap();
+    let refused = after([Event::Refused { reason: RefusalReason::InsufficientFunds }]).unwrap();
     assert_eq!(refused.after(started()).unwrap().state, State::InProgress { started_at: at(1) });
     let over = refused.after(ended()).unwrap();
     assert_eq!(over.after(started()).unwrap(), over, "its late start changes nothing");
@@ -107,7 +110,7 @@ fn a_refused_call_that_talks_all_the_same_is_in_progress() {
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Authorized(grant())),
-        Just(Event::Refused { reason: "insufficient_funds" }),
+        Just(Event::Refused { reason: RefusalReason::InsufficientFunds }),
         Just(started()),
         Just(ended()),
         Just(Event::Settled(bill())),

@@ -1,20 +1,13 @@
 //! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
 
-use super::{BUDGET, CallOwner, Charging, ChargingError, meter_message};
-use domain::planted::{self, Bug};
+use super::{CallOwner, Charging, ChargingError, meter_message};
 use domain::{
-    call::{Call, Event, State},
-    hold::Hold,
+    call::{Call, Event, RefusalReason, State},
     ids::VapiAssistantId,
     tariff::Tariff,
     wallet::{Grant, Refusal, Terms, Wallet},
 };
-use store::{
-    StoreError,
-    calls::{CallMapping, SaveError},
-    mappings::PhoneNumberMapping,
-    wallets::AuthorizeError,
-};
+use store::{Attempt, StoreError, calls::CallMapping, mappings::PhoneNumberMapping, wallets::AuthorizeError};
 use vendors::vapi::message::CallRef;
 
 /// How often a grant that rests on the whole wallet is tried before one that rests on itself alone.
@@ -31,12 +24,7 @@ pub enum Answer {
         max_duration_secs: u32,
     },
     /// No, and the caller hears why.
-    Refuse {
-        /// The stable code of the reason.
-        reason: String,
-        /// What the caller hears.
-        sentence: &'static str,
-    },
+    Refuse(RefusalReason),
     /// No number of ours: nobody's call.
     Unknown,
 }
@@ -50,12 +38,9 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
     pub async fn authorize(&self, call: &CallRef) -> Result<Answer, ChargingError> {
-        if planted::is(Bug::LogsTheCaller) {
-            tracing::debug!(caller = ?call.parties.customer_number, "asked");
-        }
         let Some(number) = self.called_number(call).await? else { return Ok(Answer::Unknown) };
         if number.vapi_assistant_id.is_none() {
-            return Ok(Answer::Refuse { reason: "no_agent".to_owned(), sentence: sentence("no_agent") });
+            return Ok(Answer::Refuse(RefusalReason::NoAgent));
         }
         let call_id = call.vapi_call_id.clone().into();
         let owner =
@@ -77,11 +62,8 @@ impl Charging {
         if noted != mapping {
             // Another org's call: its record here, made in the same moment, is closed again.
             if there.is_none() {
-                let refused = record.after(Event::Refused { reason: "not_ours" })?;
-                self.calls.save(&record, &refused).await.or_else(|error| match error {
-                    SaveError::Moved => Ok(record),
-                    SaveError::Store(error) => Err(error),
-                })?;
+                let refused = record.after(Event::Refused { reason: RefusalReason::NotOurs })?;
+                self.save(&record, &refused).await?;
             }
             return Ok(Answer::Unknown);
         }
@@ -98,66 +80,74 @@ impl Charging {
         }
     }
 
-    /// Sets a call's first minutes aside, or refuses it. Answers the call as it then is: decided by this, or by another.
+    /// Sets a call's first minutes aside, or refuses it. Returns the call as it then is: decided by this, or by another.
     pub(super) async fn place_hold(
         &self,
         mut call: Call,
         mut wallet: Option<Wallet>,
         terms: &Terms,
     ) -> Result<Call, ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
+        let mut rounds = self.db.rounds("the wallet");
         for tries in 0_u32.. {
             if call.state != State::Authorizing {
                 return Ok(call);
             }
-            let decision = match &wallet {
-                None => Err(Refusal::NoWallet),
-                Some(wallet) if tries < GENEROUS_TRIES => {
-                    wallet.first_grant(&terms.backed_by(wallet, self.clock.now()))
-                }
-                Some(wallet) => wallet.cautious_grant(&terms.backed_by(wallet, self.clock.now())),
-            };
-            let tried = match decision {
-                Ok(grant) => self.hold(&call, grant).await.map(|authorized| (authorized, grant)),
-                Err(refusal) => {
-                    // A unit that is refused is a shortage too.
-                    if let Some(wallet) = &wallet {
-                        self.follow_up.watch.after_or_later(wallet).await;
+            let grant = match self.grant_for(wallet.as_ref(), terms, tries >= GENEROUS_TRIES) {
+                Ok(grant) => grant,
+                Err(refusal) => match self.refuse_to_start(&call, wallet.as_ref(), &refusal).await? {
+                    Attempt::Done(refused) => return Ok(refused),
+                    Attempt::Moved => {
+                        call = self.record(&call).await?;
+                        rounds.again().await?;
+                        continue;
                     }
-                    let after = call.after(Event::Refused { reason: code(&refusal) })?;
-                    match self.calls.save(&call, &after).await {
-                        Ok(saved) => {
-                            call = saved;
-                            continue;
-                        }
-                        Err(SaveError::Moved) => Err(AuthorizeError::CallMoved),
-                        Err(SaveError::Store(error)) => Err(error.into()),
-                    }
-                }
+                },
             };
-            match tried {
-                Ok((authorized, grant)) => {
+            match self.hold(&call, grant).await {
+                Ok(authorized) => {
                     if let Some(wallet) = &wallet {
-                        self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
+                        let granted = wallet.granted(&call.call_id, &grant);
+                        self.follow_up.watch.after_or_later(&granted).await;
                     }
                     return Ok(authorized);
                 }
+                // The refused write tells what the wallet is now: no read is needed to decide again.
                 Err(AuthorizeError::WalletMoved(now)) => wallet = Some(*now),
                 Err(AuthorizeError::NoWallet) => wallet = None,
                 Err(AuthorizeError::AlreadyHeld(_) | AuthorizeError::CallMoved) => {
-                    call = self
-                        .calls
-                        .get(call.org_id, &call.call_id)
-                        .await?
-                        .ok_or(ChargingError::RecordMissing(call.call_id))?;
+                    call = self.record(&call).await?;
                 }
                 Err(AuthorizeError::Store(error)) => return Err(error.into()),
             }
-            if tries > 0 {
-                self.again(give_up_at, "the wallet").await?;
-            }
+            rounds.again().await?;
         }
         Err(StoreError::Contended { what: "the wallet" }.into())
+    }
+
+    /// What the wallet grants: on all that is in it, or, `cautious`, on no more than the grant itself.
+    fn grant_for(&self, wallet: Option<&Wallet>, terms: &Terms, cautious: bool) -> Result<Grant, Refusal> {
+        let wallet = wallet.ok_or(Refusal::NoWallet)?;
+        let terms = terms.backed_by(wallet, self.clock.now());
+        if cautious { wallet.cautious_grant(&terms) } else { wallet.first_grant(&terms) }
+    }
+
+    async fn refuse_to_start(
+        &self,
+        call: &Call,
+        wallet: Option<&Wallet>,
+        refusal: &Refusal,
+    ) -> Result<Attempt<Call>, ChargingError> {
+        // A unit that is refused is a shortage too.
+        if let Some(wallet) = wallet {
+            self.follow_up.watch.after_or_later(wallet).await;
+        }
+        let after = call.after(Event::Refused { reason: refusal.reason() })?;
+        Ok(Attempt::of(self.calls.save(call, &after).await)?)
+    }
+
+    async fn record(&self, call: &Call) -> Result<Call, ChargingError> {
+        let found = self.calls.get(call.org_id, &call.call_id).await?;
+        found.ok_or_else(|| ChargingError::RecordMissing(call.call_id.clone()))
     }
 
     /// Writes the hold and the authorized record; answers the record as written.
@@ -177,43 +167,17 @@ impl Charging {
     }
 }
 
-/// The wallet as it is once `grant` is set aside for `call`.
-pub(super) fn with_hold(wallet: &Wallet, call: &Call, grant: Grant) -> Wallet {
-    let mut after = wallet.clone();
-    after.available = wallet.available.minus(grant.amount);
-    after.held = wallet.held.plus(grant.amount);
-    after.holds.insert(call.call_id.clone(), Hold::first(&grant));
-    after
-}
-
 /// The answer that a call's record gives: a repeat of the question gets the same one.
 fn answer(call: &Call, number: &PhoneNumberMapping) -> Answer {
-    let refuse = |reason: &str| Answer::Refuse { reason: reason.to_owned(), sentence: sentence(reason) };
     match (&call.state, &number.vapi_assistant_id) {
         (State::Authorized | State::InProgress { .. }, Some(assistant)) => Answer::Take {
             assistant: assistant.clone(),
             max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
         },
-        (State::Authorized | State::InProgress { .. }, None) => refuse("no_agent"),
-        (State::Refused { reason }, _) => refuse(reason),
+        (State::Authorized | State::InProgress { .. }, None) => Answer::Refuse(RefusalReason::NoAgent),
+        (State::Refused { reason }, _) => Answer::Refuse(*reason),
         (State::Authorizing | State::Ended { .. } | State::Settled(_) | State::Released, _) => {
-            refuse("call_over")
+            Answer::Refuse(RefusalReason::CallOver)
         }
-    }
-}
-
-pub(super) const fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::InsufficientFunds { .. } => "insufficient_funds",
-        Refusal::Frozen => "wallet_frozen",
-        Refusal::NoWallet => "no_wallet",
-    }
-}
-
-/// What the caller hears. It does not tell a stranger about the clinic's money.
-fn sentence(reason: &str) -> &'static str {
-    match reason {
-        "call_over" => "This call has already ended. Please ring again.",
-        _ => "We're sorry, our phone assistant is not available at the moment. Please try again later.",
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BUDGET, CallOwner, Charging, ChargingError, Snapshot, is_moved, log_vapi};
+use super::{CallOwner, Charging, ChargingError, Snapshot, log_vapi};
 use base::alarm;
 use domain::{
     call::{Bill, Call, Direction, Event, IllegalTransition, State, Testimony, Verdict},
@@ -13,7 +13,7 @@ use domain::{
     time::plus_secs,
     wallet::Wallet,
 };
-use store::{calls::SaveError, wallets::BookError};
+use store::{Attempt, ChangeError};
 use vendors::vapi::message::CallRef;
 
 /// How long a call whose duration nobody states stays open before it is billed by our own times.
@@ -58,20 +58,17 @@ impl Charging {
         owner: &CallOwner,
         testimony: &Testimony,
     ) -> Result<(), ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
+        let note_end = || async move {
             let Snapshot { call, .. } = self.snapshot(owner.org_id, &owner.call_id).await?;
             let mut after = self.ended_by(&call, testimony)?;
             if after == call {
-                return Ok(());
+                return Ok(Attempt::Done(()));
             }
             let now = self.clock.now();
             after.last_seen_at = now;
-            if self.schedule_check(&call, after, plus_secs(now, REPORT_WAIT_SECS)).await? {
-                return Ok(());
-            }
-            self.again(give_up_at, "the call").await?;
-        }
+            Ok(self.schedule_check(&call, after, plus_secs(now, REPORT_WAIT_SECS)).await?)
+        };
+        self.db.until_written("the call", note_end).await
     }
 
     /// Charges a finished call, once, by the first source that states its duration: the report, else Vapi's own
@@ -116,8 +113,7 @@ impl Charging {
         owner: &CallOwner,
         testimony: &Testimony,
     ) -> Result<Closed, ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
+        let close = || async move {
             let Snapshot { call, wallet } = self.snapshot(owner.org_id, &owner.call_id).await?;
             // A finished call is always charged, also of an org that has never signed in.
             let wallet = match wallet {
@@ -128,13 +124,13 @@ impl Charging {
                 let bill = bill.clone();
                 alarm_if_underestimated(&call, &bill, testimony);
                 self.follow_up.after(&wallet).await?;
-                return Ok(Closed::Settled(bill));
+                return Ok(Attempt::Done(Closed::Settled(bill)));
             }
-            let tried = match testimony.verdict(call.started_at().is_some()) {
-                Verdict::Unstated => return Ok(Closed::Pending),
+            match testimony.verdict(call.started_at().is_some()) {
+                Verdict::Unstated => Ok(Attempt::Done(Closed::Pending)),
                 Verdict::NeverTalked => {
                     let ended = call.after(Event::Ended { reason: testimony.ended_reason.clone() })?;
-                    self.release(&call, &ended, &wallet).await?
+                    self.release(&call, &ended, &wallet).await
                 }
                 Verdict::Talked { duration_secs, started_at, ended_at } => {
                     let ended = self.ended_by(&call, testimony)?;
@@ -150,14 +146,11 @@ impl Charging {
                         ended_at,
                         estimated: false,
                     };
-                    self.settle(&call, &ended, &wallet, bill).await?
+                    self.settle(&call, &ended, &wallet, bill).await
                 }
-            };
-            match tried {
-                Some(closed) => return Ok(closed),
-                None => self.again(give_up_at, "the wallet").await?,
             }
-        }
+        };
+        self.db.until_written("the wallet", close).await
     }
 
     /// Bills a call by our own times, when no vendor will ever say: from its start to its last sign of life, or its
@@ -166,7 +159,7 @@ impl Charging {
         &self,
         call: &Call,
         wallet: &Wallet,
-    ) -> Result<Option<Closed>, ChargingError> {
+    ) -> Result<Attempt<Closed>, ChargingError> {
         let Some(started_at) = call.started_at() else {
             return self.release(call, call, wallet).await;
         };
@@ -198,7 +191,7 @@ impl Charging {
         ended: &Call,
         wallet: &Wallet,
         bill: Bill,
-    ) -> Result<Option<Closed>, ChargingError> {
+    ) -> Result<Attempt<Closed>, ChargingError> {
         let after = ended.after(Event::Settled(bill.clone()))?;
         let posting = Posting {
             reason: Reason::Call { call_id: call.call_id.clone(), tariff: bill.tariff },
@@ -224,11 +217,11 @@ impl Charging {
                         "no vendor states how long a call was; it is billed by our own times");
                 }
                 self.follow_up.after(&wallet).await?;
-                Ok(Some(Closed::Settled(bill)))
+                Ok(Attempt::Done(Closed::Settled(bill)))
             }
             // An entry that exists was written with its record: the next read finds the call settled.
-            Err(BookError::Moved | BookError::AlreadyBooked) => Ok(None),
-            Err(BookError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => Ok(Attempt::Moved),
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -246,23 +239,19 @@ impl Charging {
         call: &Call,
         ended: &Call,
         wallet: &Wallet,
-    ) -> Result<Option<Closed>, ChargingError> {
+    ) -> Result<Attempt<Closed>, ChargingError> {
         let after = ended.after(Event::Released)?;
         let is_refused = matches!(after.state, State::Refused { .. });
         let closed = if is_refused { Closed::Refused } else { Closed::Released };
-        let moved = match wallet.holds.get(&call.call_id) {
-            Some(hold) => is_moved(self.wallets.release(call, &after, hold).await)?,
-            None if after == *call => false,
-            None => match self.calls.save(call, &after).await {
-                Ok(_) => false,
-                Err(SaveError::Moved) => true,
-                Err(SaveError::Store(error)) => return Err(error.into()),
-            },
+        let released = match wallet.holds.get(&call.call_id) {
+            Some(hold) => Attempt::of(self.wallets.release(call, &after, hold).await)?,
+            None if after == *call => Attempt::Done(()),
+            None => self.save(call, &after).await?,
         };
-        if !moved {
+        if released == Attempt::Done(()) {
             tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "released");
         }
-        Ok((!moved).then_some(closed))
+        Ok(released.map(|()| closed))
     }
 }
 

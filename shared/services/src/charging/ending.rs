@@ -11,10 +11,11 @@ use domain::{
     tariff::TariffVersion,
     time::plus_secs,
 };
+use store::Attempt;
 
 impl Charging {
-    /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds. Answers whether the
-    /// record was still as read; if not, nothing is sent, and what to do is to be decided again.
+    /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds. Where another
+    /// write came between, nothing is sent, and what to do is to be decided again.
     pub(super) async fn end(
         &self,
         call: &Call,
@@ -22,12 +23,12 @@ impl Charging {
         now: Timestamp,
         started_at: Timestamp,
         held_under: Option<TariffVersion>,
-    ) -> Result<bool, ChargingError> {
+    ) -> Result<Attempt<()>, ChargingError> {
         let ending_at = call.ending_at.unwrap_or(now);
         let rung = rung(ending_at, now);
         let after = Call { ending_at: Some(ending_at), ..call.clone() };
-        if !self.schedule_check(call, after, plus_secs(now, rung.next_check_secs)).await? {
-            return Ok(false);
+        if self.schedule_check(call, after, plus_secs(now, rung.next_check_secs)).await? == Attempt::Moved {
+            return Ok(Attempt::Moved);
         }
         if rung.alarms {
             let secs = u32::try_from(now.duration_since(started_at).as_secs()).unwrap_or_default();
@@ -45,7 +46,7 @@ impl Charging {
             let ended_reason = Some("carrier-completed".to_owned());
             self.await_report(&owner, &Testimony { ended_reason, ..Testimony::default() }).await?;
         }
-        Ok(true)
+        Ok(Attempt::Done(()))
     }
 
     /// Hangs up at the carrier, by the account that the call's number lies in. Answers whether the carrier says that it is

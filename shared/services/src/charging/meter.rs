@@ -3,11 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    BUDGET, CallOwner, Charging, ChargingError, Closed, Snapshot, is_moved, log_vapi, meter_message,
-    start::CallHandles,
+    CallOwner, Charging, ChargingError, Closed, Snapshot, log_vapi, meter_message, start::CallHandles,
 };
 use base::alarm;
-use domain::planted::{self, Bug};
 use domain::{
     call::{Call, State, Testimony},
     hold::PROVIDER_LIMIT_SECS,
@@ -15,7 +13,7 @@ use domain::{
     time::plus_secs,
     wallet::{Extension, Wallet},
 };
-use store::{StoreError, queue::MeterMessage};
+use store::{Attempt, StoreError, queue::MeterMessage};
 use vendors::vapi::{VapiCall, VapiError};
 
 /// How long a call may be out of status before somebody is told, or a call that nobody knows is given up.
@@ -44,6 +42,24 @@ fn is_surely_over(call: &Call, wallet: &Wallet, now: Timestamp) -> bool {
     }
 }
 
+/// A call that Vapi is to be asked about, and its wallet, as read then.
+struct Asks {
+    call: Call,
+    wallet: Wallet,
+    now: Timestamp,
+}
+
+/// Whether Vapi is asked before anything is done.
+fn asks_first(call: &Call, next: &Next) -> bool {
+    match next {
+        Next::Ask => true,
+        // A live call is seen to be alive at every check that is not pressed for time.
+        Next::Sleep { .. } | Next::Extend(_) => call.started_at().is_some(),
+        Next::End(_) => call.ending_at.is_some(),
+        Next::Nothing | Next::Warn { .. } => false,
+    }
+}
+
 /// What Vapi says of a call.
 enum VendorStatus {
     Ended(Box<VapiCall>),
@@ -54,116 +70,106 @@ enum VendorStatus {
 
 impl Charging {
     /// Does whatever is due for the call that `message` names. What that is follows from the records and the time
-    /// alone; the message only says when to look. A copy that comes after the look was done does nothing.
+    /// alone; the message only says when to check. A copy that comes after the check was done does nothing.
     ///
     /// # Errors
     /// When the store or the queue does not do its part: the message must come again.
     pub async fn check(&self, message: &MeterMessage) -> Result<(), ChargingError> {
-        let mut give_up_at = self.clock.now() + BUDGET;
+        let round = || self.round(message, None);
+        let asks = match self.db.until_written("the call", round).await {
+            // Its record was never written, and nothing was set aside for it: the webhook answered an error.
+            Err(ChargingError::RecordMissing(_)) => {
+                tracing::warn!(org_id = %message.org_id, call_id = %message.call_id, "a check of a call without a record");
+                return Ok(());
+            }
+            asks => asks?,
+        };
+        let Some(asks) = asks else { return Ok(()) };
         let owner =
             CallOwner { org_id: message.org_id, call_id: message.call_id.clone(), agent_limit_secs: None };
-        let mut status = None;
-        loop {
-            let Snapshot { call, wallet } = match self.snapshot(message.org_id, &message.call_id).await {
-                Ok(seen) => seen,
-                // Its record was never written, and nothing was set aside for it: the webhook answered an error.
-                Err(ChargingError::RecordMissing(_)) => {
-                    tracing::warn!(call_id = %message.call_id, "a look at a call without a record");
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            };
-            let is_behind = status.is_none() && !message.urgent && message.due_at < call.due_at;
-            if is_behind {
-                return Ok(());
-            }
-            if !call.is_open() {
-                // Whoever closed it may have died before what follows. An urgent look is itself what follows: it
-                // would only multiply.
-                if let (Some(wallet), false) = (&wallet, message.urgent) {
-                    self.follow_up.after(wallet).await?;
-                }
-                return Ok(());
-            }
-            // An org whose calls come before its first sign-in: it owes what they cost like any other.
-            let wallet = match wallet {
-                Some(wallet) => wallet,
-                None => self.wallets.ensure(message.org_id).await?,
-            };
-            let now = self.clock.now();
-            if planted::is(Bug::ReleaseUnderLiveCall)
-                && let (State::InProgress { .. }, Some(hold)) = (&call.state, wallet.holds.get(&call.call_id))
-                && hold.step > 0
-            {
-                is_moved(self.wallets.release(&call, &call, hold).await)?;
-                return Ok(());
-            }
-            let next = meter::next(&call, &wallet, now);
-            let asks = match next {
-                Next::Ask => true,
-                // A live call is seen to be alive at every look that is not pressed for time.
-                Next::Sleep { .. } | Next::Extend(_) => call.started_at().is_some(),
-                Next::End(_) => call.ending_at.is_some(),
-                Next::Nothing | Next::Warn { .. } => false,
-            };
-            if asks && status.is_none() {
-                if matches!(next, Next::End(_)) {
-                    // Asking may take its time: the next look is ordered before.
-                    self.queue.send(&meter_message(&call, plus_secs(now, END_CHECK_SECS)), now).await?;
-                }
-                let seen = self.status(&call).await;
-                if self.follow_status(&owner, &call, &wallet, &seen, now).await? {
-                    return Ok(());
-                }
-                status = Some(seen);
-                // However long Vapi took: what is decided now has its own time.
-                give_up_at = self.clock.now() + BUDGET;
-                continue;
-            }
-            let is_seen =
-                matches!(status, Some(VendorStatus::Live(_))) && !matches!(call.state, State::Ended { .. });
-            let last_seen_at = if is_seen { now } else { call.last_seen_at };
-            let call = Call { last_seen_at, ..call };
-            if self.act(&call, &wallet, next, now).await? {
-                return Ok(());
-            }
-            self.again(give_up_at, "the call").await?;
+        let status = self.vendor_status(&asks.call).await;
+        if self.follow_status(&owner, &asks, &status).await? {
+            return Ok(());
         }
+        // However long Vapi took: what is decided now has its own time.
+        self.db.until_written("the call", || self.round(message, Some(&status))).await?;
+        Ok(())
     }
 
-    /// Does one thing. Answers whether the look is over.
+    /// Reads the records once and does what they say is due. Returns what Vapi is to be asked about, when it is to be asked
+    /// first; it is asked once in a check.
+    async fn round(
+        &self,
+        message: &MeterMessage,
+        status: Option<&VendorStatus>,
+    ) -> Result<Attempt<Option<Asks>>, ChargingError> {
+        let Snapshot { call, wallet } = self.snapshot(message.org_id, &message.call_id).await?;
+        let is_behind = status.is_none() && !message.urgent && message.due_at < call.due_at;
+        if is_behind {
+            return Ok(Attempt::Done(None));
+        }
+        if !call.is_open() {
+            // The function that closed it may have died before what follows. An urgent check is itself what follows: it
+            // would only multiply.
+            if let (Some(wallet), false) = (&wallet, message.urgent) {
+                self.follow_up.after(wallet).await?;
+            }
+            return Ok(Attempt::Done(None));
+        }
+        // An org whose calls come before its first sign-in: it owes what they cost like any other.
+        let wallet = match wallet {
+            Some(wallet) => wallet,
+            None => self.wallets.ensure(message.org_id).await?,
+        };
+        let now = self.clock.now();
+        let next = meter::next(&call, &wallet, now);
+        if status.is_none() && asks_first(&call, &next) {
+            if matches!(next, Next::End(_)) {
+                // Asking may take its time: the next check is ordered before.
+                self.queue.send(&meter_message(&call, plus_secs(now, END_CHECK_SECS)), now).await?;
+            }
+            return Ok(Attempt::Done(Some(Asks { call, wallet, now })));
+        }
+        let is_seen =
+            matches!(status, Some(VendorStatus::Live(_))) && !matches!(call.state, State::Ended { .. });
+        let last_seen_at = if is_seen { now } else { call.last_seen_at };
+        let call = Call { last_seen_at, ..call };
+        Ok(self.act(&call, &wallet, next, now).await?.map(|()| None))
+    }
+
+    /// Does one thing. It is to be decided again where another write came between, or where this one changed what is due.
     async fn act(
         &self,
         call: &Call,
         wallet: &Wallet,
         next: Next,
         now: Timestamp,
-    ) -> Result<bool, ChargingError> {
+    ) -> Result<Attempt<()>, ChargingError> {
         let started_at = call.started_at().unwrap_or(call.created_at);
         if matches!(next, Next::Extend(_) | Next::Warn { .. } | Next::End(_)) {
             // It is given less than a full unit, or nothing: a card that may be charged can still save it.
             self.follow_up.watch.after_or_later(wallet).await;
         }
         match next {
-            Next::Nothing => Ok(true),
-            Next::Ask => self.schedule_check(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await,
-            Next::Sleep { until } => self.schedule_check(call, call.clone(), until).await,
+            Next::Nothing => Ok(Attempt::Done(())),
+            Next::Ask => Ok(self.schedule_check(call, call.clone(), plus_secs(now, ASK_AGAIN_SECS)).await?),
+            Next::Sleep { until } => Ok(self.schedule_check(call, call.clone(), until).await?),
             Next::Extend(extension) => {
-                let is_extended =
-                    extension.amount.is_zero() || self.extend(call, wallet, started_at, &extension).await?;
+                let is_extended = extension.amount.is_zero()
+                    || self.extend(call, wallet, started_at, &extension).await? == Attempt::Done(());
                 if is_extended && call.ending_at.is_some() {
                     let saved = Call { ending_at: None, ..call.clone() };
                     self.schedule_check(call, saved, now).await?;
                 }
-                Ok(false)
+                Ok(Attempt::Moved)
             }
             Next::Warn { paid_until, until } => {
                 let after = Call { warned_for: Some(paid_until), ..call.clone() };
-                let is_noted = self.schedule_check(call, after, until).await?;
-                if is_noted {
+                let noted = self.schedule_check(call, after, until).await?;
+                if noted == Attempt::Done(()) {
                     self.warn(call).await;
                 }
-                Ok(is_noted)
+                Ok(noted)
             }
             Next::End(reason) => {
                 let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
@@ -178,22 +184,18 @@ impl Charging {
         wallet: &Wallet,
         started_at: Timestamp,
         extension: &Extension,
-    ) -> Result<bool, StoreError> {
-        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(false) };
-        let extended = self.wallets.extend(call.org_id, &call.call_id, hold, started_at, extension).await;
-        let is_extended = !is_moved(extended.map(|_| ()))?;
-        if is_extended {
-            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
-                pence = extension.amount.pence(), full = extension.full, "extended");
-            let mut after = wallet.clone();
-            after.available = wallet.available.minus(extension.amount);
-            after.held = wallet.held.plus(extension.amount);
-            if let Some(hold) = after.holds.get_mut(&call.call_id) {
-                hold.amount = hold.amount.plus(extension.amount);
+    ) -> Result<Attempt<()>, StoreError> {
+        let Some(hold) = wallet.holds.get(&call.call_id) else { return Ok(Attempt::Moved) };
+        match Attempt::of(self.wallets.extend(call, hold, started_at, extension).await)? {
+            Attempt::Moved => Ok(Attempt::Moved),
+            Attempt::Done(extended) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, step = hold.step,
+                    pence = extension.amount.pence(), full = extension.full, "extended the hold of a call");
+                let after = wallet.extended(&call.call_id, &extended);
+                self.follow_up.watch.after_or_later(&after).await;
+                Ok(Attempt::Done(()))
             }
-            self.follow_up.watch.after_or_later(&after).await;
         }
-        Ok(is_extended)
     }
 
     async fn warn(&self, call: &Call) {
@@ -205,7 +207,7 @@ impl Charging {
         }
     }
 
-    async fn status(&self, call: &Call) -> VendorStatus {
+    async fn vendor_status(&self, call: &Call) -> VendorStatus {
         match self.found(call).await {
             Ok(Some(found)) if found.is_ended() => VendorStatus::Ended(Box::new(found)),
             // It answers so of a call whose data is gone.
@@ -219,15 +221,14 @@ impl Charging {
         }
     }
 
-    /// Does what follows from what Vapi says. Answers whether the look is over.
+    /// Does what follows from what Vapi says. Returns whether the check is over.
     async fn follow_status(
         &self,
         owner: &CallOwner,
-        call: &Call,
-        wallet: &Wallet,
+        Asks { call, wallet, now }: &Asks,
         status: &VendorStatus,
-        now: Timestamp,
     ) -> Result<bool, ChargingError> {
+        let now = *now;
         let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
         // One of ours that nobody had told us Vapi's name of: it is known by that from now on.
         if let (VendorStatus::Ended(found) | VendorStatus::Live(found), None) =
@@ -242,7 +243,7 @@ impl Charging {
             },
             VendorStatus::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
                 if Self::is_unstated_for_good(call, now) {
-                    return Ok(self.estimate(call, wallet).await?.is_some());
+                    return self.estimated(call, wallet).await;
                 }
                 alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
                     "Vapi said that a call has ended, and still shows it as live");
@@ -262,7 +263,7 @@ impl Charging {
             }
             VendorStatus::Unknown if is_long_gone && is_surely_over(call, wallet, now) => {
                 // Never seen to start: released. Snapshot to start: billed to the last sign of life.
-                Ok(self.estimate(call, wallet).await?.is_some())
+                self.estimated(call, wallet).await
             }
             VendorStatus::Unknown | VendorStatus::Unreachable if is_long_gone => {
                 alarm!("call_out_of_sight", org_id = %call.org_id, call_id = %call.call_id,
@@ -283,11 +284,17 @@ impl Charging {
         now: Timestamp,
     ) -> Result<bool, ChargingError> {
         if Self::is_unstated_for_good(call, now) {
-            return Ok(self.estimate(call, wallet).await?.is_some());
+            return self.estimated(call, wallet).await;
         }
         alarm!("call_unbilled", org_id = %call.org_id, call_id = %call.call_id,
             "a call is over and nobody states how long it was");
         let after = self.ended_by(call, testimony)?;
-        self.schedule_check(call, after, plus_secs(now, ASK_AGAIN_SECS)).await
+        let scheduled = self.schedule_check(call, after, plus_secs(now, ASK_AGAIN_SECS)).await?;
+        Ok(scheduled == Attempt::Done(()))
+    }
+
+    /// Bills by our own times. Returns whether that is done, or is to be decided again.
+    async fn estimated(&self, call: &Call, wallet: &Wallet) -> Result<bool, ChargingError> {
+        Ok(matches!(self.estimate(call, wallet).await?, Attempt::Done(_)))
     }
 }

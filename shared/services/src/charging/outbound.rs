@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{BUDGET, Charging, ChargingError, authorize::code, log_vapi, meter_message};
+use super::{Charging, ChargingError, log_vapi, meter_message};
 use domain::{
     amount::Amount,
-    call::{Call, Direction, Event, Parties, State},
+    call::{Call, Direction, Event, Parties, RefusalReason, State},
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
     meter::FIRST_CHECK_SECS,
     phone_number::PhoneNumber,
@@ -14,15 +14,16 @@ use domain::{
     time::plus_secs,
     wallet::{Refusal, Wallet},
 };
-use store::calls::{CallMapping, ClaimError, DialClaim, SaveError};
+use store::{
+    Attempt, ChangeError,
+    calls::{CallMapping, DialClaim},
+};
 use vendors::vapi::{VapiCall, VapiError, outbound::Dial};
 
 /// How long after a call was begun the same request is taken for a repeat of it.
 const SAME_CALL: SignedDuration = SignedDuration::from_secs(30);
 /// How long before its provider limit a call is warned, by Vapi itself.
 const LIMIT_WARNING_SECS: u32 = 30;
-/// How often a request is decided again when another claims the same number in the same moment.
-const TRIES: usize = 4;
 
 /// A call that an org wants started.
 #[derive(Clone, Debug)]
@@ -73,40 +74,37 @@ impl Charging {
     /// # Errors
     /// When the store or the queue does not do its part. Nobody was rung, or the call is found by its record.
     pub async fn dial(&self, intent: &Intent) -> Result<Dialled, ChargingError> {
-        for _ in 0..TRIES {
+        let begin = || async move {
             if let Some(key) = &intent.key
                 && let Some(used) = self.calls.dial_key(intent.org_id, key).await?
             {
                 if used.body_hash != intent.body_hash {
-                    return Ok(Dialled::KeyReused);
+                    return Ok(Attempt::Done(Dialled::KeyReused));
                 }
-                return self.resume(intent.org_id, &used.dialled).await;
+                return Ok(Attempt::Done(self.resume(intent.org_id, &used.dialled).await?));
             }
             let before = self.calls.dial_claim(intent.org_id, &intent.to).await?;
             if let (Some(before), None) = (&before, &intent.key)
                 && self.is_repeat(intent.org_id, before).await?
             {
-                return self.resume(intent.org_id, &before.dialled).await;
+                return Ok(Attempt::Done(self.resume(intent.org_id, &before.dialled).await?));
             }
             // Known to be short: nothing is begun, and no key is used up by it.
             if let Some(refused) = self.cannot_pay(intent).await? {
-                return Ok(refused);
+                return Ok(Attempt::Done(refused));
             }
             let record = self.intended(intent);
             self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
-            match self
-                .calls
-                .claim_dial(&record, &claim, &intent.to, before.as_ref(), intent.key.as_deref())
-                .await
-            {
-                Ok(()) => return self.resume(intent.org_id, &record.call_id).await,
+            let (before, key) = (before.as_ref(), intent.key.as_deref());
+            match self.calls.claim_dial(&record, &claim, &intent.to, before, key).await {
+                Ok(()) => Ok(Attempt::Done(self.resume(intent.org_id, &record.call_id).await?)),
                 // Another request for the same number, or with the same key: what it began is answered.
-                Err(ClaimError::Moved) => {}
-                Err(ClaimError::Store(error)) => return Err(error.into()),
+                Err(ChangeError::Moved) => Ok(Attempt::Moved),
+                Err(ChangeError::Store(error)) => Err(error.into()),
             }
-        }
-        Err(store::StoreError::Contended { what: "the call" }.into())
+        };
+        self.db.until_written("the call", begin).await
     }
 
     async fn cannot_pay(&self, intent: &Intent) -> Result<Option<Dialled>, ChargingError> {
@@ -172,7 +170,7 @@ impl Charging {
             | State::Refused { .. } => call,
         };
         match &call.state {
-            State::Refused { reason } if reason == code(&Refusal::Frozen) => Ok(Dialled::Frozen),
+            State::Refused { reason: RefusalReason::WalletFrozen } => Ok(Dialled::Frozen),
             State::Refused { .. } => {
                 let wallet = Box::new(self.wallets.ensure(org).await?);
                 Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })
@@ -197,8 +195,8 @@ impl Charging {
             .await
         {
             Ok(noted) => noted,
-            Err(SaveError::Moved) => return self.as_it_is(&call).await,
-            Err(SaveError::Store(error)) => return Err(error.into()),
+            Err(ChangeError::Moved) => return self.as_it_is(&call).await,
+            Err(ChangeError::Store(error)) => return Err(error.into()),
         };
         let (Some(from), Some(assistant), Some(to)) =
             (&call.parties.vapi_phone_id, &call.parties.vapi_assistant_id, &call.parties.customer_number)
@@ -245,19 +243,16 @@ impl Charging {
 
     /// A confirmed no: the hold goes back, and the call is over.
     async fn refuse(&self, call: &Call) -> Result<Dialled, ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
+        let release = || async move {
             let super::Snapshot { call, wallet } = self.snapshot(call.org_id, &call.call_id).await?;
             if !call.is_open() {
-                return Ok(Dialled::Refused);
+                return Ok(Attempt::Done(Dialled::Refused));
             }
             let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
             let ended = call.after(Event::Ended { reason: Some("dial-refused".to_owned()) })?;
-            if self.release(&call, &ended, &wallet).await?.is_some() {
-                return Ok(Dialled::Refused);
-            }
-            self.again(give_up_at, "the call").await?;
-        }
+            Ok(self.release(&call, &ended, &wallet).await?.map(|_| Dialled::Refused))
+        };
+        self.db.until_written("the call", release).await
     }
 
     /// Notes which Vapi call one of ours is: in its record first, then in the mapping.
@@ -282,24 +277,21 @@ impl Charging {
         vapi: &VapiCallId,
         carrier_sid: Option<String>,
     ) -> Result<bool, ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
-            let Some(call) = self.calls.get(org, id).await? else { return Ok(false) };
+        let carrier_sid = &carrier_sid;
+        let name = || async move {
+            let Some(call) = self.calls.get(org, id).await? else { return Ok(Attempt::Done(false)) };
             if call.parties.direction != Direction::Outbound || call.dialled_at.is_none() {
-                return Ok(false);
+                return Ok(Attempt::Done(false));
             }
             if let Some(known) = &call.parties.vapi_call_id {
-                return Ok(known == vapi);
+                return Ok(Attempt::Done(known == vapi));
             }
             let mut after = call.clone();
             after.parties.vapi_call_id = Some(vapi.clone());
             after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| carrier_sid.clone());
-            match self.calls.save(&call, &after).await {
-                Ok(_) => return Ok(true),
-                Err(SaveError::Moved) => self.again(give_up_at, "the call").await?,
-                Err(SaveError::Store(error)) => return Err(error.into()),
-            }
-        }
+            Ok(self.save(&call, &after).await?.map(|()| true))
+        };
+        self.db.until_written("the call", name).await
     }
 
     /// Vapi's own record of a call; for one of ours that Vapi has not named yet, by the mark it was dialled with.

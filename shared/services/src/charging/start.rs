@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    BUDGET, CallOwner, Charging, ChargingError, Snapshot, authorize::with_hold, is_moved, meter_message,
-};
+use super::{CallOwner, Charging, ChargingError, Snapshot, meter_message};
 use domain::{
     call::{Call, Event, State},
     hold::{Hold, PROVIDER_LIMIT_SECS},
@@ -13,7 +11,7 @@ use domain::{
     time::plus_secs,
     wallet::{Refusal, Terms, Wallet},
 };
-use store::{StoreError, calls::SaveError, queue::MeterMessage, wallets::AuthorizeError};
+use store::{Attempt, StoreError, queue::MeterMessage, wallets::AuthorizeError};
 use vendors::vapi::message::CallRef;
 
 /// How soon a call that talks without a hold is looked at again, if the look at once is lost.
@@ -61,43 +59,40 @@ impl Charging {
         at: Timestamp,
         handles: &CallHandles,
     ) -> Result<(), ChargingError> {
-        let give_up_at = self.clock.now() + BUDGET;
-        loop {
+        let note_start = || async move {
             let Snapshot { call, wallet } = self.snapshot(owner.org_id, &owner.call_id).await?;
             let control_url = handles.control_url.clone();
             let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
             after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| handles.carrier_sid.clone());
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
-            let is_done = match (hold, &after.state) {
+            match (hold, &after.state) {
                 (Some(hold), State::InProgress { started_at }) => {
                     let is_news = call.state != after.state || call.control_url != after.control_url;
-                    let moved = is_news && is_moved(self.wallets.start(&call, &after, hold).await)?;
-                    // A repeat hastens too: the first copy may have died before it did.
-                    if !moved {
-                        self.expedite(&call, hold, *started_at).await?;
+                    let written = match is_news {
+                        true => Attempt::of(self.wallets.start(&call, &after, hold).await)?,
+                        false => Attempt::Done(()),
+                    };
+                    // A repeat does this too: the first copy may have died before it did.
+                    if written == Attempt::Done(()) {
+                        self.check_early(&call, hold, *started_at).await?;
                     }
-                    !moved
+                    Ok(written)
                 }
-                (None, State::InProgress { .. }) => {
-                    self.authorize_late(&call, &after, wallet.as_ref()).await?
-                }
+                (None, State::InProgress { .. }) => self.authorize_late(&call, &after, wallet.as_ref()).await,
                 // A start that comes after the end: somebody must ask how long it was.
                 (_, State::Ended { .. }) if after.state != call.state => {
                     let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
-                    self.schedule_check(&call, after, at).await?
+                    Ok(self.schedule_check(&call, after, at).await?)
                 }
-                _ => self.note(&call, after).await?,
-            };
-            if is_done {
-                return Ok(());
+                _ => Ok(self.note(&call, after).await?),
             }
-            self.again(give_up_at, "the call").await?;
-        }
+        };
+        self.db.until_written("the call", note_start).await
     }
 
     /// A small hold needs its first look before the one that was ordered when the call rang.
-    async fn expedite(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
+    async fn check_early(&self, call: &Call, hold: &Hold, started_at: Timestamp) -> Result<(), StoreError> {
         let extend_at = plus_secs(hold.paid_until(started_at), EXTEND_LEAD_SECS.saturating_neg());
         if extend_at >= call.due_at {
             return Ok(());
@@ -112,13 +107,13 @@ impl Charging {
         self.queue.send(&message, now).await
     }
 
-    /// Sets money aside for a call that already talks. Answers whether that is settled, one way or the other.
+    /// Sets money aside for a call that already talks.
     async fn authorize_late(
         &self,
         call: &Call,
         after: &Call,
         wallet: Option<&Wallet>,
-    ) -> Result<bool, ChargingError> {
+    ) -> Result<Attempt<()>, ChargingError> {
         let grant = wallet.map_or(Err(Refusal::NoWallet), |wallet| {
             if wallet.balance().is_positive() {
                 // At the prices of its start, however late that is heard of.
@@ -153,11 +148,11 @@ impl Charging {
         match self.wallets.authorize(call, &authorized, &grant).await {
             Ok(hold) => {
                 if let Some(wallet) = wallet {
-                    self.follow_up.watch.after_or_later(&with_hold(wallet, &authorized, grant)).await;
+                    self.follow_up.watch.after_or_later(&wallet.granted(&call.call_id, &grant)).await;
                 }
                 let started_at = authorized.started_at().unwrap_or(authorized.created_at);
-                self.expedite(call, &hold, started_at).await?;
-                Ok(true)
+                self.check_early(call, &hold, started_at).await?;
+                Ok(Attempt::Done(()))
             }
             Err(AuthorizeError::Store(error)) => Err(error.into()),
             Err(
@@ -165,19 +160,15 @@ impl Charging {
                 | AuthorizeError::WalletMoved(_)
                 | AuthorizeError::NoWallet
                 | AuthorizeError::CallMoved,
-            ) => Ok(false),
+            ) => Ok(Attempt::Moved),
         }
     }
 
-    /// Writes the record alone, when it changed. Answers whether it is written.
-    async fn note(&self, call: &Call, after: Call) -> Result<bool, StoreError> {
+    /// Writes the record alone, when it changed.
+    async fn note(&self, call: &Call, after: Call) -> Result<Attempt<()>, StoreError> {
         if call.state == after.state && call.control_url == after.control_url {
-            return Ok(true);
+            return Ok(Attempt::Done(()));
         }
-        match self.calls.save(call, &after).await {
-            Ok(_) => Ok(true),
-            Err(SaveError::Moved) => Ok(false),
-            Err(SaveError::Store(error)) => Err(error),
-        }
+        self.save(call, &after).await
     }
 }

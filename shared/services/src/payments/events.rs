@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{Outcome, PaymentError, Payments};
 use base::alarm;
 use domain::ids::EventId;
-use domain::planted::{self, Bug};
 use store::{
     StoreError,
     webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent},
@@ -23,21 +22,15 @@ impl Payments {
     /// # Errors
     /// When its effect could not be committed. It is to come again.
     pub async fn take(&self, event: &Event, raw: &Value) -> Result<Option<Outcome>, PaymentError> {
-        if planted::is(Bug::MarkerBeforeEffect) {
-            if self.events.get(&event.id).await?.is_some() {
-                return Ok(Some(Outcome::Repeated));
-            }
-            self.record(event, Some(Outcome::Booked), raw).await?;
-        }
-        let fate = match &event.kind {
+        let outcome = match &event.kind {
             Kind::SessionPaid(payment) => Some(self.session_paid(payment).await?),
             Kind::PaymentSucceeded(payment) => Some(self.received(payment).await?),
             Kind::PaymentFailed(payment) => Some(self.failed(payment).await?),
             Kind::Reversed(payment) => Some(self.reversed(payment).await?),
             Kind::Other => None,
         };
-        self.record(event, fate, raw).await?;
-        Ok(fate)
+        self.record(event, outcome, raw).await?;
+        Ok(outcome)
     }
 
     /// Keeps an event of Stripe's own list that cannot be read, and tells a person, once.
@@ -78,8 +71,8 @@ impl Payments {
         Ok(Outcome::Nothing)
     }
 
-    async fn record(&self, event: &Event, fate: Option<Outcome>, raw: &Value) -> Result<(), StoreError> {
-        let (outcome, reason) = match fate {
+    async fn record(&self, event: &Event, outcome: Option<Outcome>, raw: &Value) -> Result<(), StoreError> {
+        let (outcome, reason) = match outcome {
             None => ("ignored", None),
             Some(Outcome::Booked) => ("booked", None),
             Some(Outcome::Repeated) => ("repeated", None),

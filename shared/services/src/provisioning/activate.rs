@@ -80,12 +80,11 @@ impl Provisioning {
         let linked_to = Some(vapi_phone_id.clone());
         let linked = Agent { vapi_phone_number_id: linked_to, sync: Sync::Pending, version, ..agent };
         let push = Push { org_id, role: direction };
-        self.queue.announce(&push).await?;
         let after =
             Purchase { state: State::Active, active_at: Some(now), ..purchase.clone() }.without_token();
-        match self.numbers.activate((purchase, after), &number, managed.as_ref(), &mapping, &linked).await {
+        let write = self.numbers.activate((purchase, after), &number, managed.as_ref(), &mapping, &linked);
+        match self.queue.around(&[push], write).await {
             Ok(active) => {
-                self.queue.expedite(&push).await;
                 tracing::info!(%org_id, purchase_id = %purchase.purchase_id, direction = direction.as_str(),
                     "a number is active");
                 Ok(Step::On(Box::new(active)))

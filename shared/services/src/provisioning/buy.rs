@@ -11,12 +11,12 @@ use domain::{
     number::{NUMBER_COST, NumberType, Search},
     phone_number::PhoneNumber,
     purchase::{Failure, NumberRequest, Purchase, Source, State},
-    wallet::Wallet,
+    wallet::Refusal,
 };
 use store::{
+    ChangeError,
     made_once::{SUBACCOUNT_RECORD, Slot, Subaccount},
     numbers::provider_type,
-    wallets::BookError,
 };
 use vendors::{
     twilio::{Account, Owned, TwilioError},
@@ -34,11 +34,12 @@ impl Provisioning {
     /// Takes the price: wallet, ledger and claim in one transaction, which is also the check.
     pub(super) async fn charge(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let wallet = self.wallets.ensure(purchase.org_id).await?;
-        if wallet.frozen.is_some() {
-            return self.end_uncharged(purchase, Failure::WalletFrozen).await;
-        }
-        if wallet.available.pence() < NUMBER_COST.pence() {
-            return self.end_uncharged(purchase, Failure::InsufficientFunds).await;
+        match wallet.can_spend(NUMBER_COST) {
+            Ok(()) => {}
+            Err(Refusal::Frozen) => return self.end_uncharged(purchase, Failure::WalletFrozen).await,
+            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet) => {
+                return self.end_uncharged(purchase, Failure::InsufficientFunds).await;
+            }
         }
         let posting = Posting {
             reason: Reason::Number { purchase: purchase.purchase_id.clone() },
@@ -51,13 +52,12 @@ impl Provisioning {
             Ok(charged) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
                     pence = NUMBER_COST.pence(), "charged for a number");
-                let spent = Wallet { available: wallet.available.minus(NUMBER_COST), ..wallet };
-                self.watch.after_or_later(&spent).await;
+                self.watch.after_or_later(&wallet.booked(&posting).wallet).await;
                 Ok(Step::On(Box::new(charged)))
             }
             // The wallet has moved on, or this has been done: what is true now says which.
-            Err(BookError::Moved | BookError::AlreadyBooked) => self.decided_again(purchase).await,
-            Err(BookError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => self.decided_again(purchase).await,
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 
@@ -233,19 +233,19 @@ impl Provisioning {
         };
         if let Some(made) = &slot.made {
             let account = self.opened(org, made)?;
-            self.subaccounts.save(&key, &Slot { lease_until: now, ..slot }).await?;
+            self.subaccounts.give_back(&key, slot, now).await?;
             return Ok(account);
         }
         let account = match self.find_or_make_subaccount(org).await {
             Ok(account) => account,
             Err(error) => {
-                self.subaccounts.save(&key, &Slot { lease_until: now, ..slot }).await?;
+                self.subaccounts.give_back(&key, slot, now).await?;
                 return Err(error.into());
             }
         };
         let token = self.keyring.seal(org, SUBACCOUNT_RECORD, account.token.expose_secret())?;
         let made = Some(Subaccount { account_sid: account.sid.clone(), token });
-        let is_noted = self.subaccounts.save(&key, &Slot { lease_until: now, made, ..slot }).await?.is_some();
+        let is_noted = self.subaccounts.give_back(&key, Slot { made, ..slot }, now).await?;
         // The lease ran out, and another has it: what they note is the org's account.
         if !is_noted {
             return Err(StepError::Busy);

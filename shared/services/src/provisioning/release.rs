@@ -10,14 +10,11 @@ use domain::{
     purchase::{Purchase, State},
 };
 use store::{
-    ChangeError,
+    Attempt, ChangeError,
     numbers::{OrgNumber, Status, provider_type},
     queue::Push,
 };
 use vendors::twilio::Account;
-
-/// How often a release is decided again when others change the same records.
-const TRIES: usize = 4;
 
 /// What became of a number that was to be given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +34,17 @@ impl Provisioning {
     /// When something of ours did not do its part. Nothing is lost: what is left is done by the next request, or by
     /// [`Provisioning::resume_release`].
     pub async fn release(&self, org: OrgId, number: &PhoneNumber) -> Result<Release, ProvisionError> {
-        for _ in 0..TRIES {
+        let step = || async move {
             let there =
                 self.numbers.of_org(org).await?.into_iter().find(|there| there.phone_number == *number);
             let Some(there) = there else {
                 let was_there = self.had(org, number).await?;
-                return Ok(if was_there { Release::Released } else { Release::NotFound });
+                let release = if was_there { Release::Released } else { Release::NotFound };
+                return Ok(Attempt::Done(release));
             };
-            if let Some(release) = self.release_step(&there).await? {
-                return Ok(release);
-            }
-        }
-        Err(ProvisionError::Contended)
+            self.release_step(&there).await
+        };
+        self.db.until_written("the number", step).await
     }
 
     /// Whether an org had a number before: bought of us, or brought and given up last.
@@ -78,59 +74,47 @@ impl Provisioning {
         Ok(())
     }
 
-    /// One way through; none when others changed something meanwhile, and it is to be decided again.
-    async fn release_step(&self, number: &OrgNumber) -> Result<Option<Release>, ProvisionError> {
+    /// Gives a number up as far as it comes in one go.
+    async fn release_step(&self, number: &OrgNumber) -> Result<Attempt<Release>, ProvisionError> {
         let releasing = match number.status {
-            Status::Active => {
-                let agent = self.agents.ensure(number.org_id, number.direction, self.clock.now()).await?;
-                let is_linked = agent.vapi_phone_number_id.as_ref() == Some(&number.vapi_phone_id);
-                // What the dashboard shows of the agent follows by its message, sent before the write that it is about.
-                let push = Push { org_id: number.org_id, role: number.direction };
-                if is_linked {
-                    self.queue.announce(&push).await?;
-                }
-                let unlinked = if is_linked {
-                    Agent {
-                        vapi_phone_number_id: None,
-                        sync: Sync::Pending,
-                        version: agent.version.saturating_add(1),
-                        ..agent
-                    }
-                } else {
-                    agent
-                };
-                match self.numbers.give_up(number, &unlinked).await {
-                    Ok(releasing) => {
-                        if is_linked {
-                            self.queue.expedite(&push).await;
-                        }
-                        releasing
-                    }
-                    Err(ChangeError::Moved) => return Ok(None),
-                    Err(ChangeError::Store(error)) => return Err(error.into()),
-                }
-            }
+            Status::Active => match self.mark_releasing(number).await {
+                Ok(releasing) => releasing,
+                Err(ChangeError::Moved) => return Ok(Attempt::Moved),
+                Err(ChangeError::Store(error)) => return Err(error.into()),
+            },
             Status::Releasing | Status::Released => number.clone(),
         };
         if !self.is_gone_at_the_vendors(&releasing).await? {
-            return Ok(Some(Release::Releasing));
+            return Ok(Attempt::Done(Release::Releasing));
         }
         let Some(claim) = self.purchases.claim_of(number.org_id, number.direction).await? else {
             return Err(ProvisionError::Contended);
         };
         if claim.purchase_id != releasing.purchase_id {
             // Another request has finished this, and the direction was claimed anew.
-            return Ok(None);
+            return Ok(Attempt::Moved);
         }
         let after = Purchase { state: State::Released, ..claim.clone() }.without_token();
         match self.numbers.release(&releasing, (&claim, after), self.clock.now()).await {
             Ok(()) => {
                 tracing::info!(org_id = %number.org_id, number_id = %number.purchase_id, "a number was given up");
-                Ok(Some(Release::Released))
+                Ok(Attempt::Done(Release::Released))
             }
-            Err(ChangeError::Moved) => Ok(None),
+            Err(ChangeError::Moved) => Ok(Attempt::Moved),
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Takes an active number off the dropdown and off its agent. What Vapi has of the agent follows by the outbox.
+    async fn mark_releasing(&self, number: &OrgNumber) -> Result<OrgNumber, ChangeError> {
+        let agent = self.agents.ensure(number.org_id, number.direction, self.clock.now()).await?;
+        if agent.vapi_phone_number_id.as_ref() != Some(&number.vapi_phone_id) {
+            return self.numbers.give_up(number, &agent).await;
+        }
+        let version = agent.version.saturating_add(1);
+        let unlinked = Agent { vapi_phone_number_id: None, sync: Sync::Pending, version, ..agent };
+        let push = Push { org_id: number.org_id, role: number.direction };
+        self.queue.around(&[push], self.numbers.give_up(number, &unlinked)).await
     }
 
     /// Vapi first, so that nothing rings there any more; then the carrier, unless the number is the org's own.

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use super::{ProvisionError, Provisioning};
 use domain::purchase::{Purchase, Source};
 use store::{
-    ChangeError,
+    Attempt,
     made_once::{SUBACCOUNT_RECORD, Slot, Subaccount},
     numbers::provider_type,
 };
@@ -22,11 +22,10 @@ pub struct Rotated {
 }
 
 impl Rotated {
-    const fn note(&mut self, is_written: bool) {
-        if is_written {
-            self.resealed = self.resealed.saturating_add(1);
-        } else {
-            self.missed = self.missed.saturating_add(1);
+    const fn note(&mut self, written: Attempt<()>) {
+        match written {
+            Attempt::Done(()) => self.resealed = self.resealed.saturating_add(1),
+            Attempt::Moved => self.missed = self.missed.saturating_add(1),
         }
     }
 }
@@ -48,7 +47,7 @@ impl Provisioning {
             let record = provider_type(number.direction);
             let token = self.keyring.open(number.org_id, &record, &number.token)?;
             let token = self.keyring.seal(number.org_id, &record, token.expose_secret())?;
-            rotated.note(self.numbers.reseal(&number, token).await?);
+            rotated.note(Attempt::of(self.numbers.reseal(&number, token).await)?);
         }
         for (org, slot) in self.subaccounts.all().await? {
             let Some(made) = &slot.made else { continue };
@@ -59,7 +58,8 @@ impl Provisioning {
             let token = self.keyring.open(org, SUBACCOUNT_RECORD, &made.token)?;
             let token = self.keyring.seal(org, SUBACCOUNT_RECORD, token.expose_secret())?;
             let made = Some(Subaccount { token, ..made.clone() });
-            rotated.note(self.subaccounts.save(&org.to_string(), &Slot { made, ..slot }).await?.is_some());
+            let saved = self.subaccounts.save(&org.to_string(), &Slot { made, ..slot }).await;
+            rotated.note(Attempt::of(saved.map(|_| ()))?);
         }
         for claim in self.purchases.with_secrets().await? {
             let Source::Own { own_token: Some(own_token) } = &claim.source else { continue };
@@ -71,11 +71,8 @@ impl Provisioning {
             let token = self.keyring.open(claim.org_id, &record, own_token)?;
             let own_token = Some(self.keyring.seal(claim.org_id, &record, token.expose_secret())?);
             let after = Purchase { source: Source::Own { own_token }, ..claim.clone() };
-            match self.purchases.save(&claim, after).await {
-                Ok(_) => rotated.note(true),
-                Err(ChangeError::Moved) => rotated.note(false),
-                Err(ChangeError::Store(error)) => return Err(error.into()),
-            }
+            let saved = self.purchases.save(&claim, after).await;
+            rotated.note(Attempt::of(saved.map(|_| ()))?);
         }
         Ok(rotated)
     }

@@ -1,12 +1,11 @@
 //! Backward: what was done is undone, in reverse, and the price goes back once both vendors have confirmed that nothing is left.
 
 use super::{Provisioning, Step, StepError, is_quiet};
-use domain::planted::{self, Bug};
 use domain::{
     ledger::{Posting, Reason},
     purchase::{Failure, Purchase, Source, State},
 };
-use store::wallets::BookError;
+use store::ChangeError;
 use vendors::twilio::Account;
 
 /// How many numbers under one mark are given back: there is one, or none.
@@ -22,7 +21,7 @@ impl Provisioning {
         // What is seen before is no proof: something may still come to be after the look.
         let is_quiet = is_quiet(purchase, self.clock.now());
         // Without an account nothing was ever bought.
-        if let Some(account) = account.as_ref().filter(|_| !planted::is(Bug::RefundBeforeAbsence)) {
+        if let Some(account) = account.as_ref() {
             if !self.is_absent_at_vapi(purchase, account).await? {
                 return Ok(Step::Wait);
             }
@@ -30,7 +29,7 @@ impl Provisioning {
                 return Ok(Step::Wait);
             }
         }
-        if !is_quiet && !planted::is(Bug::RefundBeforeAbsence) {
+        if !is_quiet {
             return Ok(Step::Wait);
         }
         let after = Purchase { state: State::Refunded, ..purchase.clone() }.without_token();
@@ -48,8 +47,8 @@ impl Provisioning {
                     pence = charged.pence(), "gave the price of a number back");
                 Ok(Step::On(Box::new(refunded)))
             }
-            Err(BookError::Moved | BookError::AlreadyBooked) => self.decided_again(purchase).await,
-            Err(BookError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Moved) => self.decided_again(purchase).await,
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 

@@ -5,10 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Reconcile, ReconcileError, Run};
 use base::alarm;
-use store::{
-    calls::{Due, SaveError},
-    queue::MeterMessage,
-};
+use store::{ChangeError, calls::Due, queue::MeterMessage};
 
 /// How late a look must be before it is taken for lost: the meter's own message is on its way until then.
 const GRACE: SignedDuration = SignedDuration::from_secs(15);
@@ -97,8 +94,8 @@ impl Reconcile {
             return Ok(Outcome::Left("hold_without_call"));
         }
         match self.charging.calls.retire(&call).await {
-            Ok(()) | Err(SaveError::Moved) => Ok(Outcome::Unchanged),
-            Err(SaveError::Store(error)) => Err(error.into()),
+            Ok(()) | Err(ChangeError::Moved) => Ok(Outcome::Unchanged),
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 }

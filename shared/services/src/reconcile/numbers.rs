@@ -15,7 +15,7 @@ use domain::{
     purchase::Purchase,
 };
 use store::{
-    StoreError,
+    Attempt, StoreError,
     numbers::{OrgNumber, Status},
 };
 use vendors::twilio::{Account, Listed};
@@ -301,7 +301,7 @@ impl Reconcile {
         let managed = store.managed_number(org, &number.purchase_id).await?;
         if let Some(managed) = managed.filter(|managed| managed.missing_since.is_none()) {
             // Not written when others have changed it in the same moment: the next run looks again.
-            store.note_missing(&managed, Some(self.clock.now())).await?;
+            Attempt::of(store.note_missing(&managed, Some(self.clock.now())).await)?;
         }
         Ok(())
     }
@@ -315,7 +315,7 @@ impl Reconcile {
         let store = &self.provisioning.numbers;
         let managed = store.managed_number(number.org_id, &number.purchase_id).await?;
         if let Some(managed) = managed.filter(|managed| managed.missing_since.is_some())
-            && store.note_missing(&managed, None).await?
+            && Attempt::of(store.note_missing(&managed, None).await)? == Attempt::Done(())
         {
             run.repaired("number_gone", &number.purchase_id);
         }

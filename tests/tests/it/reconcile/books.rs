@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use base::clock::Clock;
-use domain::{amount::Balance, call::State, ids::OrgId};
+use domain::{
+    amount::Balance,
+    call::{RefusalReason, State},
+    ids::OrgId,
+};
 use futures::future::{Either, join, select};
 use jiff::SignedDuration;
 use local::aws::Outcome;
@@ -52,7 +56,7 @@ async fn remove_entry(harness: &Harness, key: &str) {
 /// Puts a second entry beside one, with all that it says but its key. Every guard lets it pass: it is new.
 async fn double_entry(harness: &Harness, key: &str) {
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let client = &harness.stack.platform.dynamodb;
+    let client = &harness.stack.unguarded();
     let table = harness.stack.db().table_name(Table::LedgerEntries);
     let read = client.get_item().table_name(&table).key("org_id", text(&ORG.to_string()));
     let mut item = read.key("entry_key", text(key)).send().await.unwrap().item.unwrap();
@@ -191,7 +195,10 @@ async fn a_frozen_wallet_spends_nothing_new_and_settles_what_is_going_on() {
     let (_, answer) = harness.vapi(&bodies::request("call-2")).await;
     assert!(answer["error"].is_string(), "{answer}");
     let state = harness.call("call-2").await.state;
-    assert!(matches!(&state, State::Refused { reason } if reason == "wallet_frozen"), "{state:?}");
+    assert!(
+        matches!(&state, State::Refused { reason } if *reason == RefusalReason::WalletFrozen),
+        "{state:?}"
+    );
     let (status, problem) = harness.buy_for(ORG, &crate::numbers::us("inbound"), None).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("wallet_frozen")), "{problem}");
     assert_eq!(harness.money().await, (3_127, 280));

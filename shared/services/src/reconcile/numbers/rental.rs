@@ -11,14 +11,12 @@ use domain::{
     time::month_of,
 };
 use store::{
+    Attempt, StoreError,
     numbers::{ManagedNumber, Status},
-    wallets::BookError,
 };
 
 /// A month that was due and not paid: the key of its entry, `rental#<number>#<month>`.
 const UNPAID: &str = "rental#";
-/// How often one charge is decided again when the wallet moves.
-const TRIES: usize = 4;
 
 /// What became of a charge.
 enum Charged {
@@ -121,26 +119,27 @@ impl Reconcile {
         posting: &Posting,
     ) -> Result<Charged, ReconcileError> {
         let key = posting.reason.key();
-        for _ in 0..TRIES {
-            if self.ledger.get(number.org_id, &key).await?.is_some() {
-                return Ok(Charged::Paid);
+        let key = &key;
+        let charge = || async move {
+            if self.ledger.get(number.org_id, key).await?.is_some() {
+                return Ok(Attempt::Done(Charged::Paid));
             }
             let wallet = self.wallets.existing(number.org_id).await?;
-            if wallet.frozen.is_some() || wallet.available.pence() < posting.amount.pence() {
-                return Ok(Charged::Unpaid);
+            if wallet.can_spend(posting.amount).is_err() {
+                return Ok(Attempt::Done(Charged::Unpaid));
             }
-            match self.wallets.charge_rental(&wallet, posting).await {
-                Ok(wallet) => {
-                    tracing::info!(org_id = %number.org_id, entry_key = %key, pence = posting.amount.pence(),
-                        "charged the rental of a number");
-                    self.follow_up(&wallet).await?;
-                    return Ok(Charged::Paid);
-                }
-                Err(BookError::AlreadyBooked) => return Ok(Charged::Paid),
-                Err(BookError::Moved) => {}
-                Err(BookError::Store(error)) => return Err(error.into()),
-            }
+            let charged = match Attempt::of(self.wallets.charge_rental(&wallet, posting).await)? {
+                Attempt::Done(charged) => charged,
+                Attempt::Moved => return Ok(Attempt::Moved),
+            };
+            tracing::info!(org_id = %number.org_id, entry_key = %key, pence = posting.amount.pence(),
+                "charged the rental of a number");
+            self.follow_up(&charged).await?;
+            Ok(Attempt::Done(Charged::Paid))
+        };
+        match self.db.until_written("the wallet", charge).await {
+            Err(ReconcileError::Store(StoreError::Contended { .. })) => Ok(Charged::Contended),
+            charged => charged,
         }
-        Ok(Charged::Contended)
     }
 }

@@ -1,0 +1,100 @@
+//! The last line in front of the database, in the transport of every client, in production too. It keeps in a request that
+//! could change the ledger or put one wallet over another (no IAM policy can demand a condition), and one that reaches past
+//! the scope it bears (see [`crate::scope`]).
+
+mod isolation;
+mod ledger;
+
+use aws_sdk_dynamodb::{
+    config::{ConfigBag, Intercept, RuntimeComponents},
+    error::BoxError,
+};
+use aws_smithy_runtime_api::client::{
+    interceptors::context::{
+        BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    },
+    orchestrator::HttpResponse,
+};
+use base::alarm;
+use serde_json::Value;
+
+use crate::scope::Scope;
+
+/// Refuses every request that breaks a rule of the ledger or of isolation.
+#[derive(Debug)]
+pub struct Guard;
+
+/// Why a request never left.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// It could change an entry of the ledger, or put a wallet over another.
+    #[error("{operation} would change the ledger, which is only ever added to, or put a wallet over another")]
+    Ledger {
+        /// What was asked of the database.
+        operation: String,
+    },
+    /// It bears no scope.
+    #[error("{operation} bears no scope: it must say for which org, or for what task, it is")]
+    Unscoped {
+        /// What was asked of the database.
+        operation: String,
+    },
+    /// It reaches past its scope.
+    #[error("{operation} reaches past its scope: {reason}")]
+    OutOfScope {
+        /// What was asked of the database.
+        operation: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Guard {
+    fn name(&self) -> &'static str {
+        "Guard"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request();
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default())?;
+        judge(config.load::<Scope>().copied(), operation, &body).map_err(|violation| {
+            alarm!("request_kept_in", why = %violation, "a request to the database broke a rule and was kept in");
+            violation.into()
+        })
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(Scope::Org(org)) = config.load::<Scope>() else { return Ok(()) };
+        let response = context.response_mut();
+        if let Some(body) = response.body().bytes()
+            && isolation::is_foreign(*org, body)
+        {
+            alarm!("foreign_item", org_id = %org, "a read for one org found another's item; it was shown as absent");
+            *response = HttpResponse::new(response.status(), "{}".into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a request may leave.
+fn judge(scope: Option<Scope>, operation: &str, body: &Value) -> Result<(), Violation> {
+    if !ledger::is_allowed(operation, body) {
+        return Err(Violation::Ledger { operation: operation.to_owned() });
+    }
+    let Some(scope) = scope else { return Err(Violation::Unscoped { operation: operation.to_owned() }) };
+    isolation::check(scope, operation, body)
+        .map_err(|reason| Violation::OutOfScope { operation: operation.to_owned(), reason })
+}

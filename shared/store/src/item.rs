@@ -1,0 +1,113 @@
+//! Records as DynamoDB items, and the parts of transactions that put them.
+
+use std::{collections::HashMap, fmt};
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Delete, Put, TransactWriteItem, Update,
+    builders::{DeleteBuilder, PutBuilder, UpdateBuilder},
+};
+use domain::ids::OrgId;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    dynamo::Dynamo,
+    error::{StoreError, unavailable},
+    table::Table,
+};
+
+/// A record as DynamoDB holds it.
+pub type Item = HashMap<String, AttributeValue>;
+
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn number(value: impl fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn org_key(org: OrgId) -> (&'static str, String) {
+    ("org_id", org.to_string())
+}
+
+/// Reads a record; one that does not decode is an error that names its keys.
+pub(crate) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, StoreError> {
+    let keys = [
+        "org_id",
+        "call_id",
+        "entry_key",
+        "customer_id",
+        "vapi_call_id",
+        "vapi_phone_id",
+        "event_key",
+        "item",
+        "provider_type",
+        "number_id",
+        "role",
+        "name",
+        "task",
+    ];
+    let key = keys
+        .into_iter()
+        .filter_map(|name| item.get(name)?.as_s().ok().cloned())
+        .collect::<Vec<_>>()
+        .join("/");
+    serde_dynamo::from_item(item).map_err(|source| StoreError::Decode { table: table.name(), key, source })
+}
+
+/// Writes a record, leaving out what is absent.
+pub(crate) fn record<T: Serialize>(table: Table, value: &T) -> Result<Item, StoreError> {
+    let mut item = encode(table, value)?;
+    item.retain(|_, value| !value.is_null());
+    Ok(item)
+}
+
+/// The part of a transaction that puts `item` where nothing has its key.
+pub(crate) fn put_new_part(
+    db: &Dynamo,
+    table: Table,
+    key: &'static str,
+    item: Item,
+) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder().table_name(db.table_name(table)).set_item(Some(item));
+    put_part(put.condition_expression("attribute_not_exists(#key)").expression_attribute_names("#key", key))
+}
+
+/// The part of a transaction that puts `item` in the place of the record whose `version` was `read`.
+pub(crate) fn put_over_part(
+    db: &Dynamo,
+    table: Table,
+    item: Item,
+    read: u64,
+) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder().table_name(db.table_name(table)).set_item(Some(item));
+    put_part(put.condition_expression("version = :read").expression_attribute_values(":read", number(read)))
+}
+
+/// Writes a record.
+pub(crate) fn encode<T: Serialize>(table: Table, value: &T) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(value).map_err(|source| StoreError::Encode { table: table.name(), source })
+}
+
+/// A put, as a part of a transaction.
+pub(crate) fn put_part(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    let put: Put = put.build().map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// An update, as a part of a transaction.
+pub(crate) fn update_part(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    let update: Update = update.build().map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
+
+/// A delete, as a part of a transaction.
+pub(crate) fn delete_part(delete: DeleteBuilder) -> Result<TransactWriteItem, StoreError> {
+    let delete: Delete = delete.build().map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
+}
+
+/// Whether a condition of this item did not hold.
+pub(crate) fn is_refusal(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}

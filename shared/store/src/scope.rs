@@ -1,0 +1,95 @@
+//! For whom a request to the database is made. Every request carries a [`Scope`], and the transport refuses one that reaches
+//! past it ([`crate::guard`]): an org's data is kept from every other org below the code that could forget to.
+
+use aws_sdk_dynamodb::{
+    config::{ConfigBag, Intercept},
+    error::BoxError,
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use domain::ids::OrgId;
+
+use crate::table::Table;
+
+/// For whom a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One org: its own keys, and in other tables only items that bear its id.
+    Org(OrgId),
+    /// A vendor's message whose org is not known yet: one item of a mapping at a time.
+    Resolving,
+    /// A task that works for all orgs, from the list of those that exist.
+    System(System),
+}
+
+/// The tasks that work for all orgs. Each reaches its own tables and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// The books check reads every wallet.
+    Books,
+    /// Reconciliation finds the calls that are due.
+    DueCalls,
+    /// Reconciliation and the rotation of keys read every number, purchase and subaccount.
+    Numbers,
+    /// What all orgs share at Vapi is made once.
+    VapiObjects,
+    /// What vendors sent is recorded, before it is known whose it is.
+    WebhookEvents,
+    /// Reconciliation keeps its reports, watermarks and findings.
+    Runs,
+}
+
+impl System {
+    /// Every task, by its name.
+    pub const ALL: [Self; 6] =
+        [Self::Books, Self::DueCalls, Self::Numbers, Self::VapiObjects, Self::WebhookEvents, Self::Runs];
+
+    /// The tables that the task reaches.
+    pub const fn tables(self) -> &'static [Table] {
+        match self {
+            Self::Books => &[Table::Wallets],
+            Self::DueCalls => &[Table::Calls],
+            Self::Numbers => &[
+                Table::OrgCredentials,
+                Table::ManagedPhoneNumbers,
+                Table::NumberPurchases,
+                Table::TwilioSubaccounts,
+            ],
+            Self::VapiObjects => &[Table::VapiObjects],
+            Self::WebhookEvents => &[Table::VapiWebhookEvents, Table::StripeWebhookEvents],
+            Self::Runs => &[Table::Reconciliation],
+        }
+    }
+
+    /// Whether the task may change what its tables hold. The others read only: what they find is changed org by org.
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Books | Self::DueCalls | Self::Numbers => false,
+            Self::VapiObjects | Self::WebhookEvents | Self::Runs => true,
+        }
+    }
+}
+
+impl Storable for Scope {
+    type Storer = StoreReplace<Self>;
+}
+
+/// Marks one request with its scope: `client.get_item()….customize().interceptor(Marked(scope)).send()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Marked(pub Scope);
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Marked {
+    fn name(&self) -> &'static str {
+        "Marked"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(self.0);
+        Ok(())
+    }
+}
