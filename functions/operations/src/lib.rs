@@ -3,17 +3,18 @@
 #![recursion_limit = "256"]
 
 use base::config::{Base, Invalid};
-use domain::time::rfc3339_millis;
-use http::{Method, StatusCode};
-use lambda_http::{Body, Request, Response};
+use http::Response;
+use jiff::Timestamp;
 use platform::Platform;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use services::reconcile::Task;
-use store::runs::{Report, Runs};
+use store::runs::{self, Finding, Report};
 use web::{
-    auth::Auth,
-    problem::{Code, Problem, json_answer},
-    request::{Query, invalid},
+    auth::{Auth, Operator},
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
+    runtime::{Body, Request},
 };
 
 const DEFAULT_LIMIT: u8 = 20;
@@ -25,7 +26,7 @@ pub struct Deps {
     /// Who calls.
     pub auth: Auth,
     /// The runs' reports.
-    pub runs: Runs,
+    pub runs: runs::Runs,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -40,9 +41,13 @@ impl Deps {
         let base = Base::read(&mut reader);
         let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
-        let runs = Runs::new(platform.database(&base.table_prefix));
+        let runs = runs::Runs::new(platform.database(&base.table_prefix));
         Ok(Self { auth, runs, platform })
     }
+}
+
+web::routes! { Deps, Operator;
+    GET "/api/operations/reconciliation" => reports;
 }
 
 /// Answers a request of an operator's.
@@ -50,19 +55,62 @@ impl Deps {
 /// # Errors
 /// When the caller is not an operator, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
-    deps.auth.operator(request.headers()).await?;
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/api/operations/reconciliation") => reports(deps, request.uri().query()).await,
-        _ => Err(Problem::new(Code::NotFound)),
+    let operator = deps.auth.operator(request.headers()).await?;
+    dispatch(deps, &operator, request).await
+}
+
+/// Which runs are shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    /// How many of each task, 1 to 100.
+    limit: Option<String>,
+    /// Of this task only.
+    task: Option<String>,
+}
+web::query_values!(Shown);
+
+#[derive(Debug, Serialize)]
+struct Runs {
+    runs: Vec<Run>,
+}
+
+/// A report as it is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    task: String,
+    #[serde(with = "domain::time::millis")]
+    started_at: Timestamp,
+    #[serde(with = "domain::time::millis")]
+    finished_at: Timestamp,
+    checked: u64,
+    checked_ids: Vec<String>,
+    repaired: Vec<Finding>,
+    left: Vec<Finding>,
+    complete: bool,
+}
+
+impl From<Report> for Run {
+    fn from(report: Report) -> Self {
+        Self {
+            task: report.task,
+            started_at: report.started_at,
+            finished_at: report.finished_at,
+            checked: report.checked,
+            checked_ids: report.checked_ids,
+            repaired: report.repaired,
+            left: report.left,
+            complete: report.complete,
+        }
     }
 }
 
 /// `GET /api/operations/reconciliation`: the reports of the last runs, newest first, of one task or of all; so many of each, so
 /// that what runs every minute does not hide what runs every day.
-async fn reports(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["limit", "task"])?;
-    let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), limit)?;
-    let tasks = match query.get("task") {
+async fn reports(deps: &Deps, _: &Operator, input: Input<Shown>) -> Result<Answer<Runs>, Problem> {
+    let limit = input.query.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), limit)?;
+    let tasks = match &input.query.task {
         Some(name) => vec![task(name)?],
         None => Task::ALL.to_vec(),
     };
@@ -71,22 +119,7 @@ async fn reports(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Pro
         reports.extend(deps.runs.last(task.as_str(), i32::from(limit)).await?);
     }
     reports.sort_by_key(|report| std::cmp::Reverse(report.started_at));
-    let runs: Vec<Value> = reports.iter().map(run).collect();
-    Ok(json_answer(StatusCode::OK, &json!({ "runs": runs })))
-}
-
-/// A report as it is shown.
-fn run(report: &Report) -> Value {
-    json!({
-        "task": report.task,
-        "startedAt": rfc3339_millis(report.started_at),
-        "finishedAt": rfc3339_millis(report.finished_at),
-        "checked": report.checked,
-        "checkedIds": report.checked_ids,
-        "repaired": report.repaired,
-        "left": report.left,
-        "complete": report.complete,
-    })
+    Ok(Answer::ok(Runs { runs: reports.into_iter().map(Run::from).collect() }))
 }
 
 fn limit(text: &str) -> Result<u8, Problem> {

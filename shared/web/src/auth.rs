@@ -67,6 +67,13 @@ impl Caller {
     }
 }
 
+/// One of ours, who looks after all orgs and belongs to none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Who it is.
+    pub user: UserId,
+}
+
 /// Verifies tokens.
 #[derive(Debug)]
 pub struct Auth {
@@ -176,12 +183,12 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::caller`]; [`Code::Forbidden`] for everybody else.
-    pub async fn operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Problem> {
         let claims = self.claims(headers).await?;
         if !claims.app_metadata.operator {
             return Err(Problem::new(Code::Forbidden).saying("This address is for our operators."));
         }
-        Ok(())
+        Ok(Operator { user: claims.sub })
     }
 
     async fn claims(&self, headers: &HeaderMap) -> Result<Claims, Problem> {

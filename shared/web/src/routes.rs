@@ -1,0 +1,398 @@
+//! Routes: one compiled table per function, and the types that each route reads and answers.
+//!
+//! A function says `web::routes! { Deps; GET "/api/…/{id}" => handler; … }`. That makes its `ROUTES`, which tests compare with
+//! the template's, and `dispatch`, which finds the route of a request (a literal segment is preferred to a parameter), reads the
+//! handler's [`Input`] and turns what it returns into the answer.
+
+use std::{collections::BTreeMap, fmt};
+
+use http::{HeaderMap, Response, StatusCode};
+use lambda_http::{Body, Request};
+use serde::{
+    Deserialize, Serialize,
+    de::{self, DeserializeOwned, IntoDeserializer, value::MapDeserializer},
+};
+
+use crate::problem::{Code, Problem, respond};
+
+/// The largest JSON body that the dashboard's routes take, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// What a route reads of a request: values of the path, the query as `Q` and the JSON body as `B`. A route that takes no query
+/// has `Q = ()`, and refuses one; a route that takes no body has `B = ()`, and reads none.
+#[derive(Debug)]
+pub struct Input<Q = (), B = ()> {
+    /// The path's parameters, by name.
+    pub path: Params,
+    /// The query.
+    pub query: Q,
+    /// The body.
+    pub body: B,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+/// The values that a path has in the place of its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(BTreeMap<&'static str, String>);
+
+impl Params {
+    /// The value of a parameter; empty for one that the route's path does not have.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+impl<Q: QueryValues, B: JsonBody> Input<Q, B> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the query or the body has what the route does not take, or not in the form it takes: a sentence that says what.
+    pub fn read(path: Params, request: &Request) -> Result<Self, Problem> {
+        Ok(Self {
+            path,
+            query: Q::read(request.uri().query().unwrap_or_default())?,
+            body: B::read(request.body())?,
+            headers: request.headers().clone(),
+        })
+    }
+}
+
+/// What a query is read into: a struct of optional texts, or nothing.
+pub trait QueryValues: Sized {
+    /// Reads the values, each of which may be given once; an empty one is as if it were not given.
+    ///
+    /// # Errors
+    /// When a value is given that the route does not take, or one is given twice.
+    fn read(query: &str) -> Result<Self, Problem>;
+}
+
+impl QueryValues for () {
+    fn read(query: &str) -> Result<Self, Problem> {
+        match url::form_urlencoded::parse(query.as_bytes()).next() {
+            None => Ok(()),
+            Some((name, _)) => Err(QueryError::Unknown { name: name.into_owned(), known: &[] }.into()),
+        }
+    }
+}
+
+/// Marks a struct of optional texts as the query of a route: its fields' names are the values that the route takes.
+#[macro_export]
+macro_rules! query_values {
+    ($($query:ty),+ $(,)?) => {
+        $(impl $crate::routes::QueryValues for $query {
+            fn read(query: &str) -> Result<Self, $crate::problem::Problem> {
+                $crate::routes::read_query(query)
+            }
+        })+
+    };
+}
+
+/// Reads a query into a struct of optional texts.
+///
+/// # Errors
+/// As [`QueryValues::read`].
+pub fn read_query<Q: DeserializeOwned>(query: &str) -> Result<Q, Problem> {
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let (name, value) = (name.into_owned(), value.into_owned());
+        if let Some(twice) = values.insert(name.clone(), value).map(|_| name) {
+            return Err(QueryError::Twice(twice).into());
+        }
+    }
+    let values = values.into_iter().map(|(name, value)| (name, Text(value)));
+    Q::deserialize(MapDeserializer::<_, QueryError>::new(values)).map_err(Problem::from)
+}
+
+/// A value of a query, as serde reads it: none when it is empty.
+struct Text(String);
+
+impl IntoDeserializer<'_, QueryError> for Text {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Text {
+    type Error = QueryError;
+
+    fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        if self.0.is_empty() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// Why a query is not one that the route takes.
+#[derive(Debug, thiserror::Error)]
+enum QueryError {
+    #[error("This address takes the query values {}, and not {name}.", known.join(", "))]
+    Unknown { name: String, known: &'static [&'static str] },
+    #[error("{0} is given twice.")]
+    Twice(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl de::Error for QueryError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Other(message.to_string())
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::Unknown { name: field.to_owned(), known: expected }
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let sentence = match &error {
+            QueryError::Unknown { known: [], .. } => "This address takes no query values.".to_owned(),
+            QueryError::Unknown { .. } | QueryError::Twice(_) | QueryError::Other(_) => error.to_string(),
+        };
+        Self::new(Code::InvalidValue).saying(sentence)
+    }
+}
+
+/// What a JSON body is read into: a struct that refuses unknown fields, or nothing.
+pub trait JsonBody: Sized {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// When it is too large, no JSON object, has a field that the route does not take, or one of another type.
+    fn read(body: &[u8]) -> Result<Self, Problem>;
+}
+
+impl JsonBody for () {
+    fn read(_: &[u8]) -> Result<Self, Problem> {
+        Ok(())
+    }
+}
+
+/// Marks structs as the bodies of routes. Each denies unknown fields.
+#[macro_export]
+macro_rules! json_bodies {
+    ($($body:ty),+ $(,)?) => {
+        $(impl $crate::routes::JsonBody for $body {
+            fn read(body: &[u8]) -> Result<Self, $crate::problem::Problem> {
+                $crate::routes::read_body(body)
+            }
+        })+
+    };
+}
+
+/// Reads a JSON object into a struct.
+///
+/// # Errors
+/// As [`JsonBody::read`].
+pub fn read_body<B: DeserializeOwned>(body: &[u8]) -> Result<B, Problem> {
+    if body.len() > LARGEST_BODY {
+        return Err(Problem::new(Code::BodyTooLarge));
+    }
+    // First as JSON at all: a body that cannot be read is another fault than a field that is not usable.
+    let value: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    if !value.is_object() {
+        return Err(Problem::new(Code::InvalidBody));
+    }
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner());
+        let sentence = if path == "." { format!("{inner}.") } else { format!("{path}: {inner}.") };
+        Problem::new(Code::InvalidValue).saying(sentence)
+    })
+}
+
+/// Tells a field that is `null` (`Some(None)`) from one that is not there (`None`): `#[serde(default, deserialize_with)]`.
+///
+/// # Errors
+/// When the value is neither `null` nor a `T`.
+pub fn given<'de, T: Deserialize<'de>, D: de::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What a route returns.
+#[derive(Debug)]
+pub struct Answer<T> {
+    status: StatusCode,
+    body: T,
+}
+
+impl<T: Serialize> Answer<T> {
+    /// 200 with this body.
+    pub const fn ok(body: T) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    /// Another status with this body.
+    pub const fn with(status: StatusCode, body: T) -> Self {
+        Self { status, body }
+    }
+}
+
+/// What can be turned into the answer of a request.
+pub trait IntoAnswer {
+    /// The answer.
+    fn into_answer(self) -> Response<Body>;
+}
+
+impl<T: Serialize> IntoAnswer for Answer<T> {
+    fn into_answer(self) -> Response<Body> {
+        match serde_json::to_string(&self.body) {
+            Ok(body) => respond(self.status, "application/json", body),
+            Err(error) => Problem::internal(&error).answer("none"),
+        }
+    }
+}
+
+/// An answer that is no JSON, such as a spreadsheet.
+impl IntoAnswer for Response<Body> {
+    fn into_answer(self) -> Self {
+        self
+    }
+}
+
+/// Finds the route of a method and a path: its place in the table, and the values of its parameters.
+///
+/// # Errors
+/// [`Code::NotFound`] when no route has the path, [`Code::MethodNotAllowed`] when one has it for another method.
+pub fn find(
+    routes: &[(&'static str, &'static str)],
+    method: &str,
+    path: &str,
+) -> Result<(usize, Params), Problem> {
+    let mut found: Option<(usize, Params)> = None;
+    let mut has_path = false;
+    for (place, (of_method, pattern)) in routes.iter().enumerate() {
+        let Some(params) = matched(pattern, path) else { continue };
+        has_path = true;
+        // The more literal of two patterns has fewer parameters.
+        let is_closer = found.as_ref().is_none_or(|(_, before)| params.0.len() < before.0.len());
+        if *of_method == method && is_closer {
+            found = Some((place, params));
+        }
+    }
+    found.ok_or_else(|| Problem::new(if has_path { Code::MethodNotAllowed } else { Code::NotFound }))
+}
+
+/// The values of a pattern's parameters, if the path fits it. A parameter is one whole segment that is not empty.
+fn matched(pattern: &'static str, path: &str) -> Option<Params> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut params = BTreeMap::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(Params(params)),
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (Some(wanted), Some(given)) if !given.is_empty() => {
+                let name = wanted.strip_prefix('{')?.strip_suffix('}')?;
+                params.insert(name, given.to_owned());
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Makes a function's `ROUTES` and `dispatch` of its routes. Each handler is
+/// `async fn(&Deps, &Caller, Input<Q, B>) -> Result<impl IntoAnswer, Problem>`.
+#[macro_export]
+macro_rules! routes {
+    ($deps:ty, $caller:ty; $($method:ident $path:literal => $handler:path;)+) => {
+        /// Every route of this function: its method and its path, as the template has them.
+        pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
+
+        async fn dispatch(
+            deps: &$deps,
+            caller: &$caller,
+            request: $crate::runtime::Request,
+        ) -> Result<http::Response<$crate::runtime::Body>, $crate::problem::Problem> {
+            let (place, params) =
+                $crate::routes::find(ROUTES, request.method().as_str(), request.uri().path())?;
+            let (method, path) = ROUTES.get(place).copied().unwrap_or_default();
+            $(if (method, path) == (stringify!($method), $path) {
+                let input = $crate::routes::Input::read(params, &request)?;
+                return Ok($crate::routes::IntoAnswer::into_answer($handler(deps, caller, input).await?));
+            })+
+            Err($crate::problem::Problem::new($crate::problem::Code::NotFound))
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Page {
+        limit: Option<String>,
+        cursor: Option<String>,
+    }
+    query_values!(Page);
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Change {
+        name: String,
+        #[serde(default, deserialize_with = "given")]
+        number: Option<Option<u32>>,
+    }
+    json_bodies!(Change);
+
+    const TABLE: &[(&str, &str)] = &[
+        ("GET", "/api/slots/{id}"),
+        ("GET", "/api/slots/available"),
+        ("DELETE", "/api/slots/{id}"),
+        ("GET", "/api/slots/{id}/notes/{note}"),
+    ];
+
+    fn sentence(problem: &Problem) -> String {
+        format!("{problem:?}")
+    }
+
+    #[test]
+    fn a_literal_segment_is_preferred_to_a_parameter_wherever_it_stands_in_the_table() {
+        let (place, params) = find(TABLE, "GET", "/api/slots/available").unwrap();
+        assert_eq!((place, params.get("id")), (1, ""));
+        let (place, params) = find(TABLE, "GET", "/api/slots/7/notes/a%20b").unwrap();
+        assert_eq!((place, params.get("id"), params.get("note")), (3, "7", "a%20b"));
+        assert_eq!(find(TABLE, "DELETE", "/api/slots/available").unwrap().0, 2);
+        for path in ["/api/slots", "/api/slots/", "/api/slots/7/notes/", "/api/slots/7/8"] {
+            assert!(sentence(&find(TABLE, "GET", path).unwrap_err()).contains("NotFound"), "{path}");
+        }
+        assert!(sentence(&find(TABLE, "POST", "/api/slots/7").unwrap_err()).contains("MethodNotAllowed"));
+    }
+
+    #[test]
+    fn a_query_has_known_values_once() {
+        let page = Page { limit: Some("5".into()), cursor: None };
+        assert_eq!(Page::read("limit=5&cursor=").unwrap(), page);
+        assert!(sentence(&Page::read("limit=5&limit=6").unwrap_err()).contains("limit is given twice."));
+        assert!(sentence(&Page::read("offset=5").unwrap_err()).contains("limit, cursor"));
+        assert!(<() as QueryValues>::read("a=b").is_err() && <() as QueryValues>::read("").is_ok());
+    }
+
+    #[test]
+    fn a_body_says_which_field_is_not_usable() {
+        let read = |body: &str| Change::read(body.as_bytes());
+        assert_eq!(read(r#"{"name": "a"}"#).unwrap(), Change { name: "a".into(), number: None });
+        assert_eq!(read(r#"{"name": "a", "number": null}"#).unwrap().number, Some(None));
+        assert!(sentence(&read(r#"{"name": 5}"#).unwrap_err()).contains("name: invalid type"));
+        assert!(
+            sentence(&read(r#"{"name": "a", "nmber": 1}"#).unwrap_err()).contains("unknown field `nmber`")
+        );
+        for (body, code) in [("[]", "InvalidBody"), ("{", "InvalidBody")] {
+            assert!(sentence(&read(body).unwrap_err()).contains(code), "{body}");
+        }
+        assert!(sentence(&read(&" ".repeat(70_000)).unwrap_err()).contains("BodyTooLarge"));
+    }
+}
