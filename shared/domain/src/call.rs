@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     amount::Amount,
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
+    personal::{Number, Personal},
     phone_number::PhoneNumber,
     tariff::{Tariff, TariffVersion},
     wallet::Grant,
@@ -56,7 +57,7 @@ pub struct Parties {
     pub vapi_assistant_id: Option<VapiAssistantId>,
     /// The other side's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_number: Option<PhoneNumber>,
+    pub customer_number: Option<Personal<PhoneNumber, Number>>,
     /// The carrier's handle of the call (Twilio's `CA…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier_sid: Option<String>,

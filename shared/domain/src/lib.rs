@@ -9,6 +9,7 @@ pub mod ids;
 pub mod ledger;
 pub mod meter;
 pub mod number;
+pub mod personal;
 pub mod phone_number;
 pub mod purchase;
 pub mod recharge;

@@ -408,7 +408,7 @@ async fn every_recorded_body_is_understood() {
     let call = harness.call("ede2ddef-006b-42a1-89d6-badc72c6ff7d").await;
     assert_eq!(call.ended_reason.as_deref(), Some("customer-ended-call"));
     let content = harness.calls.content(ORG, &call.call_id).await.unwrap().unwrap();
-    assert!(content.transcript.unwrap().starts_with("AI: Hello?"));
+    assert!(content.transcript.unwrap().reveal().starts_with("AI: Hello?"));
     assert_eq!(content.vendor_cost_usd.as_deref(), Some("0.0394"), "apart from what the customer pays");
     let squad = CallId::parse("0ce83208-5124-4e47-8d91-d5eddd2d78bb").unwrap();
     let content = harness.calls.content(ORG, &squad).await.unwrap().unwrap();

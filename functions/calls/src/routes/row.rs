@@ -5,7 +5,6 @@ use domain::{
     call::{Call, State},
     content::Content,
     ledger::Reason,
-    phone_number::PhoneNumber,
     time::rfc3339_millis,
 };
 use futures::future::try_join;
@@ -141,7 +140,7 @@ impl Row {
 
 /// The other side's number; none for a call from a web page.
 pub fn phone_number(call: &Call) -> Option<&str> {
-    call.parties.customer_number.as_ref().map(PhoneNumber::as_str)
+    call.parties.customer_number.as_ref().map(|number| number.reveal().as_str())
 }
 
 /// How long they talked; none while that is not known.

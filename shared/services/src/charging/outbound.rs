@@ -9,6 +9,7 @@ use domain::{
     call::{Call, Direction, Event, Parties, RefusalReason, State},
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
     meter::FIRST_CHECK_SECS,
+    personal::Personal,
     phone_number::PhoneNumber,
     tariff::Tariff,
     time::plus_secs,
@@ -146,7 +147,7 @@ impl Charging {
             vapi_call_id: None,
             vapi_phone_id: Some(intent.from.clone()),
             vapi_assistant_id: Some(intent.assistant.clone()),
-            customer_number: Some(intent.to.clone()),
+            customer_number: Some(Personal::new(intent.to.clone())),
             carrier_sid: None,
         };
         let record =
@@ -209,7 +210,7 @@ impl Charging {
             environment: &self.environment,
             from,
             assistant,
-            to,
+            to: to.reveal(),
             max_duration_secs,
             hooks: json!([limit_warning(max_duration_secs)]),
         };

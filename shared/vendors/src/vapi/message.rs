@@ -10,6 +10,7 @@ use domain::{
     call::{Direction, Parties, Testimony},
     content::Content,
     ids::{CallId, VapiAssistantId, VapiCallId, VapiPhoneId},
+    personal::Personal,
     phone_number::PhoneNumber,
 };
 
@@ -167,7 +168,9 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
             vapi_call_id: Some(vapi_call_id),
             vapi_phone_id: vapi_phone_id.and_then(|id| VapiPhoneId::parse(id).ok()),
             vapi_assistant_id: vapi_assistant_id.and_then(|id| VapiAssistantId::parse(id).ok()),
-            customer_number: first(customer).and_then(|number| PhoneNumber::parse(number).ok()),
+            customer_number: first(customer)
+                .and_then(|number| PhoneNumber::parse(number).ok())
+                .map(Personal::new),
             carrier_sid: text(&call["phoneCallProviderId"]).filter(|sid| sid.len() <= 64),
         },
         control_url: text(&call["monitor"]["controlUrl"]).filter(|url| url.len() <= 2_000),
@@ -193,14 +196,15 @@ fn content(message: &Value) -> Content {
     let artifact = &message["artifact"];
     let structured = &message["analysis"]["structuredData"];
     Content {
-        transcript: first(&[&message["transcript"], &artifact["transcript"]]),
-        summary: first(&[&message["analysis"]["summary"], &message["summary"]]),
+        transcript: first(&[&message["transcript"], &artifact["transcript"]]).map(Personal::new),
+        summary: first(&[&message["analysis"]["summary"], &message["summary"]]).map(Personal::new),
         sentiment_label: first(&[&structured["sentiment"], &structured["sentimentLabel"]]),
         sentiment_score: first(&[&structured["sentimentScore"]])
             .or_else(|| decimal(&structured["sentimentScore"]).map(|score| score.to_string())),
-        outcome: first(&[&structured["outcome"]]),
+        outcome: first(&[&structured["outcome"]]).map(Personal::new),
         urgency: first(&[&structured["urgency"]]),
-        caller_name: first(&[&message["customer"]["name"], &message["call"]["customer"]["name"]]),
+        caller_name: first(&[&message["customer"]["name"], &message["call"]["customer"]["name"]])
+            .map(Personal::new),
         tools_used: tools_used(message),
         recording_url: first(&[
             &message["recordingUrl"],

@@ -1,0 +1,107 @@
+//! What is personal about callers and patients: numbers, names and words. A value of these types cannot be printed or logged by
+//! accident; who reads it, says so.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What kind of personal data a field holds. The class decides how it is sealed, exported, erased and audited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldClass {
+    /// A telephone number: it finds a person again.
+    Number,
+    /// What a person is called.
+    Name,
+    /// What a person said or wrote, or what was said of one: health data, as like as not.
+    Words,
+}
+
+/// Names the class of a [`Personal`] value.
+pub trait Classed {
+    /// The class.
+    const CLASS: FieldClass;
+}
+
+/// The class [`FieldClass::Number`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Number;
+/// The class [`FieldClass::Name`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name;
+/// The class [`FieldClass::Words`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Words;
+
+impl Classed for Number {
+    const CLASS: FieldClass = FieldClass::Number;
+}
+impl Classed for Name {
+    const CLASS: FieldClass = FieldClass::Name;
+}
+impl Classed for Words {
+    const CLASS: FieldClass = FieldClass::Words;
+}
+
+/// A personal value of class `C`.
+///
+/// It has no `Display`, and its `Debug`, which the records that hold it need, shows the class alone. It is written into records
+/// and answers, which is what it is for; nothing in a log line takes it.
+///
+/// ```compile_fail
+/// use domain::personal::{Name, Personal};
+/// println!("{}", Personal::<_, Name>::new("Ada".to_owned()));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Personal<T, C>(T, PhantomData<C>);
+
+impl<T, C: Classed> Personal<T, C> {
+    /// Keeps a value from being printed.
+    pub const fn new(value: T) -> Self {
+        Self(value, PhantomData)
+    }
+
+    /// The value, for the one who needs it: a search for this method finds every reader.
+    pub const fn reveal(&self) -> &T {
+        &self.0
+    }
+
+    /// The class of every value of this type.
+    pub const fn class() -> FieldClass {
+        C::CLASS
+    }
+}
+
+impl<T, C: Classed> fmt::Debug for Personal<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Personal({:?})", C::CLASS)
+    }
+}
+
+impl<T: Serialize, C> Serialize for Personal<T, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, C> Deserialize<'de> for Personal<T, C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self(value, PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_personal_value_shows_its_class_and_nothing_else_and_is_written_as_itself() {
+        let words = Personal::<_, Words>::new("I have a rash".to_owned());
+        assert_eq!(format!("{words:?}"), "Personal(Words)");
+        assert_eq!(serde_json::to_string(&words).unwrap(), "\"I have a rash\"");
+        let read: Personal<String, Words> = serde_json::from_str("\"I have a rash\"").unwrap();
+        assert_eq!(
+            (read.reveal().as_str(), Personal::<String, Name>::class()),
+            ("I have a rash", FieldClass::Name)
+        );
+    }
+}
