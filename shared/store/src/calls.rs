@@ -103,10 +103,11 @@ impl Calls {
     pub async fn map(&self, mapping: &CallMapping) -> Result<CallMapping, StoreError> {
         let item = encode(Table::CallMapping, mapping)?;
         let db = self.db.of_org(mapping.org_id);
-        match db.put_new(Table::CallMapping, "vapi_call_id", item).await? {
-            None => Ok(mapping.clone()),
-            Some(there) => decode(Table::CallMapping, there),
+        if db.put_new(Table::CallMapping, "vapi_call_id", item).await?.is_none() {
+            return Ok(mapping.clone());
         }
+        // Whose it is, is not this org's to read.
+        Ok(self.mapping(&mapping.vapi_call_id).await?.unwrap_or_else(|| mapping.clone()))
     }
 }
 

@@ -2,12 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    dynamo::Dynamo,
-    error::StoreError,
-    item::{decode, encode},
-    table::Table,
-};
+use crate::{dynamo::Dynamo, error::StoreError, item::encode, table::Table};
 use domain::ids::{CustomerId, OrgId};
 
 /// The table of Stripe customers.
@@ -45,8 +40,10 @@ impl Customers {
     /// When the database does not answer.
     pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<OrgId, StoreError> {
         let item = encode(Table::StripeCustomers, &Customer { customer_id: customer.clone(), org_id })?;
-        let there = self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?;
-        let there: Option<Customer> = there.map(|item| decode(Table::StripeCustomers, item)).transpose()?;
-        Ok(there.map_or(org_id, |there| there.org_id))
+        if self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?.is_none() {
+            return Ok(org_id);
+        }
+        // Whose it is, is not this org's to read.
+        Ok(self.org(customer).await?.unwrap_or(org_id))
     }
 }

@@ -79,12 +79,15 @@ impl Intercept for Guard {
     ) -> Result<(), BoxError> {
         let Some(Scope::Org(org)) = config.load::<Scope>() else { return Ok(()) };
         let response = context.response_mut();
-        if let Some(body) = response.body().bytes()
-            && isolation::is_foreign(*org, body)
-        {
+        let Some(shown) = response.body().bytes().and_then(|body| isolation::without_foreign(*org, body))
+        else {
+            return Ok(());
+        };
+        // A put that finds another's item is refused as it should be; a read that finds one should never have been made.
+        if response.status().is_success() {
             alarm!("foreign_item", org_id = %org, "a read for one org found another's item; it was shown as absent");
-            *response = HttpResponse::new(response.status(), "{}".into());
         }
+        *response = HttpResponse::new(response.status(), shown.into());
         Ok(())
     }
 }

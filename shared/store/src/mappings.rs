@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dynamo::Dynamo,
     error::{ChangeError, StoreError},
-    item::{decode, encode, record, text},
+    item::{record, text},
     table::Table,
 };
 use domain::{
@@ -88,30 +88,25 @@ impl Mappings {
         }
     }
 
-    /// Maps a number that is not mapped yet; a number belongs to one org. Answers whether it is mapped so.
+    /// Maps a number that is not mapped yet; a number belongs to one org. Returns whether it is mapped so.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn add_phone_number(&self, mapping: &PhoneNumberMapping) -> Result<bool, StoreError> {
         let item = record(Table::PhoneNumberMapping, mapping)?;
-        let there =
-            self.db.of_org(mapping.org_id).put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?;
-        let there = there.map(|item| decode(Table::PhoneNumberMapping, item)).transpose()?;
-        Ok(there.is_none_or(|there: PhoneNumberMapping| there == *mapping))
+        let db = self.db.of_org(mapping.org_id);
+        let is_new = db.put_new(Table::PhoneNumberMapping, "vapi_phone_id", item).await?.is_none();
+        Ok(is_new || self.phone_number(&mapping.vapi_phone_id).await?.as_ref() == Some(mapping))
     }
 
-    /// Maps an assistant that is not mapped yet. Answers whether it is mapped so.
+    /// Maps an assistant that is not mapped yet. Returns whether it is mapped so.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn add_assistant(&self, mapping: &AssistantMapping) -> Result<bool, StoreError> {
-        let item = encode(Table::AssistantMapping, mapping)?;
-        let there = self
-            .db
-            .of_org(mapping.org_id)
-            .put_new(Table::AssistantMapping, "vapi_assistant_id", item)
-            .await?;
-        let there = there.map(|item| decode(Table::AssistantMapping, item)).transpose()?;
-        Ok(there.is_none_or(|there: AssistantMapping| there == *mapping))
+        let item = record(Table::AssistantMapping, mapping)?;
+        let db = self.db.of_org(mapping.org_id);
+        let is_new = db.put_new(Table::AssistantMapping, "vapi_assistant_id", item).await?.is_none();
+        Ok(is_new || self.assistant(&mapping.vapi_assistant_id).await?.as_ref() == Some(mapping))
     }
 }

@@ -11,6 +11,7 @@ mod cost;
 mod dashboard;
 mod docs;
 mod endpoint;
+mod isolation;
 mod numbers;
 mod operations;
 mod outbound;

@@ -23,7 +23,7 @@ pub(super) fn check(scope: Scope, operation: &str, body: &Value) -> Result<(), &
 fn of_org(org: &str, operation: &str, body: &Value) -> Result<(), &'static str> {
     match operation {
         "GetItem" if table(body)?.owner() == Owner::Org => names(org, &body["Key"]),
-        // What it finds is compared before it is read: see `is_foreign`.
+        // What it finds is compared before it is read: see `without_foreign`.
         "GetItem" if table(body)?.owner() == Owner::Mapping => Ok(()),
         "Query" => query(org, body),
         "PutItem" => put(org, body),
@@ -100,11 +100,16 @@ fn of_system(system: System, operation: &str, body: &Value) -> Result<(), &'stat
     Ok(())
 }
 
-/// Whether what a read for one org found is another's: then it is as if there were nothing.
-pub(super) fn is_foreign(org: OrgId, answer: &[u8]) -> bool {
-    let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return false };
-    let owner = &answer["Item"]["org_id"]["S"];
-    !answer["Item"].is_null() && owner.as_str().is_none_or(|owner| owner != org.to_string())
+/// The answer without its item, where that is another org's: then it is as if there were nothing. None where nothing is to be
+/// taken out.
+pub(super) fn without_foreign(org: OrgId, answer: &[u8]) -> Option<String> {
+    let mut answer: Value = serde_json::from_slice(answer).ok()?;
+    let owner = answer.get("Item")?["org_id"]["S"].as_str();
+    if owner.is_some_and(|owner| owner == org.to_string()) {
+        return None;
+    }
+    answer.as_object_mut()?.remove("Item");
+    Some(answer.to_string())
 }
 
 fn table(part: &Value) -> Result<Table, &'static str> {
@@ -197,16 +202,16 @@ mod tests {
         assert!(allowed(scope, "DeleteItem", &mapping("org_id = :org", org(1))));
         assert!(!allowed(scope, "DeleteItem", &mapping("org_id = :org", org(2))));
         assert!(!allowed(scope, "DeleteItem", &mapping("attribute_exists(org_id)", org(1))));
-        assert!(is_foreign(
-            org(1),
-            json!({"Item": {"org_id": {"S": org(2).to_string()}}}).to_string().as_bytes()
-        ));
-        assert!(is_foreign(org(1), br#"{"Item": {"name": {"S": "x"}}}"#));
-        assert!(!is_foreign(org(1), b"{}"));
-        assert!(!is_foreign(
-            org(1),
-            json!({"Item": {"org_id": {"S": org(1).to_string()}}}).to_string().as_bytes()
-        ));
+    }
+
+    #[test]
+    fn an_item_that_is_anothers_or_no_ones_is_taken_out_of_the_answer() {
+        let shown = |body: Value| without_foreign(org(1), body.to_string().as_bytes());
+        let owned = |owner: OrgId| json!({"__type": "refused", "Item": {"org_id": {"S": owner.to_string()}}});
+        assert_eq!(shown(owned(org(1))), None);
+        assert_eq!(shown(owned(org(2))).as_deref(), Some(r#"{"__type":"refused"}"#));
+        assert_eq!(shown(json!({"Item": {"name": {"S": "x"}}})).as_deref(), Some("{}"));
+        assert_eq!(shown(json!({})), None);
     }
 
     #[test]
