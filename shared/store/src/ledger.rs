@@ -1,12 +1,11 @@
 //! Reading the ledger. It is written in [`super::wallets`] only, in the transaction that moves the money.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    dynamo::Dynamo,
-    error::{StoreError, unavailable},
-    item::{Item, decode, number, org_key, text},
+    dynamo::{Dynamo, Read},
+    error::StoreError,
+    item::{decode, number, org_key, text},
     table::Table,
 };
 use domain::{
@@ -72,39 +71,24 @@ impl Ledger {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn since(&self, org: OrgId, seq: u64) -> Result<(Vec<Entry>, u64), StoreError> {
-        let db = self.db.of_org(org);
+        let values = [(":org", text(org.to_string())), (":seq", number(seq))];
+        let read = Read {
+            condition: Some("org_id = :org"),
+            filter: Some("seq > :seq"),
+            values: &values,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_org(org).pages(Table::LedgerEntries, read);
         let mut entries: Vec<Entry> = Vec::new();
         let mut all = 0_u64;
-        let mut start: Option<Item> = None;
-        loop {
-            let answer = self
-                .db
-                .retrying("Query", || {
-                    db.client()
-                        .query()
-                        .table_name(self.db.table_name(Table::LedgerEntries))
-                        .consistent_read(true)
-                        .key_condition_expression("org_id = :org")
-                        .filter_expression("seq > :seq")
-                        .expression_attribute_values(":org", text(org.to_string()))
-                        .expression_attribute_values(":seq", number(seq))
-                        .set_exclusive_start_key(start.clone())
-                        .customize()
-                        .interceptor(db.mark())
-                        .send()
-                })
-                .await
-                .map_err(|error| unavailable("Query", error))?;
-            all = all.saturating_add(u64::try_from(answer.scanned_count).unwrap_or_default());
-            for item in answer.items.unwrap_or_default() {
+        while let Some(page) = pages.next().await? {
+            all = all.saturating_add(page.scanned);
+            for item in page.items {
                 entries.push(decode(Table::LedgerEntries, item)?);
             }
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                entries.sort_by_key(|entry| entry.seq);
-                return Ok((entries, all));
-            }
         }
+        entries.sort_by_key(|entry| entry.seq);
+        Ok((entries, all))
     }
 
     /// The newest entries below `before`, of one kind or of all, newest first.
@@ -206,33 +190,22 @@ impl Ledger {
         ascending: bool,
         limit: i32,
     ) -> Result<Vec<Entry>, StoreError> {
-        let db = self.db.of_org(org);
-        let values: Item = [
-            (":org".to_owned(), text(org.to_string())),
-            (":first".to_owned(), number(first)),
+        let values = [
+            (":org", text(org.to_string())),
+            (":first", number(first)),
             // Beyond any ledger, and inside what a DynamoDB number and an engine's integer hold.
-            (":last".to_owned(), number(last.min(i64::MAX.unsigned_abs()))),
-        ]
-        .into_iter()
-        .collect::<std::collections::HashMap<String, AttributeValue>>();
-        let answer = self
-            .db
-            .retrying("Query", || {
-                db.client()
-                    .query()
-                    .table_name(self.db.table_name(Table::LedgerEntries))
-                    .index_name(BY_SEQ)
-                    .consistent_read(true)
-                    .key_condition_expression("org_id = :org AND seq BETWEEN :first AND :last")
-                    .set_expression_attribute_values(Some(values.clone()))
-                    .scan_index_forward(ascending)
-                    .limit(limit)
-                    .customize()
-                    .interceptor(db.mark())
-                    .send()
-            })
-            .await
-            .map_err(|error| unavailable("Query", error))?;
-        answer.items.unwrap_or_default().into_iter().map(|item| decode(Table::LedgerEntries, item)).collect()
+            (":last", number(last.min(i64::MAX.unsigned_abs()))),
+        ];
+        let read = Read {
+            index: Some(BY_SEQ),
+            condition: Some("org_id = :org AND seq BETWEEN :first AND :last"),
+            values: &values,
+            backwards: !ascending,
+            limit: Some(limit),
+            ..Read::default()
+        };
+        let page = self.db.of_org(org).pages(Table::LedgerEntries, read).next().await?;
+        let items = page.map_or_else(Vec::new, |page| page.items);
+        items.into_iter().map(|item| decode(Table::LedgerEntries, item)).collect()
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dynamo::{Dynamo, Scoped},
+    dynamo::{Dynamo, Read, Scoped},
     error::{ChangeError, StoreError, unavailable},
     item::{Item, decode, number, record, text},
     scope::System,
@@ -274,39 +274,22 @@ impl Runs {
         ascending: bool,
         most: Option<i32>,
     ) -> Result<Vec<Item>, StoreError> {
-        let db = self.db();
+        let read = Read { backwards: !ascending, limit: most, ..Read::default() };
+        let values = [(":task", text(task)), (":prefix", text(prefix))];
+        let read = if prefix.is_empty() {
+            Read { condition: Some("task = :task"), values: &values[..1], ..read }
+        } else {
+            let condition = Some("task = :task AND begins_with(#item, :prefix)");
+            Read { condition, names: &[("#item", "item")], values: &values, ..read }
+        };
+        let mut pages = self.db().pages(Table::Reconciliation, read);
         let mut items = Vec::new();
-        let mut start: Option<Item> = None;
-        loop {
-            let answer = self
-                .db
-                .retrying("Query", || {
-                    let query = db
-                        .client()
-                        .query()
-                        .table_name(self.db.table_name(Table::Reconciliation))
-                        .consistent_read(true)
-                        .expression_attribute_values(":task", text(task))
-                        .scan_index_forward(ascending)
-                        .set_limit(most)
-                        .set_exclusive_start_key(start.clone());
-                    let query = if prefix.is_empty() {
-                        query.key_condition_expression("task = :task")
-                    } else {
-                        query
-                            .key_condition_expression("task = :task AND begins_with(#item, :prefix)")
-                            .expression_attribute_names("#item", "item")
-                            .expression_attribute_values(":prefix", text(prefix))
-                    };
-                    query.customize().interceptor(db.mark()).send()
-                })
-                .await
-                .map_err(|error| unavailable("Query", error))?;
-            items.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || most.is_some() {
-                return Ok(items);
+        while let Some(page) = pages.next().await? {
+            items.extend(page.items);
+            if most.is_some() {
+                break;
             }
         }
+        Ok(items)
     }
 }

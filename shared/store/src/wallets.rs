@@ -14,7 +14,7 @@ use domain::{
 use serde::Serialize;
 
 use crate::{
-    dynamo::{self, Dynamo},
+    dynamo::{self, Dynamo, Read},
     error::{ChangeError, StoreError, unavailable},
     item::{Item, decode, encode, number, org_key, put_part, record, text},
     scope::System,
@@ -87,32 +87,19 @@ impl Wallets {
     pub async fn page(&self, after: Option<OrgId>) -> Result<Page, StoreError> {
         const PAGE: i32 = 100;
         let start = after.map(|org| Item::from([("org_id".to_owned(), text(org.to_string()))]));
-        let db = self.db.of_system(System::Books);
-        let answer = self
-            .db
-            .retrying("Scan", || {
-                db.client()
-                    .scan()
-                    .table_name(self.db.table_name(Table::Wallets))
-                    .consistent_read(true)
-                    .limit(PAGE)
-                    .set_exclusive_start_key(start.clone())
-                    .customize()
-                    .interceptor(db.mark())
-                    .send()
-            })
-            .await
-            .map_err(|error| unavailable("Scan", error))?;
+        let read = Read { limit: Some(PAGE), ..Read::default() };
+        let mut pages = self.db.of_system(System::Books).pages(Table::Wallets, read).from(start);
+        let Some(page) = pages.next().await? else { return Ok((Vec::new(), None)) };
         // A wallet without an org cannot be named, and is never passed over: it would hide those after it.
         let org_of = |item: &Item| {
             let org = item.get("org_id").and_then(|org| org.as_s().ok()).and_then(|org| org.parse().ok());
             org.ok_or_else(|| unavailable("Scan", IdError))
         };
         let mut wallets = Vec::new();
-        for item in answer.items.unwrap_or_default() {
+        for item in page.items {
             wallets.push((org_of(&item)?, decode(Table::Wallets, item)));
         }
-        Ok((wallets, answer.last_evaluated_key.as_ref().map(org_of).transpose()?))
+        Ok((wallets, page.next.as_ref().map(org_of).transpose()?))
     }
 
     /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.

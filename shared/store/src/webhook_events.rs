@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    dynamo::Dynamo,
-    error::{StoreError, unavailable},
-    item::{Item, decode, encode, number, text},
+    dynamo::{Dynamo, Read},
+    error::StoreError,
+    item::{decode, encode, number, text},
     scope::System,
     table::Table,
 };
@@ -79,36 +79,20 @@ impl WebhookEvents {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn dead_letters(&self, most: usize) -> Result<Vec<WebhookEvent>, StoreError> {
-        let db = self.db.of_system(System::WebhookEvents);
+        let values = [(":outcome", text(DEAD_LETTER))];
+        let read =
+            Read { filter: Some("outcome = :outcome"), values: &values, lagging: true, ..Read::default() };
+        let mut pages = self.db.of_system(System::WebhookEvents).pages(self.table, read);
         let mut found = Vec::new();
-        let mut start: Option<Item> = None;
-        loop {
-            let answer = self
-                .db
-                .retrying("Scan", || {
-                    db.client()
-                        .scan()
-                        .table_name(self.db.table_name(self.table))
-                        .filter_expression("outcome = :outcome")
-                        .expression_attribute_values(":outcome", text(DEAD_LETTER))
-                        .set_exclusive_start_key(start.clone())
-                        .customize()
-                        .interceptor(db.mark())
-                        .send()
-                })
-                .await
-                .map_err(|error| unavailable("Scan", error))?;
-            for item in answer.items.unwrap_or_default() {
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
                 if found.len() == most {
                     return Ok(found);
                 }
                 found.push(decode(self.table, item)?);
             }
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 }
 

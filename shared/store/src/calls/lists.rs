@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use super::Calls;
 use crate::{
-    error::{StoreError, unavailable},
-    item::{Item, decode, text},
+    dynamo::Read,
+    error::StoreError,
+    item::{decode, text},
     scope::System,
     table::Table,
 };
@@ -45,44 +46,31 @@ impl Calls {
         to: Timestamp,
         most: usize,
     ) -> Result<(Vec<Call>, bool), StoreError> {
-        let db = self.db.of_org(org);
+        let values = [
+            (":org", text(org.to_string())),
+            (":from", text(rfc3339_millis(from))),
+            // Both ends of a BETWEEN are inside: the last millisecond before `to`.
+            (":to", text(rfc3339_millis(to - SignedDuration::from_millis(1)))),
+        ];
+        let read = Read {
+            index: Some(BY_CREATED),
+            condition: Some("org_id = :org AND created_at BETWEEN :from AND :to"),
+            values: &values,
+            backwards: true,
+            lagging: true,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_org(org).pages(Table::Calls, read);
         let mut calls = Vec::new();
-        let mut start: Option<Item> = None;
-        loop {
-            let answer = self
-                .db
-                .retrying("Query", || {
-                    db.client()
-                        .query()
-                        .table_name(self.db.table_name(Table::Calls))
-                        .index_name(BY_CREATED)
-                        .key_condition_expression("org_id = :org AND created_at BETWEEN :from AND :to")
-                        .expression_attribute_values(":org", text(org.to_string()))
-                        .expression_attribute_values(":from", text(rfc3339_millis(from)))
-                        // Both ends of a BETWEEN are inside: the last millisecond before `to`.
-                        .expression_attribute_values(
-                            ":to",
-                            text(rfc3339_millis(to - SignedDuration::from_millis(1))),
-                        )
-                        .scan_index_forward(false)
-                        .set_exclusive_start_key(start.clone())
-                        .customize()
-                        .interceptor(db.mark())
-                        .send()
-                })
-                .await
-                .map_err(|error| unavailable("Query", error))?;
-            for item in answer.items.unwrap_or_default() {
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
                 if calls.len() >= most {
                     return Ok((calls, true));
                 }
                 calls.push(decode(Table::Calls, item)?);
             }
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok((calls, false));
-            }
         }
+        Ok((calls, false))
     }
 
     /// The calls whose next look is due by `at`, and those that are over whose last was due by `closed_by`; the longest due
@@ -105,39 +93,29 @@ impl Calls {
             #[serde(default)]
             state: String,
         }
-        let db = self.db.of_system(System::DueCalls);
+        let values = [(":live", text("live")), (":at", text(rfc3339_millis(at)))];
+        let read = Read {
+            index: Some(LIVE_BY_DUE),
+            condition: Some("live = :live AND due_at <= :at"),
+            values: &values,
+            lagging: true,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_system(System::DueCalls).pages(Table::Calls, read);
         let mut due = Vec::new();
-        let mut start: Option<Item> = None;
-        loop {
-            let answer = self
-                .db
-                .retrying("Query", || {
-                    db.client()
-                        .query()
-                        .table_name(self.db.table_name(Table::Calls))
-                        .index_name(LIVE_BY_DUE)
-                        .key_condition_expression("live = :live AND due_at <= :at")
-                        .expression_attribute_values(":live", text("live"))
-                        .expression_attribute_values(":at", text(rfc3339_millis(at)))
-                        .set_exclusive_start_key(start.clone())
-                        .customize()
-                        .interceptor(db.mark())
-                        .send()
-                })
-                .await
-                .map_err(|error| unavailable("Query", error))?;
-            for item in answer.items.unwrap_or_default() {
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
                 let row: Row = decode(Table::Calls, item)?;
                 let is_closed = matches!(row.state.as_str(), "settled" | "released" | "refused");
                 if !is_closed || row.due_at <= closed_by {
                     due.push(Due { org_id: row.org_id, call_id: row.call_id, due_at: row.due_at });
                 }
             }
-            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || due.len() >= most {
-                due.truncate(most);
-                return Ok(due);
+            if due.len() >= most {
+                break;
             }
         }
+        due.truncate(most);
+        Ok(due)
     }
 }
