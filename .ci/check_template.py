@@ -222,6 +222,55 @@ def binaries(template):
     ]
 
 
+# CloudFormation takes 500; what is left is for what SAM adds and for the next function.
+MOST_RESOURCES = 400
+INTEGRATION = re.compile(r"#/components/x-amazon-apigateway-integrations/(\w+)")
+
+
+def resources(template):
+    """A stack that has too many resources is refused only when it is deployed."""
+    count = len(template.translated["Resources"])
+    print(f"  {count} resources of at most {MOST_RESOURCES}")
+    return [f"The stack has {count} resources, more than {MOST_RESOURCES}."] if count > MOST_RESOURCES else []
+
+
+def routes(template):
+    """A route leads to a function that exists and that the API may call; a function has one permission, not one a route."""
+    functions = dict(sam_functions(template.sam))
+    faults = [
+        f"{name} has the HttpApi event {event_name}: routes belong into the API's DefinitionBody."
+        for name, function in functions.items()
+        for event_name, event in function["Properties"].get("Events", {}).items()
+        if event["Type"] == "HttpApi"
+    ]
+    body = template.sam["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    integrations = body["components"]["x-amazon-apigateway-integrations"]
+    called = set()
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            found = INTEGRATION.fullmatch(operation["x-amazon-apigateway-integration"].get("$ref", ""))
+            if not found or found[1] not in functions or found[1] not in integrations:
+                faults.append(f"{method.upper()} {path} leads to no function.")
+                continue
+            called.add(found[1])
+            declared = {parameter["name"] for parameter in operation.get("parameters", [])}
+            if declared != set(re.findall(r"\{(\w+)\}", path)):
+                faults.append(f"{method.upper()} {path} does not declare the parameters of its path.")
+    for name, integration in integrations.items():
+        if f"functions/${{{name}.Arn}}/invocations" not in str(integration["uri"]):
+            faults.append(f"The integration {name} calls another function.")
+    allowed = [
+        referred_to(permission["FunctionName"])
+        for _, permission in template.of_type("AWS::Lambda::Permission")
+        if permission["Principal"] == "apigateway.amazonaws.com"
+    ]
+    if sorted(allowed) != sorted(called) or set(integrations) != called:
+        faults.append(
+            f"The API calls {sorted(called)}, has integrations for {sorted(integrations)} and may call {sorted(allowed)}."
+        )
+    return faults
+
+
 RATE = re.compile(r"rate\(([1-9]\d*) (minutes?|hours?|days?)\)")
 CRON = re.compile(r"cron\(([^()]*)\)")
 ONCE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)")
@@ -450,6 +499,8 @@ def log_retention(template):
 TRANSLATED_CHECKS = [
     ("cfn-lint on the translated template", cfn_lint),
     ("every Binary is a folder of functions/, and every folder a Binary", binaries),
+    (f"no more than {MOST_RESOURCES} resources", resources),
+    ("every route leads to a function that the API may call, by one permission each", routes),
     ("every schedule expression is grammatical", schedules),
     ("nobody may change or delete a ledger entry", ledger_is_append_only),
     ("no wildcard in any permission", no_wildcards),

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod clock;
 pub mod dead_letters;
 pub mod demo_clinic;
+mod functions;
 pub mod gateway;
 pub mod iam;
 pub mod queue;

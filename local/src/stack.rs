@@ -19,11 +19,11 @@ use services::reconcile::{ReconcileError, Report, Task};
 use store::Dynamo;
 use vendors::http::Http;
 use web::problem::{Code, Problem, chain};
-use web::runtime::answered;
 
 use crate::{
     aws::Transport,
     clock::SkewedClock,
+    functions::{self, Functions, UnknownFunction},
     queue::{Message, Queues},
     schedule::{Schedule, Schedules},
     template::{Template, TemplateError},
@@ -105,6 +105,9 @@ pub enum StackError {
     /// The settings are not.
     #[error(transparent)]
     Settings(#[from] Invalid),
+    /// The template names a function that there is not.
+    #[error(transparent)]
+    Function(#[from] UnknownFunction),
     /// The database cannot be opened.
     #[error("the database cannot be opened: {0}")]
     Database(String),
@@ -133,22 +136,6 @@ pub struct Stack {
     functions: Functions,
 }
 
-#[derive(Debug)]
-struct Functions {
-    vapi_webhook: vapi_webhook::Deps,
-    call_meter: call_meter::Deps,
-    stripe_endpoint: stripe_endpoint::Deps,
-    stripe_webhook: stripe_webhook::Deps,
-    wallet: wallet::Deps,
-    provision_number: provision_number::Deps,
-    agents: agents::Deps,
-    agent_sync: agent_sync::Deps,
-    calls: calls::Deps,
-    auto_recharge: auto_recharge::Deps,
-    reconcile: reconcile::Deps,
-    operations: operations::Deps,
-}
-
 impl Stack {
     /// Builds it, and creates the tables that are not there yet.
     ///
@@ -156,6 +143,7 @@ impl Stack {
     /// When template, settings or database are not usable.
     pub async fn build(plan: Plan) -> Result<Self, StackError> {
         let template = Template::read(&plan.environment)?;
+        functions::check(&template)?;
         let aws = transport(&plan, &template)?;
         for table in &template.tables {
             aws.create_table(table).await.map_err(StackError::Database)?;
@@ -174,20 +162,7 @@ impl Stack {
             }
             platform
         };
-        let functions = Functions {
-            vapi_webhook: vapi_webhook::Deps::new(at("vapi-webhook"))?,
-            call_meter: call_meter::Deps::new(&at("call-meter"))?,
-            stripe_endpoint: stripe_endpoint::Deps::new(at("stripe-endpoint"))?,
-            stripe_webhook: stripe_webhook::Deps::new(at("stripe-webhook"))?,
-            wallet: wallet::Deps::new(at("wallet"))?,
-            provision_number: provision_number::Deps::new(at("provision-number"))?,
-            agents: agents::Deps::new(at("agents"))?,
-            agent_sync: agent_sync::Deps::new(at("agent-sync"))?,
-            calls: calls::Deps::new(at("calls"))?,
-            auto_recharge: auto_recharge::Deps::new(&at("auto-recharge"))?,
-            reconcile: reconcile::Deps::new(&at("reconcile"))?,
-            operations: operations::Deps::new(at("operations"))?,
-        };
+        let functions = Functions::build(at)?;
         let schedules =
             plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
         let clock = plan.clock;
@@ -226,7 +201,10 @@ impl Stack {
         let function = route.map(|route| route.function.clone());
         let request_id = self.platform.entropy.uuid(self.clock.now()).to_string();
         let response = match function.as_deref() {
-            Some(function) => self.invoke(function, lambda_request(request, &request_id)).await,
+            Some(function) => {
+                let answer = self.functions.answer(function, lambda_request(request, &request_id)).await;
+                answer.unwrap_or_else(|| Problem::new(Code::NotFound).answer(&request_id))
+            }
             None if at_path.is_empty() => Problem::new(Code::NotFound).answer(&request_id),
             None => Problem::new(Code::MethodNotAllowed).answer(&request_id),
         };
@@ -237,40 +215,6 @@ impl Stack {
         })
     }
 
-    async fn invoke(&self, function: &str, request: lambda_http::Request) -> Response<Body> {
-        match function {
-            "vapi-webhook" => {
-                let deps = &self.functions.vapi_webhook;
-                answered(request, async |request| vapi_webhook::handle(deps, request).await).await
-            }
-            "stripe-webhook" => {
-                let deps = &self.functions.stripe_webhook;
-                answered(request, async |request| stripe_webhook::handle(deps, request).await).await
-            }
-            "wallet" => {
-                let deps = &self.functions.wallet;
-                answered(request, async |request| wallet::handle(deps, request).await).await
-            }
-            "provision-number" => {
-                let deps = &self.functions.provision_number;
-                answered(request, async |request| provision_number::handle(deps, request).await).await
-            }
-            "agents" => {
-                let deps = &self.functions.agents;
-                answered(request, async |request| agents::handle(deps, request).await).await
-            }
-            "calls" => {
-                let deps = &self.functions.calls;
-                answered(request, async |request| calls::handle(deps, request).await).await
-            }
-            "operations" => {
-                let deps = &self.functions.operations;
-                answered(request, async |request| operations::handle(deps, request).await).await
-            }
-            _ => Problem::new(Code::NotFound).answer("none"),
-        }
-    }
-
     /// Gives one message to the function that reads its queue. Deletes it when it was dealt with; else it comes
     /// again when its visibility ends.
     pub async fn consume(&self, consumer: &str, message: Message) {
@@ -279,15 +223,9 @@ impl Stack {
         record.body = Some(message.body.clone());
         let mut event = SqsEvent::default();
         event.records = vec![record];
-        let failed = match consumer {
-            "call-meter" => call_meter::handle(&self.functions.call_meter, event).await.batch_item_failures,
-            "agent-sync" => agent_sync::handle(&self.functions.agent_sync, event).await.batch_item_failures,
-            "auto-recharge" => {
-                auto_recharge::handle(&self.functions.auto_recharge, event).await.batch_item_failures
-            }
-            _ => return,
-        };
-        if failed.is_empty() {
+        let failed = self.functions.consume(consumer, event).await;
+        let is_dealt_with = failed.is_some_and(|failed| failed.batch_item_failures.is_empty());
+        if is_dealt_with {
             self.aws.queues().delete(&message.id);
         }
     }
@@ -299,14 +237,8 @@ impl Stack {
 
     /// Does one run of a schedule. One that fails is logged; the next comes at its time.
     pub async fn run_scheduled(&self, schedule: Schedule) {
-        let outcome = match schedule.function.as_str() {
-            "reconcile" => reconcile::handle(&self.functions.reconcile, schedule.input).await,
-            "stripe-endpoint" => {
-                stripe_endpoint::handle(&self.functions.stripe_endpoint, schedule.input).await
-            }
-            _ => return,
-        };
-        if let Err(error) = outcome {
+        let outcome = self.functions.run(&schedule.function, schedule.input).await;
+        if let Some(Err(error)) = outcome {
             tracing::error!(function = schedule.function, cause = chain(&*error), "a scheduled run failed");
         }
     }

@@ -91,17 +91,12 @@ impl Template {
             let properties = &resource["Properties"];
             match resource["Type"].as_str() {
                 Some("AWS::Serverless::Function") => {
-                    let binary = text_at(resource, &["Metadata", "BuildProperties", "Binary"], name)?;
+                    let binary = binary_of(&document, name)?;
                     let permissions = Permissions::read(&properties["Policies"], &tables);
                     template.permissions.insert(binary.clone(), permissions);
                     for (event_name, event) in properties["Events"].as_object().into_iter().flatten() {
                         let at = format!("{name}.{event_name}");
                         match event["Type"].as_str() {
-                            Some("HttpApi") => template.routes.push(Route {
-                                function: binary.clone(),
-                                method: text_at(event, &["Properties", "Method"], &at)?,
-                                path: text_at(event, &["Properties", "Path"], &at)?,
-                            }),
                             Some("SQS") => {
                                 consumers
                                     .push((text_at(event, &["Properties", "Queue"], &at)?, binary.clone()));
@@ -111,6 +106,7 @@ impl Template {
                         }
                     }
                 }
+                Some("AWS::Serverless::HttpApi") => template.routes = routes(&document, properties, name)?,
                 Some("AWS::DynamoDB::Table") => template.tables.push(create_table(properties)),
                 Some("AWS::SQS::Queue") => template.queues.push(Queue {
                     logical_name: name.clone(),
@@ -129,6 +125,33 @@ impl Template {
         }
         Ok(template)
     }
+}
+
+/// The binary of a function, by its logical name.
+fn binary_of(document: &Document, function: &str) -> Result<String, TemplateError> {
+    let resource = document.resources.get(function).unwrap_or(&Value::Null);
+    text_at(resource, &["Metadata", "BuildProperties", "Binary"], function)
+}
+
+/// The routes of the API's definition: each names the integration of its function.
+fn routes(document: &Document, api: &Value, name: &str) -> Result<Vec<Route>, TemplateError> {
+    const INTEGRATIONS: &str = "#/components/x-amazon-apigateway-integrations/";
+    let form = |at: &str| TemplateError::Form(format!("{name}.DefinitionBody.{at}"));
+    let paths = api["DefinitionBody"]["paths"].as_object().ok_or_else(|| form("paths"))?;
+    let mut routes = Vec::new();
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().ok_or_else(|| form(path))? {
+            let integration = operation["x-amazon-apigateway-integration"]["$ref"].as_str();
+            let function =
+                integration.and_then(|to| to.strip_prefix(INTEGRATIONS)).ok_or_else(|| form(path))?;
+            routes.push(Route {
+                function: binary_of(document, function)?,
+                method: method.to_uppercase(),
+                path: path.clone(),
+            });
+        }
+    }
+    Ok(routes)
 }
 
 /// What the tables are called, by their logical names.

@@ -27,14 +27,14 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(platform: &Platform) -> Result<Self, Invalid> {
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
-        let settings = Settings::read(&mut reader, platform);
+        let settings = Settings::read(&mut reader, &platform);
         let twilio = TwilioSettings::read(&mut reader);
         let keyring = Keyring::read(&mut reader, Arc::clone(&platform.entropy));
         reader.finish()?;
         let db = platform.database(&settings.base.table_prefix);
-        let mut charging = Charging::deployed(platform, settings);
+        let mut charging = Charging::deployed(&platform, settings);
         charging.carrier = Some(Carrier::new(&db, platform.twilio(twilio), keyring));
         Ok(Self { charging })
     }

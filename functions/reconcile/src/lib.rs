@@ -26,11 +26,11 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    pub fn new(platform: &Platform) -> Result<Self, Invalid> {
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
-        let settings = Settings::read(&mut reader, platform);
+        let settings = Settings::read(&mut reader, &platform);
         reader.finish()?;
-        Ok(Self { reconcile: Reconcile::deployed(platform, settings) })
+        Ok(Self { reconcile: Reconcile::deployed(&platform, settings) })
     }
 }
 

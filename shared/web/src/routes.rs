@@ -71,7 +71,7 @@ impl QueryValues for () {
     fn read(query: &str) -> Result<Self, Problem> {
         match url::form_urlencoded::parse(query.as_bytes()).next() {
             None => Ok(()),
-            Some((name, _)) => Err(QueryError::Unknown { name: name.into_owned(), known: &[] }.into()),
+            Some(_) => Err(QueryError::Unknown { known: &[] }.into()),
         }
     }
 }
@@ -135,8 +135,8 @@ impl<'de> de::Deserializer<'de> for Text {
 /// Why a query is not one that the route takes.
 #[derive(Debug, thiserror::Error)]
 enum QueryError {
-    #[error("This address takes the query values {}, and not {name}.", known.join(", "))]
-    Unknown { name: String, known: &'static [&'static str] },
+    #[error("This address takes the query values {}.", known.join(", "))]
+    Unknown { known: &'static [&'static str] },
     #[error("{0} is given twice.")]
     Twice(String),
     #[error("{0}")]
@@ -148,15 +148,15 @@ impl de::Error for QueryError {
         Self::Other(message.to_string())
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::Unknown { name: field.to_owned(), known: expected }
+    fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
+        Self::Unknown { known }
     }
 }
 
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         let sentence = match &error {
-            QueryError::Unknown { known: [], .. } => "This address takes no query values.".to_owned(),
+            QueryError::Unknown { known: [] } => "This address takes no query values.".to_owned(),
             QueryError::Unknown { .. } | QueryError::Twice(_) | QueryError::Other(_) => error.to_string(),
         };
         Self::new(Code::InvalidValue).saying(sentence)

@@ -26,7 +26,7 @@ fn token_with(harness: &Harness, app_metadata: &Value) -> String {
 
 /// Does one run of a task, as its schedule would.
 async fn run(harness: &Harness, task: &str) {
-    let deps = reconcile::Deps::new(&harness.stack.platform).unwrap();
+    let deps = reconcile::Deps::new(harness.stack.platform.clone()).unwrap();
     Box::pin(reconcile::handle(&deps, json!({ "task": task }))).await.unwrap();
 }
 
@@ -157,7 +157,7 @@ async fn a_query_that_cannot_be_is_said() {
 #[tokio::test]
 async fn a_task_that_is_not_known_fails_its_run() {
     let harness = Harness::empty(vec![]).await;
-    let deps = reconcile::Deps::new(&harness.stack.platform).unwrap();
+    let deps = reconcile::Deps::new(harness.stack.platform.clone()).unwrap();
     for event in [json!({}), json!({"task": "everything"}), json!({"task": 1}), json!("calls"), Value::Null] {
         assert!(Box::pin(reconcile::handle(&deps, event.clone())).await.is_err(), "{event}");
     }

@@ -73,15 +73,15 @@ async fn each_required_setting_is_missed_at_start() {
     for (function, names) in REQUIRED {
         let start = |world: platform::Platform| match function {
             "vapi-webhook" => vapi_webhook::Deps::new(world).map(|_| ()),
-            "call-meter" => call_meter::Deps::new(&world).map(|_| ()),
+            "call-meter" => call_meter::Deps::new(world).map(|_| ()),
             "stripe-endpoint" => stripe_endpoint::Deps::new(world).map(|_| ()),
             "stripe-webhook" => stripe_webhook::Deps::new(world).map(|_| ()),
             "provision-number" => provision_number::Deps::new(world).map(|_| ()),
             "agents" => agents::Deps::new(world).map(|_| ()),
             "agent-sync" => agent_sync::Deps::new(world).map(|_| ()),
             "calls" => calls::Deps::new(world).map(|_| ()),
-            "auto-recharge" => auto_recharge::Deps::new(&world).map(|_| ()),
-            "reconcile" => reconcile::Deps::new(&world).map(|_| ()),
+            "auto-recharge" => auto_recharge::Deps::new(world).map(|_| ()),
+            "reconcile" => reconcile::Deps::new(world).map(|_| ()),
             "operations" => operations::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };
