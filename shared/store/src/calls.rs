@@ -103,11 +103,12 @@ impl Calls {
     pub async fn map(&self, mapping: &CallMapping) -> Result<CallMapping, StoreError> {
         let item = encode(Table::CallMapping, mapping)?;
         let db = self.db.of_org(mapping.org_id);
-        if db.put_new(Table::CallMapping, "vapi_call_id", item).await?.is_none() {
-            return Ok(mapping.clone());
+        match db.put_new(Table::CallMapping, "vapi_call_id", item).await? {
+            None => Ok(mapping.clone()),
+            Some(there) if !there.is_empty() => decode(Table::CallMapping, there),
+            // Another org's is not shown to this one: whose it is, is found as for any message.
+            Some(_) => Ok(self.mapping(&mapping.vapi_call_id).await?.unwrap_or_else(|| mapping.clone())),
         }
-        // Whose it is, is not this org's to read.
-        Ok(self.mapping(&mapping.vapi_call_id).await?.unwrap_or_else(|| mapping.clone()))
     }
 }
 

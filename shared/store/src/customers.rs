@@ -33,17 +33,15 @@ impl Customers {
         Ok(found.map(|customer| customer.org_id))
     }
 
-    /// Notes whose a customer is, before anything is charged to it. A customer is one org's for ever; answers
-    /// whose it is.
+    /// Notes whose a customer is, before anything is charged to it. A customer is one org's for ever. Returns whether it is this
+    /// org's.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<OrgId, StoreError> {
+    pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<bool, StoreError> {
         let item = encode(Table::StripeCustomers, &Customer { customer_id: customer.clone(), org_id })?;
-        if self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?.is_none() {
-            return Ok(org_id);
-        }
-        // Whose it is, is not this org's to read.
-        Ok(self.org(customer).await?.unwrap_or(org_id))
+        let there = self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?;
+        // What is another org's, is not shown to this one.
+        Ok(there.is_none_or(|there| !there.is_empty()))
     }
 }

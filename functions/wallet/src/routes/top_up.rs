@@ -91,7 +91,7 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
     }
     let window = deps.platform.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
     let made = deps.stripe.create_customer(caller.org, window).await.map_err(stripe_problem)?;
-    if deps.customers.add(&made, caller.org).await? != caller.org {
+    if !deps.customers.add(&made, caller.org).await? {
         // Stripe gave an org another's customer: nothing may be charged to it.
         return Err(Problem::new(Code::Internal));
     }

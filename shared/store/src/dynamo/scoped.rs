@@ -214,7 +214,8 @@ impl Scoped<'_> {
         }
     }
 
-    /// Puts `item` if nothing has its key; answers what was there instead.
+    /// Puts `item` if nothing has its key. Returns what was there instead: an empty item where that is another org's, which is
+    /// not shown.
     ///
     /// # Errors
     /// When the database does not answer.

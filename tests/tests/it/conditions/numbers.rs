@@ -27,7 +27,7 @@ use store::{
     calls::DialClaim,
     made_once::MadeOnce,
     mappings::{AssistantMapping, PhoneNumberMapping},
-    numbers::{ManagedNumber, Numbers, OrgNumber, Status},
+    numbers::{ManagedNumber, Numbers, OrgNumber, Status, provider_type},
     purchases::Purchases,
     table::Table,
 };
@@ -708,9 +708,25 @@ async fn an_older_shared_object_changes_nothing(harness: Harness) -> Result<(), 
 
 async fn nobody_repoints_anothers_number(harness: Harness) -> Result<(), String> {
     let parts = in_use(&harness, ORG).await;
-    let theirs = PhoneNumberMapping { org_id: OTHER_ORG, ..parts.mapping };
-    let is_written = numbers(&harness).point(&parts.number, &theirs).await.unwrap();
+    // The other org has a number of its own, and would let this one lead to itself.
+    let other = PhoneNumberMapping { org_id: OTHER_ORG, ..parts.mapping.clone() };
+    let number = OrgNumber { org_id: OTHER_ORG, ..parts.number };
+    credential_exists(&harness, &number).await;
+    let is_written = numbers(&harness).point(&number, &other).await.unwrap();
     if is_written { broken("the number changed hands") } else { Ok(()) }
+}
+
+/// Writes an org's number as if it had come by any way.
+async fn credential_exists(harness: &Harness, number: &OrgNumber) {
+    let text = |value: String| AttributeValue::S(value);
+    let put = harness.stack.unguarded().put_item();
+    put.table_name(harness.stack.db().table_name(Table::OrgCredentials))
+        .item("org_id", text(number.org_id.to_string()))
+        .item("provider_type", text(provider_type(number.direction)))
+        .item("version", AttributeValue::N(number.version.to_string()))
+        .send()
+        .await
+        .unwrap();
 }
 
 async fn no_number_that_moved_is_pointed_anywhere(harness: Harness) -> Result<(), String> {
