@@ -6,15 +6,15 @@ pub mod routes;
 
 use base::config::{Base, Invalid, StripeSettings};
 use domain::amount::Amount;
-use http::Method;
-use lambda_http::{Body, Request, Response};
+use http::Response;
 use platform::Platform;
 use services::follow_up::Watch;
 use store::{Dynamo, customers::Customers, ledger::Ledger, wallets::Wallets};
 use vendors::stripe::Stripe;
 use web::{
-    auth::Auth,
-    problem::{Code, Problem},
+    auth::{Auth, Caller},
+    problem::Problem,
+    runtime::{Body, Request},
 };
 
 /// What the function is built from, once per cold start.
@@ -76,26 +76,19 @@ impl Deps {
     }
 }
 
+web::routes! { Deps, Caller;
+    GET "/api/billing/wallet" => routes::show::show;
+    GET "/api/billing/wallet/transactions" => routes::transactions::list;
+    GET "/api/billing/wallet/statement" => routes::statement::download;
+    POST "/api/billing/wallet/topup" => routes::top_up::create;
+    POST "/api/billing/wallet/auto-recharge" => routes::auto_recharge::save;
+}
+
 /// Answers a request of the dashboard's, for the caller's own org only.
 ///
 /// # Errors
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let caller = deps.auth.caller(request.headers()).await?;
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/api/billing/wallet") => routes::show::show(deps, &caller).await,
-        (&Method::GET, "/api/billing/wallet/transactions") => {
-            routes::transactions::list(deps, &caller, request.uri().query()).await
-        }
-        (&Method::GET, "/api/billing/wallet/statement") => {
-            routes::statement::download(deps, &caller, request.uri().query()).await
-        }
-        (&Method::POST, "/api/billing/wallet/topup") => {
-            routes::top_up::create(deps, &caller, request.body()).await
-        }
-        (&Method::POST, "/api/billing/wallet/auto-recharge") => {
-            routes::auto_recharge::save(deps, &caller, request.body()).await
-        }
-        _ => Err(Problem::new(Code::NotFound)),
-    }
+    dispatch(deps, &caller, request).await
 }

@@ -5,29 +5,51 @@ use domain::{
     recharge::{Decision, LEAST_AMOUNT, LEAST_THRESHOLD, Settings},
     wallet::Wallet,
 };
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::Attempt;
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::{invalid, json_object},
+    problem::{Code, Problem},
+    request::invalid,
+    routes::{Answer, Input, given},
 };
 
-use super::show::auto_recharge;
+use super::show::{AutoRecharge, is_enabled};
 use crate::Deps;
+
+/// What is to be set. An amount that is left out stays as it was.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    enabled: Value,
+    #[serde(default)]
+    amount_pence: Value,
+    #[serde(default)]
+    threshold_pence: Value,
+    /// None when it is left out; `null` when there is to be none.
+    #[serde(default, deserialize_with = "given")]
+    monthly_limit: Option<Option<Value>>,
+}
+web::json_bodies!(Wanted);
+
+/// What is set from now on.
+#[derive(Debug, Serialize)]
+pub struct Saved {
+    auto_recharge_enabled: bool,
+    auto_recharge: AutoRecharge,
+    will_charge_now: bool,
+}
 
 /// Says whether the clinic's card is charged by itself, when, and how much. What is underway goes on under the terms it
 /// began with.
 ///
 /// # Errors
 /// When the caller may not pay, a value is not usable, there is no card to charge, or the store or the queue does not answer.
-pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+pub async fn save(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Result<Answer<Saved>, Problem> {
     caller.may_change()?;
-    let body = json_object(body)?;
-    let most = deps.top_up_limits.1;
-    let body = &body;
+    let (body, most) = (&input.body, deps.top_up_limits.1);
     let write = || async move {
         let wallet = deps.wallets.ensure(caller.org).await?;
         let settings = settings(body, &wallet, most)?;
@@ -39,29 +61,23 @@ pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<
     let saved = deps.db.until_written("the wallet", write).await?;
     deps.watch.after(&saved).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, "auto-recharge was set");
-    Ok(json_answer(StatusCode::OK, &shown(&saved, deps)))
-}
-
-fn shown(wallet: &Wallet, deps: &Deps) -> Value {
-    let is_on = wallet.auto_recharge.settings.as_ref().is_some_and(|settings| settings.enabled);
     let now = deps.platform.clock.now();
-    let is_due = matches!(wallet.recharge(now), Decision::Charge(_));
-    json!({
-        "auto_recharge_enabled": is_on,
-        "auto_recharge": auto_recharge(wallet, now),
-        "will_charge_now": is_due,
-    })
+    Ok(Answer::ok(Saved {
+        auto_recharge_enabled: is_enabled(&saved),
+        auto_recharge: AutoRecharge::of(&saved, now),
+        will_charge_now: matches!(saved.recharge(now), Decision::Charge(_)),
+    }))
 }
 
 /// What the body says; amounts that it leaves out stay as they were.
-fn settings(body: &Value, wallet: &Wallet, most: Amount) -> Result<Settings, Problem> {
-    let Value::Bool(enabled) = body["enabled"] else {
+fn settings(body: &Wanted, wallet: &Wallet, most: Amount) -> Result<Settings, Problem> {
+    let Value::Bool(enabled) = body.enabled else {
         return Err(invalid("enabled must be true or false."));
     };
     let before = wallet.auto_recharge.settings.as_ref();
     let was = |amount: fn(&Settings) -> Amount| before.map(amount);
-    let charge = pence(&body["amount_pence"], "amount_pence", LEAST_AMOUNT, most)?;
-    let threshold = pence(&body["threshold_pence"], "threshold_pence", LEAST_THRESHOLD, most)?;
+    let charge = pence(&body.amount_pence, "amount_pence", LEAST_AMOUNT, most)?;
+    let threshold = pence(&body.threshold_pence, "threshold_pence", LEAST_THRESHOLD, most)?;
     let missing =
         |name: &str| Problem::new(Code::InvalidAmount).saying(format!("{name} is missing: how many pence."));
     let amount = charge.or(was(|settings| settings.amount)).or((!enabled).then_some(LEAST_AMOUNT));
@@ -69,9 +85,10 @@ fn settings(body: &Value, wallet: &Wallet, most: Amount) -> Result<Settings, Pro
     let threshold =
         threshold.or(was(|settings| settings.threshold)).or((!enabled).then_some(LEAST_THRESHOLD));
     let threshold = threshold.ok_or_else(|| missing("threshold_pence"))?;
-    let monthly_limit = match body.get("monthly_limit") {
+    let monthly_limit = match &body.monthly_limit {
         None => before.and_then(|settings| settings.monthly_limit),
-        Some(limit) => pence(limit, "monthly_limit", LEAST_AMOUNT, Amount::MAX)?,
+        Some(None) => None,
+        Some(Some(limit)) => pence(limit, "monthly_limit", LEAST_AMOUNT, Amount::MAX)?,
     };
     if monthly_limit.is_some_and(|limit| limit < amount) {
         let detail = "monthly_limit is less than amount_pence: the card would never be charged.";

@@ -1,19 +1,20 @@
 //! `GET /api/billing/wallet/statement`: the entries with their hashes, to keep and to verify.
 
 use domain::{
-    ids::{CallId, PaymentIntentId},
-    ledger::Entry,
+    ids::{CallId, OrgId, PaymentIntentId},
+    ledger::{Entry, EntryKey, Hash},
+    tariff::TariffVersion,
     time::rfc3339_millis,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer, respond},
-    request::Query,
+    problem::{Code, Problem, respond},
+    routes::{Answer, Input, IntoAnswer},
+    runtime::Body,
 };
 
 use crate::Deps;
@@ -47,16 +48,80 @@ pub const COLUMNS: [&str; 15] = [
     "hash",
 ];
 
-/// All movements of a period, oldest first, with the hashes that chain them.
+/// Which period is wanted, and in which form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// From when: a day or an instant.
+    from: Option<String>,
+    /// Until when: a day, which is included, or an instant.
+    to: Option<String>,
+    /// `json` or `csv`.
+    format: Option<String>,
+}
+web::query_values!(Asked);
+
+#[derive(Debug, Serialize)]
+struct Statement<'a> {
+    org_id: OrgId,
+    from: String,
+    to: String,
+    entries: Vec<Row<'a>>,
+}
+
+/// An entry as it is shown: what is hashed, in the order of the hash.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    previous_hash: Hash,
+    org_id: OrgId,
+    entry_key: &'a EntryKey,
+    seq: u64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    direction: &'static str,
+    amount_pence: i64,
+    balance_before_pence: i64,
+    balance_after_pence: i64,
+    call_id: Option<&'a CallId>,
+    stripe_payment_intent_id: Option<&'a PaymentIntentId>,
+    tariff_version: Option<TariffVersion>,
+    description: &'a str,
+    created_at: String,
+    hash: Hash,
+}
+
+impl<'a> From<&'a Entry> for Row<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self {
+            previous_hash: entry.previous_hash,
+            org_id: entry.org_id,
+            entry_key: &entry.entry_key,
+            seq: entry.seq,
+            kind: entry.kind.as_str(),
+            direction: entry.direction.as_str(),
+            amount_pence: entry.amount.pence(),
+            balance_before_pence: entry.balance_before.pence(),
+            balance_after_pence: entry.balance_after.pence(),
+            call_id: entry.call_id.as_ref(),
+            stripe_payment_intent_id: entry.payment_intent.as_ref(),
+            tariff_version: entry.tariff,
+            description: &entry.description,
+            created_at: rfc3339_millis(entry.created_at),
+            hash: entry.hash,
+        }
+    }
+}
+
+/// Gives all movements of a period, oldest first, with the hashes that chain them.
 ///
 /// # Errors
 /// When a query value is not usable, the period holds too much, or the store does not answer.
-pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["from", "to", "format"])?;
+pub async fn download(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Response<Body>, Problem> {
+    let Asked { from, to, format } = &input.query;
     let now = deps.platform.clock.now();
     // Without an end it holds all there is, also what a function with a faster clock has just booked.
-    let to = query.get("to").map_or(Ok(now + LARGEST_SKEW), |text| instant("to", text, 1))?;
-    let from = query.get("from").map_or(Ok(to.min(now) - DEFAULT_PERIOD), |text| instant("from", text, 0))?;
+    let to = to.as_deref().map_or(Ok(now + LARGEST_SKEW), |text| instant("to", text, 1))?;
+    let from = from.as_deref().map_or(Ok(to.min(now) - DEFAULT_PERIOD), |text| instant("from", text, 0))?;
     if from >= to {
         return Err(Problem::new(Code::InvalidValue).saying("from must lie before to."));
     }
@@ -68,35 +133,24 @@ pub async fn download(deps: &Deps, caller: &Caller, query: Option<&str>) -> Resu
             StatementError::Store(error) => error.into(),
         },
     )?;
-    let answer = match query.get("format").unwrap_or("json") {
-        "json" => json_answer(StatusCode::OK, &json_form(caller, from, to, &entries)),
-        "csv" => csv_form(&entries)?,
+    let rows: Vec<Row<'_>> = entries.iter().map(Row::from).collect();
+    let answer = match format.as_deref().unwrap_or("json") {
+        "json" => {
+            let (org_id, from, to) = (caller.org, rfc3339_millis(from), rfc3339_millis(to));
+            Answer::ok(Statement { org_id, from, to, entries: rows }).into_answer()
+        }
+        "csv" => csv_form(&rows)?,
         _ => return Err(Problem::new(Code::InvalidValue).saying("format is json or csv.")),
     };
     let is_too_large = matches!(answer.body(), Body::Text(text) if text.len() > LARGEST_ANSWER);
     if is_too_large { Err(Problem::new(Code::PeriodTooLarge)) } else { Ok(answer) }
 }
 
-fn json_form(caller: &Caller, from: Timestamp, to: Timestamp, entries: &[Entry]) -> Value {
-    json!({
-        "org_id": caller.org,
-        "from": rfc3339_millis(from),
-        "to": rfc3339_millis(to),
-        "entries": entries.iter().map(|entry| COLUMNS.into_iter().zip(fields(entry)).collect()).collect::<Vec<Value>>(),
-    })
-}
-
-fn csv_form(entries: &[Entry]) -> Result<Response<Body>, Problem> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_record(COLUMNS).and_then(|()| {
-        entries.iter().try_for_each(|entry| {
-            writer.write_record(fields(entry).map(|field| match &field {
-                Value::String(text) => text.clone(),
-                Value::Null => String::new(),
-                Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => field.to_string(),
-            }))
-        })
-    });
+fn csv_form(rows: &[Row<'_>]) -> Result<Response<Body>, Problem> {
+    // The columns are named also where there is no row.
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let written =
+        writer.write_record(COLUMNS).and_then(|()| rows.iter().try_for_each(|row| writer.serialize(row)));
     let bytes = written
         .map_err(|error| Problem::internal(&error))
         .and_then(|()| writer.into_inner().map_err(|error| Problem::internal(error.error())))?;
@@ -105,26 +159,6 @@ fn csv_form(entries: &[Entry]) -> Result<Response<Body>, Problem> {
     let name = HeaderValue::from_static("attachment; filename=\"statement.csv\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
-}
-
-fn fields(entry: &Entry) -> [Value; 15] {
-    [
-        json!(entry.previous_hash),
-        json!(entry.org_id),
-        json!(entry.entry_key),
-        json!(entry.seq),
-        json!(entry.kind.as_str()),
-        json!(entry.direction.as_str()),
-        json!(entry.amount.pence()),
-        json!(entry.balance_before.pence()),
-        json!(entry.balance_after.pence()),
-        json!(entry.call_id.as_ref().map(CallId::as_str)),
-        json!(entry.payment_intent.as_ref().map(PaymentIntentId::as_str)),
-        json!(entry.tariff.map(u32::from)),
-        json!(entry.description),
-        json!(rfc3339_millis(entry.created_at)),
-        json!(entry.hash),
-    ]
 }
 
 /// An instant, or a day in UTC; `plus_days` later, so that a last day is included.

@@ -2,15 +2,14 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{amount::Amount, ids::CustomerId};
-use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use vendors::stripe::{CheckoutSession, StripeError, TopUp};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::json_object,
+    problem::{Code, Problem},
+    routes::{Answer, Input},
 };
 
 use crate::Deps;
@@ -20,21 +19,43 @@ const ANOTHER_MOMENT: SignedDuration = SignedDuration::from_millis(300);
 /// How long an open session is answered again.
 const SESSION_LASTS: SignedDuration = SignedDuration::from_mins(10);
 
-/// Makes a Checkout session, and answers where to pay. A double click makes one: an open session of the same org,
-/// user, amount and path from the last ten minutes is answered again, and two at once have one idempotency key.
+/// What is to be topped up.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Whole pence. Each bad form has a sentence of its own: see `amount`.
+    #[serde(default)]
+    amount_pence: Value,
+    /// Where the browser goes afterwards: a path on the dashboard.
+    #[serde(default)]
+    return_url: Value,
+}
+web::json_bodies!(Wanted);
+
+/// Where to pay.
+#[derive(Debug, Serialize)]
+pub struct Begun {
+    url: String,
+}
+
+/// Makes a Checkout session. A double click makes one: an open session of the same org, user, amount and path from the last ten
+/// minutes is returned again, and two at once have one idempotency key.
 ///
 /// # Errors
 /// When the caller may not pay, the amount or path is not usable, or Stripe or the store does not answer.
-pub async fn create(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+pub async fn create(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Wanted>,
+) -> Result<Answer<Begun>, Problem> {
     caller.may_change()?;
-    let body = json_object(body)?;
-    let amount = amount(&body["amount_pence"], deps.top_up_limits)?;
-    let path = return_path(&body["return_url"])?;
+    let amount = amount(&input.body.amount_pence, deps.top_up_limits)?;
+    let path = return_path(&input.body.return_url)?;
     let customer = customer(deps, caller).await?;
     let fingerprint = fingerprint(caller, amount, &path);
     let url = session_url(deps, &customer, amount, &path, &fingerprint).await?;
-    tracing::info!(org_id = %caller.org, pence = amount.pence(), "a top-up was begun");
-    Ok(json_answer(StatusCode::OK, &json!({ "url": url })))
+    tracing::info!(org_id = %caller.org, user = %caller.user, pence = amount.pence(), "a top-up was begun");
+    Ok(Answer::ok(Begun { url }))
 }
 
 /// Where to pay: at the session that is open already, else at a new one.

@@ -2,17 +2,15 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    ids::OrgId,
-    ledger::{Entry, Kind},
-    time::rfc3339_millis,
+    ids::{CallId, OrgId, PaymentIntentId},
+    ledger::{Entry, EntryKey, Kind},
 };
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::Query,
+    problem::{Code, Problem},
+    routes::{Answer, Input},
 };
 
 use crate::Deps;
@@ -20,40 +18,90 @@ use crate::Deps;
 const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
 
-/// The newest movements, page by page.
+/// Which movements are shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// How many, 1 to 100.
+    limit: Option<String>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// Of one kind only.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+web::query_values!(Asked);
+
+/// A page of movements.
+#[derive(Debug, Serialize)]
+pub struct Transactions {
+    transactions: Vec<Transaction>,
+    pagination: Pagination,
+}
+
+#[derive(Debug, Serialize)]
+struct Pagination {
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Transaction {
+    id: EntryKey,
+    seq: u64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    direction: &'static str,
+    amount_pence: i64,
+    balance_before_pence: i64,
+    balance_after_pence: i64,
+    call_id: Option<CallId>,
+    /// No entry names a number.
+    phone_number: Option<String>,
+    stripe_payment_intent_id: Option<PaymentIntentId>,
+    description: String,
+    #[serde(with = "domain::time::millis")]
+    created_at: Timestamp,
+}
+
+impl From<Entry> for Transaction {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.entry_key,
+            seq: entry.seq,
+            kind: entry.kind.as_str(),
+            direction: entry.direction.as_str(),
+            amount_pence: entry.amount.pence(),
+            balance_before_pence: entry.balance_before.pence(),
+            balance_after_pence: entry.balance_after.pence(),
+            call_id: entry.call_id,
+            phone_number: None,
+            stripe_payment_intent_id: entry.payment_intent,
+            description: entry.description,
+            created_at: entry.created_at,
+        }
+    }
+}
+
+/// Lists the newest movements, page by page.
 ///
 /// # Errors
 /// When a query value is not usable, the cursor is not one of this org's, or the store does not answer.
-pub async fn list(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["limit", "cursor", "type"])?;
-    let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), limit)?;
-    let kind = query.get("type").map(kind).transpose()?;
-    let before = query.get("cursor").map(|cursor| position(cursor, caller.org)).transpose()?;
+pub async fn list(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<Asked>,
+) -> Result<Answer<Transactions>, Problem> {
+    let Asked { limit: most, cursor: after, kind: of } = &input.query;
+    let limit = most.as_deref().map_or(Ok(DEFAULT_LIMIT), limit)?;
+    let kind = of.as_deref().map(kind).transpose()?;
+    let before = after.as_deref().map(|cursor| position(cursor, caller.org)).transpose()?;
     deps.wallets.ensure(caller.org).await?;
     let page = deps.ledger.page(caller.org, before, kind, limit).await?;
     let next_cursor = page.next_before.map(|before| cursor(caller.org, before));
-    let body = json!({
-        "transactions": page.entries.iter().map(transaction).collect::<Vec<_>>(),
-        "pagination": {"next_cursor": next_cursor},
-    });
-    Ok(json_answer(StatusCode::OK, &body))
-}
-
-fn transaction(entry: &Entry) -> Value {
-    json!({
-        "id": entry.entry_key,
-        "seq": entry.seq,
-        "type": entry.kind.as_str(),
-        "direction": entry.direction.as_str(),
-        "amount_pence": entry.amount.pence(),
-        "balance_before_pence": entry.balance_before.pence(),
-        "balance_after_pence": entry.balance_after.pence(),
-        "call_id": entry.call_id,
-        "phone_number": Value::Null,
-        "stripe_payment_intent_id": entry.payment_intent,
-        "description": entry.description,
-        "created_at": rfc3339_millis(entry.created_at),
-    })
+    Ok(Answer::ok(Transactions {
+        transactions: page.entries.into_iter().map(Transaction::from).collect(),
+        pagination: Pagination { next_cursor },
+    }))
 }
 
 fn limit(text: &str) -> Result<usize, Problem> {
