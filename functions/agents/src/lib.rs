@@ -5,13 +5,13 @@
 pub mod routes;
 
 use base::config::{Base, Invalid};
-use http::Method;
-use lambda_http::{Body, Request, Response};
+use http::Response;
 use platform::Platform;
 use store::{Dynamo, agents::Agents, numbers::Numbers, queue::SyncQueue};
 use web::{
-    auth::Auth,
-    problem::{Code, Problem},
+    auth::{Auth, Caller},
+    problem::Problem,
+    runtime::{Body, Request},
 };
 
 /// What the function is built from, once per cold start.
@@ -54,20 +54,17 @@ impl Deps {
     }
 }
 
+web::routes! { Deps, Caller;
+    GET "/api/founder-console/agent/config" => routes::show::config;
+    POST "/api/founder-console/agent/behavior" => routes::save::save;
+    GET "/api/agents" => routes::show::short;
+}
+
 /// Answers a request of the dashboard's, for the caller's own org only.
 ///
 /// # Errors
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let caller = deps.auth.caller(request.headers()).await?;
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/api/founder-console/agent/config") => {
-            routes::show::config(deps, &caller, request.uri().query()).await
-        }
-        (&Method::GET, "/api/agents") => routes::show::short(deps, &caller).await,
-        (&Method::POST, "/api/founder-console/agent/behavior") => {
-            routes::save::save(deps, &caller, request.body()).await
-        }
-        _ => Err(Problem::new(Code::NotFound)),
-    }
+    dispatch(deps, &caller, request).await
 }

@@ -6,14 +6,14 @@ pub mod routes;
 
 use base::config::{Invalid, Reader};
 use domain::number::Country;
-use http::Method;
-use lambda_http::{Body, Request, Response};
+use http::Response;
 use platform::Platform;
 use services::charging::{Charging, Settings};
 use store::{agents::Agents, ledger::Ledger, numbers::Numbers};
 use web::{
-    auth::Auth,
-    problem::{Code, Problem},
+    auth::{Auth, Caller},
+    problem::Problem,
+    runtime::{Body, Request},
 };
 
 /// What the function is built from, once per cold start.
@@ -71,24 +71,19 @@ fn countries(reader: &mut Reader<'_>) -> Vec<Country> {
     })
 }
 
+web::routes! { Deps, Caller;
+    POST "/api/calls" => routes::create::create;
+    GET "/api/calls-dashboard" => routes::list::list;
+    GET "/api/calls-dashboard/stats" => routes::stats::show;
+    GET "/api/calls-dashboard/live" => routes::live::list;
+    GET "/api/calls-dashboard/{id}" => routes::detail::show;
+}
+
 /// Answers a request of the dashboard's, for the caller's own org only.
 ///
 /// # Errors
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let caller = deps.auth.caller(request.headers()).await?;
-    let query = request.uri().query();
-    match (request.method(), request.uri().path()) {
-        (&Method::POST, "/api/calls") => {
-            routes::create::create(deps, &caller, request.headers(), request.body()).await
-        }
-        (&Method::GET, "/api/calls-dashboard") => routes::list::list(deps, &caller, query).await,
-        (&Method::GET, "/api/calls-dashboard/stats") => routes::stats::show(deps, &caller, query).await,
-        (&Method::GET, "/api/calls-dashboard/live") => routes::live::list(deps, &caller).await,
-        (&Method::GET, path) => match path.strip_prefix("/api/calls-dashboard/") {
-            Some(id) => routes::detail::show(deps, &caller, id).await,
-            None => Err(Problem::new(Code::NotFound)),
-        },
-        _ => Err(Problem::new(Code::NotFound)),
-    }
+    dispatch(deps, &caller, request).await
 }

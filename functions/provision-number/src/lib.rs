@@ -5,13 +5,13 @@
 pub mod routes;
 
 use base::config::Invalid;
-use http::Method;
-use lambda_http::{Body, Request, Response};
+use http::Response;
 use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
 use web::{
-    auth::Auth,
-    problem::{Code, Problem},
+    auth::{Auth, Caller},
+    problem::Problem,
+    runtime::{Body, Request},
 };
 
 /// What the function is built from, once per cold start.
@@ -39,8 +39,16 @@ impl Deps {
     }
 }
 
-/// Where a number is given up: its E.164 comes after this.
-const NUMBERS: &str = "/api/managed-telephony/numbers/";
+web::routes! { Deps, Caller;
+    GET "/api/managed-telephony/available-numbers" => routes::search::search;
+    POST "/api/managed-telephony/provision" => routes::provision::provision;
+    GET "/api/managed-telephony/phone-status" => routes::show::phone_status;
+    DELETE "/api/managed-telephony/numbers/{phoneNumber}" => routes::release::release;
+    GET "/api/phone-settings/status" => routes::show::settings;
+    GET "/api/integrations/vapi/numbers" => routes::show::dropdown;
+    POST "/api/integrations/vapi/assign-number" => routes::assign::assign;
+    POST "/api/integrations/twilio" => routes::connect::connect;
+}
 
 /// Answers a request of the dashboard's, for the caller's own org only.
 ///
@@ -48,29 +56,5 @@ const NUMBERS: &str = "/api/managed-telephony/numbers/";
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let caller = deps.auth.caller(request.headers()).await?;
-    let path = request.uri().path();
-    match (request.method(), path) {
-        (&Method::GET, "/api/managed-telephony/available-numbers") => {
-            routes::search::search(deps, request.uri().query()).await
-        }
-        (&Method::POST, "/api/managed-telephony/provision") => {
-            routes::provision::provision(deps, &caller, request.headers(), request.body()).await
-        }
-        (&Method::GET, "/api/managed-telephony/phone-status") => {
-            routes::show::phone_status(deps, &caller).await
-        }
-        (&Method::GET, "/api/phone-settings/status") => routes::show::settings(deps, &caller).await,
-        (&Method::GET, "/api/integrations/vapi/numbers") => routes::show::dropdown(deps, &caller).await,
-        (&Method::POST, "/api/integrations/vapi/assign-number") => {
-            routes::assign::assign(deps, &caller, request.body()).await
-        }
-        (&Method::POST, "/api/integrations/twilio") => {
-            routes::connect::connect(deps, &caller, request.body()).await
-        }
-        (&Method::DELETE, path) if path.starts_with(NUMBERS) => {
-            let number = path.strip_prefix(NUMBERS).unwrap_or_default();
-            routes::release::release(deps, &caller, number).await
-        }
-        _ => Err(Problem::new(Code::NotFound)),
-    }
+    dispatch(deps, &caller, request).await
 }

@@ -16,7 +16,7 @@ fn word<T: serde::de::DeserializeOwned>(value: &Value, sentence: &str) -> Result
     serde_json::from_value(value.clone()).map_err(|_| invalid(sentence))
 }
 
-/// A value of the JSON body that was given and is not null.
+/// A field that was given and is not null.
 fn given(value: &Value) -> Option<&Value> {
     if value.is_null() { None } else { Some(value) }
 }

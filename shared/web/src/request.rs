@@ -1,46 +1,11 @@
 //! What comes with a request: query, JSON body, idempotency key. Each value checked, each fault with its own sentence.
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderMap;
 use serde_json::Value;
 
 use super::problem::{Code, Problem};
 use domain::phone_number::PhoneNumber;
-
-/// The largest JSON body that the dashboard's addresses take.
-const LARGEST_BODY: usize = 64 * 1024;
-
-/// The values of a query string.
-#[derive(Debug)]
-pub struct Query(BTreeMap<String, String>);
-
-impl Query {
-    /// Reads a query string that may hold these names, each once.
-    ///
-    /// # Errors
-    /// When it holds another name, or one twice.
-    pub fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
-        let mut values = BTreeMap::new();
-        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.contains(&&*name) {
-                let detail = format!("This address takes the query values {}.", known.join(", "));
-                return Err(Problem::new(Code::InvalidValue).saying(detail));
-            }
-            if values.insert(name.to_string(), value.into_owned()).is_some() {
-                return Err(Problem::new(Code::InvalidValue).saying(format!("{name} is given twice.")));
-            }
-        }
-        values.retain(|_, value: &mut String| !value.is_empty());
-        Ok(Self(values))
-    }
-
-    /// A value, if it was given.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
 
 /// A value that this address does not take, and what it takes instead.
 pub fn invalid(sentence: impl Into<String>) -> Problem {
@@ -57,19 +22,6 @@ pub fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Pr
     }
     let number = PhoneNumber::parse(value.as_str().unwrap_or_default());
     number.map(Some).map_err(|error| invalid(format!("{name}: {error}.")))
-}
-
-/// Reads a body that is a JSON object.
-///
-/// # Errors
-/// When it is too large, no JSON, or no object.
-pub fn json_object(body: &[u8]) -> Result<Value, Problem> {
-    if body.len() > LARGEST_BODY {
-        return Err(Problem::new(Code::BodyTooLarge));
-    }
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
-    if body.is_object() { Ok(body) } else { Err(Problem::new(Code::InvalidBody)) }
 }
 
 /// The client's `Idempotency-Key`, if it gave one.

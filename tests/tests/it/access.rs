@@ -116,6 +116,33 @@ async fn every_route_of_the_template_is_in_these_lists() {
 }
 
 #[tokio::test]
+async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
+    let harness = Harness::empty(vec![]).await;
+    let tables = [
+        ("agents", agents::ROUTES),
+        ("calls", calls::ROUTES),
+        ("operations", operations::ROUTES),
+        ("provision-number", provision_number::ROUTES),
+        ("wallet", wallet::ROUTES),
+    ];
+    let machines = ["stripe-webhook", "vapi-webhook"];
+    for route in &harness.stack.template.routes {
+        let function = route.function.as_str();
+        let listed = tables.iter().any(|(name, _)| *name == function) || machines.contains(&function);
+        assert!(listed, "{function} has a table that this test does not know");
+    }
+    for (function, table) in tables {
+        let of_template = harness.stack.template.routes.iter().filter(|route| route.function == function);
+        let mut of_template: Vec<(&str, &str)> =
+            of_template.map(|route| (&*route.method, &*route.path)).collect();
+        let mut compiled = table.to_vec();
+        of_template.sort_unstable();
+        compiled.sort_unstable();
+        assert_eq!(compiled, of_template, "{function}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_verified_on_every_route() {
     // S1
     let harness = Harness::with_wallet(2_500, 600).await;

@@ -5,17 +5,17 @@ use domain::{
     call::Direction,
     ids::VapiPhoneId,
 };
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
 use store::{Attempt, numbers::listed, queue::Push};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::{invalid, json_object},
+    problem::{Code, Problem},
+    request::invalid,
+    routes::{Answer, Input, given},
 };
 
-use super::show::whole;
+use super::show::Whole;
 use crate::Deps;
 
 /// What is to be saved of one agent.
@@ -38,31 +38,77 @@ enum Link {
     To(VapiPhoneId),
 }
 
+/// The agents to be saved: one or both, each whole.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    inbound: Option<Given>,
+    outbound: Option<Given>,
+}
+web::json_bodies!(Wanted);
+
+/// An agent as the dashboard sends it. What is missing is as if it were empty, and each unusable value has a sentence.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Given {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    system_prompt: String,
+    #[serde(default)]
+    first_message: String,
+    #[serde(default)]
+    voice_provider: String,
+    #[serde(default)]
+    voice_id: String,
+    #[serde(default)]
+    language: String,
+    #[serde(default)]
+    max_duration_seconds: Value,
+    /// None when it stays as it is; `null` when the agent is to have none.
+    #[serde(default, deserialize_with = "given")]
+    vapi_phone_number_id: Option<Option<Value>>,
+    #[serde(default)]
+    version: Value,
+    // What the dashboard sends back of what it was shown, and nothing rests on.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    #[serde(default, rename = "role")]
+    _role: IgnoredAny,
+    #[serde(default, rename = "vapiAssistantId")]
+    _vapi_assistant_id: IgnoredAny,
+    #[serde(default, rename = "sync")]
+    _sync: IgnoredAny,
+    #[serde(default, rename = "syncReason")]
+    _sync_reason: IgnoredAny,
+}
+
+/// The agents as they are saved.
+#[derive(Debug, Serialize)]
+pub struct Saved {
+    success: bool,
+    agents: Vec<Whole>,
+}
+
 /// Saves one or both agents, together or not at all; then they are given to the vendor.
 ///
 /// # Errors
-/// When the caller may not change, a value is not usable, a number is not the org's, or an agent was saved by somebody else since
-/// `version`.
-pub async fn save(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+/// When the caller may not change, a value is not usable, a number is not the org's, or an agent was saved by another request
+/// since `version`.
+pub async fn save(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Result<Answer<Saved>, Problem> {
     caller.may_change()?;
-    let body = json_object(body)?;
-    let mut changes = Vec::new();
-    for role in Direction::ALL {
-        let given = &body[role.as_str()];
-        if !given.is_null() {
-            changes.push(change(role, given)?);
-        }
-    }
+    let given = [(Direction::Inbound, input.body.inbound), (Direction::Outbound, input.body.outbound)];
+    let given = given.into_iter().filter_map(|(role, given)| Some(change(role, given?)));
+    let changes = given.collect::<Result<Vec<Change>, Problem>>()?;
     if changes.is_empty() {
-        return Err(invalid("Send inbound, outbound or both, each with the whole agent.".to_owned()));
+        return Err(invalid("Send inbound, outbound or both, each with the whole agent."));
     }
     let pushes: Vec<Push> =
         changes.iter().map(|change| Push { org_id: caller.org, role: change.role }).collect();
     let write = deps.db.until_written("the agents", || write(deps, caller, &changes));
     let agents = deps.queue.around(&pushes, write).await?;
-    let saved: Vec<Value> = agents.iter().map(whole).collect();
-    tracing::info!(org_id = %caller.org, user = %caller.user, agents = saved.len(), "agents were saved");
-    Ok(json_answer(StatusCode::OK, &json!({"success": true, "agents": saved})))
+    tracing::info!(org_id = %caller.org, user = %caller.user, agents = agents.len(), "agents were saved");
+    Ok(Answer::ok(Saved { success: true, agents: agents.into_iter().map(Whole::from).collect() }))
 }
 
 /// Writes all that is to be saved, on what is stored now.
@@ -110,37 +156,33 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
     })
 }
 
-fn change(role: Direction, given: &Value) -> Result<Change, Problem> {
+fn change(role: Direction, given: Given) -> Result<Change, Problem> {
     let name = role.as_str();
-    if !given.is_object() {
-        return Err(invalid(format!("{name} is an object with the whole agent.")));
-    }
-    let text = |field: &str| given[field].as_str().unwrap_or_default().trim().to_owned();
-    let limit = given["maxDurationSeconds"].as_u64().and_then(|limit| u32::try_from(limit).ok());
+    let text = |text: String| text.trim().to_owned();
+    let limit = given.max_duration_seconds.as_u64().and_then(|limit| u32::try_from(limit).ok());
     let behavior = Behavior {
-        name: text("name"),
-        system_prompt: text("systemPrompt"),
-        first_message: text("firstMessage"),
-        voice_provider: text("voiceProvider"),
-        voice_id: text("voiceId"),
-        language: text("language"),
+        name: text(given.name),
+        system_prompt: text(given.system_prompt),
+        first_message: text(given.first_message),
+        voice_provider: text(given.voice_provider),
+        voice_id: text(given.voice_id),
+        language: text(given.language),
         max_duration_secs: limit.unwrap_or_default(),
     };
     if let Some(flaw) = behavior.flaw() {
         return Err(invalid(format!("{name}: {flaw}")));
     }
-    let number = match given.get("vapiPhoneNumberId") {
+    let number = match given.vapi_phone_number_id {
         None => Link::Kept,
-        Some(Value::Null) => Link::Cut,
-        Some(id) => {
+        Some(None) => Link::Cut,
+        Some(Some(id)) => {
             let sentence =
                 format!("{name}: vapiPhoneNumberId is the id of one of the clinic's numbers, or null.");
             Link::To(VapiPhoneId::parse(id.as_str().unwrap_or_default()).map_err(|_| invalid(sentence))?)
         }
     };
-    let version = &given["version"];
-    let base = version.as_u64();
-    if base.is_none() && !version.is_null() {
+    let base = given.version.as_u64();
+    if base.is_none() && !given.version.is_null() {
         return Err(invalid(format!("{name}: version is the number that came with the agent.")));
     }
     Ok(Change { role, behavior, number, base })

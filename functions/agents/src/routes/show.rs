@@ -3,53 +3,121 @@
 use domain::{
     agent::{Agent, Sync},
     call::Direction,
+    ids::{VapiAssistantId, VapiPhoneId},
 };
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::Query,
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
 };
 
 use crate::Deps;
 
-/// Everything about the agents, or about the one of `role`. An org that has saved none sees what it starts from.
+/// Which agents are shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// `inbound` or `outbound`.
+    role: Option<String>,
+}
+web::query_values!(Asked);
+
+/// Agents, whole or short.
+#[derive(Debug, Serialize)]
+pub struct Agents<T> {
+    agents: Vec<T>,
+}
+
+/// An agent as the dashboard knows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Whole {
+    #[serde(flatten)]
+    short: Short,
+    system_prompt: String,
+    first_message: String,
+    voice_id: String,
+    voice_provider: String,
+    language: String,
+    max_duration_seconds: u32,
+    version: u64,
+}
+
+/// An agent, short.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Short {
+    id: &'static str,
+    name: String,
+    role: &'static str,
+    vapi_assistant_id: Option<VapiAssistantId>,
+    vapi_phone_number_id: Option<VapiPhoneId>,
+    sync: &'static str,
+    /// Why the vendor will not take it, when it will not.
+    sync_reason: Option<String>,
+}
+
+impl From<Agent> for Short {
+    fn from(agent: Agent) -> Self {
+        let (sync, sync_reason) = match agent.sync {
+            Sync::Synced => ("synced", None),
+            Sync::Pending => ("pending", None),
+            Sync::Failed { sync_reason } => ("failed", Some(sync_reason)),
+        };
+        Self {
+            id: agent.role.as_str(),
+            name: agent.behavior.name,
+            role: agent.role.as_str(),
+            vapi_assistant_id: agent.vapi_assistant_id,
+            vapi_phone_number_id: agent.vapi_phone_number_id,
+            sync,
+            sync_reason,
+        }
+    }
+}
+
+impl From<Agent> for Whole {
+    fn from(agent: Agent) -> Self {
+        let behavior = agent.behavior.clone();
+        Self {
+            version: agent.version,
+            short: Short::from(agent),
+            system_prompt: behavior.system_prompt,
+            first_message: behavior.first_message,
+            voice_id: behavior.voice_id,
+            voice_provider: behavior.voice_provider,
+            language: behavior.language,
+            max_duration_seconds: behavior.max_duration_secs,
+        }
+    }
+}
+
+/// Shows everything about the agents, or about the one of `role`. An org that has saved none sees what it starts from.
 ///
 /// # Errors
 /// When `role` is no role, or the store does not answer.
-pub async fn config(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["role"])?;
-    let wanted = query.get("role");
-    if wanted.is_some_and(|role| Direction::parse(role).is_none()) {
-        return Err(Problem::new(Code::InvalidValue).saying("role is inbound or outbound."));
-    }
-    let agents = agents(deps, caller).await?;
-    let shown: Vec<Value> = agents
-        .iter()
-        .filter(|agent| wanted.is_none_or(|role| role == agent.role.as_str()))
-        .map(whole)
-        .collect();
-    Ok(json_answer(StatusCode::OK, &json!({ "agents": shown })))
+pub async fn config(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<Asked>,
+) -> Result<Answer<Agents<Whole>>, Problem> {
+    let role = input.query.role.as_deref();
+    let role = role.map(|role| Direction::parse(role).ok_or_else(|| invalid("role is inbound or outbound.")));
+    let wanted = role.transpose()?;
+    let agents = agents(deps, caller).await?.into_iter();
+    let shown = agents.filter(|agent| wanted.is_none_or(|role| role == agent.role)).map(Whole::from);
+    Ok(Answer::ok(Agents { agents: shown.collect() }))
 }
 
-/// Both agents, short.
+/// Shows both agents, short.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn short(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
+pub async fn short(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Agents<Short>>, Problem> {
     let agents = agents(deps, caller).await?;
-    let shown: Vec<Value> = agents
-        .iter()
-        .map(|agent| {
-            let (sync, sync_reason) = sync(agent);
-            json!({"id": agent.role.as_str(), "name": agent.behavior.name, "role": agent.role.as_str(),
-                "vapiAssistantId": agent.vapi_assistant_id, "vapiPhoneNumberId": agent.vapi_phone_number_id,
-                "sync": sync, "syncReason": sync_reason})
-        })
-        .collect();
-    Ok(json_answer(StatusCode::OK, &json!({ "agents": shown })))
+    Ok(Answer::ok(Agents { agents: agents.into_iter().map(Short::from).collect() }))
 }
 
 /// As they are; one that was never saved as it would be made, without making it.
@@ -65,25 +133,4 @@ async fn agents(deps: &Deps, caller: &Caller) -> Result<Vec<Agent>, Problem> {
 /// The agent an org starts from: version 0, so that a first save from two tabs has one winner too.
 fn unsaved(deps: &Deps, caller: &Caller, role: Direction) -> Agent {
     Agent { version: 0, ..Agent::first(caller.org, role, deps.platform.clock.now()) }
-}
-
-/// An agent as the dashboard knows it.
-pub(super) fn whole(agent: &Agent) -> Value {
-    let behavior = &agent.behavior;
-    let (sync, sync_reason) = sync(agent);
-    json!({"id": agent.role.as_str(), "name": behavior.name, "role": agent.role.as_str(),
-        "systemPrompt": behavior.system_prompt, "firstMessage": behavior.first_message,
-        "voiceId": behavior.voice_id, "voiceProvider": behavior.voice_provider, "language": behavior.language,
-        "maxDurationSeconds": behavior.max_duration_secs, "vapiAssistantId": agent.vapi_assistant_id,
-        "vapiPhoneNumberId": agent.vapi_phone_number_id, "version": agent.version, "sync": sync,
-        "syncReason": sync_reason})
-}
-
-/// Whether the vendor has what is stored, and when it will not take it, why.
-fn sync(agent: &Agent) -> (&'static str, Option<&str>) {
-    match &agent.sync {
-        Sync::Synced => ("synced", None),
-        Sync::Pending => ("pending", None),
-        Sync::Failed { sync_reason } => ("failed", Some(sync_reason)),
-    }
 }

@@ -2,29 +2,50 @@
 
 use domain::{
     call::Direction,
-    ids::{CallId, OrgId, VapiPhoneId},
+    ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
     number::Country,
     phone_number::PhoneNumber,
 };
 use futures::future::try_join;
-use http::{HeaderMap, StatusCode};
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use services::charging::{Dialled, Intent};
 use store::numbers::{OrgNumber, Status};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer, short_of},
-    request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
+    problem::{Code, Problem, short_of},
+    request::{fingerprint, idempotency_key, invalid, phone_number},
+    routes::{Answer, Input},
 };
 
 use super::row;
 use crate::Deps;
 
+/// Whom to ring, and by which agent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    phone_number: Value,
+    #[serde(default)]
+    agent_role: Value,
+}
+web::json_bodies!(Wanted);
+
+/// The call, as far as it is known.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    call_id: CallId,
+    vapi_call_id: Option<VapiCallId>,
+    status: &'static str,
+}
+
 /// Starts a call from the org's own outbound number, once: a repeat of the request is answered with the same
 /// call.
 ///
-/// All that can be known before anybody is rung is checked first, each with its own sentence; then the money
+/// All that can be known before a phone rings is checked first, each with its own sentence; then the money
 /// is set aside, and only then is it dialled.
 ///
 /// # Errors
@@ -33,15 +54,13 @@ use crate::Deps;
 pub async fn create(
     deps: &Deps,
     caller: &Caller,
-    headers: &HeaderMap,
-    body: &Body,
-) -> Result<Response<Body>, Problem> {
+    input: Input<(), Wanted>,
+) -> Result<Answer<Begun>, Problem> {
     caller.may_change()?;
-    let key = idempotency_key(headers)?;
-    let body = json_object(body)?;
-    let to = wanted_number(&body["phoneNumber"])?;
+    let key = idempotency_key(&input.headers)?;
+    let to = wanted_number(&input.body.phone_number)?;
     may_be_rung(&deps.allowed, &to)?;
-    let role = role(&body["agentRole"])?;
+    let role = role(&input.body.agent_role)?;
     let from = own_number(deps, caller.org, &to).await?;
     let now = deps.platform.clock.now();
     let agent = deps.agents.ensure(caller.org, role, now).await?;
@@ -62,21 +81,18 @@ pub async fn create(
     answer(deps.charging.dial(&intent).await?)
 }
 
-fn answer(dialled: Dialled) -> Result<Response<Body>, Problem> {
+fn answer(dialled: Dialled) -> Result<Answer<Begun>, Problem> {
     match dialled {
         Dialled::Placed(call) => {
-            let body = json!({
-                "callId": call.call_id,
-                "vapiCallId": call.parties.vapi_call_id,
-                "status": row::Status::of(&call).as_str(),
-            });
-            tracing::info!(call = %call.call_id, "a call was placed");
-            Ok(json_answer(StatusCode::CREATED, &body))
+            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "a call was placed");
+            let status = row::Status::of(&call).as_str();
+            let begun = Begun { call_id: call.call_id, vapi_call_id: call.parties.vapi_call_id, status };
+            Ok(Answer::with(StatusCode::CREATED, begun))
         }
         Dialled::Unknown(call) => {
-            let body = json!({"callId": call.call_id, "vapiCallId": Value::Null, "status": "unknown"});
-            tracing::warn!(call = %call.call_id, "it is not known whether a call was placed");
-            Ok(json_answer(StatusCode::ACCEPTED, &body))
+            tracing::warn!(org_id = %call.org_id, call_id = %call.call_id, "it is not known whether a call was placed");
+            let begun = Begun { call_id: call.call_id, vapi_call_id: None, status: "unknown" };
+            Ok(Answer::with(StatusCode::ACCEPTED, begun))
         }
         Dialled::Refused => Err(Problem::new(Code::CallRefused)),
         Dialled::Short { required, wallet } => Err(short_of(required, &wallet)),

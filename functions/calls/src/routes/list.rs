@@ -2,18 +2,16 @@
 
 use domain::call::{Call, Direction};
 use futures::future::try_join_all;
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::Query,
+    problem::{Code, Problem},
+    routes::{Answer, Input},
 };
 
 use super::{
     period::{MOST_CALLS, Period},
-    row::{Row, Status, phone_number},
+    row::{Row, Shown, Status, phone_number},
 };
 use crate::Deps;
 
@@ -21,17 +19,49 @@ const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
 const LONGEST_SEARCH: usize = 100;
 
-/// The calls of a period, newest first, page by page, with how many there are.
+/// Which calls are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    page: Option<String>,
+    limit: Option<String>,
+    status: Option<String>,
+    search: Option<String>,
+    #[serde(rename = "startDate")]
+    start_date: Option<String>,
+    #[serde(rename = "endDate")]
+    end_date: Option<String>,
+    call_type: Option<String>,
+}
+web::query_values!(Asked);
+
+/// A page of calls.
+#[derive(Debug, Serialize)]
+pub struct Calls {
+    calls: Vec<Shown>,
+    pagination: Pagination,
+}
+
+#[derive(Debug, Serialize)]
+struct Pagination {
+    page: usize,
+    limit: usize,
+    total: usize,
+    pages: usize,
+}
+
+/// Lists the calls of a period, newest first, page by page, with how many there are.
 ///
 /// # Errors
 /// When a query value is not usable, the period holds too much, or the store does not answer.
-pub async fn list(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let known = ["page", "limit", "status", "search", "startDate", "endDate", "call_type"];
-    let query = Query::parse(query, &known)?;
-    let page = query.get("page").map_or(Ok(1), |text| count("page", text, MOST_CALLS))?;
-    let limit = query.get("limit").map_or(Ok(DEFAULT_LIMIT), |text| count("limit", text, LARGEST_LIMIT))?;
-    let filter = Filter::read(&query)?;
-    let period = Period::parse(query.get("startDate"), query.get("endDate"), deps.platform.clock.now())?;
+pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Calls>, Problem> {
+    let asked = &input.query;
+    let page = asked.page.as_deref().map_or(Ok(1), |text| count("page", text, MOST_CALLS))?;
+    let limit =
+        asked.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| count("limit", text, LARGEST_LIMIT))?;
+    let filter = Filter::read(asked)?;
+    let now = deps.platform.clock.now();
+    let period = Period::parse(asked.start_date.as_deref(), asked.end_date.as_deref(), now)?;
     deps.charging.wallets.ensure(caller.org).await?;
     let mut calls = period.calls(deps, caller.org).await?;
     calls.retain(|call| filter.passes(call));
@@ -39,11 +69,10 @@ pub async fn list(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<R
     let skipped = page.saturating_sub(1).saturating_mul(limit);
     let shown = calls.into_iter().skip(skipped).take(limit);
     let rows = try_join_all(shown.map(|call| Row::read(deps, call))).await?;
-    let body = json!({
-        "calls": rows.iter().map(Row::json).collect::<Vec<_>>(),
-        "pagination": {"page": page, "limit": limit, "total": total, "pages": total.div_ceil(limit)},
-    });
-    Ok(json_answer(StatusCode::OK, &body))
+    Ok(Answer::ok(Calls {
+        calls: rows.into_iter().map(Row::shown).collect(),
+        pagination: Pagination { page, limit, total, pages: total.div_ceil(limit) },
+    }))
 }
 
 /// Which calls are wanted.
@@ -56,11 +85,11 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(query: &Query) -> Result<Self, Problem> {
-        let search = query.get("search").map(search).transpose()?;
+    fn read(asked: &Asked) -> Result<Self, Problem> {
+        let search = asked.search.as_deref().map(search).transpose()?;
         Ok(Self {
-            status: query.get("status").map(status).transpose()?,
-            direction: query.get("call_type").map(direction).transpose()?,
+            status: asked.status.as_deref().map(status).transpose()?,
+            direction: asked.call_type.as_deref().map(direction).transpose()?,
             search: search.filter(|text| !text.is_empty()),
         })
     }

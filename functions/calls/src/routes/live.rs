@@ -6,27 +6,46 @@ use domain::{
     call::Call,
     hold::Hold,
     ids::{CallId, OrgId},
+    personal::{Number, Personal},
+    phone_number::PhoneNumber,
     time::rfc3339_millis,
 };
 use futures::future::try_join_all;
-use http::StatusCode;
 use jiff::Timestamp;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use services::charging::ChargingError;
 use web::{
     auth::Caller,
-    problem::{Problem, json_answer},
+    problem::Problem,
+    routes::{Answer, Input},
 };
 
-use super::row::{Status, phone_number};
+use super::row::Status;
 use crate::Deps;
 
-/// The calls that money is set aside for, newest first. The wallet names them, consistently: no index does.
+/// What is going on now.
+#[derive(Debug, Serialize)]
+pub struct Live {
+    calls: Vec<LiveCall>,
+}
+
+#[derive(Debug, Serialize)]
+struct LiveCall {
+    id: CallId,
+    phone_number: Option<Personal<PhoneNumber, Number>>,
+    call_direction: &'static str,
+    status: &'static str,
+    started_at: Option<String>,
+    held_pence: i64,
+    /// How long its money lasts; none until they talk.
+    seconds_left: Option<i64>,
+}
+
+/// Lists the calls that money is set aside for, newest first. The wallet names them, consistently: no index does.
 ///
 /// # Errors
 /// When the store does not answer: an error, never an empty list.
-pub async fn list(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
+pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Live>, Problem> {
     let wallet = deps.charging.wallets.ensure(caller.org).await?;
     let held = try_join_all(wallet.holds.iter().map(|(id, hold)| read(deps, caller.org, id, hold))).await?;
     // A call may have ended since the wallet was read.
@@ -34,8 +53,7 @@ pub async fn list(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Proble
         held.into_iter().filter(|(call, _)| Status::of(call) == Status::InProgress).collect();
     live.sort_by_key(|(call, _)| Reverse(call.created_at));
     let now = deps.platform.clock.now();
-    let calls: Vec<Value> = live.iter().map(|(call, hold)| shown(call, hold, now)).collect();
-    Ok(json_answer(StatusCode::OK, &json!({ "calls": calls })))
+    Ok(Answer::ok(Live { calls: live.into_iter().map(|(call, hold)| shown(call, hold, now)).collect() }))
 }
 
 async fn read<'a>(
@@ -49,16 +67,15 @@ async fn read<'a>(
     Ok((call.ok_or_else(|| ChargingError::RecordMissing(id.clone()))?, hold))
 }
 
-fn shown(call: &Call, hold: &Hold, now: Timestamp) -> Value {
+fn shown(call: Call, hold: &Hold, now: Timestamp) -> LiveCall {
     let started_at = call.started_at();
-    let seconds_left = started_at.map(|at| hold.paid_until(at).duration_since(now).as_secs().max(0));
-    json!({
-        "id": call.call_id,
-        "phone_number": phone_number(call),
-        "call_direction": call.parties.direction.as_str(),
-        "status": Status::of(call).as_str(),
-        "started_at": started_at.map(rfc3339_millis),
-        "held_pence": hold.amount.pence(),
-        "seconds_left": seconds_left,
-    })
+    LiveCall {
+        call_direction: call.parties.direction.as_str(),
+        status: Status::of(&call).as_str(),
+        started_at: started_at.map(rfc3339_millis),
+        held_pence: hold.amount.pence(),
+        seconds_left: started_at.map(|at| hold.paid_until(at).duration_since(now).as_secs().max(0)),
+        id: call.call_id,
+        phone_number: call.parties.customer_number,
+    }
 }

@@ -101,7 +101,7 @@ mod tests {
         let period = Period::parse(start, end, at("2026-04-10T12:00:00Z"));
         period.map(|period| (period.from, period.to)).map_err(|problem| {
             let answer = problem.answer("request");
-            let lambda_http::Body::Text(body) = answer.body() else { return String::new() };
+            let web::runtime::Body::Text(body) = answer.body() else { return String::new() };
             let body: serde_json::Value = serde_json::from_str(body).unwrap();
             body["code"].as_str().unwrap().to_owned()
         })

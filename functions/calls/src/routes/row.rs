@@ -4,11 +4,15 @@ use domain::{
     amount::Amount,
     call::{Call, State},
     content::Content,
+    ids::CallId,
     ledger::Reason,
-    time::rfc3339_millis,
+    personal::{Name, Number, Personal, Words},
+    phone_number::PhoneNumber,
 };
 use futures::future::try_join;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 use store::StoreError;
 
 use crate::Deps;
@@ -114,28 +118,52 @@ impl Row {
     }
 
     /// As the list shows it.
-    pub fn json(&self) -> Value {
+    pub fn shown(self) -> Shown {
         let Self { call, content, cost } = self;
-        json!({
-            "id": call.call_id,
-            "phone_number": phone_number(call),
-            "caller_name": content.caller_name,
-            "call_date": rfc3339_millis(call.created_at),
-            "duration_seconds": duration_secs(call),
-            "status": Status::of(call).as_str(),
-            "call_direction": call.parties.direction.as_str(),
-            "has_recording": content.recording_url.is_some(),
-            "has_transcript": content.transcript.is_some(),
-            "sentiment_label": content.sentiment_label,
-            "sentiment_score": content.sentiment_score.as_deref().map(score),
-            "outcome": content.outcome,
-            "outcome_summary": content.summary,
-            "urgency": content.urgency,
-            "cost_pence": cost.pence(),
-            "ended_reason": call.ended_reason,
-            "tools_used": content.tools_used,
-        })
+        Shown {
+            phone_number: call.parties.customer_number.clone(),
+            duration_seconds: duration_secs(&call),
+            status: Status::of(&call).as_str(),
+            call_direction: call.parties.direction.as_str(),
+            call_date: call.created_at,
+            id: call.call_id,
+            caller_name: content.caller_name,
+            has_recording: content.recording_url.is_some(),
+            has_transcript: content.transcript.is_some(),
+            sentiment_label: content.sentiment_label,
+            sentiment_score: content.sentiment_score.as_deref().map_or(Value::Null, score),
+            outcome: content.outcome,
+            outcome_summary: content.summary,
+            urgency: content.urgency,
+            cost_pence: cost.pence(),
+            ended_reason: call.ended_reason,
+            tools_used: content.tools_used,
+        }
     }
+}
+
+/// A call as the dashboard's list has it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    id: CallId,
+    phone_number: Option<Personal<PhoneNumber, Number>>,
+    caller_name: Option<Personal<String, Name>>,
+    #[serde(with = "domain::time::millis")]
+    call_date: Timestamp,
+    duration_seconds: Option<u32>,
+    status: &'static str,
+    call_direction: &'static str,
+    has_recording: bool,
+    has_transcript: bool,
+    sentiment_label: Option<String>,
+    /// A number as the vendor wrote it, or null.
+    sentiment_score: Value,
+    outcome: Option<Personal<String, Words>>,
+    outcome_summary: Option<Personal<String, Words>>,
+    urgency: Option<String>,
+    cost_pence: i64,
+    ended_reason: Option<String>,
+    tools_used: Vec<String>,
 }
 
 /// The other side's number; none for a call from a web page.
@@ -163,13 +191,11 @@ fn score(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use domain::{
-        call::{Bill, Direction, Parties},
-        ids::{CallId, OrgId},
+        call::{Bill, Direction, Parties, RefusalReason},
+        ids::OrgId,
         tariff::Tariff,
     };
-    use jiff::Timestamp;
-
-    use domain::call::RefusalReason;
+    use serde_json::json;
 
     use super::*;
 

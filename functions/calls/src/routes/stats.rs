@@ -5,15 +5,13 @@ use domain::{
     ledger::{self, Entry, Kind},
 };
 use futures::future::try_join;
-use http::StatusCode;
 use jiff::{Timestamp, tz::TimeZone};
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer},
-    request::Query,
+    problem::{Code, Problem},
+    routes::{Answer, Input},
 };
 
 use super::{
@@ -26,14 +24,37 @@ use crate::Deps;
 const WINDOWS: [(&str, i64); 4] = [("24h", 24), ("7d", 24 * 7), ("30d", 24 * 30), ("90d", 24 * 90)];
 const DEFAULT_WINDOW: &str = "7d";
 
-/// How many calls there were, how long they were, and what the org spent. The calls say how many; the ledger
+/// Over which time the figures are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    #[serde(rename = "timeWindow")]
+    time_window: Option<String>,
+}
+web::query_values!(Asked);
+
+/// The figures of a window.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    total_calls: usize,
+    inbound_calls: usize,
+    outbound_calls: usize,
+    completed_calls: usize,
+    calls_today: usize,
+    /// Whole seconds, of the calls that were billed.
+    avg_duration: u64,
+    minutes_billed: u64,
+    spent_pence: i64,
+}
+
+/// Shows how many calls there were, how long they were, and what the org spent. The calls say how many; the ledger
 /// alone says what was spent.
 ///
 /// # Errors
 /// When the window is none there is or holds too much, or the store does not answer: an error, never a zero.
-pub async fn show(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["timeWindow"])?;
-    let hours = hours(query.get("timeWindow").unwrap_or(DEFAULT_WINDOW))?;
+pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Figures>, Problem> {
+    let hours = hours(input.query.time_window.as_deref().unwrap_or(DEFAULT_WINDOW))?;
     let now = deps.platform.clock.now();
     let period = Period::last_hours(hours, now);
     let wallet = deps.charging.wallets.ensure(caller.org).await?;
@@ -46,28 +67,27 @@ pub async fn show(deps: &Deps, caller: &Caller, query: Option<&str>) -> Result<R
         })
     };
     let (calls, entries) = try_join(period.calls(deps, caller.org), statement).await?;
-    let mut body = figures(&calls, now);
     // A statement has no gaps, so it may hold entries from outside.
     let inside = entries.iter().filter(|entry| period.holds(entry.created_at));
-    body["spentPence"] = json!(spent_pence(inside));
-    Ok(json_answer(StatusCode::OK, &body))
+    Ok(Answer::ok(figures(&calls, now, spent_pence(inside))))
 }
 
-fn figures(calls: &[Call], now: Timestamp) -> Value {
+fn figures(calls: &[Call], now: Timestamp, spent_pence: i64) -> Figures {
     let count = |is_counted: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is_counted(call)).count();
     let today = day_of(now);
     let talks: Vec<u64> = calls.iter().filter_map(billed_secs).collect();
     let secs = talks.iter().fold(0_u64, |sum, secs| sum.saturating_add(*secs));
     let average = u64::try_from(talks.len()).ok().and_then(|count| secs.checked_div(count));
-    json!({
-        "totalCalls": calls.len(),
-        "inboundCalls": count(&|call| call.parties.direction == Direction::Inbound),
-        "outboundCalls": count(&|call| call.parties.direction == Direction::Outbound),
-        "completedCalls": count(&|call| Status::of(call) == Status::Completed),
-        "callsToday": count(&|call| day_of(call.created_at) == today),
-        "avgDuration": average.unwrap_or_default(),
-        "minutesBilled": secs.div_ceil(60),
-    })
+    Figures {
+        total_calls: calls.len(),
+        inbound_calls: count(&|call| call.parties.direction == Direction::Inbound),
+        outbound_calls: count(&|call| call.parties.direction == Direction::Outbound),
+        completed_calls: count(&|call| Status::of(call) == Status::Completed),
+        calls_today: count(&|call| day_of(call.created_at) == today),
+        avg_duration: average.unwrap_or_default(),
+        minutes_billed: secs.div_ceil(60),
+        spent_pence,
+    }
 }
 
 fn day_of(at: Timestamp) -> jiff::civil::Date {

@@ -4,28 +4,51 @@ use domain::{
     agent::{Agent, Sync},
     ids::VapiPhoneId,
 };
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{Attempt, numbers::listed, queue::Push};
 use web::{
     auth::Caller,
-    problem::{Problem, json_answer},
-    request::{invalid, json_object},
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
 };
 
 use super::direction;
 use crate::Deps;
 
+/// Which number which agent is to have.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    role: Value,
+    #[serde(default)]
+    vapi_phone_id: Value,
+}
+web::json_bodies!(Wanted);
+
+/// What the agent has from now on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assigned {
+    success: bool,
+    role: &'static str,
+    vapi_phone_id: VapiPhoneId,
+}
+
 /// Gives one of the clinic's own numbers to its agent of that direction.
 ///
 /// # Errors
 /// When the caller may not change, the dropdown does not list the number for this org, or it is for the other direction.
-pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+pub async fn assign(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Wanted>,
+) -> Result<Answer<Assigned>, Problem> {
     caller.may_change()?;
-    let body = json_object(body)?;
-    let role = direction(&body["role"], "role")?;
-    let id = VapiPhoneId::parse(body["vapiPhoneId"].as_str().unwrap_or_default()).map_err(|_| {
+    let role = direction(&input.body.role, "role")?;
+    let id = VapiPhoneId::parse(input.body.vapi_phone_id.as_str().unwrap_or_default()).map_err(|_| {
         invalid("vapiPhoneId is the id of one of the clinic's numbers, as the list of numbers shows it.")
     })?;
     let (provisioning, id) = (&deps.provisioning, &id);
@@ -40,5 +63,5 @@ pub async fn assign(deps: &Deps, caller: &Caller, body: &Body) -> Result<Respons
     };
     let write = provisioning.db.until_written("the agent", link);
     provisioning.queue.around(&[Push { org_id: caller.org, role }], write).await?;
-    Ok(json_answer(StatusCode::OK, &json!({"success": true, "role": role.as_str(), "vapiPhoneId": id})))
+    Ok(Answer::ok(Assigned { success: true, role: role.as_str(), vapi_phone_id: id.clone() }))
 }

@@ -1,38 +1,71 @@
 //! `POST /api/integrations/twilio`: a number that the clinic has in its own account at Twilio.
 
+use std::fmt;
+
 use domain::ids::AccountSid;
-use lambda_http::{Body, Response};
+use serde::Deserialize;
+use serde_json::Value;
 use services::provisioning::{Brought, Connected};
 use vendors::twilio::Account;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
-    request::{fingerprint, invalid, json_object, phone_number},
+    request::{fingerprint, invalid, phone_number},
+    routes::{Answer, Input},
 };
 
-use super::{direction, provision::answer};
+use super::{
+    direction,
+    provision::{Begun, answer},
+};
 use crate::Deps;
+
+/// An account, a number in it, and what the number is for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    account_sid: Value,
+    #[serde(default)]
+    auth_token: Value,
+    #[serde(default)]
+    phone_number: Value,
+    #[serde(default, rename = "type")]
+    direction: Value,
+}
+web::json_bodies!(Wanted);
+
+/// It holds a token: nothing of it is printed.
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").finish_non_exhaustive()
+    }
+}
 
 /// Checks the account and the number at Twilio, then connects it. Nothing is charged.
 ///
 /// # Errors
 /// When the caller may not change, something in the body is not usable, Twilio refuses the account, the number is not in it, or
 /// the direction is taken.
-pub async fn connect(deps: &Deps, caller: &Caller, body: &Body) -> Result<Response<Body>, Problem> {
+pub async fn connect(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Wanted>,
+) -> Result<Answer<Begun>, Problem> {
     caller.may_change()?;
-    let body = json_object(body)?;
-    let text = |name: &str| body[name].as_str().unwrap_or_default().trim().to_owned();
-    let sid = AccountSid::parse(text("accountSid")).ok().filter(|sid| is_account(sid.as_str()));
+    let body = &input.body;
+    let text = |value: &Value| value.as_str().unwrap_or_default().trim().to_owned();
+    let sid = AccountSid::parse(text(&body.account_sid)).ok().filter(|sid| is_account(sid.as_str()));
     let sid = sid.ok_or_else(|| {
         invalid("accountSid is AC and 32 hexadecimal digits, as Twilio's console shows it.")
     })?;
-    let token = text("authToken");
+    let token = text(&body.auth_token);
     if !(1..=128).contains(&token.len()) || !token.bytes().all(|c| c.is_ascii_graphic()) {
         return Err(invalid("authToken is the account's auth token, as Twilio's console shows it."));
     }
-    let number = phone_number(&body["phoneNumber"], "phoneNumber")?;
+    let number = phone_number(&body.phone_number, "phoneNumber")?;
     let number = number.ok_or_else(|| invalid("phoneNumber is missing: the number to connect, in E.164."))?;
-    let direction = direction(&body["type"], "type")?;
+    let direction = direction(&body.direction, "type")?;
     let body_hash = fingerprint(&[direction.as_str(), sid.as_str(), number.as_str(), &token]);
     let brought = Brought { number, account: Account { sid, token: token.into() } };
     match deps.provisioning.connect(caller.org, direction, &brought, body_hash).await? {

@@ -2,22 +2,81 @@
 
 use domain::{
     amount::Amount,
+    ids::{PurchaseId, VapiPhoneId},
     number::{Address, Country, NumberType},
     phone_number::PhoneNumber,
     purchase::{Failure, NumberRequest, Purchase, State},
 };
-use http::{HeaderMap, StatusCode};
-use lambda_http::{Body, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::provisioning::{ProvisionRequest, Provisioned};
 use web::{
     auth::Caller,
-    problem::{Code, Problem, json_answer, short_of},
-    request::{fingerprint, idempotency_key, invalid, json_object, phone_number},
+    problem::{Code, Problem, short_of},
+    request::{fingerprint, idempotency_key, invalid, phone_number},
+    routes::{Answer, Input},
 };
 
 use super::{direction, given, search::area_code, word};
 use crate::Deps;
+
+/// What is to be bought.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    country: Value,
+    #[serde(default)]
+    number_type: Value,
+    #[serde(default)]
+    area_code: Value,
+    #[serde(default)]
+    address: Value,
+    #[serde(default)]
+    phone_number: Value,
+    #[serde(default)]
+    fallback_number: Value,
+    #[serde(default)]
+    direction: Value,
+}
+web::json_bodies!(Wanted);
+
+/// A number that is bought, or how far its purchase has come.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Begun {
+    /// It is bought, and in use.
+    #[serde(rename_all = "camelCase")]
+    Active {
+        /// Always true.
+        success: bool,
+        /// The number.
+        phone_number: Option<PhoneNumber>,
+        /// As Vapi names it.
+        vapi_phone_id: Option<VapiPhoneId>,
+        /// What it is for.
+        direction: &'static str,
+        /// What was charged for it.
+        cost_pence: i64,
+        /// The purchase that brought it.
+        purchase_id: PurchaseId,
+    },
+    /// The same request tells more in a moment.
+    #[serde(rename_all = "camelCase")]
+    Underway {
+        /// Always false.
+        success: bool,
+        /// The state of the purchase.
+        status: &'static str,
+        /// Which purchase it is.
+        purchase_id: PurchaseId,
+        /// What the number is for.
+        direction: &'static str,
+        /// A sentence for the clinic.
+        detail: &'static str,
+    },
+}
 
 /// Buys a number, or says how far its purchase has come.
 ///
@@ -27,14 +86,12 @@ use crate::Deps;
 pub async fn provision(
     deps: &Deps,
     caller: &Caller,
-    headers: &HeaderMap,
-    body: &Body,
-) -> Result<Response<Body>, Problem> {
+    input: Input<(), Wanted>,
+) -> Result<Answer<Begun>, Problem> {
     caller.may_change()?;
-    let key = idempotency_key(headers)?;
-    let body = json_object(body)?;
-    let wanted = wanted(&body)?;
-    let direction = direction(&body["direction"], "direction")?;
+    let key = idempotency_key(&input.headers)?;
+    let wanted = wanted(&input.body)?;
+    let direction = direction(&input.body.direction, "direction")?;
     if wanted.country.needs_address() && wanted.address.is_none() {
         return Err(Problem::new(Code::AddressRequired));
     }
@@ -50,18 +107,18 @@ pub async fn provision(
     answer(deps.provisioning.provision(&asked).await?)
 }
 
-fn wanted(body: &Value) -> Result<NumberRequest, Problem> {
-    let country: Country = word(&body["country"], "country is one of US, GB, CA, AU.")?;
-    let number_type = given(&body["numberType"])
+fn wanted(body: &Wanted) -> Result<NumberRequest, Problem> {
+    let country: Country = word(&body.country, "country is one of US, GB, CA, AU.")?;
+    let number_type = given(&body.number_type)
         .map_or(Ok(NumberType::Local), |value| word(value, "numberType is local or toll_free."))?;
     let area_code =
-        given(&body["areaCode"]).map(|value| area_code(value.as_str().unwrap_or_default())).transpose()?;
-    let address = given(&body["address"]).map(address).transpose()?;
-    let named = phone_number(&body["phoneNumber"], "phoneNumber")?;
+        given(&body.area_code).map(|value| area_code(value.as_str().unwrap_or_default())).transpose()?;
+    let address = given(&body.address).map(address).transpose()?;
+    let named = phone_number(&body.phone_number, "phoneNumber")?;
     if named.as_ref().is_some_and(|number| !number.as_str().starts_with(country.calling_code())) {
         return Err(invalid("phoneNumber is not a number of that country."));
     }
-    let fallback_number = phone_number(&body["fallbackNumber"], "fallbackNumber")?;
+    let fallback_number = phone_number(&body.fallback_number, "fallbackNumber")?;
     let is_ordinary = |number: &PhoneNumber| Country::ALL.iter().any(|country| country.rings(number));
     if fallback_number.as_ref().is_some_and(|number| !is_ordinary(number)) {
         return Err(invalid(
@@ -81,14 +138,18 @@ fn address(given: &Value) -> Result<Address, Problem> {
 }
 
 /// What a purchase that has come so far is answered with; the same for a number that was brought.
-pub(super) fn answer(provisioned: Provisioned) -> Result<Response<Body>, Problem> {
+pub(super) fn answer(provisioned: Provisioned) -> Result<Answer<Begun>, Problem> {
     match provisioned {
-        Provisioned::Active(purchase) => Ok(json_answer(StatusCode::CREATED, &active(&purchase))),
+        Provisioned::Active(purchase) => Ok(Answer::with(StatusCode::CREATED, active(*purchase))),
         Provisioned::Underway(purchase) => {
-            let body = json!({"success": false, "status": purchase.state.as_str(), "purchaseId": purchase.purchase_id,
-                "direction": purchase.direction.as_str(),
-                "detail": underway(&purchase)});
-            Ok(json_answer(StatusCode::ACCEPTED, &body))
+            let begun = Begun::Underway {
+                success: false,
+                status: purchase.state.as_str(),
+                direction: purchase.direction.as_str(),
+                detail: underway(&purchase),
+                purchase_id: purchase.purchase_id,
+            };
+            Ok(Answer::with(StatusCode::ACCEPTED, begun))
         }
         Provisioned::Ended(purchase) => Err(failed(&purchase)),
         Provisioned::Taken(Some(number)) => {
@@ -110,10 +171,15 @@ fn underway(purchase: &Purchase) -> &'static str {
     }
 }
 
-fn active(purchase: &Purchase) -> Value {
-    let cost = purchase.charged.map_or(0, Amount::pence);
-    json!({"success": true, "phoneNumber": purchase.phone_number, "vapiPhoneId": purchase.vapi_phone_id,
-        "direction": purchase.direction.as_str(), "costPence": cost, "purchaseId": purchase.purchase_id})
+fn active(purchase: Purchase) -> Begun {
+    Begun::Active {
+        success: true,
+        phone_number: purchase.phone_number,
+        vapi_phone_id: purchase.vapi_phone_id,
+        direction: purchase.direction.as_str(),
+        cost_pence: purchase.charged.map_or(0, Amount::pence),
+        purchase_id: purchase.purchase_id,
+    }
 }
 
 fn failed(purchase: &Purchase) -> Problem {

@@ -1,13 +1,14 @@
 //! `GET /api/managed-telephony/available-numbers`.
 
-use domain::number::Search;
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use domain::{number::Search, phone_number::PhoneNumber};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use services::provisioning::ProvisionError;
 use web::{
-    problem::{Problem, json_answer},
-    request::{Query, invalid},
+    auth::Caller,
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
 };
 
 use super::word;
@@ -15,31 +16,55 @@ use crate::Deps;
 
 const LARGEST_LIMIT: u32 = 20;
 
-/// Numbers that can be bought now. Nothing is reserved by showing it.
+/// Which numbers are looked for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Asked {
+    country: Option<String>,
+    area_code: Option<String>,
+    number_type: Option<String>,
+    limit: Option<String>,
+}
+web::query_values!(Asked);
+
+/// Numbers that can be bought.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    numbers: Vec<ForSale>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ForSale {
+    phone_number: PhoneNumber,
+    locality: Option<String>,
+    region: Option<String>,
+}
+
+/// Finds numbers that can be bought now. Nothing is reserved by showing it.
 ///
 /// # Errors
 /// When a query value is not usable, or the carrier does not answer.
-pub async fn search(deps: &Deps, query: Option<&str>) -> Result<Response<Body>, Problem> {
-    let query = Query::parse(query, &["country", "areaCode", "numberType", "limit"])?;
-    let text = |name: &str, default: &str| Value::from(query.get(name).unwrap_or(default));
-    let limit = query.get("limit").map_or(Ok(LARGEST_LIMIT), |limit| {
+pub async fn search(deps: &Deps, _: &Caller, input: Input<Asked>) -> Result<Answer<Found>, Problem> {
+    let asked = &input.query;
+    let text = |given: &Option<String>, default: &str| Value::from(given.as_deref().unwrap_or(default));
+    let limit = asked.limit.as_deref().map_or(Ok(LARGEST_LIMIT), |limit| {
         let limit = limit.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
         limit.ok_or_else(|| invalid(format!("limit is a whole number from 1 to {LARGEST_LIMIT}.")))
     })?;
     let search = Search {
-        country: word(&text("country", "US"), "country is one of US, GB, CA, AU.")?,
-        number_type: word(&text("numberType", "local"), "numberType is local or toll_free.")?,
-        area_code: query.get("areaCode").map(area_code).transpose()?,
+        country: word(&text(&asked.country, "US"), "country is one of US, GB, CA, AU.")?,
+        number_type: word(&text(&asked.number_type, "local"), "numberType is local or toll_free.")?,
+        area_code: asked.area_code.as_deref().map(area_code).transpose()?,
         limit,
     };
     let found = deps.provisioning.twilio.search(&search).await.map_err(ProvisionError::from)?;
-    let numbers: Vec<Value> = found
-        .into_iter()
-        .map(|found| {
-            json!({"phoneNumber": found.phone_number, "locality": found.locality, "region": found.region})
-        })
-        .collect();
-    Ok(json_answer(StatusCode::OK, &json!({ "numbers": numbers })))
+    let numbers = found.into_iter().map(|found| ForSale {
+        phone_number: found.phone_number,
+        locality: found.locality,
+        region: found.region,
+    });
+    Ok(Answer::ok(Found { numbers: numbers.collect() }))
 }
 
 /// Digits as the country writes them after its own code.

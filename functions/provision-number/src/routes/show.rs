@@ -1,58 +1,106 @@
 //! What a clinic has: its status pages, and the dropdown of its agents.
 
-use domain::{call::Direction, purchase::Purchase, time::rfc3339_millis};
-use http::StatusCode;
-use lambda_http::{Body, Response};
-use serde_json::{Value, json};
+use domain::{
+    call::Direction,
+    ids::{PurchaseId, VapiPhoneId},
+    phone_number::PhoneNumber,
+    purchase::Purchase,
+};
+use jiff::Timestamp;
+use serde::Serialize;
 use store::numbers::{OrgNumber, Status, provider_type};
 use web::{
     auth::Caller,
-    problem::{Problem, json_answer},
+    problem::Problem,
+    routes::{Answer, Input},
 };
 
 use crate::Deps;
 
-/// `GET /api/integrations/vapi/numbers`: the numbers that an agent can be given. Reads `org_credentials` and nothing else.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn dropdown(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
-    let numbers = deps.provisioning.numbers.of_org(caller.org).await?;
-    let listed = numbers.iter().filter(|number| number.status == Status::Active);
-    let listed: Vec<Value> = listed
-        .map(|number| {
-            json!({"id": provider_type(number.direction), "phoneNumber": number.phone_number,
-                "vapiPhoneId": number.vapi_phone_id, "type": number.direction.as_str(),
-                "isManaged": number.is_managed})
-        })
-        .collect();
-    Ok(json_answer(StatusCode::OK, &json!(listed)))
+/// A number in the dropdown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    id: String,
+    phone_number: PhoneNumber,
+    vapi_phone_id: VapiPhoneId,
+    #[serde(rename = "type")]
+    direction: &'static str,
+    is_managed: bool,
 }
 
-/// `GET /api/managed-telephony/phone-status`: every number the clinic has, and every purchase underway.
+/// `GET /api/integrations/vapi/numbers`: lists the numbers that an agent can be given. Reads `org_credentials` and nothing else.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn phone_status(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
-    let has: Vec<Value> = deps.provisioning.numbers.of_org(caller.org).await?.iter().map(shown).collect();
-    let mut underway = Vec::new();
+pub async fn dropdown(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Vec<Listed>>, Problem> {
+    let numbers = deps.provisioning.numbers.of_org(caller.org).await?;
+    let active = numbers.into_iter().filter(|number| number.status == Status::Active);
+    let listed = active.map(|number| Listed {
+        id: provider_type(number.direction),
+        phone_number: number.phone_number,
+        vapi_phone_id: number.vapi_phone_id,
+        direction: number.direction.as_str(),
+        is_managed: number.is_managed,
+    });
+    Ok(Answer::ok(listed.collect()))
+}
+
+/// Every number the clinic has, and every purchase underway.
+#[derive(Debug, Serialize)]
+pub struct PhoneStatus {
+    numbers: Vec<Shown>,
+    purchases: Vec<Underway>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Underway {
+    direction: &'static str,
+    status: &'static str,
+    purchase_id: PurchaseId,
+    #[serde(with = "domain::time::millis")]
+    started_at: Timestamp,
+}
+
+/// `GET /api/managed-telephony/phone-status`: shows every number the clinic has, and every purchase underway.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn phone_status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<PhoneStatus>, Problem> {
+    let numbers = deps.provisioning.numbers.of_org(caller.org).await?;
+    let mut purchases = Vec::new();
     for direction in Direction::ALL {
         let claim = deps.provisioning.purchases.claim_of(caller.org, direction).await?;
         if let Some(claim) = claim.filter(Purchase::is_open) {
-            underway.push(json!({"direction": direction.as_str(), "status": claim.state.as_str(),
-                "purchaseId": claim.purchase_id, "startedAt": rfc3339_millis(claim.created_at)}));
+            purchases.push(Underway {
+                direction: direction.as_str(),
+                status: claim.state.as_str(),
+                purchase_id: claim.purchase_id,
+                started_at: claim.created_at,
+            });
         }
     }
-    Ok(json_answer(StatusCode::OK, &json!({"numbers": has, "purchases": underway})))
+    Ok(Answer::ok(PhoneStatus { numbers: numbers.iter().map(Shown::from).collect(), purchases }))
 }
 
-/// `GET /api/phone-settings/status`.
+/// The clinic's numbers, by what they are for.
+#[derive(Debug, Serialize)]
+pub struct PhoneSettings {
+    inbound: Option<Shown>,
+    outbound: Option<Shown>,
+    numbers: Vec<Shown>,
+    /// `none`, `managed`, `byoc` or `mixed`: whose numbers they are.
+    mode: &'static str,
+}
+
+/// `GET /api/phone-settings/status`: shows the clinic's numbers, by what they are for.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn settings(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Problem> {
+pub async fn settings(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<PhoneSettings>, Problem> {
     let numbers = deps.provisioning.numbers.of_org(caller.org).await?;
-    let of = |direction| numbers.iter().find(|number| number.direction == direction).map(shown);
+    let of = |direction| numbers.iter().find(|number| number.direction == direction).map(Shown::from);
     let managed = numbers.iter().filter(|number| number.is_managed).count();
     let mode = match (numbers.len(), managed) {
         (0, _) => "none",
@@ -60,13 +108,38 @@ pub async fn settings(deps: &Deps, caller: &Caller) -> Result<Response<Body>, Pr
         (_, 0) => "byoc",
         _ => "mixed",
     };
-    let body = json!({"inbound": of(Direction::Inbound), "outbound": of(Direction::Outbound),
-        "numbers": numbers.iter().map(shown).collect::<Vec<_>>(), "mode": mode});
-    Ok(json_answer(StatusCode::OK, &body))
+    Ok(Answer::ok(PhoneSettings {
+        inbound: of(Direction::Inbound),
+        outbound: of(Direction::Outbound),
+        numbers: numbers.iter().map(Shown::from).collect(),
+        mode,
+    }))
 }
 
-fn shown(number: &OrgNumber) -> Value {
-    json!({"phoneNumber": number.phone_number, "vapiPhoneId": number.vapi_phone_id,
-        "direction": number.direction.as_str(), "status": number.status.as_str(), "isManaged": number.is_managed,
-        "costPence": number.cost.pence(), "purchasedAt": rfc3339_millis(number.created_at)})
+/// A number of the clinic's.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    phone_number: PhoneNumber,
+    vapi_phone_id: VapiPhoneId,
+    direction: &'static str,
+    status: &'static str,
+    is_managed: bool,
+    cost_pence: i64,
+    #[serde(with = "domain::time::millis")]
+    purchased_at: Timestamp,
+}
+
+impl From<&OrgNumber> for Shown {
+    fn from(number: &OrgNumber) -> Self {
+        Self {
+            phone_number: number.phone_number.clone(),
+            vapi_phone_id: number.vapi_phone_id.clone(),
+            direction: number.direction.as_str(),
+            status: number.status.as_str(),
+            is_managed: number.is_managed,
+            cost_pence: number.cost.pence(),
+            purchased_at: number.created_at,
+        }
+    }
 }
