@@ -1,5 +1,8 @@
 //! What is logged of failures, and alarms: what a person must look at. Each is one log line that a metric filter of `template.yaml` counts.
 
+#[doc(hidden)]
+pub use tracing;
+
 /// The `target` of every alarm's log line.
 pub const TARGET: &str = "alarm";
 
@@ -7,7 +10,7 @@ pub const TARGET: &str = "alarm";
 #[macro_export]
 macro_rules! alarm {
     ($name:literal, $($fields:tt)*) => {
-        tracing::error!(target: $crate::alarm::TARGET, alarm = $name, $($fields)*)
+        $crate::alarm::tracing::error!(target: $crate::alarm::TARGET, alarm = $name, $($fields)*)
     };
 }
 
