@@ -71,7 +71,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     let raw: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let message = Message::parse(&raw).map_err(|error| unreadable(&error))?;
     if let Some(call) = &message.call {
-        tracing::info!(kind = message.type_name, vapi_call_id = %call.vapi_call_id, "a message from Vapi");
+        tracing::info!(kind = message.type_name, vapi_call_id = %call.vapi_call_id, "a message of Vapi's was taken");
     }
     match (&message.kind, &message.call) {
         (Kind::Other, _) => Ok(acknowledged()),
@@ -111,7 +111,7 @@ async fn authorize(
     let vapi_call_id = &call.vapi_call_id;
     Ok(match deps.charging.authorize(call).await? {
         Answer::Take { assistant, max_duration_secs } => {
-            tracing::info!(%vapi_call_id, max_duration_secs, "authorized");
+            tracing::info!(%vapi_call_id, max_duration_secs, "a call was authorized");
             let answer = json!({
                 "assistantId": assistant,
                 "assistantOverrides": {

@@ -308,5 +308,5 @@ impl Settings {
 }
 
 fn log_vapi(error: &VapiError, call: &CallId, what: &str) {
-    tracing::warn!(%call, cause = chain(error), "Vapi did not {what}");
+    tracing::warn!(call_id = %call, cause = chain(error), "Vapi did not {what}");
 }

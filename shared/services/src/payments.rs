@@ -244,7 +244,7 @@ impl Payments {
         };
         let recharge = recharge_after(wallet, movement, &posting);
         self.wallets.book_with(wallet, &posting, recharge).await?;
-        tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "booked");
+        tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "a movement was booked");
         Ok(())
     }
 

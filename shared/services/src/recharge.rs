@@ -171,7 +171,7 @@ impl Recharge {
                 at: self.clock.now(),
             };
             self.notifications.send(&notification).await?;
-            tracing::info!(org_id = %wallet.org_id, crossing = before.crossings, "told of a low balance");
+            tracing::info!(org_id = %wallet.org_id, crossing = before.crossings, "an org was told of a low balance");
         }
         self.save_notice(wallet, Notice { told: before.crossings, ..*before }).await.map(Some)
     }

@@ -205,13 +205,13 @@ impl Run {
 
     /// Something was put right.
     pub fn repaired(&mut self, what: &'static str, id: impl Display) {
-        tracing::info!(what, %id, "reconciled");
+        tracing::info!(what, %id, "reconciliation put something right");
         note(&mut self.repaired, what, &id);
     }
 
     /// Something is left, for a person or the next run.
     pub fn left(&mut self, what: &'static str, id: impl Display) {
-        tracing::warn!(what, %id, "left by reconciliation");
+        tracing::warn!(what, %id, "reconciliation left something");
         note(&mut self.left, what, &id);
     }
 

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::problem::{Code, Problem};
+use base::alarm::chain;
 use base::clock::Clock;
 use base::config::Reader;
 use domain::ids::{OrgId, UserId};
@@ -273,7 +274,10 @@ impl Jwks {
             }
             // A key that was good a while ago is believed meanwhile, but not for ever: it may have been withdrawn.
             (Err(error), Some(key)) if is_tolerable => {
-                tracing::warn!(error = %error, "the issuer's keys cannot be fetched; the known ones are used");
+                tracing::warn!(
+                    cause = chain(&error),
+                    "the issuer's keys cannot be fetched; the known ones are used"
+                );
                 Ok(key)
             }
             (Err(error), _) => Err(error),

@@ -210,7 +210,7 @@ impl Charging {
         match self.wallets.settle(wallet, call, &after, &posting).await {
             Ok(wallet) => {
                 tracing::info!(org_id = %call.org_id, call_id = %call.call_id, duration_secs = bill.duration_secs,
-                    charged_pence = bill.charged.pence(), estimated = bill.estimated, "settled");
+                    charged_pence = bill.charged.pence(), estimated = bill.estimated, "a call was settled");
                 if bill.estimated {
                     alarm!("call_billed_by_estimate", org_id = %call.org_id, call_id = %call.call_id,
                         duration_secs = bill.duration_secs,
@@ -249,7 +249,7 @@ impl Charging {
             None => self.save(call, &after).await?,
         };
         if released == Attempt::Done(()) {
-            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "released");
+            tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "a call was released: nothing is charged");
         }
         Ok(released.map(|()| closed))
     }

@@ -70,7 +70,7 @@ impl Charging {
         };
         match carrier.hang_up(call.org_id, call.parties.vapi_phone_id.as_ref(), &sid).await {
             Ok(is_over) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, is_over, "hung up at the carrier");
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, is_over, "a call was hung up at the carrier");
                 is_over
             }
             // The next look is ordered, and goes on from here.
@@ -94,7 +94,7 @@ impl Charging {
         };
         match self.vapi.end_call(&control_url).await {
             Ok(()) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "told to end");
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(), "a call was told to end");
             }
             // The next look is ordered, and goes on from here.
             Err(error) => log_vapi(&error, &call.call_id, "take the end"),

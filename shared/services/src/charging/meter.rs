@@ -201,7 +201,9 @@ impl Charging {
     async fn warn(&self, call: &Call) {
         let Some(control_url) = &call.control_url else { return };
         match self.vapi.say(control_url, WARNING).await {
-            Ok(()) => tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "warned"),
+            Ok(()) => {
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "the callers were warned of the end")
+            }
             // A warning is a courtesy: the end does not wait for it.
             Err(error) => log_vapi(&error, &call.call_id, "say the warning"),
         }

@@ -79,7 +79,7 @@ impl Payments {
             Some(Outcome::Nothing) => ("nothing", None),
             Some(Outcome::DeadLetter(reason)) => (DEAD_LETTER, Some(reason)),
         };
-        tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event from Stripe");
+        tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event of Stripe's was taken");
         // Reconciliation brings it again: one letter is one alarm.
         let known = match reason {
             Some(_) => self.events.get(&event.id).await?,

@@ -51,7 +51,7 @@ impl Provisioning {
         match self.wallets.charge_number(&wallet, &posting, purchase, after).await {
             Ok(charged) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
-                    pence = NUMBER_COST.pence(), "charged for a number");
+                    pence = NUMBER_COST.pence(), "a number was charged");
                 self.watch.after_or_later(&wallet.booked(&posting).wallet).await;
                 Ok(Step::On(Box::new(charged)))
             }

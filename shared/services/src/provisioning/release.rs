@@ -97,7 +97,7 @@ impl Provisioning {
         let after = Purchase { state: State::Released, ..claim.clone() }.without_token();
         match self.numbers.release(&releasing, (&claim, after), self.clock.now()).await {
             Ok(()) => {
-                tracing::info!(org_id = %number.org_id, number_id = %number.purchase_id, "a number was given up");
+                tracing::info!(org_id = %number.org_id, purchase_id = %number.purchase_id, "a number was given up");
                 Ok(Attempt::Done(Release::Released))
             }
             Err(ChangeError::Moved) => Ok(Attempt::Moved),
@@ -120,7 +120,7 @@ impl Provisioning {
     /// Vapi first, so that nothing rings there any more; then the carrier, unless the number is the org's own.
     async fn is_gone_at_the_vendors(&self, number: &OrgNumber) -> Result<bool, ProvisionError> {
         if let Err(error) = self.voice.vapi.delete_number(&number.vapi_phone_id).await {
-            tracing::warn!(number_id = %number.purchase_id, cause = chain(&error), "Vapi has not given a number up");
+            tracing::warn!(purchase_id = %number.purchase_id, cause = chain(&error), "Vapi has not given a number up");
             return Ok(false);
         }
         if !number.is_managed {
@@ -131,7 +131,7 @@ impl Provisioning {
         match self.twilio.release(&account, &number.number_sid).await {
             Ok(()) => Ok(true),
             Err(error) => {
-                tracing::warn!(number_id = %number.purchase_id, cause = chain(&error), "the carrier has not taken a number back");
+                tracing::warn!(purchase_id = %number.purchase_id, cause = chain(&error), "the carrier has not taken a number back");
                 Ok(false)
             }
         }

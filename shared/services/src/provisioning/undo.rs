@@ -44,7 +44,7 @@ impl Provisioning {
         match self.wallets.refund_number(&wallet, &posting, purchase, after).await {
             Ok(refunded) => {
                 tracing::info!(org_id = %purchase.org_id, purchase_id = %purchase.purchase_id,
-                    pence = charged.pence(), "gave the price of a number back");
+                    pence = charged.pence(), "the price of a number was given back");
                 Ok(Step::On(Box::new(refunded)))
             }
             Err(ChangeError::Moved) => self.decided_again(purchase).await,

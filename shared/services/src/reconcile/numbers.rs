@@ -273,7 +273,7 @@ impl Reconcile {
             Location::Twilio { account, sid } => self.provisioning.twilio.release(account, sid).await?,
             Location::Vapi { id } => self.provisioning.voice.vapi.delete_number(id).await?,
         }
-        tracing::info!(place = %found.place, mark = %found.mark, "gave back a number that nobody claims");
+        tracing::info!(place = %found.place, mark = %found.mark, "a number that no org claims was given back");
         run.repaired("orphan_number", &found.place);
         self.runs.forget(TASK, item).await?;
         Ok(true)
@@ -295,7 +295,7 @@ impl Reconcile {
         if !is_in_use {
             return Ok(());
         }
-        alarm!("number_gone", org_id = %org, number_id = %number.purchase_id, vendor, is_managed = number.is_managed,
+        alarm!("number_gone", org_id = %org, purchase_id = %number.purchase_id, vendor, is_managed = number.is_managed,
             "a vendor has lost a number that an org uses");
         run.left("number_gone", &number.purchase_id);
         let managed = store.managed_number(org, &number.purchase_id).await?;

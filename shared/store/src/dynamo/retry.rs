@@ -35,7 +35,7 @@ impl Dynamo {
         loop {
             match attempt().await {
                 Err(error) if is_passing(&error) && self.clock.now() < give_up_at => {
-                    tracing::debug!(operation, "trying again");
+                    tracing::debug!(operation, "a request to the database is tried again");
                     self.pause(pause).await;
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE_MILLIS);
                 }

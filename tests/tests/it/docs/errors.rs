@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use web::problem::Code;
 
+use super::page;
+
 #[test]
 fn the_documentation_lists_every_code_with_its_status_and_sentence() {
-    let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md"));
-    let documented = documented.expect("docs/errors.md is there");
+    let documented = page("docs/errors.md");
     let rows: Vec<&str> = documented.lines().filter(|line| line.starts_with("| `")).collect();
     let mut expected = String::new();
     for code in Code::ALL {

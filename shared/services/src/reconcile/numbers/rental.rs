@@ -133,7 +133,7 @@ impl Reconcile {
                 Attempt::Moved => return Ok(Attempt::Moved),
             };
             tracing::info!(org_id = %number.org_id, entry_key = %key, pence = posting.amount.pence(),
-                "charged the rental of a number");
+                "the rental of a number was charged");
             self.follow_up(&charged).await?;
             Ok(Attempt::Done(Charged::Paid))
         };

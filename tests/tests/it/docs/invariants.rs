@@ -1,0 +1,22 @@
+//! `docs/invariants.md` names tests that exist.
+
+use super::{page, quoted, sources};
+
+#[test]
+fn every_test_that_guards_a_row_exists() {
+    let (page, text) = (page("docs/invariants.md"), sources());
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| id") && !line.starts_with("| --"));
+    let mut count = 0;
+    for row in rows {
+        let guards = row.rsplit("| ").next().expect("a last column");
+        assert!(quoted(guards).next().is_some(), "no test guards: {row}");
+        for name in quoted(guards) {
+            let exists = text.contains(&format!("fn {name}("));
+            assert!(exists, "{name} is named in docs/invariants.md and does not exist");
+        }
+        count += 1;
+    }
+    assert!(count >= 100, "{count} rows");
+}
