@@ -176,8 +176,8 @@ impl Transport {
         self.inner.late.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Does the request that has been kept as the `nth`: long after whoever asked for it has given up, or asked again. Its
-    /// conditions decide as ever. Answers whether there was one.
+    /// Does the request that has been kept as the `nth`: long after the process that asked for it has given up, or asked again. Its
+    /// conditions decide as ever. Returns whether there was one.
     pub fn apply_late(&self, nth: usize) -> bool {
         let mut late = self.inner.late.lock().unwrap_or_else(PoisonError::into_inner);
         if nth >= late.len() {

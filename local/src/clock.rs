@@ -39,7 +39,7 @@ impl Clock for RunningClock {
     }
 }
 
-/// A clock that stands still until it is turned. Whoever sleeps turns it.
+/// A clock that stands still until it is turned. What sleeps on it turns it.
 #[derive(Debug)]
 pub struct TestClock {
     now: Mutex<Timestamp>,

@@ -73,7 +73,7 @@ pub struct Letter {
     pub at: Option<Timestamp>,
     /// Whom and what it is about, in one line.
     pub about: String,
-    /// All of it. A queue's messages hold ids only; an event's payload is without what anybody said or is called.
+    /// All of it. A queue's messages hold ids only; an event's payload is without what a person said or is called.
     pub body: String,
 }
 
@@ -121,7 +121,7 @@ pub enum DeadLetterError {
         /// What was given.
         name: String,
     },
-    /// No letter has that id, or somebody else looks at it in this moment.
+    /// No letter has that id, or another command has it in hand at this moment.
     #[error("there is no dead letter {id}, or another command has it in hand: `dead-letters list` shows all")]
     Unknown {
         /// What was given.
@@ -253,7 +253,7 @@ impl DeadLetters {
         Err(DeadLetterError::Unknown { id: id.to_owned() })
     }
 
-    /// Sends letters back to the queues they came from, and tells `progress` how many there are, then of each. Answers how
+    /// Sends letters back to the queues they came from, and tells `progress` how many there are, then of each. Returns how
     /// many were sent: about [`MOST`] of each queue at most.
     ///
     /// Each is sent before it is deleted. Whatever dies in between leaves a copy too many, which is harmless: every message of

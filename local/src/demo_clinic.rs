@@ -54,7 +54,7 @@ pub enum SeedError {
     NotConnected(String),
 }
 
-/// Sets the clinic up, by the same steps as any other. Doing it again changes nothing. Answers its number; none where a vendor is
+/// Sets the clinic up, by the same steps as any other. Doing it again changes nothing. Returns its number; none where a vendor is
 /// real: then the clinic starts without.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub struct Gateway {
     /// The dashboard's origin.
     pub cors_origin: String,
     /// What a command beside this process shows to get at the tables and queues. It lies in the data folder, so that a tunnel
-    /// to this port opens them to nobody.
+    /// to this port opens them to no other machine.
     pub command_key: String,
 }
 
@@ -142,7 +142,7 @@ fn is_command(gateway: &Gateway, request: &Request<Bytes>) -> bool {
 }
 
 /// Whether a request names this machine. A tunnel to the port, which real vendors need, passes on the name it is reached by: what
-/// gives tokens away and moves sandboxes is not for whoever finds it.
+/// gives tokens away and moves sandboxes is not for any machine that finds it.
 fn is_from_here(request: &Request<Bytes>) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));

@@ -77,7 +77,7 @@ pub enum QueueError {
     /// A receipt of another queue.
     #[error("the receipt handle {0} is not of this queue")]
     InvalidReceipt(String),
-    /// A message that nobody has in hand.
+    /// A message that no consumer has in hand.
     #[error("the message {0} is not in flight")]
     NotInFlight(String),
 }

@@ -73,7 +73,7 @@ pub async fn run(stack: Arc<Stack>, mut stop: watch::Receiver<bool>) {
     let _ = tokio::time::timeout(FINISH_WITHIN, finished).await;
 }
 
-/// Begins one thing that is due. Answers whether there was one.
+/// Begins one thing that is due. Returns whether there was one.
 fn begin_due(stack: &Arc<Stack>, in_hand: &InHand) -> bool {
     if let Some(step) = stack.vapi.step() {
         if let Some(post) = step {

@@ -89,7 +89,7 @@ const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
-/// What seals the local stack's secrets: 32 bytes that everybody can read here.
+/// What seals the local stack's secrets: 32 bytes that anyone can read here.
 const CREDENTIAL_KEYS: &str = "local1:dm94YW5uZS1sb2NhbC1jcmVkZW50aWFsLWtleS0wMDE=";
 /// What the local stack's tokens are signed with, and who issues them.
 pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";

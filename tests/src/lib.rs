@@ -52,7 +52,7 @@ pub const PHONE_ID: &str = "48267b20-7372-4b51-a91e-e5c1e26109af";
 pub const ASSISTANT_ID: &str = "ef005c08-d978-4e38-9dd6-489078b59ba7";
 
 /// Keeps every log line within hearing. While there is one subscriber, a line that is first logged on a thread without any is
-/// taken for one that nobody will ever want (`tracing` keeps that), also by the thread of a test that listens. With two more that
+/// taken for one that is never wanted (`tracing` keeps that), also by the thread of a test that listens. With two more that
 /// want everything it asks them all.
 fn hear_every_line() {
     static HEARING: std::sync::OnceLock<[tracing::Dispatch; 2]> = std::sync::OnceLock::new();
@@ -255,7 +255,7 @@ impl Harness {
         assert_eq!(wallet.held, holds, "what is held is the sum of the holds");
     }
 
-    /// Rings the clinic's number; the caller means to talk for so long. Answers the call's id.
+    /// Rings the clinic's number; the caller means to talk for so long. Returns the call's id.
     pub fn ring(&self, talk_seconds: u32) -> String {
         self.place(&Placing {
             to: Some(NUMBER.into()),
@@ -266,7 +266,7 @@ impl Harness {
         })
     }
 
-    /// Calls the clinic's assistant from a web page; the caller means to talk for so long. Answers the call's id.
+    /// Calls the clinic's assistant from a web page; the caller means to talk for so long. Returns the call's id.
     pub fn ring_from_the_web(&self, talk_seconds: u32) -> String {
         self.place(&Placing {
             to: None,
@@ -277,7 +277,7 @@ impl Harness {
         })
     }
 
-    /// Places a call at the sandbox. Answers its id.
+    /// Places a call at the sandbox. Returns its id.
     fn place(&self, placing: &Placing) -> String {
         self.stack.vapi.place(placing).expect("the call is placed")
     }
@@ -337,7 +337,7 @@ impl Harness {
         parts(&self.send(request.expect("a request")).await)
     }
 
-    /// Begins a top-up of the clinic's; answers its Checkout session.
+    /// Begins a top-up of the clinic's. Returns its Checkout session.
     pub async fn begin_top_up(&self, pence: u32) -> String {
         let body = json!({ "amount_pence": pence }).to_string();
         let (status, answer) = self.post("/api/billing/wallet/topup", &self.owner(), body).await;
@@ -346,7 +346,7 @@ impl Harness {
         url.rsplit('/').next().unwrap_or_default().to_owned()
     }
 
-    /// Tops the clinic's wallet up by card; answers the payment.
+    /// Tops the clinic's wallet up by card. Returns the payment.
     pub async fn pay(&self, pence: u32) -> String {
         let session = self.begin_top_up(pence).await;
         self.stack.stripe.act(&session, sandbox::stripe::Act::Pay).expect("the session is open");
@@ -374,13 +374,13 @@ impl Harness {
         parts(&self.send(request.body(body).expect("a request")).await)
     }
 
-    /// Buys a number for an org; answers what it was answered.
+    /// Buys a number for an org. Returns what it was answered.
     pub async fn buy_for(&self, org: OrgId, body: &Value, key: Option<&str>) -> (u16, Value) {
         let token = self.token(org, "owner");
         self.call_api(("POST", "/api/managed-telephony/provision"), &token, key, body).await
     }
 
-    /// Buys the clinic an American number of one direction, and lets its agent become ready; answers the number.
+    /// Buys the clinic an American number of one direction, and lets its agent become ready. Returns the number.
     pub async fn has_number(&self, direction: &str) -> String {
         let body = json!({"country": "US", "numberType": "local", "direction": direction});
         let (status, answer) = self.buy_for(ORG, &body, None).await;
@@ -430,7 +430,7 @@ impl Harness {
         Provisioning::deployed(&self.stack.platform, settings)
     }
 
-    /// Changes something at the Vapi sandbox, as somebody in Vapi's dashboard would.
+    /// Changes something at the Vapi sandbox, as an operator in Vapi's dashboard would.
     pub fn vapi_patch(&self, path: &str, body: &Value) {
         let request = Request::patch(format!("http://api.vapi.sandbox{path}"))
             .header("authorization", "Bearer sandbox-vapi-key")
@@ -439,7 +439,7 @@ impl Harness {
         assert_eq!(answer.status(), 200, "{answer:?}");
     }
 
-    /// Asks the Stripe sandbox's REST API, as somebody at the Stripe dashboard would.
+    /// Asks the Stripe sandbox's REST API, as an operator at Stripe's dashboard would.
     pub fn stripe_post(&self, path: &str, form: &str) -> Value {
         let request = Request::post(format!("http://api.stripe.sandbox{path}"))
             .header("authorization", "Bearer sk_test_sandbox")

@@ -19,10 +19,10 @@ use vendors::vapi::{VapiError, assistants::Assistant};
 
 use crate::Deps;
 
-/// How long nobody else pushes an agent, so that an older version never overtakes a newer one: longer than the function may
+/// How long no other process pushes an agent, so that an older version never overtakes a newer one: longer than the function may
 /// run (`template.yaml`), so that no holder outlives its lease.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(75);
-/// When an agent that somebody is pushing is looked at again.
+/// When an agent that another process is pushing is taken up again.
 const BUSY_SECS: i32 = 10;
 
 /// Why the vendor does not have an agent yet: to be tried again.
@@ -55,7 +55,7 @@ impl From<VapiError> for PushError {
 pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     let now = deps.platform.clock.now();
     let Some(there) = deps.agents.get(push.org_id, push.role).await? else { return Ok(()) };
-    // Whoever is at it may have read an older version: another message comes when they are done.
+    // The process that is at it may have read an older version: another message comes when it is done.
     let later = || deps.queue.send(push, BUSY_SECS);
     if there.sync_lease_until > now {
         return Ok(later().await?);
@@ -206,7 +206,7 @@ fn mapping_of(agent: &Agent, id: &VapiAssistantId) -> AssistantMapping {
     }
 }
 
-/// Lets the org's number of this direction lead to the agent; to nobody, when it is not the agent's.
+/// Lets the org's number of this direction lead to the agent; nowhere, when it is not the agent's.
 async fn point_number(deps: &Deps, agent: &Agent, id: &VapiAssistantId) -> Result<(), PushError> {
     // As it is now: it may have been linked or saved while the vendor was at it.
     let now = deps.agents.get(agent.org_id, agent.role).await?;

@@ -1,4 +1,4 @@
-//! The dashboard's calls: the way to ring somebody, the list, one call, the figures, and what goes on now.
+//! The dashboard's calls: the way to ring a person, the list, one call, the figures, and what goes on now.
 
 #![recursion_limit = "256"]
 

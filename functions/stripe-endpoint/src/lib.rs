@@ -260,7 +260,7 @@ async fn tried<T, F: Future<Output = Result<T, RegisterError>>>(
     once().await
 }
 
-/// Does what CloudFormation asks for, and answers it; or, for `{"task": "check"}`, sees to the endpoint.
+/// Does what CloudFormation asks for, and returns it; or, for `{"task": "check"}`, sees to the endpoint.
 ///
 /// # Errors
 /// When the endpoint could not be checked, CloudFormation could not be answered, or the event is neither.
@@ -295,7 +295,7 @@ enum AnswerError {
     Unreachable(#[source] HttpError),
 }
 
-/// Answers whatever came of it: a deployment waits three minutes for an answer that does not come.
+/// Returns whatever came of it: a deployment waits three minutes for an answer that does not come.
 async fn custom_resource(deps: &Deps, event: &Value) -> Result<(), AnswerError> {
     let to = answer_address(event)?;
     let asked = event["RequestType"].as_str().unwrap_or_default();

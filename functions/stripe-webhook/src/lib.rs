@@ -67,7 +67,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     Ok(json_answer(StatusCode::OK, &json!({ "received": true })))
 }
 
-/// Signed by Stripe, and not an event: nobody but a person can make anything of it.
+/// Signed by Stripe, and not an event: only a person can make anything of it.
 fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
     alarm!("stripe_unreadable", "a signed event from Stripe cannot be read");
     Problem::new(Code::InvalidBody).because(error)

@@ -28,7 +28,7 @@ pub struct Deps {
     pub charging: Charging,
     /// What proves that a message comes from Vapi.
     pub secrets: WebhookSecrets,
-    /// Where messages are kept that belong to nobody.
+    /// Where messages are kept that no org is known for.
     pub events: WebhookEvents,
     /// Time and chance.
     pub platform: Platform,
@@ -90,7 +90,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
     }
 }
 
-/// Signed by Vapi, and not a message: nobody but a person can make anything of it.
+/// Signed by Vapi, and not a message: only a person can make anything of it.
 fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
     alarm!("vapi_unreadable", "a signed message from Vapi cannot be read");
     Problem::new(Code::InvalidBody).because(error)
@@ -174,7 +174,7 @@ fn tool_results(calls: &[ToolCall]) -> Value {
     json!({ "results": results })
 }
 
-/// Keeps a message that belongs to nobody, without what was said in it, and tells a person.
+/// Keeps a message that no org is known for, without what was said in it, and tells a person.
 async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Response<Body>, Problem> {
     let now = deps.platform.clock.now();
     let call = message.call.as_ref().map(|call| call.vapi_call_id.to_string());

@@ -129,7 +129,7 @@ impl Faults {
         self.lock().rules.clone()
     }
 
-    /// Notes a request, and answers how it goes wrong, if it does: by the first rule that fits, which then has
+    /// Notes a request, and returns how it goes wrong, if it does: by the first rule that fits, which then has
     /// one time less and is gone when it has none left.
     pub fn take(&self, vendor: &str, operation: &str) -> Option<Mode> {
         let mut book = self.lock();

@@ -33,7 +33,7 @@ impl Hosts {
     /// Answers a request: by the sandbox of its host, or over the network, where there is one.
     ///
     /// # Errors
-    /// When a fault says that no answer comes, or the host is nobody's.
+    /// When a fault says that no answer comes, or the host is no sandbox's.
     pub async fn send(
         &self,
         request: Request<Bytes>,

@@ -59,7 +59,7 @@ struct State {
     objects: BTreeMap<String, Value>,
     /// Ids in the order of their making: lists answer the newest first.
     order: Vec<String>,
-    /// What was announced in the last thirty days, oldest first, whether or not anybody was told.
+    /// What was announced in the last thirty days, oldest first, whether or not an endpoint was told.
     #[serde(default)]
     events: VecDeque<Value>,
     /// The ids of the webhook endpoints, oldest first.
@@ -152,7 +152,7 @@ impl StripeSandbox {
         self.lock().agenda.next_due()
     }
 
-    /// Does the next thing that is due. Answers the post it leads to, if it leads to one; [`StripeSandbox::posted`]
+    /// Does the next thing that is due. Returns the post it leads to, if it leads to one; [`StripeSandbox::posted`]
     /// takes the outcome. None when nothing is due.
     pub fn step(&self) -> Option<Option<Post>> {
         let now = self.clock.now();
@@ -179,7 +179,7 @@ impl StripeSandbox {
             "created": now.as_second(), "livemode": false, "pending_webhooks": 1, "data": {"object": object}})
     }
 
-    /// Does on the payment page what a customer would. Answers where the browser goes, or why it cannot be done.
+    /// Does on the payment page what a customer would. Returns where the browser goes, or why it cannot be done.
     ///
     /// # Errors
     /// When the session is not open, or the card is declined.
@@ -216,7 +216,7 @@ impl StripeSandbox {
         }
     }
 
-    /// The bank takes back a payment, whole or in part. Answers the dispute's id.
+    /// The bank takes back a payment, whole or in part. Returns the dispute's id.
     ///
     /// # Errors
     /// When there is no such payment.

@@ -45,7 +45,7 @@ struct State {
     numbers: BTreeMap<String, Owned>,
     addresses: BTreeMap<String, Address>,
     calls: BTreeMap<String, Leg>,
-    /// Numbers that somebody outside the sandbox has taken.
+    /// Numbers that a customer outside the sandbox has taken.
     taken_away: BTreeSet<String>,
     /// Calls whose end was requested and not handed on yet.
     ended: Vec<String>,
@@ -162,7 +162,7 @@ impl TwilioSandbox {
         state.accounts.insert(sid.to_owned(), account);
     }
 
-    /// Adds an account of somebody else's, with numbers it has.
+    /// Adds another customer's account, with numbers it has.
     pub fn add_account(&self, sid: &str, token: &str, numbers: &[&str]) {
         self.open_account(sid, token, "An account of its own");
         for number in numbers {
@@ -182,7 +182,7 @@ impl TwilioSandbox {
         }
     }
 
-    /// An account comes to a number that nobody asked for through the API: a purchase that was carried out late. Answers its
+    /// An account comes to a number that was not asked for through the API: a purchase that was carried out late. Returns its
     /// SID.
     pub fn add_owned(&self, account_sid: &str, number: &str, friendly_name: &str) -> String {
         let sid = self.sid("PN");
@@ -245,7 +245,7 @@ impl TwilioSandbox {
         is_open && state.numbers.values().any(|owned| owned.account == account_sid && owned.number == number)
     }
 
-    /// Somebody else takes an available number: it is listed no longer, and buying it is refused.
+    /// Another customer takes an available number: it is listed no longer, and buying it is refused.
     pub fn take_away(&self, number: &str) {
         self.lock().taken_away.insert(number.to_owned());
     }

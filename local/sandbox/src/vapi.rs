@@ -36,7 +36,7 @@ pub use record::Call;
 
 /// Retries as our `backoffPlan` asks for: exponential from one second.
 const MAX_RETRIES: u32 = 6;
-/// How long whoever we ring means to talk, when nothing is said.
+/// How long the person we ring means to talk, when nothing is said.
 const OUTBOUND_TALK_SECS: u32 = 30;
 
 /// Whether the account that a token opens has a number: account SID, token, number.
@@ -135,7 +135,7 @@ impl Post {
         self.request.body()
     }
 
-    /// Whether somebody waits for the answer, on the phone.
+    /// Whether a caller waits for the answer, on the phone.
     pub const fn is_question(&self) -> bool {
         match self.then {
             Then::Answer { .. } => true,
@@ -193,7 +193,7 @@ impl VapiSandbox {
         change(&mut self.lock().faults);
     }
 
-    /// Decides how long whoever we ring means to talk, from the next call on.
+    /// Decides how long the person we ring means to talk, from the next call on.
     pub fn set_outbound_talk_secs(&self, secs: u32) {
         self.lock().outbound_talk_secs = Some(secs);
     }
@@ -213,7 +213,7 @@ impl VapiSandbox {
         self.lock().calls.values().cloned().collect()
     }
 
-    /// Whether anybody rings or talks.
+    /// Whether any call rings or is talked on.
     pub fn is_busy(&self) -> bool {
         self.lock().calls.values().any(|call| call.status != "ended")
     }
@@ -223,12 +223,12 @@ impl VapiSandbox {
         self.lock().calls.values().filter(|call| call.kind == "outboundPhoneCall").cloned().collect()
     }
 
-    /// Removes an assistant, as somebody may in Vapi's dashboard.
+    /// Removes an assistant, as an operator may in Vapi's dashboard.
     pub fn remove_assistant(&self, id: &str) {
         self.lock().assistants.remove(id);
     }
 
-    /// Removes a number, as somebody may in Vapi's dashboard.
+    /// Removes a number, as an operator may in Vapi's dashboard.
     pub fn remove_number(&self, number: &str) {
         self.lock().numbers.retain(|_, imported| imported.number != number);
     }
@@ -270,7 +270,7 @@ impl VapiSandbox {
         self.lock().agenda.next_due()
     }
 
-    /// Does the next thing that is due. Answers the post it leads to, if it leads to one; [`VapiSandbox::posted`]
+    /// Does the next thing that is due. Returns the post it leads to, if it leads to one; [`VapiSandbox::posted`]
     /// takes the outcome. None when nothing is due.
     pub fn step(&self) -> Option<Option<Post>> {
         let now = self.clock.now();

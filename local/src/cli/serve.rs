@@ -146,7 +146,7 @@ fn logging(alarms: &Alarms) {
     let _ = tracing_subscriber::registry().with(alarms.clone()).with(lines.with_filter(filter)).try_init();
 }
 
-/// Writes the time down, so that a clock that ran ahead does not go back after a restart. Answers the folder in the end.
+/// Writes the time down, so that a clock that ran ahead does not go back after a restart. Returns the folder in the end.
 async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) -> Folder {
     while !*stop.borrow() {
         folder.note_time(clock.now());
@@ -204,7 +204,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Takes the folder if nobody has it.
+    /// Takes the folder if no other process has it.
     pub(super) fn try_take(path: &Path) -> Result<Taken, String> {
         let cannot = |error: std::io::Error| cannot_use(path, &error);
         std::fs::create_dir_all(path).map_err(cannot)?;

@@ -59,7 +59,7 @@ pub struct Agent {
     /// Whether the vendor has what is stored.
     #[serde(flatten)]
     pub sync: Sync,
-    /// Until when somebody is pushing it: one at a time, so that an older version never overtakes a newer one.
+    /// Until when a process is pushing it: one at a time, so that an older version never overtakes a newer one.
     #[serde(with = "super::time::millis")]
     pub sync_lease_until: Timestamp,
     /// The assistant at Vapi, once there is one.
@@ -130,7 +130,7 @@ impl Behavior {
         }
     }
 
-    /// What is not usable about it: a sentence for whoever typed it.
+    /// What is not usable about it: a sentence for the person who typed it.
     pub fn flaw(&self) -> Option<String> {
         let length = |name: &str, text: &str, longest: usize| {
             let count = text.trim().chars().count();

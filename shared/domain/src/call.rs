@@ -17,9 +17,9 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Somebody rang the clinic, by phone or from a web page.
+    /// A caller rang the clinic, by phone or from a web page.
     Inbound,
-    /// The clinic's agent rang somebody.
+    /// The clinic's agent rang a person.
     Outbound,
 }
 
@@ -127,7 +127,7 @@ pub enum State {
     },
     /// Billed.
     Settled(Bill),
-    /// Nobody talked: the hold went back, nothing was charged.
+    /// There was no talk: the hold went back, nothing was charged.
     Released,
     /// It was not let through.
     Refused {
@@ -189,7 +189,7 @@ pub struct Call {
     /// When it was first heard of.
     #[serde(with = "super::time::millis")]
     pub created_at: Timestamp,
-    /// When somebody must look at it again.
+    /// When the meter, or else reconciliation, must check it again.
     #[serde(with = "super::time::millis")]
     pub due_at: Timestamp,
     /// When a vendor last gave a sign of it.
@@ -203,7 +203,7 @@ pub struct Call {
     /// When Vapi was asked to start it, for a call of ours: written before it is asked, so that it is asked once.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub dialled_at: Option<Timestamp>,
-    /// Where a live call takes commands. Whoever has it can end the call: it is never logged nor shown.
+    /// Where a live call takes commands. A holder of it can end the call: it is never logged nor shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_url: Option<String>,
     /// The `paid_until` that the callers have been warned of.
@@ -241,7 +241,7 @@ pub enum Event {
     },
     /// It was billed.
     Settled(Bill),
-    /// It is over and nobody talked.
+    /// It is over, and there was no talk.
     Released,
 }
 

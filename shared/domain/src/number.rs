@@ -38,7 +38,7 @@ impl Country {
         }
     }
 
-    /// Whether the regulator demands an address of whoever takes a number there (Twilio's `AddressRequirements`).
+    /// Whether the regulator demands an address of the customer who takes a number there (Twilio's `AddressRequirements`).
     pub const fn needs_address(self) -> bool {
         match self {
             Self::UnitedStates | Self::Canada => false,
@@ -70,7 +70,7 @@ const PREMIUM_AU: [&str; 4] = ["19", "13", "18", "16"];
 
 impl Country {
     /// Whether `number` is an ordinary number of this country, of the length its numbers have: not one that makes its owner money
-    /// out of whoever rings it. The United States and Canada share their numbers.
+    /// out of each call to it. The United States and Canada share their numbers.
     pub fn rings(self, number: &PhoneNumber) -> bool {
         let Some(rest) = number.as_str().strip_prefix(self.calling_code()) else { return false };
         let begins = |with: &[&str]| with.iter().any(|prefix| rest.starts_with(prefix));

@@ -94,7 +94,7 @@ pub enum Failure {
     InsufficientFunds,
     /// The wallet is frozen.
     WalletFrozen,
-    /// The number that was asked for is somebody else's by now.
+    /// The number that was asked for was sold to another customer meanwhile.
     NumberTaken,
     /// There is none of that kind and place.
     NoNumber,
@@ -126,7 +126,7 @@ pub struct Purchase {
     pub body_hash: String,
     /// How far it has come.
     pub state: State,
-    /// Raised by every write, also from one purchase of the direction to the next; a write names the one it read. So whoever
+    /// Raised by every write, also from one purchase of the direction to the next; a write names the one it read. So a process that
     /// was overtaken cannot write.
     pub version: u64,
     /// Only the holder of the lease acts, until then.
@@ -144,7 +144,7 @@ pub struct Purchase {
     /// The number that is being bought: written before it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<PhoneNumber>,
-    /// Numbers that were somebody else's when we came.
+    /// Numbers that were sold to another customer when we asked for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<PhoneNumber>,
     /// The account that has it.
@@ -165,7 +165,7 @@ pub struct Purchase {
 }
 
 impl Purchase {
-    /// Whether somebody must go on with it.
+    /// Whether it is not finished.
     pub const fn is_open(&self) -> bool {
         match self.state {
             State::Claimed | State::Charged | State::Bought | State::Imported | State::Compensating => true,

@@ -314,7 +314,7 @@ impl Wallet {
         underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
     }
 
-    /// Whether somebody must look at this wallet apart from the calls: its card is to be charged, or its org is to be told
+    /// Whether the wallet is due for a check apart from its calls: its card is to be charged, or its org is to be told
     /// of a low balance.
     pub fn needs_check(&self, now: Timestamp) -> bool {
         let notice = &self.auto_recharge.notice;

@@ -40,7 +40,7 @@ pub struct Wallet {
     /// The card that may be charged again, once there is one.
     #[serde(default)]
     pub payment_method: Option<String>,
-    /// Set by the books check: no new spending until somebody has looked.
+    /// Set by the books check: no new spending until a person has looked.
     #[serde(default)]
     pub frozen: Option<String>,
     /// When its card is charged by itself, and what is underway.

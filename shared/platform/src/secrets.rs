@@ -259,7 +259,7 @@ struct Cache {
 }
 
 impl WebhookSecrets {
-    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: whoever reads
+    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: a function that reads
     /// foreign messages may read nothing else.
     pub fn vapi(reader: &mut Reader<'_>, environment: &str, platform: &Platform) -> Self {
         let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));

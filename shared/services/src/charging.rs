@@ -272,7 +272,7 @@ impl Charging {
     }
 }
 
-/// The longest an agent talks when nobody says otherwise (Vapi's own default for `maxDurationSeconds`).
+/// The longest an agent talks when its settings say nothing (Vapi's own default for `maxDurationSeconds`).
 const DEFAULT_AGENT_LIMIT_SECS: u32 = 600;
 
 fn meter_message(call: &Call, due_at: Timestamp) -> MeterMessage {

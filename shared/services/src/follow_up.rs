@@ -40,7 +40,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The same where somebody is waiting for an answer: a queue in trouble does not keep it from them. The next look at
+    /// The same where a caller or a client is waiting for an answer: a queue in trouble does not keep it from them. The next check of
     /// the call orders it again.
     pub async fn after_or_later(&self, wallet: &Wallet) {
         if let Err(error) = self.after(wallet).await {

@@ -43,7 +43,7 @@ pub struct Payments {
     clock: Arc<dyn Clock>,
 }
 
-/// Settings of whoever books payments.
+/// The settings of the functions that book payments.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Environment and tables.
@@ -268,7 +268,7 @@ impl Payments {
         self.db.until_written("the wallet", note).await
     }
 
-    /// Remembers the card that may be charged again, before its payment is credited: whoever dies in between is repeated
+    /// Remembers the card that may be charged again, before its payment is credited: an event whose process dies in between is repeated
     /// whole. News of a payment that is credited already leaves the card of a newer one in its place.
     async fn keep_card(
         &self,
@@ -307,7 +307,7 @@ fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
 
 /// What a movement changes about the org's auto-recharge, if anything.
 ///
-/// Whoever asks the money of an automatic charge back does not want the next: the card is left alone until the org has said so
+/// An org that asks the money of an automatic charge back does not want the next: the card is left alone until the org has said so
 /// again, or there is another card.
 fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Option<AutoRecharge> {
     let before = &wallet.auto_recharge;

@@ -112,7 +112,7 @@ pub struct ProvisionRequest {
 pub enum Provisioned {
     /// The org has it, by this request or by an earlier copy of it.
     Active(Box<Purchase>),
-    /// Somebody is at it, or it waits for a vendor.
+    /// Another request is at it, or it waits for a vendor.
     Underway(Box<Purchase>),
     /// It came to nothing; nothing was charged, or all of it came back.
     Ended(Box<Purchase>),
@@ -167,11 +167,11 @@ enum Step {
 
 /// Why a step was not done.
 enum StepError {
-    /// A vendor, or somebody at the same thing.
+    /// A vendor, or another request that is making the same thing.
     Failed(Failure),
     /// The same, and nothing that a vendor was asked for can still come to be.
     Certain(Failure),
-    /// Somebody else is at something this needs.
+    /// Another request is making something that this one needs.
     Busy,
     /// Ours: to be tried again.
     Ours(ProvisionError),
@@ -360,7 +360,7 @@ impl Provisioning {
         }
     }
 
-    /// Goes on with what is open for one direction of an org, if anything is and nobody is at it.
+    /// Goes on with what is open for one direction of an org, if anything is and no other request is at it.
     ///
     /// # Errors
     /// As [`Provisioning::provision`].

@@ -1,7 +1,7 @@
 //! Auto-recharge: one shortage, one charge of the card, whatever fails or dies in between.
 //!
 //! The episode in the wallet's record says how far a charge has come. Before anything is sent, the attempt is written
-//! down; whoever finds one that was begun looks at Stripe before sending anything, and sends it under the same key.
+//! down; a check that finds one that was begun looks at Stripe before sending anything, and sends it under the same key.
 
 mod episode;
 

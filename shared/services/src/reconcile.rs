@@ -50,7 +50,7 @@ pub struct Reconcile {
     pub ledger: Ledger,
     /// What it remembers.
     pub runs: Runs,
-    /// Where calls are kept that belong to nobody.
+    /// Where calls are kept that no org is known for.
     pub dead_letters: WebhookEvents,
     /// What a number costs a month.
     pub rental: Amount,
@@ -86,7 +86,7 @@ impl Settings {
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Live calls that nobody has looked at in time, every minute.
+    /// Live calls whose check is overdue, every minute.
     Calls,
     /// Vapi's list of calls against ours, every 15 minutes.
     Listing,

@@ -71,7 +71,7 @@ impl Settings {
 /// Why something shared is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum VoiceError {
-    /// Somebody else is making it at this moment.
+    /// Another process is making it at this moment.
     #[error("{what} is being made by another")]
     Busy {
         /// What.
@@ -89,7 +89,7 @@ pub enum VoiceError {
 }
 
 impl VoiceError {
-    /// Whether trying again cannot help until somebody changes something.
+    /// Whether trying again cannot help until an operator changes something.
     pub const fn is_final(&self) -> bool {
         match self {
             Self::Vapi(error) => error.is_final(),
@@ -187,7 +187,7 @@ impl VapiResources {
     }
 
     /// What is kept under `key`, if it was made from the definition of this hash; else `make` makes it, or changes the one
-    /// whose id it is given, while nobody else does.
+    /// whose id it is given, while no other process does.
     async fn once(
         &self,
         key: &str,

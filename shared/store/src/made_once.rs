@@ -31,13 +31,13 @@ pub struct MadeOnce<T> {
     of: PhantomData<fn() -> T>,
 }
 
-/// A thing, or the lease of whoever is making it.
+/// A thing, or the lease of the process that is making it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Slot<T> {
     /// Raised by every write; a write names the one it read.
     pub version: u64,
-    /// Until when somebody is making it.
+    /// Until when a process is making it.
     #[serde(with = "domain::time::millis")]
     pub lease_until: Timestamp,
     /// The thing, once it is made.
@@ -103,7 +103,7 @@ impl<T: Clone + Serialize + DeserializeOwned> MadeOnce<T> {
         self.scoped(key).get(self.table, &[(self.key, key)]).await
     }
 
-    /// Takes the lease, until `until`, if nobody has it at `now`. None when somebody does.
+    /// Takes the lease, until `until`, if no process has it at `now`. None when one does.
     ///
     /// # Errors
     /// When the database does not answer, or the record does not decode.

@@ -117,7 +117,7 @@ pub struct ManagedNumber {
     /// When it was gone.
     #[serde(default, with = "domain::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
-    /// Since when a vendor has not had it, although nobody gave it up.
+    /// Since when a vendor has not had it, although the org did not give it up.
     #[serde(default, with = "domain::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Timestamp>,
 }
@@ -242,8 +242,8 @@ impl Numbers {
         self.db.of_org(number.org_id).change(items).await.map(|()| after)
     }
 
-    /// Takes a number off the dropdown and its agent off the number, in both tables at once, and lets it lead to nobody: from here
-    /// on it is being given up. `agent` is as it shall be. Answers the number as written.
+    /// Takes a number off the dropdown and its agent off the number, in both tables at once, and lets it lead nowhere: from here
+    /// on it is being given up. `agent` is as it shall be. Returns the number as written.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when the number or the agent is not as read.
@@ -327,7 +327,7 @@ impl Numbers {
         self.db.of_org(number.org_id).change(items).await
     }
 
-    /// Lets a number lead to whom `mapping` says, if it is still as it was read. Answers whether it was.
+    /// Lets a number lead to whom `mapping` says, if it is still as it was read. Returns whether it was.
     ///
     /// # Errors
     /// When the database does not answer.

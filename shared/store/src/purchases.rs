@@ -112,7 +112,7 @@ impl Purchases {
         self.db.of_org(purchase.org_id).change(items).await
     }
 
-    /// Writes `after` in the place of the claim that was read as `before`; answers it as written.
+    /// Writes `after` in the place of the claim that was read as `before`. Returns it as written.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when it is no longer that.
@@ -132,7 +132,7 @@ impl Purchases {
         items.into_iter().filter(is_claim).map(|item| decode(Table::NumberPurchases, item)).collect()
     }
 
-    /// The purchases that somebody must go on with.
+    /// The purchases that are not finished.
     ///
     /// # Errors
     /// As [`Purchases::claims`].

@@ -126,7 +126,7 @@ impl RechargeQueue {
     }
 }
 
-/// Something that a clinic is to be told. It may come twice, under one id: whoever delivers it tells it once.
+/// Something that a clinic is to be told. It may come twice, under one id: the mailer that delivers it tells it once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// One for all copies.
@@ -146,7 +146,7 @@ pub struct Notification {
     pub at: Timestamp,
 }
 
-/// The queue that whoever writes to clinics reads.
+/// The queue that the mailer reads.
 #[derive(Clone, Debug)]
 pub struct NotificationQueue(Queue);
 

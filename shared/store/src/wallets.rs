@@ -102,7 +102,7 @@ impl Wallets {
         Ok((wallets, page.next.as_ref().map(org_of).transpose()?))
     }
 
-    /// Notes the Stripe customer that pays for this wallet; answers the one that is noted, which may be another's.
+    /// Notes the Stripe customer that pays for this wallet. Returns the one that is noted, which may be another's.
     ///
     /// # Errors
     /// When the wallet does not exist, or the database does not answer.

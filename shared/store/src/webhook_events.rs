@@ -30,7 +30,7 @@ pub struct WebhookEvent {
     /// Why, when there is a why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What came, without anybody's words, numbers or secrets. Only for a dead letter.
+    /// What came, without a person's words or numbers, and without secrets. Only for a dead letter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
     /// When it came.
@@ -143,7 +143,7 @@ impl Scrubber {
         "voxanne_environment",
     ]);
 
-    /// A body without what anybody said, is called, or must keep secret, cut with a mark when it is too long.
+    /// A body without what a person said or is called, or what must be kept secret, cut with a mark when it is too long.
     pub fn payload(self, body: &Value) -> String {
         let mut text = self.scrubbed(body).to_string();
         if text.len() > LARGEST_PAYLOAD {

@@ -346,7 +346,7 @@ impl Twilio {
         }
     }
 
-    /// Hangs up a call at the carrier. Answers whether the carrier says that it is over.
+    /// Hangs up a call at the carrier. Returns whether the carrier says that it is over.
     ///
     /// # Errors
     /// [`TwilioError::NotFound`] when the account has no such call, or `call_sid` cannot be a call's name;

@@ -183,7 +183,7 @@ impl Auth {
     /// belongs to none. Such a token names no org, and whatever it names is not looked at.
     ///
     /// # Errors
-    /// As [`Auth::caller`]; [`Code::Forbidden`] for everybody else.
+    /// As [`Auth::caller`]; [`Code::Forbidden`] for every other token.
     pub async fn operator(&self, headers: &HeaderMap) -> Result<Operator, Problem> {
         let claims = self.claims(headers).await?;
         if !claims.app_metadata.operator {

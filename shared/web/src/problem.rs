@@ -47,7 +47,7 @@ pub enum Code {
     NoPaymentMethod,
     /// The org has a number of that direction.
     NumberExists,
-    /// The number was sold to somebody else.
+    /// The number was sold to another customer.
     NumberTaken,
     /// No number of that kind and place is to be had.
     NoNumberAvailable,
@@ -63,7 +63,7 @@ pub enum Code {
     CredentialsRefused,
     /// The carrier did not answer.
     CarrierUnavailable,
-    /// Somebody else saved meanwhile.
+    /// Another request saved meanwhile.
     VersionConflict,
     /// The agent has no assistant at the voice service yet.
     AgentNotReady,

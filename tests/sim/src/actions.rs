@@ -11,7 +11,7 @@ pub const ACTIONS: (i64, i64) = (30, 60);
 /// The longest gap between two bursts of actions, in seconds.
 const LONGEST_GAP_SECS: i64 = 10_800;
 
-/// Something that somebody does.
+/// Something that a person or a vendor does.
 #[derive(Clone, Debug)]
 pub enum What {
     /// A patient rings the clinic's first number, or one that it bought.
@@ -23,12 +23,12 @@ pub enum What {
         /// Rings a number that was bought, if there is one.
         bought: bool,
     },
-    /// Somebody talks from a web page.
+    /// A visitor talks from a web page.
     Web {
         /// How long they mean to talk, in seconds.
         talk_secs: u32,
     },
-    /// The clinic has somebody rung.
+    /// The clinic has a patient rung.
     Dial {
         /// How long they mean to talk, in seconds.
         talk_secs: u32,
@@ -83,7 +83,7 @@ pub enum What {
         /// Which.
         card: Card,
     },
-    /// Somebody stops the clinic's spending for some time.
+    /// An operator stops the clinic's spending for some time.
     Freeze {
         /// For how long, in seconds.
         secs: i64,

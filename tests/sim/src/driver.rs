@@ -146,7 +146,7 @@ pub(crate) struct Driver {
     pub(crate) monitor: Monitor,
     /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
     pub(crate) used: BTreeSet<String>,
-    /// Webhooks that were seen on their way, for whoever wants to replay them.
+    /// Webhooks that were seen on their way, for an attacker that replays them.
     pub(crate) seen: Vec<(Timestamp, Request<Bytes>)>,
     pub(crate) chance: Stream,
     agenda: BTreeMap<(Timestamp, u64), Due>,
@@ -368,7 +368,7 @@ impl Driver {
         }
     }
 
-    /// Turns the clock to what is due next. Answers whether there is anything before the end.
+    /// Turns the clock to what is due next. Returns whether there is anything before the end.
     fn turn(&mut self, end: Timestamp) -> bool {
         let planned = self.agenda.keys().next().map(|(at, _)| *at);
         let next = [planned, self.world.stack.next_due()].into_iter().flatten().min();
@@ -553,7 +553,7 @@ impl Driver {
         let Some(schedule) = stack.take_scheduled() else { return false };
         let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
         let name = format!("{} {task} by schedule", schedule.function);
-        // While nobody talks and nothing has happened for hours, the schedules that come every few minutes find nothing: most
+        // While there is no talk and nothing has happened for hours, the schedules that come every few minutes find nothing: most
         // of those runs are left out, for speed.
         let is_frequent = matches!(task.as_str(), "calls" | "listing");
         let is_idle =

@@ -13,7 +13,7 @@ pub enum Kind {
     Delay,
     /// A webhook does not come.
     Lost,
-    /// Somebody else posts a webhook.
+    /// An attacker posts a webhook.
     Forged,
     /// The process dies at an await.
     Crash,

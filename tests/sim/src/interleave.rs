@@ -7,7 +7,7 @@
 //! seen (all records, all messages, and what each operation has learned) is not explored again.
 //!
 //! The time stands still while operations meet, and messages are taken by their queue in the moment they are sent. A purchase
-//! is followed as far as its price: what comes after is its own. When all are over, whoever died or was answered with an error
+//! is followed as far as its price: what comes after is its own. When all are over, an operation that died or was answered with an error
 //! is delivered again, the queues are emptied, and each effect must be there exactly once.
 
 mod check;
@@ -56,7 +56,7 @@ pub fn run(jobs: usize) -> bool {
 }
 
 /// Shows that it can fail: lets a top-up meet a refund while neither cares any more whether the ledger is as it was read, and
-/// prints what that comes to. Answers whether it was found.
+/// prints what that comes to. Returns whether it was found.
 pub fn run_planted() -> bool {
     let parts = vec![part(Operation::TopUp), part(Operation::Refund)];
     let combination = Combination { parts, money: Money::Scarce, crashes: false };

@@ -48,7 +48,7 @@ pub enum Cause {
     MoneyTaken,
     /// The vendor took the end of the call and did nothing.
     EndIgnored,
-    /// It came from a web page: nobody was asked before it began.
+    /// It came from a web page: we were not asked before it began.
     Web,
     /// Something was lost, late, failing, or died.
     Faults,
@@ -144,7 +144,7 @@ impl Monitor {
         self.books.iter().any(|book| book.wallet.as_ref().is_some_and(|wallet| !wallet.holds.is_empty()))
     }
 
-    /// Checks one clinic's books from where they were checked last. Answers what is new, a line each.
+    /// Checks one clinic's books from where they were checked last. Returns what is new, a line each.
     ///
     /// # Errors
     /// The first thing that does not hold.
@@ -544,7 +544,7 @@ fn call_of(world: &World, at: usize, id: &str) -> Checked<(Call, Option<vapi::Ca
     }
 }
 
-/// How long a call was talked, in whole seconds, rounded up; none when nobody talked, or it goes on.
+/// How long a call was talked, in whole seconds, rounded up; none when there was no talk, or it goes on.
 pub fn talked_secs(call: &vapi::Call) -> Option<u32> {
     let millis = call.ended_at?.duration_since(call.started_at?).as_millis();
     let secs = u64::try_from(millis).ok()?.div_ceil(1_000);

@@ -2,7 +2,7 @@
 //! that the store sends. The code that moves money knows nothing of them.
 
 use local::aws::Sent;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A bug: what the store would send if a line of it were wrong.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 15] = [
+pub static PLANTS: [Plant; 14] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -92,16 +92,6 @@ pub static PLANTS: [Plant; 15] = [
         place: "release: available = available + :held",
         change: |sent| {
             reworded(sent, Write::Release, "available = available + :held, ", "");
-        },
-    },
-    Plant {
-        name: "refunding_before_the_quiet",
-        place: "claim: quiet_until",
-        change: |sent| {
-            for item in sent.body["TransactItems"].as_array_mut().into_iter().flatten() {
-                forget_the_quiet(&mut item["Put"]);
-            }
-            forget_the_quiet(&mut sent.body);
         },
     },
     Plant {
@@ -188,15 +178,6 @@ fn without(sent: &mut Sent, write: Write, table: &str, part: &str) {
 /// Changes what is done.
 fn reworded(sent: &mut Sent, write: Write, from: &str, to: &str) {
     each(sent, write, "UpdateExpression", |_, change| Some(change.replace(from, to)));
-}
-
-/// A purchase is written as if every answer of the vendors had come: nothing is waited for before its price goes back.
-fn forget_the_quiet(put: &mut Value) {
-    if put["TableName"].as_str().is_some_and(|name| name.ends_with("number_purchases"))
-        && put["Item"]["quiet_until"].is_object()
-    {
-        put["Item"]["quiet_until"] = json!({"S": "2000-01-01T00:00:00.000Z"});
-    }
 }
 
 /// Leaves the ledger entry out of a booking.

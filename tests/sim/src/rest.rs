@@ -64,7 +64,7 @@ fn records(world: &World) -> Checked {
     }
 }
 
-/// No hold, no automatic charge that has no end, and nobody who was not told of a low balance.
+/// No hold, no automatic charge that has no end, and no org that was not told of a low balance.
 fn wallets(world: &World) -> Checked {
     for wallet in items::all(&world.stack.aws, "wallets") {
         let has_holds = wallet["holds"].as_object().is_some_and(|holds| !holds.is_empty());
@@ -97,7 +97,7 @@ fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
                 || truth.phone_number_id.is_none()
                     && truth.assistant_id.as_ref() == Some(&clinic.assistant_id)
         });
-        // A bought number may have been given up before it rang; nobody asks for what was never talked.
+        // A bought number may have been given up before it rang; what was never talked is not asked for.
         let is_missed = is_ours && talked_secs(truth).is_some_and(|secs| secs > 0);
         return if is_missed { Err(format!("a call was never heard of: {truth:?}")) } else { Ok(()) };
     };

@@ -35,7 +35,7 @@ pub fn attempt(config: &Config) -> Outcome {
     })
 }
 
-/// Runs all of `configs` on `jobs` threads. With `stops`, no more are begun once one has failed. Answers the outcomes, each
+/// Runs all of `configs` on `jobs` threads. With `stops`, no more are begun once one has failed. Returns the outcomes, each
 /// with its place in the list, in that order.
 pub fn all(configs: &[Config], jobs: usize, bar: &ProgressBar, stops: bool) -> Vec<(usize, Outcome)> {
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -62,7 +62,7 @@ pub fn all(configs: &[Config], jobs: usize, bar: &ProgressBar, stops: bool) -> V
 }
 
 /// Leaves out of a failing world whatever the failure does not need: kinds of faults one by one, then actions by ever
-/// smaller parts. Answers what is left, and its outcome.
+/// smaller parts. Returns what is left, and its outcome.
 pub fn shrink(config: &Config, outcome: Outcome, bar: &ProgressBar) -> (Config, Outcome) {
     let Some(invariant) = outcome.violation.as_ref().map(|violation| violation.invariant) else {
         return (config.clone(), outcome);

@@ -110,7 +110,7 @@ fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Outcome {
     Outcome::Pass
 }
 
-/// How each request to a vendor goes wrong, if it does. While Vapi is in trouble, all of its do, and whoever asks waits for some
+/// How each request to a vendor goes wrong, if it does. While Vapi is in trouble, all of its do, and the function that asks waits for some
 /// seconds in vain.
 pub fn over_vendors(
     now: SharedNow,

@@ -1,4 +1,4 @@
-//! The way of the vendors' webhooks to us: twice, late, out of order, never; and forged by somebody else.
+//! The way of the vendors' webhooks to us: twice, late, out of order, never; and forged by an attacker.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -14,7 +14,7 @@ use crate::{
 
 /// The longest that a webhook is late: three days.
 const LATEST_SECS: i64 = 3 * 86_400;
-/// How old a message is at least when somebody replays it: beyond every tolerance and every clock's difference.
+/// How old a message is at least when an attacker replays it: beyond every tolerance and every clock's difference.
 const REPLAY_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// How many messages are remembered for that.
 const MOST_SEEN: usize = 50;
@@ -51,14 +51,14 @@ impl Driver {
         }
         if self.strikes(Kind::Lost) || self.loses_end(&text) {
             self.say(&format!("lost: {}", told(&text)));
-            // Nobody answers whoever rings; a message is lost for good.
+            // A question has no answer; a message is lost for good.
             if post.is_question() {
                 self.world.stack.vapi.posted(post, None);
             }
             return true;
         }
         if self.strikes(Kind::Delay) {
-            // Somebody waits for the answer to a question: it is late by seconds.
+            // A caller waits for the answer to a question: it is late by seconds.
             let wait = if post.is_question() { SignedDuration::from_secs(3) } else { self.delay() };
             self.say(&format!("late by {wait:#}: {}", told(&text)));
             self.enter(self.world.time() + wait, Due::Vapi(post));
@@ -157,14 +157,14 @@ impl Driver {
         })
     }
 
-    /// Remembers a message, for whoever wants to replay it.
+    /// Remembers a message, for an attacker that replays it.
     fn see(&mut self, request: &Request<Bytes>) {
         if self.seen.len() < MOST_SEEN {
             self.seen.push((self.world.time(), request.clone()));
         }
     }
 
-    /// Somebody else posts what looks like a message, now and then. It must be refused.
+    /// An attacker posts what looks like a message, now and then. It must be refused.
     fn forge(&mut self, text: &str, is_stripe: bool) {
         if !self.strikes(Kind::Forged) {
             return;

@@ -249,7 +249,7 @@ async fn an_org_sees_nothing_of_another() {
         }
         let (_, answer) = call(&harness, method, path, body, Some(&other)).await;
         for mark in &marks {
-            // What the request itself says, and what is for sale to everybody, may come back.
+            // What the request itself says, and what is for sale to every org, may come back.
             let is_own_amount = path.ends_with("topup") || path.ends_with("available-numbers");
             assert!(is_own_amount || !answer.to_string().contains(mark), "{path} shows {mark}: {answer}");
         }
@@ -307,7 +307,7 @@ async fn without_a_readable_secret_nothing_is_accepted_in_any_environment() {
     }
 }
 
-/// A P-256 key pair of nobody's, made for these tests: PKCS#8, and the public point.
+/// A P-256 key pair, made for these tests: PKCS#8, and the public point.
 fn es256_key() -> (EncodingKey, Value) {
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();

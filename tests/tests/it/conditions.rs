@@ -429,7 +429,7 @@ async fn no_release_of_a_record_that_moved(harness: Harness) -> Result<(), Strin
 async fn one_bill_a_call(harness: Harness) -> Result<(), String> {
     let (call, _) = held(&harness, "call-1").await;
     settle(&harness, &harness.wallet().await, &call).await.unwrap();
-    // Somebody holds for it once more, and settles it once more, with everything fresh but the entry.
+    // Another process holds for it once more, and settles it once more, with everything fresh but the entry.
     let call = harness.call("call-1").await;
     harness.wallets.authorize(&call, &call, &grant(280)).await.unwrap();
     let call = harness.call("call-1").await;

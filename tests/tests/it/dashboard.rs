@@ -1,4 +1,4 @@
-//! The dashboard's calls: ringing somebody, the list, one call, the figures, what goes on now.
+//! The dashboard's calls: ringing a person, the list, one call, the figures, what goes on now.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base::clock::Clock;
@@ -13,7 +13,7 @@ use store::{
 };
 use tests::{Harness, ORG, OTHER_ORG, bodies, parts, web_report};
 
-/// Whoever rings the clinic in these tests.
+/// The number that rings the clinic in these tests.
 const CALLER: &str = "+447700900123";
 /// Whom the clinic rings.
 const PATIENT: &str = "+447700900456";

@@ -81,7 +81,7 @@ fn delete_at_stripe(harness: &Harness) {
     assert_eq!(harness.stack.stripe.answer(&request.unwrap()).status(), 200);
 }
 
-/// An event about nothing of ours, signed with `secret`. Answers the status.
+/// An event about nothing of ours, signed with `secret`. Returns the status.
 async fn post_signed(harness: &Harness, secret: &str) -> u16 {
     let body = json!({"id": "evt_1", "type": "invoice.paid", "data": {"object": {}}}).to_string();
     let stamp = harness.clock.now().as_second().to_string();

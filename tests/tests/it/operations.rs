@@ -1,4 +1,4 @@
-//! What operators see, and nobody else.
+//! What operators see, and no one else does.
 
 use std::collections::BTreeSet;
 

@@ -199,7 +199,7 @@ async fn a_time_out_is_looked_up_and_never_dialled_again() {
     harness.pass(200).await;
     assert_eq!(harness.bills_of(answer["callId"].as_str().unwrap()).await, [28]);
 
-    // It never rang: the hold is kept for ten minutes, then nobody has heard of it.
+    // It never rang: the hold is kept for ten minutes, then Vapi has not heard of it.
     harness.fault(("vapi", "dial"), Mode::TimeoutBefore, 1);
     let before = harness.money().await.0;
     let (status, answer) = dial(&harness, PATIENT, None).await;

@@ -39,7 +39,7 @@ async fn low() -> Harness {
     harness
 }
 
-/// The same, with an attempt written down that never came to Stripe, and nobody who goes on with it.
+/// The same, with an attempt written down that never came to Stripe, and no process that goes on with it.
 async fn sent_and_lost() -> Harness {
     let harness = low().await;
     harness.fault(("stripe", "rest"), Mode::TimeoutBefore, 1);

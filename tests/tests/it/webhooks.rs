@@ -318,7 +318,7 @@ async fn a_call_nobody_knows_any_more_is_released_or_estimated() {
     assert_eq!(harness.money().await, (2_220, 280));
     harness.pass(200).await;
     assert_eq!(harness.money().await, (2_500, 0));
-    // Seen to start: billed to its last sign of life, and somebody is told.
+    // Seen to start: billed to its last sign of life, and an operator is told.
     let harness = Harness::with_wallet(2_500, 600).await;
     harness.vapi(&bodies::request("call-2")).await;
     harness.pass(30).await;

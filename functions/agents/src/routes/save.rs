@@ -137,7 +137,7 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
         Some(there) => there,
         None => deps.agents.ensure(caller.org, change.role, now).await?,
     };
-    // Version 1 is what every org starts from: whoever saw it as version 0 saw the same.
+    // Version 1 is what every org starts from: a page that saw it as version 0 saw the same.
     let is_first = change.base == Some(0) && there.version == 1;
     if change.base.is_some_and(|base| base != there.version) && !is_first {
         return Err(Problem::new(Code::VersionConflict).with("version", there.version));

@@ -1,4 +1,4 @@
-//! `POST /api/calls`: ring somebody.
+//! `POST /api/calls`: rings a person.
 
 use domain::{
     call::Direction,

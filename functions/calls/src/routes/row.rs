@@ -22,7 +22,7 @@ use crate::Deps;
 pub enum Status {
     /// They talked, and it is billed.
     Completed,
-    /// Nobody talked.
+    /// There was no talk.
     Missed,
     /// It was put through to a person, and what came before is billed.
     Transferred,

@@ -83,7 +83,7 @@ impl StripeSandbox {
     }
 
     /// The post that a delivery leads to. None when it is lost, or its endpoint is gone or disabled; when the
-    /// endpoint's URL is not ours, nobody takes it, and it is tried again.
+    /// endpoint's URL is not ours, no function takes it, and it is tried again.
     pub(super) fn post_of(&self, state: &mut State, delivery: Delivery) -> Option<Post> {
         let endpoint = state.objects.get(&delivery.endpoint).filter(|found| found["status"] == "enabled")?;
         let event = state.events.iter().rev().find(|event| event["id"] == *delivery.event)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Act, StripeSandbox};
 
 impl StripeSandbox {
-    /// Answers what is under `/_sandbox/stripe/`: the payment page, the bank's page, disputes, refunds that fail, and
+    /// Returns what is under `/_sandbox/stripe/`: the payment page, the bank's page, disputes, refunds that fail, and
     /// how cards behave.
     pub fn page(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_sandbox/stripe/").to_owned();

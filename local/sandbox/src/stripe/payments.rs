@@ -13,7 +13,7 @@ use super::{
 /// How long a charge is on its way, where it does not succeed at once.
 const CLEARS_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// How a card behaves when it is charged with nobody there.
+/// How a card behaves when it is charged while its owner is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Card {
@@ -57,7 +57,7 @@ const AUTHENTICATION_FAILED: Failure = Failure {
 };
 
 impl StripeSandbox {
-    /// Has a card behave like this from now on, whether a customer has saved it or nobody has.
+    /// Has a card behave like this from now on, whether or not a customer has saved it.
     pub fn set_card(&self, payment_method: &str, card: Card) {
         self.lock().cards.insert(payment_method.to_owned(), card);
     }

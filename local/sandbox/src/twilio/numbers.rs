@@ -20,7 +20,7 @@ const MOST_SHOWN: usize = 1_000;
 const ADDRESS_FIELDS: [&str; 6] = ["CustomerName", "Street", "City", "Region", "PostalCode", "IsoCountry"];
 
 impl TwilioSandbox {
-    /// What can be bought, without what anybody has.
+    /// What can be bought, without the numbers that are taken.
     pub(super) fn search(state: &State, country: &str, kind: &str, path: &str, params: &Params) -> Answer {
         let offers = inventory::offers(country, kind).ok_or_else(|| missing(path))?;
         let size = params.get("PageSize").and_then(|size| size.parse().ok()).unwrap_or(SHOWN);

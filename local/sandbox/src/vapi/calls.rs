@@ -17,7 +17,7 @@ use super::{
 
 /// How long from the answer to the first word.
 const PICK_UP: SignedDuration = SignedDuration::from_secs(1);
-/// How long whoever we ring takes to pick up.
+/// How long the person we ring takes to pick up.
 const OUTBOUND_PICK_UP: SignedDuration = SignedDuration::from_secs(2);
 /// How long we let it ring.
 const GIVE_UP: SignedDuration = SignedDuration::from_secs(25);
@@ -25,7 +25,7 @@ const GIVE_UP: SignedDuration = SignedDuration::from_secs(25);
 const REPORT_DELAY: SignedDuration = SignedDuration::from_secs(2);
 /// Vapi's `maxDurationSeconds` when nothing is said.
 const DEFAULT_MAX_SECS: i64 = 600;
-/// How many calls an org of Vapi's may have at a time. The sandbox tells it and does not hold anybody to it.
+/// How many calls an org of Vapi's may have at a time. The sandbox tells it and does not enforce it.
 const CONCURRENCY: usize = 10;
 /// Rung by us, this one never picks up.
 const NEVER_ANSWERS: &str = "+447700900199";
@@ -43,7 +43,7 @@ pub struct Placing {
     pub from: String,
     /// How long the caller means to talk.
     pub talk_seconds: u32,
-    /// A web call goes to an assistant, not to a number, and asks nobody.
+    /// A web call goes to an assistant, not to a number, and asks nothing before it begins.
     #[serde(default)]
     pub web_assistant_id: Option<String>,
     /// The assistant's own limit, for a web call.
@@ -56,7 +56,7 @@ fn default_caller() -> String {
 }
 
 impl VapiSandbox {
-    /// Places a call; answers its id, or why it cannot be placed.
+    /// Places a call. Returns its id, or why it cannot be placed.
     ///
     /// # Errors
     /// When no such number was imported.
@@ -83,7 +83,7 @@ impl VapiSandbox {
         let mut call = self.ringing(&id, "inboundPhoneCall", &placing.from, talk);
         self.connect(&number, &call);
         call.phone_number_id = Some(number.id);
-        // Nobody is asked about a number that has its assistant.
+        // Our backend is not asked about a number that has its assistant.
         if let Some(assistant) = number.assistant_id {
             call.max_duration_secs = Some(own_limit(&state, &assistant));
             call.assistant_id = Some(assistant);
@@ -95,7 +95,7 @@ impl VapiSandbox {
         Ok(id)
     }
 
-    /// `POST /call`: rings somebody.
+    /// `POST /call`: rings a person.
     pub(super) fn dial(&self, state: &mut State, body: &Value) -> Answer {
         let overrides = &body["assistantOverrides"];
         let to = body["customer"]["number"].as_str().filter(|number| PhoneNumber::parse(*number).is_ok());

@@ -219,7 +219,7 @@ impl VapiSandbox {
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
         }
-        // What a credential keeps secret is told to nobody again.
+        // What a credential keeps secret is never told again.
         let mut object = if kind == "credential" {
             json!({"provider": body["provider"], "name": body["name"]})
         } else {
@@ -241,7 +241,7 @@ impl VapiSandbox {
         Ok((StatusCode::OK, object.clone()))
     }
 
-    /// Puts each field of the body in the place of the one before, whole: whoever sends a part of `model`,
+    /// Puts each field of the body in the place of the one before, whole: a client that sends a part of `model`,
     /// `voice` or `transcriber` loses the rest of it. Null clears a field.
     pub(super) fn patch(&self, state: &mut State, kind: &str, id: &str, body: Value) -> Answer {
         let flaws = flaws(kind, &body);

@@ -38,7 +38,7 @@ impl Refusal {
 }
 
 impl VapiSandbox {
-    /// Answers what we ask Vapi: calls, numbers, assistants, tools, credentials, and a live call's commands.
+    /// Returns what we ask Vapi: calls, numbers, assistants, tools, credentials, and a live call's commands.
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         if let Some(control) = request.uri().path().strip_prefix("/_sandbox/vapi/control/") {
             return self.command(control, request.body());

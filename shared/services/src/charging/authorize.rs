@@ -25,7 +25,7 @@ pub enum Answer {
     },
     /// No, and the caller hears why.
     Refuse(RefusalReason),
-    /// No number of ours: nobody's call.
+    /// No number of ours is called.
     Unknown,
 }
 
@@ -150,7 +150,7 @@ impl Charging {
         found.ok_or_else(|| ChargingError::RecordMissing(call.call_id.clone()))
     }
 
-    /// Writes the hold and the authorized record; answers the record as written.
+    /// Writes the hold and the authorized record. Returns the record as written.
     async fn hold(&self, call: &Call, grant: Grant) -> Result<Call, AuthorizeError> {
         // The state was checked before; a call in any other cannot come here.
         let after = call.after(Event::Authorized(grant)).map_err(|_| AuthorizeError::CallMoved)?;

@@ -44,7 +44,7 @@ impl Carrier {
 
     /// Hangs up the leg `sid` of a call of an org's number.
     ///
-    /// Answers whether the carrier says that it is over.
+    /// Returns whether the carrier says that it is over.
     ///
     /// # Errors
     /// See [`HangUpError`].

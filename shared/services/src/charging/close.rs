@@ -16,7 +16,7 @@ use domain::{
 use store::{Attempt, ChangeError};
 use vendors::vapi::message::CallRef;
 
-/// How long a call whose duration nobody states stays open before it is billed by our own times.
+/// How long a call whose duration no vendor states stays open before it is billed by our own times.
 const ESTIMATE_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What became of a call that is over.
@@ -24,7 +24,7 @@ const ESTIMATE_AFTER: SignedDuration = SignedDuration::from_hours(1);
 pub enum Closed {
     /// It was charged, now or by an earlier copy of the same news.
     Settled(Bill),
-    /// Nobody talked; nothing was charged.
+    /// There was no talk; nothing was charged.
     Released,
     /// It was refused before, and stays so.
     Refused,
@@ -180,7 +180,7 @@ impl Charging {
         self.settle(call, call, wallet, bill).await
     }
 
-    /// Whether a call that is over has waited long enough for somebody to state its duration.
+    /// Whether a call that is over has waited long enough for a vendor to state its duration.
     pub(super) fn is_unstated_for_good(call: &Call, now: Timestamp) -> bool {
         now.duration_since(call.last_seen_at) >= ESTIMATE_AFTER
     }

@@ -49,7 +49,7 @@ impl Charging {
         Ok(Attempt::Done(()))
     }
 
-    /// Hangs up at the carrier, by the account that the call's number lies in. Answers whether the carrier says that it is
+    /// Hangs up at the carrier, by the account that the call's number lies in. Returns whether the carrier says that it is
     /// over.
     async fn hang_up(&self, call: &Call) -> bool {
         let Some(carrier) = &self.carrier else { return false };

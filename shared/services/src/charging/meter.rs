@@ -16,7 +16,7 @@ use domain::{
 use store::{Attempt, StoreError, queue::MeterMessage};
 use vendors::vapi::{VapiCall, VapiError};
 
-/// How long a call may be out of status before somebody is told, or a call that nobody knows is given up.
+/// How long a call may be out of sight before an operator is told, or a call that Vapi does not know is given up.
 const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
 /// When a call that is being ended is looked at again, if the look itself is broken off.
 const END_CHECK_SECS: i64 = 5;
@@ -232,7 +232,7 @@ impl Charging {
     ) -> Result<bool, ChargingError> {
         let now = *now;
         let is_long_gone = now.duration_since(call.last_seen_at) >= OUT_OF_SIGHT;
-        // One of ours that nobody had told us Vapi's name of: it is known by that from now on.
+        // One of ours whose name at Vapi was not known: it is known by that from now on.
         if let (VendorStatus::Ended(found) | VendorStatus::Live(found), None) =
             (status, &call.parties.vapi_call_id)
         {

@@ -1,4 +1,4 @@
-//! Calls that we start: the intent is written, the money is set aside, and only then is anybody rung; once.
+//! Calls that we start: the intent is written, the money is set aside, and only then is the phone rung; once.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -70,10 +70,10 @@ pub enum Dialled {
 }
 
 impl Charging {
-    /// Starts a call: intent, hold, dial. A repeat, by key or by number, gets the same call and rings nobody.
+    /// Starts a call: intent, hold, dial. A repeat, by key or by number, gets the same call and rings no phone.
     ///
     /// # Errors
-    /// When the store or the queue does not do its part. Nobody was rung, or the call is found by its record.
+    /// When the store or the queue does not do its part. No phone was rung, or the call is found by its record.
     pub async fn dial(&self, intent: &Intent) -> Result<Dialled, ChargingError> {
         let begin = || async move {
             if let Some(key) = &intent.key
@@ -124,7 +124,7 @@ impl Charging {
     }
 
     /// Whether the call that was begun to this number before stands for a new request: one that is open or was begun just now,
-    /// unless nobody was rung.
+    /// unless no phone was rung.
     async fn is_repeat(&self, org: OrgId, before: &DialClaim) -> Result<bool, ChargingError> {
         let Some(call) = self.calls.get(org, &before.dialled).await? else { return Ok(false) };
         let is_recent = self.clock.now().duration_since(call.created_at) < SAME_CALL;
@@ -155,7 +155,7 @@ impl Charging {
         Call { due_at: plus_secs(now, FIRST_CHECK_SECS), ..record }
     }
 
-    /// Brings a call that was begun as far as it comes: each step once, whoever comes.
+    /// Brings a call that was begun as far as it comes: each step once, whichever request comes.
     async fn resume(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
         let super::Snapshot { call, wallet } = self.snapshot(org, id).await?;
         let call = match call.state {
@@ -187,7 +187,7 @@ impl Charging {
         }
     }
 
-    /// Notes that it is being dialled, then dials. Whoever finds the note never dials.
+    /// Notes that it is being dialled, then dials. A request that finds the note never dials.
     async fn ring(&self, call: Call) -> Result<Dialled, ChargingError> {
         let now = self.clock.now();
         let noted = match self
@@ -270,7 +270,7 @@ impl Charging {
         Ok(())
     }
 
-    /// Lets a call of ours be this Vapi call, if it was dialled and is no other yet. Answers whether it is.
+    /// Lets a call of ours be this Vapi call, if it was dialled and is no other yet. Returns whether it is.
     pub(super) async fn adopt(
         &self,
         org: OrgId,
@@ -300,7 +300,7 @@ impl Charging {
         match (&call.parties.vapi_call_id, call.dialled_at) {
             (Some(id), _) => self.vapi.call(id).await.map(Some),
             (None, Some(dialled_at)) => self.dialled(call, dialled_at).await,
-            // Nobody was asked to ring.
+            // Vapi was not asked to ring.
             (None, None) => Ok(None),
         }
     }

@@ -80,7 +80,7 @@ impl Charging {
                     Ok(written)
                 }
                 (None, State::InProgress { .. }) => self.authorize_late(&call, &after, wallet.as_ref()).await,
-                // A start that comes after the end: somebody must ask how long it was.
+                // A start that comes after the end: Vapi must be asked how long it was.
                 (_, State::Ended { .. }) if after.state != call.state => {
                     let at = plus_secs(self.clock.now(), REPORT_WAIT_SECS);
                     Ok(self.schedule_check(&call, after, at).await?)
@@ -140,7 +140,7 @@ impl Charging {
                 return Ok(noted);
             }
         };
-        // The record may be there without a message: no hold is made that nobody will look at.
+        // The record may be there without a message: no hold is made that no check will find.
         let now = self.clock.now();
         let due_at = plus_secs(now, FIRST_CHECK_SECS);
         self.queue.send(&meter_message(call, due_at), now).await?;

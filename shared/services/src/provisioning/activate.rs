@@ -94,7 +94,7 @@ impl Provisioning {
         }
     }
 
-    /// The transaction was refused: somebody else has done it, the agent was saved meanwhile, or something is there that must
+    /// The transaction was refused: another request has done it, the agent was saved meanwhile, or something is there that must
     /// not be. The last is for a person: nothing is undone that may be another's.
     async fn not_activated(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let now = self.reload(purchase).await?;

@@ -25,7 +25,7 @@ use vendors::{
 
 /// How long one may take to find or make an org's subaccount.
 const SUBACCOUNT_LEASE: SignedDuration = SignedDuration::from_secs(20);
-/// How many numbers that turn out to be somebody else's are tried.
+/// How many numbers that turn out to be sold already are tried.
 const MOST_TRIED: usize = 3;
 /// Numbers that were shown may go; a few more are looked at than are needed.
 const CANDIDATES: u32 = 10;
@@ -61,7 +61,7 @@ impl Provisioning {
         }
     }
 
-    /// Nothing was charged and nothing was asked of anybody: there is nothing to undo.
+    /// Nothing was charged and nothing was asked of a vendor: there is nothing to undo.
     async fn end_uncharged(&self, purchase: &Purchase, failure: Failure) -> Result<Step, StepError> {
         let after = Purchase { state: State::Refunded, failed: Some(failure), ..purchase.clone() };
         self.save(purchase, after).await
@@ -71,7 +71,7 @@ impl Provisioning {
     /// no idempotency key.
     pub(super) async fn buy(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let Source::Managed(wanted) = &purchase.source else { return Ok(Step::Wait) };
-        // Until this round asks for the number, nobody has: whatever fails before is certain.
+        // Until this round asks for the number, no round has: whatever fails before is certain.
         let is_first = !may_have_been_asked(purchase);
         let account =
             self.subaccount(purchase.org_id).await.map_err(|obstacle| obstacle.certain_if(is_first))?;
@@ -128,7 +128,7 @@ impl Provisioning {
         self.save(purchase, about_to_ask(after)).await
     }
 
-    /// The number is somebody else's. The one the client named is never replaced by another.
+    /// The number was sold to another customer. The one the client named is never replaced by another.
     async fn taken(
         &self,
         purchase: &Purchase,
@@ -165,7 +165,7 @@ impl Provisioning {
     /// Hands the number to Vapi, with the account it lies in and our webhook; looked for before every try.
     pub(super) async fn import(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let Some(number) = &purchase.phone_number else { return Ok(Step::Wait) };
-        // As above: until this round asks, nobody has.
+        // As above: until this round asks, no round has.
         let is_first = !may_have_been_asked(purchase);
         let sure = |obstacle: StepError| obstacle.certain_if(is_first);
         let account = self.account_of(purchase).await.map_err(sure)?;

@@ -22,7 +22,7 @@ impl Recharge {
         if episode.attempt == 0 {
             return self.begin(wallet, episode).await;
         }
-        // Whoever sent it may have died, or is at it now: what is there is the truth.
+        // The process that sent it may have died, or is at it now: what is there is the truth.
         if let Some(payment) = self.found(episode).await? {
             return self.outcome(wallet, episode, &payment).await;
         }
@@ -131,7 +131,7 @@ impl Recharge {
                 self.payments.received(payment).await?;
                 self.close_if_credited(wallet, episode, payment).await
             }
-            // Nobody has acted for a day: it must not succeed later, when nobody expects it.
+            // The customer has not acted for a day: it must not succeed later, when it is not expected.
             "requires_action" if self.is_late(episode) => {
                 self.call_off(wallet, episode, payment, "authentication_required").await
             }
@@ -151,7 +151,7 @@ impl Recharge {
             "requires_payment_method" | "requires_confirmation" if payment.is_declined() => {
                 self.call_off(wallet, episode, payment, payment.failure_code()).await
             }
-            // Nobody has said no: whoever sent it may be at it now. Later it is called off, and that is no word on the card.
+            // The bank has not said no: the process that sent it may be at it now. Later it is called off, and that is no word on the card.
             "requires_payment_method" | "requires_confirmation" => {
                 let since = episode.attempt_at.unwrap_or(episode.opened_at);
                 if self.clock.now().duration_since(since) < NEXT_ATTEMPT {

@@ -1,4 +1,4 @@
-//! Live calls that nobody has looked at in time: their messages or webhooks are lost, or whoever had them died.
+//! Live calls whose check is overdue: their messages or webhooks are lost, or the process that had them died.
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};

@@ -23,7 +23,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 const BEHIND: SignedDuration = SignedDuration::from_hours(6);
 
 impl Reconcile {
-    /// Compares what Vapi has changed since the last run, and goes on with the purchases and releases that somebody has left
+    /// Compares what Vapi has changed since the last run, and goes on with the purchases and releases that a request has left
     /// half way: a clinic does not wait a day for its number, or for its money.
     pub(super) async fn listing(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
         let compared = self.compare_calls(run, started_at).await;
@@ -132,7 +132,7 @@ impl Reconcile {
         if self.dead_letters.get(&event_key).await?.is_some() {
             return Ok(());
         }
-        // Told before it is noted: whoever dies in between tells it twice, and not never.
+        // Told before it is noted: a run that dies in between tells it twice, and not never.
         alarm!("vapi_dead_letter", vapi_call_id = %call.id, "a call at Vapi belongs to no org");
         let letter = WebhookEvent {
             event_key,

@@ -24,7 +24,7 @@ use vendors::twilio::{Account, Listed};
 const TASK: &str = "numbers";
 /// An orphan that was seen, and since when: `orphan#twilio#<account>#<number>`, `orphan#vapi#<id>`.
 const ORPHAN: &str = "orphan#";
-/// How long ago nobody claimed an orphan either, before it is given back.
+/// How long ago no org claimed an orphan either, before it is given back.
 const AGREED: SignedDuration = SignedDuration::from_hours(1);
 /// How many orphans one run gives back. There is one now and then; were our own tables to blame for many, a person has read of
 /// it before all are gone.
@@ -41,7 +41,7 @@ struct Look {
     given_back: usize,
 }
 
-/// How long one purchase or release is acted on at a time: no longer than a request may (`template.yaml`), so that nobody
+/// How long one purchase or release is acted on at a time: no longer than a request may (`template.yaml`), so that no process
 /// outlives a lease, and an announced push comes after its write.
 pub const LONGEST_STEP: Duration = Duration::from_secs(29);
 
@@ -55,7 +55,7 @@ impl Reconcile {
         unfinished.and(charged).and(compared)
     }
 
-    /// Goes on with purchases and releases at which nobody is.
+    /// Goes on with purchases and releases at which no request is.
     pub(super) async fn unfinished_numbers(&self, run: &mut Run) -> Result<(), ReconcileError> {
         for claim in self.provisioning.purchases.open().await? {
             let now = self.clock.now();
@@ -214,7 +214,7 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Notes what nobody claims. What was noted of this place before and is no orphan now is forgotten.
+    /// Notes what no org claims. What was noted of this place before and is no orphan now is forgotten.
     async fn orphans_among(
         &self,
         found: &[Found],
@@ -246,8 +246,8 @@ impl Reconcile {
         Ok(())
     }
 
-    /// A number at a vendor that nobody claimed when this run began. It is told of, and given back once it has been so for an
-    /// hour: what a vendor was asked for comes to be within minutes, or late and for nobody. Answers whether it was given back.
+    /// A number at a vendor that no org claimed when this run began. It is told of, and given back once it has been so for an
+    /// hour: what a vendor was asked for comes to be within minutes, or late and for no org. Returns whether it was given back.
     async fn orphan(
         &self,
         found: &Found,

@@ -60,11 +60,11 @@ impl Reconcile {
         }
     }
 
-    /// Gives one event to the webhook's rules. Answers whether that is done.
+    /// Gives one event to the webhook's rules. Returns whether that is done.
     async fn event(&self, run: &mut Run, raw: &Value) -> bool {
         let event = match Event::of(raw) {
             Ok(event) => event,
-            // Nobody but a person can make anything of it: it does not hold up those after it.
+            // Only a person can make anything of it: it does not hold up those after it.
             Err(error) => {
                 run.failed("unreadable_event", raw["id"].as_str().unwrap_or("none"), &error);
                 return match self.booking().keep_unreadable(raw).await {

@@ -17,7 +17,7 @@ use crate::{
     table::Table,
 };
 
-/// A call that somebody must look at.
+/// A call that is due for a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// Whose it is.

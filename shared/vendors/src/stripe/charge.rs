@@ -1,4 +1,4 @@
-//! Charging a saved card without anybody there, and finding out what became of it.
+//! Charging a saved card without its owner there, and finding out what became of it.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -74,7 +74,7 @@ impl PaymentIntent {
 }
 
 impl Stripe {
-    /// Charges a saved card, with nobody there. What is answered need not be paid: its status says so.
+    /// Charges a saved card while its owner is away. What Stripe returns need not be paid: its status says so.
     ///
     /// # Errors
     /// [`StripeError::Declined`] when the bank says no; see [`StripeError`].

@@ -47,7 +47,7 @@ impl Stripe {
         Ok(found)
     }
 
-    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Answers the endpoint and
+    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Returns the endpoint and
     /// the secret it signs with, which Stripe tells only now.
     ///
     /// # Errors

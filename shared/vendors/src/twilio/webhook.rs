@@ -25,7 +25,7 @@ impl TwilioWebhook {
     /// sorted, each pair once (twilio.com/docs/usage/security). Twilio signs the URL with or without its
     /// scheme's port, so both are tried, as its own libraries do.
     ///
-    /// The signature has no time: whoever verifies must stop a replay by what the message names.
+    /// The signature has no time: the function that verifies must stop a replay by what the message names.
     ///
     /// # Errors
     /// See [`Unverified`].

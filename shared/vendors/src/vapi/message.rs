@@ -1,5 +1,5 @@
 //! What Vapi posts. Parsed by hand, field by field: live bodies differ from the published schema in type, in
-//! place and in what is left out, and a message must never be lost over a field nobody needs.
+//! place and in what is left out, and a message must never be lost over a field that is not needed.
 
 use jiff::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive};

@@ -1,4 +1,4 @@
-//! What must be true when everything that met is over: whoever died is delivered again, what waits is done, and then each
+//! What must be true when everything that met is over: an operation that died is delivered again, what waits is done, and then each
 //! effect is there once and the books are right.
 
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl Scene {
         }
     }
 
-    /// The client asks for its number again: at once, and when nobody can be at it any more.
+    /// The client asks for its number again: at once, and when no process can be at it any more.
     async fn ask_again(&self, part: Part) {
         if self.is_charged(part) {
             self.deliver(part).await;
@@ -186,7 +186,7 @@ impl Scene {
             Operation::Extend => {
                 let may_be_short =
                     self.combination.has(Operation::Refund) || self.combination.has(Operation::End);
-                // No more than one unit beyond the first, whoever asked how often.
+                // No more than one unit beyond the first, however often it was asked.
                 let is_once = hold.is_some_and(|hold| hold.amount <= Amount::from_pence(840));
                 let is_extended = hold.is_some_and(|hold| hold.step > 0);
                 is_once && (is_extended || may_be_short && !has_money)

@@ -23,7 +23,7 @@ use super::{
     scene::{Delivery, Operation, Part, Scene},
 };
 
-/// How many polls one step may take. One that takes more waits for something that nobody gives.
+/// How many polls one step may take. One that takes more waits for something that never comes.
 const MOST_POLLS: u32 = 5_000;
 
 /// Something that was not as it must be, and how it came to that.
@@ -170,7 +170,7 @@ impl<'s> Run<'s> {
         let polled = delivery.as_mut().poll(&mut Context::from_waker(&waker));
         task.entropy = self.scene.entropy();
         self.scene.gate.set_polled(None);
-        // Whoever has yielded is woken with the runtime's next turn.
+        // An operation that has yielded is woken with the runtime's next turn.
         tokio::task::yield_now().await;
         match polled {
             Poll::Ready(is_acknowledged) => {
@@ -219,7 +219,7 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Reads again what was written. Answers whether that changed anything.
+    /// Reads again what was written. Returns whether that changed anything.
     fn refresh(&mut self) -> bool {
         let mut has_changed = false;
         for (place, key) in self.scene.gate.take_fresh() {
@@ -301,7 +301,7 @@ impl<'s> Run<'s> {
         for place in &waiting {
             let parked = self.scene.gate.parked(*place);
             if parked.is_empty() {
-                return Err("an operation waits for something that nobody gives".to_owned());
+                return Err("an operation waits for something that never comes".to_owned());
             }
             let others: Vec<usize> = waiting.iter().copied().filter(|other| other != place).collect();
             let act = |knock: &Knock| Act { task: *place, what: Move::Through(knock.clone()) };

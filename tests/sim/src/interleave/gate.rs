@@ -118,7 +118,7 @@ struct State {
     /// The names of each table's keys.
     keys: BTreeMap<String, Vec<String>>,
     tasks: Vec<Task>,
-    /// Whose poll this is; nobody's while the scene is set or looked at.
+    /// Whose poll this is; no operation's while the scene is set or looked at.
     polled: Option<usize>,
     /// Everything that each task has ever touched, in any schedule.
     footprints: Vec<BTreeSet<Access>>,
@@ -348,7 +348,7 @@ impl State {
     }
 }
 
-/// The planted bug: whoever books a movement no longer cares what it was decided on.
+/// The planted bug: an operation that books a movement no longer cares what it was decided on.
 fn forget_the_read(body: &mut Value) {
     let items = body.get_mut("TransactItems").and_then(Value::as_array_mut);
     for item in items.into_iter().flatten() {
@@ -361,7 +361,7 @@ fn forget_the_read(body: &mut Value) {
 }
 
 /// The time stands still while tasks are polled: what a schedule comes to rests on its order alone. A pause after a refusal
-/// lasts until the request is let through, and any other is over at once. While nobody is polled, who pauses turns the clock.
+/// lasts until the request is let through, and any other is over at once. While no operation is polled, one that pauses turns the clock.
 impl Clock for Gate {
     fn now(&self) -> Timestamp {
         self.lock().now

@@ -80,7 +80,7 @@ fn feed(value: &Value, hasher: &mut DefaultHasher) {
 pub(super) struct Records(BTreeMap<Place, (Value, u64)>);
 
 impl Records {
-    /// Puts a record in its place, or takes it away. Answers whether that changes anything.
+    /// Puts a record in its place, or takes it away. Returns whether that changes anything.
     pub(super) fn set(&mut self, place: Place, item: Option<Value>) -> bool {
         let Some(item) = item else { return self.0.remove(&place).is_some() };
         let digest = digest_of(&item);

@@ -85,7 +85,7 @@ pub(super) enum Operation {
     Refund,
     /// The clinic buys a number, as far as its price.
     Purchase,
-    /// A call that nobody talked on is reported.
+    /// A call without talk is reported.
     Release,
 }
 
@@ -159,9 +159,9 @@ impl fmt::Display for Part {
 /// How much the wallet has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Money {
-    /// Not enough for everybody; nothing but what is held, where a call is to be ended because of that.
+    /// Not enough for all; nothing but what is held, where a call is to be ended because of that.
     Scarce,
-    /// Enough for everybody; a call that is to be ended talks without a hold.
+    /// Enough for all; a call that is to be ended talks without a hold.
     Ample,
 }
 
@@ -217,7 +217,7 @@ impl fmt::Display for Combination {
     }
 }
 
-/// An operation on its way. Answers whether it was acknowledged: what was not comes again.
+/// An operation on its way. Returns whether it was acknowledged: what was not comes again.
 pub(super) type Delivery<'a> = Pin<Box<dyn Future<Output = bool> + 'a>>;
 
 /// See the module.
@@ -314,7 +314,7 @@ impl Scene {
         Wallets::new(db).ensure(ORG).await.expect("the store works");
     }
 
-    /// Has the first payment made at Stripe, and refunded in part, where that is an operation. Answers the event that
+    /// Has the first payment made at Stripe, and refunded in part, where that is an operation. Returns the event that
     /// credits it. Nothing is booked yet.
     async fn pay_and_refund(&mut self) -> Value {
         self.stack.stripe.with_faults(|faults| faults.lost.extend(ANNOUNCED.map(str::to_owned)));

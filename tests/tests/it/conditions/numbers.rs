@@ -356,7 +356,7 @@ async fn release(harness: &Harness, number: &OrgNumber, claim: &Purchase) -> Res
     numbers(harness).release(number, (claim, after), test_epoch()).await
 }
 
-/// Others write to the history of a number: nobody but giving up and releasing does so by a method.
+/// Other writes to the history of a number: nothing but giving up and releasing does so by a method.
 async fn others_note(harness: &Harness, managed: &ManagedNumber) {
     let client = &harness.stack.unguarded();
     client

@@ -104,7 +104,7 @@ async fn a_wallet_from_before_there_was_auto_recharge_is_written_by_one_at_a_tim
     assert_eq!(harness.money().await, (2_600, 0));
 }
 
-/// Changes the clinic's wallet behind everybody's back.
+/// Changes the clinic's wallet behind the system's back.
 async fn change(harness: &Harness, change: &str) {
     let client = &harness.stack.unguarded();
     client

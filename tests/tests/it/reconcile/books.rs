@@ -32,7 +32,7 @@ async fn clinic() -> Harness {
     harness
 }
 
-/// Changes the clinic's wallet behind everybody's back.
+/// Changes the clinic's wallet behind the system's back.
 async fn change_wallet(harness: &Harness, change: &str, values: Value) {
     let request = json!({"Key": {"org_id": {"S": ORG.to_string()}}, "UpdateExpression": change,
         "ExpressionAttributeValues": values});

@@ -24,7 +24,7 @@ async fn unheard() -> Harness {
     harness
 }
 
-/// A call from the web to somebody's assistant.
+/// A call from the web to another customer's assistant.
 fn ring_from_the_web(harness: &Harness, assistant: &str) -> String {
     let placing = Placing {
         to: None,
@@ -44,7 +44,7 @@ fn ring_a_strangers(harness: &Harness, id: &str, number: &str, name: &str) -> St
     harness.stack.vapi.place(&crate::numbers::placing(number)).unwrap()
 }
 
-/// How many calls are kept as nobody's.
+/// How many calls are kept that no org is known for.
 async fn dead_letters(harness: &Harness) -> usize {
     WebhookEvents::vapi(harness.stack.db()).dead_letters(100).await.unwrap().len()
 }

@@ -1,4 +1,4 @@
-//! Numbers: what was left half way is finished, what nobody claims is given back, what is gone is told of, and each month is
+//! Numbers: what was left half way is finished, what no org claims is given back, what is gone is told of, and each month is
 //! charged once.
 
 use std::collections::BTreeSet;
@@ -301,7 +301,7 @@ async fn one_orgs_account_in_trouble_stops_no_other() {
     assert_eq!(harness.buy_for(OTHER_ORG, &us("inbound"), None).await.0, 201);
     harness.pass(10).await;
     for org in [ORG, OTHER_ORG] {
-        // The account's name will do as the mark of a purchase that nobody knows.
+        // The account's name will do as the mark of a purchase that there is not.
         let mark = format!("voxanne/{}/{org}", environment(&harness));
         let accounts = harness.stack.twilio.accounts();
         let account = accounts.into_iter().find(|(_, friendly_name, _)| *friendly_name == mark).unwrap().0;

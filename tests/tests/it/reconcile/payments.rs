@@ -35,7 +35,7 @@ async fn unheard() -> Harness {
     harness
 }
 
-/// Charges a card of nobody's in particular, with this environment's mark; answers the payment.
+/// Charges a card of no org in particular, with this environment's mark. Returns the payment.
 fn charge(harness: &Harness, customer: &str, pence: u32) -> String {
     let mark = harness.mark();
     let environment = mark["voxanne_environment"].as_str().unwrap();
