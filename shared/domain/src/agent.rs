@@ -1,4 +1,5 @@
-//! An org's two agents: who answers, and who rings. What they say is the clinic's; what is usable is decided here.
+//! An org's two agents: one answers calls, one makes them. The clinic decides what they say; this module
+//! decides what is usable.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,33 +12,33 @@ use super::{
 /// What the clinic decides about an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Behavior {
-    /// What the clinic calls it.
+    /// The name that the clinic gave the agent.
     pub name: String,
-    /// What it is told to be and do.
+    /// The system prompt: what the agent is told to be and do.
     pub system_prompt: String,
-    /// What it says first.
+    /// The sentence that the agent says first.
     pub first_message: String,
-    /// Whose voice.
+    /// The provider of the voice, one of [`VOICE_PROVIDERS`].
     pub voice_provider: String,
-    /// Which voice of theirs.
+    /// The voice, as its provider names it.
     pub voice_id: String,
-    /// The language it listens for, as BCP 47 writes it.
+    /// The language that the agent listens for, as BCP 47 writes it: one of [`LANGUAGES`].
     pub language: String,
-    /// The longest it may talk, in seconds.
+    /// The longest that a call of the agent may last, in seconds, within [`LIMIT_SECS`].
     pub max_duration_secs: u32,
 }
 
-/// Whether the vendor has what is stored.
+/// Whether Vapi has the agent as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "sync", rename_all = "snake_case")]
 pub enum Sync {
-    /// The vendor has it.
+    /// Vapi has the agent as it is stored.
     Synced,
-    /// It is on its way; tried until the vendor has it.
+    /// Vapi does not have it yet; it is pushed until Vapi has it.
     Pending,
-    /// The vendor will not take it as it is: something in it must change.
+    /// Vapi will not take the agent as it is: the clinic must change something in it.
     Failed {
-        /// A sentence for the clinic.
+        /// A sentence that tells the clinic what Vapi refuses.
         sync_reason: String,
     },
 }
@@ -45,32 +46,34 @@ pub enum Sync {
 /// An agent as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
-    /// Whose it is.
+    /// The org that the agent belongs to.
     pub org_id: OrgId,
-    /// Whether it answers or rings: with the org, its key.
+    /// Whether the agent answers calls or makes them. With the org, this is the key of the record.
     pub role: Direction,
-    /// What the clinic decided.
+    /// What the clinic decided about the agent.
     #[serde(flatten)]
     pub behavior: Behavior,
-    /// Raised by every save and every change of its number; a save names the one it started from.
+    /// Raised by every save and every change of its number; a save names the version that it started from.
     pub version: u64,
-    /// Raised by every write, of a save, a link or the vendor's answer; a write names the one it read.
+    /// Raised by every write: of a save, of a link to a number, or of Vapi's answer. A write names the
+    /// revision that it read.
     pub revision: u64,
-    /// Whether the vendor has what is stored.
+    /// Whether Vapi has the agent as it is stored.
     #[serde(flatten)]
     pub sync: Sync,
-    /// Until when a process is pushing it: one at a time, so that an older version never overtakes a newer one.
+    /// Until when one function pushes the agent to Vapi. Only one does so at a time, so that an older version
+    /// never overtakes a newer one.
     #[serde(with = "super::time::millis")]
     pub sync_lease_until: Timestamp,
     /// The assistant at Vapi, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_assistant_id: Option<VapiAssistantId>,
-    /// The number it answers on or rings from, if it has one.
+    /// The number that it answers on or rings from, as Vapi names it; absent when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_phone_number_id: Option<VapiPhoneId>,
 }
 
-/// Who may lend a voice (`voice.provider` in Vapi's API).
+/// The providers that an agent's voice may come from (`voice.provider` in Vapi's API).
 pub const VOICE_PROVIDERS: [&str; 13] = [
     "11labs",
     "azure",
@@ -86,22 +89,22 @@ pub const VOICE_PROVIDERS: [&str; 13] = [
     "rime-ai",
     "vapi",
 ];
-/// What an agent can listen for: what the transcriber of every assistant of ours understands.
+/// The languages that an agent can listen for: those that the transcriber of our assistants understands.
 pub const LANGUAGES: [&str; 20] = [
     "en", "en-GB", "en-US", "en-AU", "en-IN", "en-NZ", "de", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl",
     "pt", "ru", "sv", "tr", "uk",
 ];
-/// The longest name.
+/// The longest name of an agent or of a voice, in characters.
 pub const LONGEST_NAME: usize = 100;
-/// The longest text of a prompt.
+/// The longest system prompt, in characters.
 pub const LONGEST_PROMPT: usize = 20_000;
-/// The longest first sentence.
+/// The longest first message, in characters.
 pub const LONGEST_FIRST_MESSAGE: usize = 1_000;
-/// How long an agent may talk, in seconds: at least a minute, at most what Vapi allows.
+/// How long a call of an agent may last, in seconds: at least a minute, at most what Vapi allows.
 pub const LIMIT_SECS: std::ops::RangeInclusive<u32> = 60..=43_200;
 
 impl Behavior {
-    /// What a clinic has before it says anything itself.
+    /// Returns the behavior of an agent before its clinic has decided anything.
     pub fn first(role: Direction) -> Self {
         let (name, first_message, task) = match role {
             Direction::Inbound => (
@@ -130,7 +133,8 @@ impl Behavior {
         }
     }
 
-    /// What is not usable about it: a sentence for the person who typed it.
+    /// Returns what is not usable about it, as a sentence for the person who typed it; `None` when all is
+    /// usable.
     pub fn flaw(&self) -> Option<String> {
         let length = |name: &str, text: &str, longest: usize| {
             let count = text.trim().chars().count();
@@ -157,7 +161,7 @@ impl Behavior {
 }
 
 impl Agent {
-    /// The agent that an org has before it saves one.
+    /// Returns the agent that an org has before it saves one.
     pub fn first(org_id: OrgId, role: Direction, at: Timestamp) -> Self {
         Self {
             org_id,

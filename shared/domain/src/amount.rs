@@ -1,4 +1,4 @@
-//! Money: whole pence, in two types, so that "an amount" and "what a wallet stands at" cannot be confused.
+//! Money: whole pence, in two types, so that a price cannot be mistaken for the balance of a wallet.
 
 use std::fmt;
 
@@ -12,38 +12,38 @@ pub struct Amount(i64);
 /// Why a number is not an [`Amount`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// Less than nothing.
+    /// The number is below zero, which only a [`Balance`] may be.
     #[error("an amount is never negative, and this one is {0}p")]
     Negative(i64),
-    /// More than [`Amount::MAX`].
+    /// The number is above [`Amount::MAX`].
     #[error("an amount is at most {max}p, and this one is {0}p", max = Amount::MAX.0)]
     TooLarge(i64),
 }
 
 impl Amount {
-    /// Nothing.
+    /// No money: 0p.
     pub const ZERO: Self = Self(0);
-    /// Ten thousand million pounds. Sums of amounts stay far from the end of an `i64`.
+    /// The largest amount: ten thousand million pounds. Sums of amounts stay far from the end of an `i64`.
     pub const MAX: Self = Self(1_000_000_000_000);
 
-    /// Whole pence.
+    /// Makes an amount of so many pence.
     pub const fn from_pence(pence: u32) -> Self {
         // Widening; `From` is not callable in a const.
         #[expect(clippy::as_conversions, reason = "u32 always fits an i64")]
         Self(pence as i64)
     }
 
-    /// Whole pence.
+    /// Returns the amount in whole pence.
     pub const fn pence(self) -> i64 {
         self.0
     }
 
-    /// Whether this is nothing at all.
+    /// Returns whether the amount is 0p.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The sum.
+    /// Returns the sum of both amounts.
     ///
     /// # Panics
     /// When the sum leaves an `i64`. The request stops before anything is written.
@@ -52,7 +52,7 @@ impl Amount {
         Self(self.0.checked_add(other.0).expect("a sum of amounts fits an i64"))
     }
 
-    /// The difference, or nothing when `other` is the larger.
+    /// Returns the difference, or [`Amount::ZERO`] when `other` is the larger.
     #[must_use]
     pub fn minus_or_zero(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0).max(0))
@@ -77,33 +77,33 @@ impl From<Amount> for i64 {
     }
 }
 
-/// In pounds: `£12.34`.
+/// Writes the amount in pounds: `£12.34`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         pounds(self.0, f)
     }
 }
 
-/// What a wallet stands at, in whole pence. Only a wallet has one, and it may be below zero.
+/// The balance of a wallet, in whole pence. Only a wallet has one, and below zero it is a debt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Balance(i64);
 
 impl Balance {
-    /// Nothing.
+    /// Neither money nor debt: 0p.
     pub const ZERO: Self = Self(0);
 
-    /// Whole pence, below zero for a debt.
+    /// Makes a balance of so many pence; below zero it is a debt.
     pub const fn from_pence(pence: i64) -> Self {
         Self(pence)
     }
 
-    /// Whole pence, below zero for a debt.
+    /// Returns the balance in whole pence; below zero it is a debt.
     pub const fn pence(self) -> i64 {
         self.0
     }
 
-    /// The balance after a credit.
+    /// Returns the balance after a credit of `amount`.
     ///
     /// # Panics
     /// When the sum leaves an `i64`. The request stops before anything is written.
@@ -112,7 +112,7 @@ impl Balance {
         Self(self.0.checked_add(amount.0).expect("a balance fits an i64"))
     }
 
-    /// The balance after a debit; it may go below zero.
+    /// Returns the balance after a debit of `amount`; it may go below zero.
     ///
     /// # Panics
     /// When the difference leaves an `i64`. The request stops before anything is written.
@@ -121,23 +121,23 @@ impl Balance {
         Self(self.0.checked_sub(amount.0).expect("a balance fits an i64"))
     }
 
-    /// The balance so many pence higher or lower; none where an `i64` ends.
+    /// Returns the balance with `pence` added, which may be below zero; `None` when the sum leaves an `i64`.
     pub fn checked_add(self, pence: i64) -> Option<Self> {
         self.0.checked_add(pence).map(Self)
     }
 
-    /// What can be spent: the balance, or nothing when it is a debt.
+    /// Returns what can be spent: the balance, or [`Amount::ZERO`] when it is a debt.
     pub fn spendable(self) -> Amount {
         Amount(self.0.max(0))
     }
 
-    /// Whether there is any money left.
+    /// Returns whether the balance is above 0p.
     pub const fn is_positive(self) -> bool {
         self.0 > 0
     }
 }
 
-/// In pounds: `£12.34`, and a debt as `-£12.34`.
+/// Writes the balance in pounds: `£12.34`, and a debt as `-£12.34`.
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         pounds(self.0, f)

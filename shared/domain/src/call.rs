@@ -13,7 +13,7 @@ use super::{
     wallet::Grant,
 };
 
-/// Who rang whom.
+/// Which party rang the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -24,15 +24,15 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both, in the order they are shown.
+    /// Both directions, in the order they are shown.
     pub const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
 
-    /// The direction of this name.
+    /// Returns the direction of this name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|direction| direction.as_str() == name)
     }
 
-    /// As it is stored and shown.
+    /// Returns the name under which the direction is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Inbound => "inbound",
@@ -41,29 +41,29 @@ impl Direction {
     }
 }
 
-/// Who is talking to whom, as the first message about the call says. None of it moves money.
+/// The parties of a call, as the first message about it names them. None of this moves money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parties {
-    /// Who rang whom.
+    /// Which party rang the other.
     pub direction: Direction,
-    /// The call as Vapi names it; none for a call of ours that Vapi has not given a name yet.
+    /// The call as Vapi names it; absent for a call of ours that Vapi has not named yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_call_id: Option<VapiCallId>,
-    /// Our number, as Vapi names it.
+    /// The clinic's number, as Vapi names it; absent when Vapi names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_phone_id: Option<VapiPhoneId>,
-    /// The assistant that talks.
+    /// The assistant that talks, as Vapi names it; absent when Vapi names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_assistant_id: Option<VapiAssistantId>,
-    /// The other side's number.
+    /// The other party's number; absent when it is withheld or not written in E.164.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_number: Option<Personal<PhoneNumber, Number>>,
-    /// The carrier's handle of the call (Twilio's `CA…`).
+    /// The carrier's handle of the call (Twilio's `CA…`), by which the carrier can be told to hang up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier_sid: Option<String>,
 }
 
-/// Why a call was not let through.
+/// Why a call was not let through, as its record keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
@@ -75,14 +75,14 @@ pub enum RefusalReason {
     NoWallet,
     /// No agent answers the number.
     NoAgent,
-    /// Another org has this call.
+    /// The call belongs to another org.
     NotOurs,
-    /// The call is over already.
+    /// The call is over already, so it can no longer be let through.
     CallOver,
 }
 
 impl RefusalReason {
-    /// As it is stored, logged and shown.
+    /// Returns the code under which the reason is stored, logged and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "insufficient_funds",
@@ -94,7 +94,7 @@ impl RefusalReason {
         }
     }
 
-    /// What the caller hears. It does not tell a stranger about the clinic's money.
+    /// Returns what the caller hears. It does not tell a stranger about the clinic's money.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::CallOver => "This call has already ended. Please ring again.",
@@ -105,39 +105,39 @@ impl RefusalReason {
     }
 }
 
-/// How far a call has come.
+/// How far a call has come, from the first ring to the bill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// It rings; no money is set aside yet.
+    /// The call rings, and no money is set aside yet.
     Authorizing,
-    /// It rings; money is set aside.
+    /// The call rings, and money is set aside.
     Authorized,
-    /// They are talking.
+    /// The parties are talking.
     InProgress {
-        /// Since when.
+        /// When they started to talk.
         #[serde(with = "super::time::millis")]
         started_at: Timestamp,
     },
-    /// Vapi says it is over; for how long they talked is not known yet.
+    /// Vapi says that the call is over; how long the parties talked is not known yet.
     Ended {
-        /// Since when they talked, if they did.
+        /// When they started to talk, if they did.
         #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
         started_at: Option<Timestamp>,
     },
-    /// Billed.
+    /// The call was billed, which is final.
     Settled(Bill),
-    /// There was no talk: the hold went back, nothing was charged.
+    /// The call is over and the parties never talked: the hold went back, and nothing was charged.
     Released,
-    /// It was not let through.
+    /// The call was not let through.
     Refused {
-        /// Why not.
+        /// The reason that was found when the call asked to start.
         reason: RefusalReason,
     },
 }
 
 impl State {
-    /// Its name, as it is stored.
+    /// Returns the name under which the state is stored.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Authorizing => "authorizing",
@@ -154,94 +154,97 @@ impl State {
 /// What a finished call cost, and on what evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bill {
-    /// Whole seconds, rounded up.
+    /// How long the parties talked, in whole seconds, rounded up.
     pub duration_secs: u32,
     /// The price of those seconds.
     pub charged: Amount,
-    /// The prices it was billed by.
+    /// The version of the price list that the call was billed by.
     pub tariff: TariffVersion,
-    /// When they started to talk.
+    /// When the parties started to talk, if that is known.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When they stopped.
+    /// When the parties stopped, if that is known.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Whether no vendor stated the duration, and ours stands in for it.
+    /// Whether the duration is our own estimate, because no vendor stated one.
     #[serde(default)]
     pub estimated: bool,
 }
 
-/// The golden record of a call: everything about it that decides something. Its text is kept apart.
+/// The record of a call: everything about it that decides something. Its text is kept apart, as
+/// [`Content`](super::content::Content).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Whose call it is.
+    /// The org that pays for the call.
     pub org_id: OrgId,
-    /// One id through hold, record and ledger.
+    /// The id of the call, the same in its hold, its record and its ledger entry.
     pub call_id: CallId,
-    /// Who talks to whom.
+    /// The parties of the call.
     #[serde(flatten)]
     pub parties: Parties,
-    /// How far it has come.
+    /// How far the call has come.
     #[serde(flatten)]
     pub state: State,
-    /// Raised by every write; a write names the one it read.
+    /// Raised by every write; a write names the version that it read.
     pub version: u64,
-    /// When it was first heard of.
+    /// When the call was first heard of, or asked for.
     #[serde(with = "super::time::millis")]
     pub created_at: Timestamp,
-    /// When the meter, or else reconciliation, must check it again.
+    /// When the meter, or else reconciliation, must check the call again.
     #[serde(with = "super::time::millis")]
     pub due_at: Timestamp,
-    /// When a vendor last gave a sign of it.
+    /// When a vendor last gave a sign of the call; an estimated bill rests on it.
     #[serde(with = "super::time::millis")]
     pub last_seen_at: Timestamp,
-    /// The longest its agent may talk, in seconds.
+    /// The longest that its agent may talk, in seconds.
     pub agent_limit_secs: u32,
-    /// What Vapi was told, once it was.
+    /// The limit that Vapi was told, in seconds; absent until it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_limit_secs: Option<u32>,
-    /// When Vapi was asked to start it, for a call of ours: written before it is asked, so that it is asked once.
+    /// When Vapi was asked to start the call, if we make it. This is written before Vapi is asked, so that
+    /// Vapi is asked once.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub dialled_at: Option<Timestamp>,
-    /// Where a live call takes commands. A holder of it can end the call: it is never logged nor shown.
+    /// The URL where the live call takes commands. A party that has it can end the call, so it is never
+    /// logged nor shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_url: Option<String>,
-    /// The `paid_until` that the callers have been warned of.
+    /// The end of the money that the parties were last warned of, so that they are warned of it once.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub warned_for: Option<Timestamp>,
-    /// Since when we have been trying to end it.
+    /// Since when we have been trying to end the call; absent while it may go on.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub ending_at: Option<Timestamp>,
-    /// Why it is over, in Vapi's words. Present once its end was heard of.
+    /// Why the call is over, in Vapi's words; absent until its end was heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
 }
 
-/// Something that was heard about a call.
+/// What was heard about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Money was set aside.
+    /// Money was set aside for the call.
     Authorized(Grant),
-    /// It may not start, for this reason.
+    /// The call may not start.
     Refused {
-        /// Why not.
+        /// The reason, which the call's record keeps.
         reason: RefusalReason,
     },
-    /// They talk.
+    /// The parties talk.
     Started {
-        /// Since when.
+        /// When they started to talk.
         at: Timestamp,
-        /// Where it takes commands.
+        /// The URL where the call takes commands, if it is known.
         control_url: Option<String>,
     },
-    /// Vapi says it is over.
+    /// Vapi says that the call is over.
     Ended {
-        /// Why, in Vapi's words.
+        /// The reason in Vapi's words, if Vapi gives one.
         reason: Option<String>,
     },
-    /// It was billed.
+    /// The call was billed.
     Settled(Bill),
-    /// It is over, and there was no talk.
+    /// The call is over, and the parties never talked.
     Released,
 }
 
@@ -262,14 +265,14 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a call that is {from} cannot be {event}")]
 pub struct IllegalTransition {
-    /// The call's state.
+    /// The name of the call's state.
     pub from: &'static str,
-    /// What was heard.
+    /// The name of the event that was heard.
     pub event: &'static str,
 }
 
 impl Call {
-    /// A call that has just been heard of.
+    /// Returns the record of a call that was first heard of at `at`.
     pub fn first_heard(
         org_id: OrgId,
         call_id: CallId,
@@ -296,7 +299,7 @@ impl Call {
         }
     }
 
-    /// When they started to talk, if that is known.
+    /// Returns when the parties started to talk, if that is known.
     pub fn started_at(&self) -> Option<Timestamp> {
         match &self.state {
             State::InProgress { started_at } => Some(*started_at),
@@ -306,7 +309,7 @@ impl Call {
         }
     }
 
-    /// Whether the call may still be going on.
+    /// Returns whether the call still awaits its bill, its release or its refusal.
     pub const fn is_open(&self) -> bool {
         match self.state {
             State::Authorizing | State::Authorized | State::InProgress { .. } | State::Ended { .. } => true,
@@ -314,17 +317,19 @@ impl Call {
         }
     }
 
-    /// The prices this call is billed by: its hold's, or those in force when it started.
+    /// Returns the prices that this call is billed by: its hold's, or without one those in force when it
+    /// started.
     pub fn tariff(&self, held_under: Option<TariffVersion>) -> Tariff {
         held_under
             .map_or_else(|| Tariff::at(self.started_at().unwrap_or(self.created_at)), TariffVersion::tariff)
     }
 
-    /// Moves the call by one event. Messages come twice, late and out of order, so an event that is behind the
-    /// call's state changes nothing.
+    /// Returns the call after `event`. Messages come twice, late and out of order, so an event that is behind
+    /// the call's state changes nothing.
     ///
     /// # Errors
-    /// When the event contradicts what is known: money for a call that is over, a release of one that talked.
+    /// When the event contradicts what is known: money for a call that is over, a release of a call that
+    /// talked.
     #[expect(clippy::match_same_arms, reason = "the arms are in the order of a call's life")]
     pub fn after(&self, event: Event) -> Result<Self, IllegalTransition> {
         let illegal = IllegalTransition { from: self.state.name(), event: event.name() };
@@ -354,12 +359,13 @@ impl Call {
             (State::InProgress { .. }, Event::Started { control_url, .. }) => {
                 next.control_url = next.control_url.or(control_url);
             }
-            // It was given up without a word of its end, and rings after all: it is ended or paid like any other.
+            // The call was released before its end was heard of, and it talks after all: it is ended or paid
+            // like any other.
             (State::Released, Event::Started { at, control_url }) if self.ended_reason.is_none() => {
                 next.state = State::InProgress { started_at: at };
                 next.control_url = next.control_url.or(control_url);
             }
-            // The start comes after the end: they did talk, and for how long is to be asked.
+            // The start comes after the end: the parties did talk, and Vapi must be asked for how long.
             (State::Ended { started_at: None } | State::Released, Event::Started { at, .. }) => {
                 next.state = State::Ended { started_at: Some(at) };
             }
@@ -394,48 +400,49 @@ impl Call {
     }
 }
 
-/// What one source says about how long a call was.
+/// What one source says about how long a call lasted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Testimony {
-    /// When they started to talk.
+    /// When the parties started to talk, if the source states it.
     pub started_at: Option<Timestamp>,
-    /// When they stopped.
+    /// When the parties stopped, if the source states it.
     pub ended_at: Option<Timestamp>,
-    /// How long they talked, in seconds.
+    /// How long the parties talked, in seconds, which may be fractional; absent when it is not stated.
     pub duration_secs: Option<Decimal>,
-    /// Why it ended, in Vapi's words.
+    /// Why the call ended, in Vapi's words.
     pub ended_reason: Option<String>,
-    /// Whether a missing start means that there was none. A report may just leave it out; Vapi's own record of the
-    /// call does not.
+    /// Whether a missing start means that the parties never talked. A report may just leave it out; Vapi's
+    /// own record of an ended call does not.
     pub is_whole: bool,
 }
 
-/// What follows from a testimony.
+/// What follows from a testimony for the bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They talked for so many seconds, rounded up.
+    /// The parties talked, so the call is billed.
     Talked {
-        /// How long.
+        /// How long they talked, in whole seconds, rounded up.
         duration_secs: u32,
-        /// From when, if stated.
+        /// When they started, if the source states it.
         started_at: Option<Timestamp>,
-        /// Until when, if stated.
+        /// When they stopped, if the source states it.
         ended_at: Option<Timestamp>,
     },
-    /// No assistant of ours ever talked: nothing is charged.
+    /// No assistant of ours ever talked, so nothing is charged.
     NeverTalked,
-    /// This source does not say. Another must be asked.
+    /// This source does not say, so another must be asked.
     Unstated,
 }
 
-/// Longer than any call can be (Vapi ends them at 43,200 s): a source that says more is not believed.
+/// Seconds that no call can reach (Vapi ends a call at 43,200 s): a source that says more is not believed.
 const LONGEST_CREDIBLE_SECS: i64 = 86_400;
 
 impl Testimony {
-    /// Weighs what this source says, given whether we have seen the call start.
+    /// Returns what follows from this source, given whether we have seen the call start.
     ///
-    /// Both times come first, then the stated duration. Nothing is charged only when the source says there was no
-    /// start and we never saw one, or when our own answer to Vapi (a refusal, or none) ended the call.
+    /// Both times come first, then the stated duration. Nothing is charged only when the source says that
+    /// there was no start and we never saw one, or when our own answer to Vapi (a refusal, or none) ended the
+    /// call.
     pub fn verdict(&self, seen_started: bool) -> Verdict {
         if !seen_started
             && self.ended_reason.as_deref().is_some_and(|why| why.starts_with("assistant-request-"))
@@ -446,7 +453,7 @@ impl Testimony {
             let millis = Decimal::from(end.as_millisecond().checked_sub(start.as_millisecond())?);
             credible(millis / dec!(1000))
         });
-        // A stated duration of nothing is believed only of a call that was not seen to start.
+        // A stated duration of zero is believed only of a call that was not seen to start.
         let by_duration = || self.duration_secs.and_then(credible).filter(|secs| *secs > 0);
         if let Some(duration_secs) = by_times.or_else(by_duration) {
             return Verdict::Talked { duration_secs, started_at: self.started_at, ended_at: self.ended_at };

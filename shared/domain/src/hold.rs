@@ -1,7 +1,7 @@
 //! Money set aside for a live call, and the two limits of that call.
 //!
-//! `paid_until` is the money: the meter enforces it and a top-up lifts it. The `provider_limit` is what Vapi is
-//! told at the start and can never be changed: it holds even if everything of ours is dead.
+//! `paid_until` is the money: the meter enforces it and a top-up lifts it. The `provider_limit` is what Vapi
+//! is told at the start and can never be changed: it ends the call even when none of our functions runs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,26 +13,26 @@ use super::{
     wallet::{Extension, Grant},
 };
 
-/// What is asked for at a time: five minutes.
+/// The talk that one grant pays for, in seconds: five minutes.
 pub const GRANT_SECS: u32 = 300;
-/// Vapi's own bounds on `maxDurationSeconds` (`AssistantOverrides` in its API description).
+/// The bounds of Vapi's `maxDurationSeconds`, in seconds (`AssistantOverrides` in its API description).
 pub const PROVIDER_LIMIT_SECS: std::ops::RangeInclusive<u32> = 10..=43_200;
-/// How long before the money ends Vapi's limit and our own end come.
+/// How many seconds before the end of the money Vapi's limit and our own end of the call come.
 pub const END_MARGIN_SECS: u32 = 2;
 
 /// Money set aside for one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// How much, over all grants so far.
+    /// The money set aside, over all grants so far.
     pub amount: Amount,
-    /// The prices the call started under.
+    /// The version of the price list that the call started under.
     pub tariff: TariffVersion,
-    /// How often it was extended.
+    /// How often the hold was extended. A conditional write names the step that it read.
     pub step: u32,
-    /// Until when `amount` pays, once the call has started.
+    /// Until when `amount` pays; absent until the call has started.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub granted_until: Option<Timestamp>,
-    /// What Vapi was told: the call ends by itself after this many seconds.
+    /// The limit that Vapi was told: the call ends by itself after this many seconds.
     pub provider_limit_secs: u32,
 }
 
@@ -41,16 +41,16 @@ pub struct Hold {
 pub struct Settlement {
     /// The price of the call, whatever was held.
     pub charged: Amount,
-    /// The part that the hold pays.
+    /// The part of the price that the hold pays.
     pub from_hold: Amount,
-    /// The part of the hold that was not needed.
+    /// The part of the hold that the price did not need.
     pub returned: Amount,
-    /// The part that comes out of `available`, even into debt.
+    /// The part of the price that comes out of `available`, even into debt.
     pub from_available: Amount,
 }
 
 impl Hold {
-    /// The hold that a first grant makes, before the call has started.
+    /// Returns the hold that a first grant makes, before the call has started.
     pub fn first(grant: &Grant) -> Self {
         Self {
             amount: grant.amount,
@@ -61,7 +61,7 @@ impl Hold {
         }
     }
 
-    /// The hold with `extension` added, for a call that started then.
+    /// Returns the hold with `extension` added, for a call that started at `started_at`.
     #[must_use]
     pub fn extended_by(&self, extension: &Extension, started_at: Timestamp) -> Self {
         let (amount, step) = (self.amount.plus(extension.amount), self.step.saturating_add(1));
@@ -69,10 +69,10 @@ impl Hold {
         Self { granted_until: Some(extended.paid_until(started_at)), ..extended }
     }
 
-    /// Works out what charging `cost` for the finished call changes.
+    /// Returns what charging `cost` for the finished call changes.
     ///
     /// The whole cost is charged: what the hold does not cover comes out of `available`, which may go below
-    /// zero. A call that was talked is a call that is paid.
+    /// zero, because all talk is paid for.
     pub fn settle(&self, cost: Amount) -> Settlement {
         Settlement {
             charged: cost,
@@ -82,24 +82,24 @@ impl Hold {
         }
     }
 
-    /// The instant at which the money set aside is used up.
+    /// Returns the instant at which the money set aside is used up.
     pub fn paid_until(&self, started_at: Timestamp) -> Timestamp {
         plus_secs(started_at, self.tariff.tariff().affordable_seconds(self.amount).into())
     }
 
-    /// The instant at which Vapi ends the call by itself.
+    /// Returns the instant at which Vapi ends the call by itself.
     pub fn provider_end(&self, started_at: Timestamp) -> Timestamp {
         plus_secs(started_at, self.provider_limit_secs.into())
     }
 
-    /// What a call of the full provider limit costs: nothing is ever held beyond it.
+    /// Returns the price of a call of the full provider limit: nothing is ever held beyond it.
     pub fn most(&self) -> Amount {
         self.tariff.tariff().charge(self.provider_limit_secs)
     }
 }
 
 impl Settlement {
-    /// A call that has no hold: all of it comes out of `available`.
+    /// Returns the settlement of a call that has no hold: all of `cost` comes out of `available`.
     pub fn without_hold(cost: Amount) -> Self {
         Self { charged: cost, from_hold: Amount::ZERO, returned: Amount::ZERO, from_available: cost }
     }

@@ -1,4 +1,4 @@
-//! Ids that cannot be mistaken for one another.
+//! Ids, each with a type of its own, so that they cannot be mistaken for one another.
 
 use std::fmt;
 
@@ -10,7 +10,8 @@ use uuid::Uuid;
 #[error("an id is 1 to 128 letters, digits or any of _ - . : and this is not")]
 pub struct IdError;
 
-/// Who owns the data and pays. It comes from a verified token or from our own record, never from a body.
+/// The org, which owns the data and pays. Its id comes from a verified token or from our own record, never
+/// from a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OrgId(Uuid);
@@ -47,14 +48,15 @@ macro_rules! opaque_ids {
             /// Takes an id as the party that made it wrote it.
             ///
             /// # Errors
-            /// When it is empty, longer than 128 characters, or holds anything but letters, digits and `_-.:`.
+            /// When it is empty, longer than 128 characters, or holds anything but letters, digits and
+            /// `_-.:`.
             pub fn parse(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.' | b':');
                 if (1..=128).contains(&text.len()) && text.bytes().all(allowed) { Ok(Self(text)) } else { Err(IdError) }
             }
 
-            /// The id as it was written.
+            /// Returns the id as it was written.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -83,7 +85,8 @@ macro_rules! opaque_ids {
 }
 
 opaque_ids! {
-    /// One conversation, through hold, record and ledger: Vapi's id for calls Vapi starts, ours for calls we start.
+    /// One conversation, through hold, record and ledger: Vapi's id for calls Vapi starts, ours for calls we
+    /// start.
     CallId
     /// A call as Vapi names it.
     VapiCallId
@@ -115,7 +118,7 @@ opaque_ids! {
     BalanceTransactionId
     /// A Checkout session as Stripe names it (`cs_…`).
     CheckoutSessionId
-    /// A delivery as its vendor names it.
+    /// A vendor's delivery, or a notification of ours. Every repeat of it has the same id.
     EventId
     /// A signed-in person, as the token's `sub` names them.
     UserId

@@ -1,4 +1,5 @@
-//! The append-only record of every penny: numbered without gaps, each entry sealed with the hash of the one before.
+//! The append-only record of every penny: numbered without gaps, each entry sealed with the hash of the one
+//! before.
 
 use std::fmt;
 
@@ -13,14 +14,14 @@ use super::{
     time::rfc3339_millis,
 };
 
-/// SHA-256, written in lower-case hexadecimal.
+/// A SHA-256, written in lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// The hash of `fields`, each written as its length in bytes (decimal), a colon, and its bytes. The lengths
-    /// make it impossible to move a character from one field to the next.
+    /// Returns the hash of `fields`, each written as its length in bytes (decimal), a colon, and its bytes.
+    /// The lengths make it impossible to move a character from one field to the next.
     fn of<'a>(fields: impl IntoIterator<Item = &'a str>) -> Self {
         let mut digest = Sha256::new();
         for field in fields {
@@ -59,7 +60,7 @@ impl From<Hash> for String {
     }
 }
 
-/// Where an org's ledger ends.
+/// The end of an org's ledger, which the next entry is chained to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The number of the last entry; 0 before the first.
@@ -71,24 +72,24 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a ledger without entries.
+    /// Returns the head of a ledger without entries.
     pub fn genesis(org: OrgId) -> Self {
         Self { seq: 0, hash: Hash::of([org.to_string().as_str()]) }
     }
 }
 
-/// Into the wallet or out of it.
+/// The direction of a movement, as seen from the wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntrySide {
-    /// Into the wallet.
+    /// Money comes into the wallet.
     Credit,
-    /// Out of the wallet.
+    /// Money goes out of the wallet.
     Debit,
 }
 
 impl EntrySide {
-    /// The balance after a movement.
+    /// Returns the balance after a movement of `amount` in this direction.
     pub fn apply(self, balance: Balance, amount: Amount) -> Balance {
         match self {
             Self::Credit => balance.plus(amount),
@@ -96,7 +97,7 @@ impl EntrySide {
         }
     }
 
-    /// As it is stored and hashed.
+    /// Returns the name under which the side is stored and hashed.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Credit => "credit",
@@ -105,30 +106,30 @@ impl EntrySide {
     }
 }
 
-/// What an entry is about.
+/// What an entry is about. Several reasons share one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A finished call.
+    /// The charge of a finished call.
     Call,
     /// Money received by card.
     TopUp,
     /// A number bought, its refund, or its rental.
     PhoneNumber,
-    /// A text message.
+    /// A text message. No [`Reason`] books one so far.
     Sms,
     /// Money returned to the card, or a return that failed.
     Refund,
     /// Money taken back by the card's bank.
     Dispute,
-    /// Money the bank gave back.
+    /// Money that the bank gave back after a dispute.
     DisputeReversal,
-    /// A correction by hand.
+    /// A correction by hand. No [`Reason`] books one so far.
     Adjustment,
 }
 
 impl Kind {
-    /// Every kind there is.
+    /// Every kind of entry.
     pub const ALL: [Self; 8] = [
         Self::Call,
         Self::TopUp,
@@ -140,7 +141,7 @@ impl Kind {
         Self::Adjustment,
     ];
 
-    /// As it is stored, hashed and shown.
+    /// Returns the name under which the kind is stored, hashed and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
@@ -155,72 +156,72 @@ impl Kind {
     }
 }
 
-/// What happened: the reason for an entry. Its key makes the entry exist once.
+/// What happened, as the reason for an entry. Its key makes the entry exist once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A call was finished.
+    /// A call was finished, and is charged.
     Call {
-        /// Which.
+        /// The call that is charged.
         call_id: CallId,
-        /// The prices it was billed by.
+        /// The version of the price list that the call is billed by.
         tariff: TariffVersion,
     },
-    /// A payment was received.
+    /// A payment was received by card.
     TopUp {
-        /// Which.
+        /// The payment at Stripe.
         payment_intent: PaymentIntentId,
     },
     /// Part of a payment went back to the card.
     Refund {
-        /// Which.
+        /// The refund at Stripe.
         refund: RefundId,
-        /// Of which payment.
+        /// The payment that was refunded.
         payment_intent: PaymentIntentId,
     },
-    /// A refund that was booked did not arrive: the money is here again.
+    /// A refund that was booked did not reach the card: the money is in the wallet again.
     RefundFailed {
-        /// Which.
+        /// The refund that failed, as Stripe names it.
         refund: RefundId,
-        /// Of which payment.
+        /// The payment that was to be refunded.
         payment_intent: PaymentIntentId,
     },
     /// The bank moved money over a dispute.
     Dispute {
-        /// Which.
+        /// The dispute at Stripe.
         dispute: DisputeId,
-        /// Which of its movements.
+        /// The movement on Stripe's own ledger; one dispute can have several.
         balance_transaction: BalanceTransactionId,
-        /// Over which payment.
+        /// The payment that is disputed.
         payment_intent: PaymentIntentId,
-        /// Taken, or given back.
+        /// A debit when the bank took the money, a credit when it gave the money back.
         direction: EntrySide,
     },
     /// A number is bought.
     Number {
-        /// By which purchase.
+        /// The purchase that buys the number.
         purchase: PurchaseId,
     },
-    /// A purchase came to nothing: its price is here again.
+    /// A purchase came to nothing: its price is in the wallet again.
     NumberRefund {
-        /// Which.
+        /// The purchase that failed.
         purchase: PurchaseId,
     },
-    /// A number was an org's for another month.
+    /// An org kept a number for another month.
     Rental {
-        /// Which.
+        /// The purchase by which the org has the number.
         number: PurchaseId,
-        /// The calendar month, UTC: `2026-11`.
+        /// The calendar month in UTC, as `2026-11`.
         month: String,
     },
 }
 
-/// Names an entry within its org: `call#…`, `topup#…`, `refund#…`.
+/// The name of an entry within its org: `call#…`, `topup#…`, `refund#…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EntryKey(String);
 
 impl EntryKey {
-    /// As it is stored.
+    /// Returns the key as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -233,7 +234,7 @@ impl fmt::Display for EntryKey {
 }
 
 impl Reason {
-    /// The key of the entry this reason makes.
+    /// Returns the key of the entry that this reason makes.
     pub fn key(&self) -> EntryKey {
         EntryKey(match self {
             Self::Call { call_id, .. } => format!("call#{call_id}"),
@@ -249,7 +250,7 @@ impl Reason {
         })
     }
 
-    /// What the entry is about.
+    /// Returns what the entry is about.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Call { .. } => Kind::Call,
@@ -261,7 +262,7 @@ impl Reason {
         }
     }
 
-    /// Which way the money goes.
+    /// Returns which way the money goes.
     pub const fn direction(&self) -> EntrySide {
         match self {
             Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } | Self::Rental { .. } => {
@@ -312,57 +313,57 @@ impl Reason {
 /// A movement that is about to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    /// Why.
+    /// Why the money moves.
     pub reason: Reason,
-    /// How much.
+    /// How much money moves.
     pub amount: Amount,
-    /// A sentence for the statement.
+    /// The sentence that the statement shows.
     pub description: String,
-    /// When.
+    /// When the movement is booked.
     pub at: Timestamp,
 }
 
-/// One immutable movement.
+/// One immutable movement of an org's money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Whose wallet moved.
+    /// The org whose wallet moved.
     pub org_id: OrgId,
-    /// What makes it exist once.
+    /// The name of the entry within its org, which makes it exist once.
     pub entry_key: EntryKey,
-    /// From 1, without gaps.
+    /// The number of the entry within its org: from 1, without gaps.
     pub seq: u64,
-    /// What it is about.
+    /// What the entry is about.
     pub kind: Kind,
-    /// In or out.
+    /// Whether the money came in or went out.
     pub direction: EntrySide,
-    /// How much.
+    /// How much money moved.
     pub amount: Amount,
-    /// What the wallet stood at before.
+    /// The wallet's balance before the movement, what is held included.
     pub balance_before: Balance,
-    /// What it stood at after.
+    /// The wallet's balance after the movement, what is held included.
     pub balance_after: Balance,
-    /// The call, when it is about one.
+    /// The call, when the entry is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<CallId>,
-    /// The payment, when it is about one.
+    /// The payment at Stripe, when the entry is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<PaymentIntentId>,
-    /// The prices, when it is about a call.
+    /// The version of the price list, when the entry is about a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tariff: Option<TariffVersion>,
-    /// A sentence for a person.
+    /// The sentence that the statement shows.
     pub description: String,
-    /// When it was booked.
+    /// When the entry was booked.
     #[serde(with = "super::time::millis")]
     pub created_at: Timestamp,
-    /// The hash of the entry before; for the first, of the org's id.
+    /// The hash of the entry before; for the first entry, of the org's id.
     pub previous_hash: Hash,
-    /// The hash of all of the above.
+    /// The hash of all fields above.
     pub hash: Hash,
 }
 
 impl Entry {
-    /// The entry that `posting` adds at the end of a ledger.
+    /// Returns the entry that `posting` adds at the end of a ledger.
     pub fn next(org_id: OrgId, head: Head, balance_before: Balance, posting: &Posting) -> Self {
         let direction = posting.reason.direction();
         let mut entry = Self {
@@ -386,12 +387,12 @@ impl Entry {
         entry
     }
 
-    /// The head of the ledger once this entry is its last.
+    /// Returns the head of the ledger once this entry is its last.
     pub const fn head(&self) -> Head {
         Head { seq: self.seq, hash: self.hash }
     }
 
-    /// The hash that these fields have: `docs/data-model.md` lists them in this order.
+    /// Returns the hash that these fields have; `docs/data-model.md` lists them in this order.
     pub fn computed_hash(&self) -> Hash {
         let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
         let fields = [
@@ -414,67 +415,67 @@ impl Entry {
     }
 }
 
-/// What is wrong with a run of entries.
+/// What is wrong with a run of entries, as [`flaws`] finds it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// The entry's fields do not have its hash.
+    /// The entry's fields do not have the hash that it carries.
     #[error("entry {seq} ({key}) was altered: its fields do not have the hash it carries")]
     Altered {
-        /// Its number.
+        /// The number of the entry.
         seq: u64,
-        /// Its key.
+        /// The key of the entry.
         key: EntryKey,
     },
-    /// The chain is broken before this entry.
+    /// The chain is broken before this entry: it does not carry the hash of the entry before.
     #[error("entry {seq} ({key}) does not follow the entry before it: one was altered, removed or put in")]
     Unchained {
-        /// Its number.
+        /// The number of the entry.
         seq: u64,
-        /// Its key.
+        /// The key of the entry.
         key: EntryKey,
     },
     /// Numbers are left out or doubled.
     #[error("after entry {after} comes entry {seq}: entries are missing or doubled")]
     Gap {
-        /// The number before.
+        /// The number of the entry before.
         after: u64,
-        /// The number that should have been one more.
+        /// The number of this entry, which should be one more.
         seq: u64,
     },
-    /// The balances do not add up.
+    /// The entry's own balances and amount do not add up.
     #[error("entry {seq} ({key}) says {before} {direction} {amount} makes {stated}")]
     Sum {
-        /// Its number.
+        /// The number of the entry.
         seq: u64,
-        /// Its key.
+        /// The key of the entry.
         key: EntryKey,
-        /// The balance it starts from.
+        /// The balance that the entry starts from.
         before: Balance,
-        /// In or out, as a word.
+        /// The side of the movement: `credit` or `debit`.
         direction: &'static str,
-        /// How much.
+        /// How much money the entry moves.
         amount: Amount,
-        /// What it says it makes.
+        /// The balance that the entry says it leads to.
         stated: Balance,
     },
-    /// It starts from another balance than the entry before ended with.
+    /// The entry starts from another balance than the entry before ended with.
     #[error("entry {seq} ({key}) starts from {before}, and the entry before ended at {after}")]
     Discontinuous {
-        /// Its number.
+        /// The number of the entry.
         seq: u64,
-        /// Its key.
+        /// The key of the entry.
         key: EntryKey,
-        /// Where it starts.
+        /// The balance that the entry starts from.
         before: Balance,
-        /// Where the one before ended.
+        /// The balance that the entry before ended with.
         after: Balance,
     },
 }
 
-/// Reads entries in the order of their numbers and lists everything that is wrong with them.
+/// Reads entries in the order of their numbers and returns everything that is wrong with them.
 ///
-/// A run may start anywhere; from number 1 the start is checked too: it chains to the hash of the org's id, and
-/// starts from nothing.
+/// A run may start anywhere. A run from number 1 is checked at its start too: it chains to the hash of the
+/// org's id, and its balance starts from 0p.
 pub fn flaws<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     let mut before: Option<(u64, Hash, Balance)> = None;

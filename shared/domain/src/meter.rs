@@ -9,63 +9,65 @@ use super::{
     wallet::{Extension, Wallet},
 };
 
-/// How long after a call was first heard of its first look comes.
+/// How many seconds after a call was first heard of its first check comes.
 pub const FIRST_CHECK_SECS: i64 = 60;
-/// How long before the money ends it is extended: one failed delivery (60 s) still precedes the end.
+/// How many seconds before the money ends the hold is extended: one failed delivery of the message (60 s)
+/// still precedes the end.
 pub const EXTEND_LEAD_SECS: i64 = 75;
-/// How long before the money ends the callers are warned.
+/// How many seconds before the money ends the parties are warned.
 pub const WARN_LEAD_SECS: i64 = 30;
-/// The longest a live call goes without a look, so that a lost end is found within two minutes.
+/// The longest that a live call goes without a check, in seconds, so that a lost end is found within two
+/// minutes.
 pub const LONGEST_SLEEP_SECS: i64 = 90;
-/// How long after a reported end its report is waited for.
+/// How many seconds after a reported end the end-of-call report is waited for.
 pub const REPORT_WAIT_SECS: i64 = 30;
-/// How long after the provider limit a call must have ended by itself.
+/// How many seconds after the provider limit a call must have ended by itself.
 const PROVIDER_GRACE_SECS: i64 = 5;
-/// Delays are whole seconds: what is due within one is due.
+/// The queue's delays are whole seconds, so what is due within one second is due now.
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
-/// What to do next.
+/// What the meter does next with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing: the call is over.
     Nothing,
-    /// Look again then.
+    /// Check the call again later.
     Sleep {
-        /// When.
+        /// When the next check comes.
         until: Timestamp,
     },
-    /// Ask Vapi how the call stands.
+    /// Ask Vapi for its record of the call.
     Ask,
-    /// Set more money aside.
+    /// Set more money aside for the call.
     Extend(Extension),
-    /// Tell the callers that it will end, and look again then.
+    /// Warn the parties that the call will end, and check it again then.
     Warn {
         /// When the money ends.
         paid_until: Timestamp,
-        /// When to look again.
+        /// When the next check comes.
         until: Timestamp,
     },
-    /// End it now.
+    /// End the call now, for this reason.
     End(EndReason),
 }
 
-/// Why a call is ended by us.
+/// Why we end a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// What was set aside is used up and there is nothing to add.
+    /// The money set aside is used up, and there is none to add.
     HoldUsedUp,
-    /// The wallet stands at nothing or below.
+    /// The wallet's balance is zero or below.
     NoMoney,
-    /// It talks without a hold.
+    /// The call talks without a hold.
     NotAuthorized,
-    /// It is past the limit that Vapi was given.
+    /// The call is past the limit that Vapi was given.
     PastProviderLimit,
-    /// It was told to end before, and goes on.
+    /// The call was told to end before, and goes on.
     StillGoing,
 }
 
 impl EndReason {
-    /// A stable word for logs and alarms.
+    /// Returns a stable word for logs and alarms.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HoldUsedUp => "hold_used_up",
@@ -77,7 +79,7 @@ impl EndReason {
     }
 }
 
-/// Decides what is due for `call` at `now`.
+/// Returns what is due for `call` at `now`.
 pub fn next(call: &Call, wallet: &Wallet, now: Timestamp) -> Next {
     let due = |at: Timestamp| now.saturating_add(SLACK).is_ok_and(|soon| soon > at);
     match &call.state {
@@ -107,8 +109,8 @@ fn next_of_live(
     }
     let end_at = plus_secs(hold.paid_until(started_at), i64::from(END_MARGIN_SECS).saturating_neg());
     if call.ending_at.is_some() {
-        // A top-up that comes between two tries to end it lets the call go on: by an extension, or by the time that is
-        // paid already.
+        // A top-up that comes between two tries to end the call lets it go on: by an extension, or by the
+        // time that is paid already.
         let extension = wallet.extension(hold);
         let is_paid = !extension.amount.is_zero() || !due(end_at);
         let is_saved = is_paid && !due(hold.provider_end(started_at));
@@ -140,19 +142,20 @@ fn next_of_live(
     }
 }
 
-/// What is due for a call that does not end when told to. It is told again at every rung.
+/// What is due for a call that does not end when told to. Vapi is told again at every rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rung {
     /// Whether the carrier is told too, which hangs up whatever Vapi does.
     pub carrier: bool,
-    /// Whether a person must be told, with what it costs by now.
+    /// Whether an alarm tells the operator what the call costs by now.
     pub alarms: bool,
-    /// How many seconds later the next look comes.
+    /// How many seconds later the next check comes.
     pub next_check_secs: i64,
 }
 
-/// The rung that is due at `now` for a call that we have been ending since `ending_at`: at once, at 3, 8 and 15
-/// seconds, then every 15; from 8 on at the carrier too, from 15 on with an alarm.
+/// Returns the rung that is due at `now` for a call that we have been ending since `ending_at`: at once, at
+/// 3, 8 and 15 seconds, then every 15. From 8 seconds on the carrier is told too, from 15 on there is an
+/// alarm.
 pub fn rung(ending_at: Timestamp, now: Timestamp) -> Rung {
     match now.duration_since(ending_at).as_secs() {
         ..3 => Rung { carrier: false, alarms: false, next_check_secs: 3 },

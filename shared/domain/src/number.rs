@@ -1,13 +1,13 @@
-//! What can be asked for when a number is bought.
+//! Phone numbers as goods: where and of what kind they are sold, what one costs, and which may be rung.
 
 use serde::{Deserialize, Serialize};
 
 use super::{amount::Amount, phone_number::PhoneNumber};
 
-/// What a number costs to buy.
+/// What an org is charged once when a number is bought for it: £10.00, whatever the country.
 pub const NUMBER_COST: Amount = Amount::from_pence(1_000);
 
-/// Where numbers are sold.
+/// A country where numbers are sold, serialized as its ISO 3166-1 code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Country {
     /// The United States.
@@ -25,10 +25,10 @@ pub enum Country {
 }
 
 impl Country {
-    /// All of them.
+    /// Every country where numbers are sold.
     pub const ALL: [Self; 4] = [Self::UnitedStates, Self::UnitedKingdom, Self::Canada, Self::Australia];
 
-    /// ISO 3166-1 alpha-2.
+    /// Returns the ISO 3166-1 alpha-2 code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::UnitedStates => "US",
@@ -38,7 +38,8 @@ impl Country {
         }
     }
 
-    /// Whether the regulator demands an address of the customer who takes a number there (Twilio's `AddressRequirements`).
+    /// Returns whether the regulator demands an address of the clinic that takes a number there (Twilio's
+    /// `AddressRequirements`).
     pub const fn needs_address(self) -> bool {
         match self {
             Self::UnitedStates | Self::Canada => false,
@@ -46,7 +47,7 @@ impl Country {
         }
     }
 
-    /// What every number there begins with (ITU-T E.164 country codes).
+    /// Returns the country code that every number there begins with, `+` included (ITU-T E.164).
     pub const fn calling_code(self) -> &'static str {
         match self {
             Self::UnitedStates | Self::Canada => "+1",
@@ -56,21 +57,21 @@ impl Country {
     }
 }
 
-/// Area codes of +1 that lie neither in the United States nor in Canada, and those of services that bill the caller or are no
-/// place (NANPA's lists).
+/// Area codes of +1 that lie neither in the United States nor in Canada, and those of services that bill the
+/// caller or belong to no place (NANPA's lists).
 const FOREIGN_AREA_CODES: [&str; 26] = [
     "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758", "767", "784",
     "809", "829", "849", "868", "869", "876", "900", "976", "500", "700", "710",
 ];
-/// What numbers of the United Kingdom begin with, after its code, that bill the caller more (Ofcom's numbering plan: personal,
-/// pager, shared-cost and premium numbers).
+/// The beginnings, after +44, of United Kingdom numbers that bill the caller more (Ofcom's numbering plan:
+/// personal, pager, shared-cost and premium numbers).
 const PREMIUM_GB: [&str; 6] = ["9", "70", "76", "84", "87", "55"];
-/// The same of Australia (ACMA's plan).
+/// The beginnings, after +61, of such numbers in Australia (ACMA's numbering plan).
 const PREMIUM_AU: [&str; 4] = ["19", "13", "18", "16"];
 
 impl Country {
-    /// Whether `number` is an ordinary number of this country, of the length its numbers have: not one that makes its owner money
-    /// out of each call to it. The United States and Canada share their numbers.
+    /// Returns whether `number` is an ordinary number of this country, of the length its numbers have, and
+    /// not one that earns its owner money from each caller. The United States and Canada share their numbers.
     pub fn rings(self, number: &PhoneNumber) -> bool {
         let Some(rest) = number.as_str().strip_prefix(self.calling_code()) else { return false };
         let begins = |with: &[&str]| with.iter().any(|prefix| rest.starts_with(prefix));
@@ -86,34 +87,35 @@ impl Country {
     }
 }
 
-/// What kind of number.
+/// The kind of a number, as the carrier sells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberType {
-    /// Of a place.
+    /// A number with the area code of a place.
     Local,
-    /// Free for the caller.
+    /// A number that is free for the caller.
     TollFree,
 }
 
-/// Where the clinic is, for the regulator.
+/// The clinic's address, which the regulators of some countries ask for ([`Country::needs_address`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Address {
-    /// Who takes the number.
+    /// The name of the person or the business that takes the number.
     pub customer_name: String,
-    /// Street and house.
+    /// The street and the house number.
     pub street: String,
-    /// Town.
+    /// The town or the city.
     pub city: String,
-    /// County or state.
+    /// The county or the state.
     pub region: String,
-    /// Post code.
+    /// The post code, as the country writes it.
     pub postal_code: String,
 }
 
 impl Address {
-    /// The name of the first field that is empty or longer than 100 characters.
+    /// Returns the name, as the API spells it, of the first field that is empty or longer than 100
+    /// characters.
     pub fn flaw(&self) -> Option<&'static str> {
         let fields = [
             ("address.customerName", &self.customer_name),
@@ -130,24 +132,24 @@ impl Address {
 /// A search for numbers that can be bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
-    /// Where.
+    /// The country to search in.
     pub country: Country,
-    /// What kind.
+    /// The kind of number to search for.
     pub number_type: NumberType,
-    /// Only of this area, in the country's own digits.
+    /// The area code to search in, in the country's own digits; absent when any area will do.
     pub area_code: Option<String>,
-    /// How many at the most.
+    /// The most numbers to return.
     pub limit: u32,
 }
 
 /// A number that can be bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Available {
-    /// The number.
+    /// The number that is offered.
     pub phone_number: PhoneNumber,
-    /// Its town, if it has one.
+    /// The town of the number, if the carrier names one.
     pub locality: Option<String>,
-    /// Its region, if it has one.
+    /// The state, province or county of the number, if the carrier names one.
     pub region: Option<String>,
 }
 

@@ -1,34 +1,35 @@
-//! What is personal about callers and patients: numbers, names and words. A value of these types cannot be printed or logged by
-//! accident; who reads it, says so.
+//! What is personal about callers and patients: numbers, names and words. A value of these types cannot be
+//! printed or logged by accident: the code that reads it calls [`Personal::reveal`].
 
 use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What kind of personal data a field holds. The class decides how it is sealed, exported, erased and audited.
+/// What kind of personal data a field holds. The class decides how it is sealed, exported, erased and
+/// audited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FieldClass {
-    /// A telephone number: it finds a person again.
+    /// A telephone number, by which a person can be found again.
     Number,
-    /// What a person is called.
+    /// The name of a person.
     Name,
-    /// What a person said or wrote, or what was said of one: health data, as like as not.
+    /// What a person said or wrote, or what was said about a person: often health data.
     Words,
 }
 
-/// Names the class of a [`Personal`] value.
+/// A marker type that gives a [`Personal`] value its class.
 pub trait Classed {
-    /// The class.
+    /// The class of the values that bear this marker.
     const CLASS: FieldClass;
 }
 
-/// The class [`FieldClass::Number`].
+/// The marker of the class [`FieldClass::Number`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Number;
-/// The class [`FieldClass::Name`].
+/// The marker of the class [`FieldClass::Name`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name;
-/// The class [`FieldClass::Words`].
+/// The marker of the class [`FieldClass::Words`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Words;
 
@@ -44,8 +45,8 @@ impl Classed for Words {
 
 /// A personal value of class `C`.
 ///
-/// It has no `Display`, and its `Debug`, which the records that hold it need, shows the class alone. It is written into records
-/// and answers, which is what it is for; nothing in a log line takes it.
+/// It has no `Display`, and its `Debug`, which the records that hold it need, shows the class alone. Records
+/// and answers to a dashboard serialize the value itself; nothing in a log line takes it.
 ///
 /// ```compile_fail
 /// use domain::personal::{Name, Personal};
@@ -55,17 +56,17 @@ impl Classed for Words {
 pub struct Personal<T, C>(T, PhantomData<C>);
 
 impl<T, C: Classed> Personal<T, C> {
-    /// Keeps a value from being printed.
+    /// Wraps a value, so that it cannot be printed.
     pub const fn new(value: T) -> Self {
         Self(value, PhantomData)
     }
 
-    /// The value, for the one who needs it: a search for this method finds every reader.
+    /// Returns the value. A search for this method finds all code that reads personal values.
     pub const fn reveal(&self) -> &T {
         &self.0
     }
 
-    /// The class of every value of this type.
+    /// Returns the class of every value of this type.
     pub const fn class() -> FieldClass {
         C::CLASS
     }

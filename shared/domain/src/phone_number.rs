@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// E.164: `+` and 7 to 15 digits, the first not zero (ITU-T E.164, section 6.2).
+/// A phone number in E.164: `+` and 7 to 15 digits, the first not zero (ITU-T E.164, section 6.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PhoneNumber(String);
@@ -18,7 +18,7 @@ impl PhoneNumber {
     /// Takes a number exactly as E.164 writes it; spaces and brackets are not guessed away.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// When the text is anything else.
     pub fn parse(text: impl Into<String>) -> Result<Self, PhoneNumberError> {
         let text = text.into();
         let digits = text.strip_prefix('+').ok_or(PhoneNumberError)?;
@@ -26,7 +26,7 @@ impl PhoneNumber {
         if plain && (7..=15).contains(&digits.len()) { Ok(Self(text)) } else { Err(PhoneNumberError) }
     }
 
-    /// `+` and digits.
+    /// Returns the whole number, `+` and digits. A log shows the [`Display`](fmt::Display) form instead.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,7 +46,7 @@ impl From<PhoneNumber> for String {
     }
 }
 
-/// The last two digits only: what a log may show.
+/// Writes the last two digits only, which is what a log may show.
 impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, end) = self.0.split_at(self.0.len().saturating_sub(2));

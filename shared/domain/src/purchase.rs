@@ -1,5 +1,5 @@
-//! The purchase of a number, as a saga: from the claim to an active number that was charged once, or to nothing anywhere
-//! and everything given back.
+//! The purchase of a number, as a saga: from the claim to an active number that was charged once, or to a
+//! failure that leaves nothing at the vendors and gives everything back.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,36 +13,36 @@ use super::{
     sealed::Sealed,
 };
 
-/// What was asked for.
+/// What an org asks for when it wants a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberRequest {
-    /// Where.
+    /// The country of the number.
     pub country: Country,
-    /// What kind.
+    /// The kind of number.
     pub number_type: NumberType,
-    /// Only of this area.
+    /// The area code of the number; absent when any area will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area_code: Option<String>,
-    /// This very number, or none.
+    /// The very number to buy; absent when any of the country, kind and area will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<PhoneNumber>,
-    /// Where the clinic is, where the regulator asks.
+    /// The clinic's address, where the regulator asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// The clinic's own line, rung when we cannot answer.
+    /// The clinic's own line, which is rung when our webhook cannot answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_number: Option<PhoneNumber>,
 }
 
-/// How a purchase comes to its number.
+/// Where the number of a purchase comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Source {
-    /// We buy it, in the org's subaccount, and charge for it.
+    /// We buy the number, in the org's subaccount, and charge the org for it.
     Managed(NumberRequest),
-    /// The org has it, in an account of its own at Twilio; nothing is bought or charged.
+    /// The org has the number already, in its own account at Twilio; nothing is bought or charged.
     Own {
-        /// The token of the account it lies in, while the purchase is open.
+        /// The sealed auth token of that account; present only while the purchase is open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         own_token: Option<Sealed>,
     },
@@ -54,24 +54,24 @@ pub enum Source {
 pub enum State {
     /// The direction is taken; nothing was charged.
     Claimed,
-    /// Charged.
+    /// The price was taken from the wallet.
     Charged,
     /// The carrier has given us the number.
     Bought,
-    /// Vapi has it.
+    /// Vapi has imported the number.
     Imported,
-    /// The org has it.
+    /// The org has the number, and it is in use.
     Active,
-    /// It failed: what was done is being undone.
+    /// The purchase failed, and what was done is being undone.
     Compensating,
-    /// Nothing is left of it, and whatever was charged went back.
+    /// The purchase failed: nothing is left of it, and whatever was charged went back.
     Refunded,
     /// The number was active, and was given up.
     Released,
 }
 
 impl State {
-    /// As it is stored and shown.
+    /// Returns the name under which the state is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
@@ -90,82 +90,83 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "failure", rename_all = "snake_case")]
 pub enum Failure {
-    /// The wallet could not pay for it.
+    /// The wallet could not pay for the number.
     InsufficientFunds,
     /// The wallet is frozen.
     WalletFrozen,
     /// The number that was asked for was sold to another customer meanwhile.
     NumberTaken,
-    /// There is none of that kind and place.
+    /// The carrier offers no number of that kind and place.
     NoNumber,
-    /// The carrier said no, for this reason.
+    /// The carrier refused.
     CarrierRefused {
-        /// A sentence for the clinic.
+        /// A sentence that tells the clinic why.
         sentence: String,
     },
-    /// The voice service would not take the number.
+    /// Vapi would not take the number.
     VoiceRefused,
-    /// A vendor was in trouble.
+    /// A vendor had trouble or could not be reached.
     VendorTrouble,
 }
 
-/// A purchase: also the claim that an org has on one direction. One per `(org, direction)`; a new one takes the place of one
-/// that is over.
+/// A purchase, which is also the claim that an org has on one direction. There is one per org and direction;
+/// a new one replaces one that is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchase {
-    /// Whose it is.
+    /// The org that the number is for.
     pub org_id: OrgId,
-    /// What the number is for.
+    /// Whether the number answers calls or makes them.
     pub direction: Direction,
-    /// Which purchase.
+    /// The id of this purchase.
     pub purchase_id: PurchaseId,
-    /// What is bought, and from whom.
+    /// Where the number comes from, and what was asked for.
     #[serde(flatten)]
     pub source: Source,
-    /// What makes two requests the same.
+    /// The hash of the request, which is compared when its idempotency key comes again.
     pub body_hash: String,
-    /// How far it has come.
+    /// How far the purchase has come.
     pub state: State,
-    /// Raised by every write, also from one purchase of the direction to the next; a write names the one it read. So a process that
-    /// was overtaken cannot write.
+    /// Raised by every write, also from one purchase of the direction to the next. A write names the version
+    /// that it read, so a writer that was overtaken cannot write.
     pub version: u64,
-    /// Only the holder of the lease acts, until then.
+    /// Until when only the function that holds the lease acts.
     #[serde(with = "super::time::millis")]
     pub lease_until: Timestamp,
-    /// When it was claimed.
+    /// When the direction was claimed.
     #[serde(with = "super::time::millis")]
     pub created_at: Timestamp,
-    /// When it became active.
+    /// When the number became active; absent until then.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub active_at: Option<Timestamp>,
-    /// What was taken for it, once it was.
+    /// The price that was taken from the wallet; absent until it was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged: Option<Amount>,
-    /// The number that is being bought: written before it is.
+    /// The number that is being bought. This is written before the carrier is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<PhoneNumber>,
-    /// Numbers that were sold to another customer when we asked for them.
+    /// The numbers that were already sold when we asked for them: none of them is chosen again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<PhoneNumber>,
-    /// The account that has it.
+    /// The Twilio account that the number belongs to; absent until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_sid: Option<AccountSid>,
-    /// As the carrier names it.
+    /// The number as Twilio names it (`PN…`); absent until the account has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number_sid: Option<NumberSid>,
-    /// As Vapi names it.
+    /// The number as Vapi names it; absent until Vapi has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vapi_phone_id: Option<VapiPhoneId>,
-    /// Until when something that a vendor was asked for, without an answer, may still come to be.
+    /// Until when something that a vendor was asked to make, without an answer, may still come to be. No
+    /// price goes back before then.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub quiet_until: Option<Timestamp>,
-    /// Why it failed, once it did.
+    /// Why the purchase failed; absent unless it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Failure>,
 }
 
 impl Purchase {
-    /// Whether it is not finished.
+    /// Returns whether the purchase still has steps to do.
     pub const fn is_open(&self) -> bool {
         match self.state {
             State::Claimed | State::Charged | State::Bought | State::Imported | State::Compensating => true,
@@ -173,13 +174,14 @@ impl Purchase {
         }
     }
 
-    /// The same, given up for this reason.
+    /// Returns the same purchase, failed for this reason, with its steps to be undone.
     #[must_use]
     pub fn failed(self, failure: Failure) -> Self {
         Self { state: State::Compensating, failed: Some(failure), ..self }
     }
 
-    /// The same, without the token of an account of the org's own: what is over needs none.
+    /// Returns the same purchase without the token of the org's own account: a purchase that is over needs
+    /// none.
     #[must_use]
     pub fn without_token(self) -> Self {
         match self.source {
@@ -188,7 +190,7 @@ impl Purchase {
         }
     }
 
-    /// What was asked for, when we buy it.
+    /// Returns what was asked for, when we buy the number.
     pub const fn wanted(&self) -> Option<&NumberRequest> {
         match &self.source {
             Source::Managed(wanted) => Some(wanted),

@@ -1,4 +1,4 @@
-//! Auto-recharge: whether a clinic's card is charged by itself, for how much, and why it is not.
+//! Auto-recharge: whether a clinic's card is charged automatically, for how much, and why it is not.
 
 use std::collections::BTreeSet;
 
@@ -12,160 +12,161 @@ use super::{
     wallet::Wallet,
 };
 
-/// The least that one charge may be set to.
+/// The least that one automatic charge may be set to: £10.00.
 pub const LEAST_AMOUNT: Amount = Amount::from_pence(1_000);
-/// The least threshold.
+/// The least threshold that may be set: £1.00.
 pub const LEAST_THRESHOLD: Amount = Amount::from_pence(100);
 
-/// An org's auto-recharge, in its wallet's record: settings, what is underway, and what stands in the way. Each write
-/// names the version it read, so that there is one writer at a time.
+/// An org's auto-recharge, in its wallet's record: settings, what is underway, and what stands in the way.
+/// Each write names the version it read, so that there is one writer at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AutoRecharge {
     /// Raised by every write; 0 while nothing was ever written.
     #[serde(default)]
     pub version: u64,
-    /// What the org wants; none until it has said.
+    /// What the org wants; absent until the org has said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
-    /// Why no more is charged until the card changes.
+    /// Why a card is not charged any more; it counts only while the wallet has that card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,
-    /// The one charge that is underway.
+    /// The one charge that is underway; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<Episode>,
-    /// What was charged this month, the charge underway included.
+    /// What was charged in the month that it names, the charge underway included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month: Option<Month>,
     /// The disputes that are open: while there is one, nothing is charged.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub disputes: BTreeSet<DisputeId>,
-    /// What was told of a low balance.
+    /// What the org was told of a low balance.
     #[serde(default)]
     pub notice: Notice,
 }
 
-/// What an org wants.
+/// What an org wants of auto-recharge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Whether the card is charged at all.
     pub enabled: bool,
-    /// What one charge is a multiple of.
+    /// The amount that one charge is a multiple of.
     pub amount: Amount,
-    /// Below this, it is charged.
+    /// The card is charged when less than this is available.
     pub threshold: Amount,
-    /// The most in one month, UTC.
+    /// The most that is charged in one calendar month, UTC; absent when the org sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monthly_limit: Option<Amount>,
 }
 
-/// Why the card is not charged any more. A card in its place ends it.
+/// Why a card is not charged any more. Another card in its place ends the suspension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspension {
-    /// The bank's reason, in Stripe's word: `card_declined`, `authentication_required` …
+    /// The bank's reason, in Stripe's words (`card_declined`, `authentication_required` …), or [`ASKED_BACK`]
+    /// or [`UNUSABLE`].
     pub reason: String,
-    /// The card that was declined.
+    /// The card that is not charged any more, as Stripe names it (`pm_…`).
     pub payment_method: String,
-    /// When it was declined.
+    /// When the suspension began.
     #[serde(with = "super::time::millis")]
     pub at: Timestamp,
-    /// Where the customer can pay, when it is theirs to act; for a day.
+    /// The page where the customer can pay, when the bank demands that they authenticate; shown for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
 }
 
 impl Suspension {
-    /// Whether it is the bank that said no: only another card changes that.
+    /// Returns whether the bank refused the card: only another card changes that.
     fn is_of_the_bank(&self) -> bool {
         self.reason != ASKED_BACK && self.reason != UNUSABLE
     }
 }
 
-/// The reason of a card whose automatic charge was refunded or disputed.
+/// The reason for a card whose automatic charge was refunded or disputed.
 pub const ASKED_BACK: &str = "asked_back";
-/// The reason of a card that Stripe does not charge at all.
+/// The reason for a card that Stripe does not charge at all.
 pub const UNUSABLE: &str = "card_unusable";
 
-/// One shortage, and the one charge that ends it.
+/// One shortage of an org's money, and the one charge that ends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
-    /// Its name, also at Stripe.
+    /// Our id of the episode, which the payment at Stripe carries in its metadata.
     pub id: EpisodeId,
-    /// How much is charged.
+    /// The amount that is charged.
     pub amount: Amount,
-    /// Who is charged.
+    /// The Stripe customer that is charged.
     pub customer: CustomerId,
-    /// The card.
+    /// The card that is charged, as Stripe names it (`pm_…`).
     pub payment_method: String,
-    /// When it was opened.
+    /// When the shortage was found and the episode opened.
     #[serde(with = "super::time::millis")]
     pub opened_at: Timestamp,
-    /// How many attempts were begun: written before one is sent.
+    /// How many attempts were begun. This is written before an attempt is sent.
     #[serde(default)]
     pub attempt: u32,
-    /// When the first attempt was begun.
+    /// When the first attempt was begun; absent before it.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<Timestamp>,
-    /// When the last attempt was begun.
+    /// When the last attempt was begun; absent before the first.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub attempt_at: Option<Timestamp>,
     /// The payment, once Stripe has named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<PaymentIntentId>,
-    /// Where the customer must act, when the bank demands it.
+    /// The page where the customer must act, when the bank demands it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
 }
 
-/// What was charged in one month.
+/// What was charged automatically in one month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Month {
-    /// `2026-11`, UTC.
+    /// The calendar month in UTC, as `2026-11`.
     pub name: String,
-    /// How much: what succeeded, and what is underway.
+    /// The sum of what succeeded and of what is underway.
     pub charged: Amount,
 }
 
-/// What was told of a low balance: once for each time that `available` crosses the line.
+/// What the org was told of a low balance: once for each time that [`Wallet::is_balance_low`] becomes true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Whether it was below when last looked at.
+    /// Whether the balance was low at the last check.
     pub is_low: bool,
-    /// How often it has crossed.
+    /// How often the balance has become low.
     pub crossings: u32,
-    /// Of which crossings the org was told.
+    /// Up to which of these crossings the org was told.
     pub told: u32,
 }
 
 /// Whether the card is to be charged now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// There is enough.
+    /// There is enough money.
     NotNeeded,
-    /// There is not, and it is not charged.
+    /// There is too little, and the card is not charged, for this reason.
     Skip(Skip),
-    /// It is charged so much.
+    /// There is too little, and the card is charged this much.
     Charge(Amount),
 }
 
-/// Why a card is not charged although there is too little.
+/// Why a card is not charged although there is too little money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// The org has not asked for it.
+    /// The org has switched auto-recharge off.
     Off,
-    /// There is no card that may be charged again.
+    /// The wallet has no card that may be charged again.
     NoCard,
-    /// The card was declined.
+    /// The card is suspended: see [`Suspension`].
     Suspended,
-    /// A dispute is open.
+    /// A dispute over one of the org's payments is open.
     Disputed,
-    /// It would be more than the org allows in a month.
+    /// The charge would exceed the org's limit for the month.
     MonthlyLimit,
-    /// The wallet is frozen.
+    /// The books check froze the wallet.
     Frozen,
 }
 
 impl Skip {
-    /// A stable word for the dashboard and the log.
+    /// Returns a stable word for the dashboard and the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -178,17 +179,17 @@ impl Skip {
     }
 }
 
-/// How long a page to pay on stays open (Stripe's Checkout).
+/// How long a page to pay on stays open (Stripe's Checkout sessions: 24 hours).
 const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 impl AutoRecharge {
-    /// What was charged in the month of `now`.
+    /// Returns what was charged in the month of `now`.
     pub fn charged_in_month(&self, now: Timestamp) -> Amount {
         let name = month_of(now);
         self.month.as_ref().filter(|month| month.name == name).map_or(Amount::ZERO, |month| month.charged)
     }
 
-    /// The same with `episode` open, its amount counted.
+    /// Returns the same with `episode` open, and its amount counted in the month.
     #[must_use]
     pub fn opened(&self, episode: Episode) -> Self {
         let charged = self.charged_in_month(episode.opened_at).plus(episode.amount);
@@ -196,7 +197,7 @@ impl AutoRecharge {
         Self { episode: Some(episode), month, ..self.clone() }
     }
 
-    /// The same without an episode, whose money never came: it does not count.
+    /// Returns the same without its episode. The money never came, so it no longer counts in the month.
     #[must_use]
     pub fn given_up(&self) -> Self {
         let Some(episode) = &self.episode else { return self.clone() };
@@ -209,7 +210,7 @@ impl AutoRecharge {
         after
     }
 
-    /// The same with `card` left alone, for this reason.
+    /// Returns the same with `card` suspended for this reason.
     #[must_use]
     pub fn left_alone(&self, reason: &str, card: &str, at: Timestamp) -> Self {
         let suspended =
@@ -217,7 +218,8 @@ impl AutoRecharge {
         Self { suspended: Some(suspended), ..self.clone() }
     }
 
-    /// The same with what the org wants from now on. Asking for it anew ends what only a person's second thought stood against.
+    /// Returns the same with new settings. An org that switches it on anew also ends a suspension, unless the
+    /// bank refused the card.
     #[must_use]
     pub fn set(&self, settings: Settings) -> Self {
         let is_meant_anew = settings.enabled;
@@ -225,11 +227,12 @@ impl AutoRecharge {
         Self { settings: Some(settings), suspended, ..self.clone() }
     }
 
-    /// What a credited payment changes: its own episode is over. Money that came otherwise ends one that has sent nothing.
+    /// Returns what a credited payment changes; `None` when it changes nothing. A payment for the open
+    /// episode ends it. Money that came otherwise ends an episode that has sent nothing.
     pub fn credited(&self, of: Option<&EpisodeId>, amount: Amount, at: Timestamp) -> Option<Self> {
         match (&self.episode, of) {
             (Some(open), Some(of)) if open.id == *of => Some(Self { episode: None, ..self.clone() }),
-            // One that was given up, and succeeded after all: it counts.
+            // The payment is for an episode that was given up, and succeeded after all: it counts.
             (_, Some(_)) => {
                 let month = Month { name: month_of(at), charged: self.charged_in_month(at).plus(amount) };
                 Some(Self { month: Some(month), ..self.clone() })
@@ -241,15 +244,15 @@ impl AutoRecharge {
 }
 
 impl Wallet {
-    /// Whether there is too little: less than the threshold, or less than a live call needs for its next full unit, so
-    /// that a long call with a good card on file is not cut.
+    /// Returns whether there is too little money: less than the threshold, or less than a live call needs for
+    /// its next full unit, so that a long call with a good card on file is not cut.
     fn is_short_of(&self, threshold: Amount) -> bool {
         self.available.pence() < threshold.pence()
             || self.holds.values().any(|hold| !self.extension(hold).full)
     }
 
-    /// Decides whether the card is to be charged: the smallest multiple of the amount that brings `available` to the
-    /// threshold, once at least.
+    /// Returns whether the card is to be charged, and how much: the smallest multiple of the amount that
+    /// brings `available` to the threshold, once at least.
     pub fn recharge(&self, now: Timestamp) -> Decision {
         let Some(settings) = &self.auto_recharge.settings else { return Decision::NotNeeded };
         if !self.is_short_of(settings.threshold) {
@@ -284,8 +287,8 @@ impl Wallet {
         Decision::Charge(amount)
     }
 
-    /// What the card may still be charged by itself this month: what a call may count on beside the money that is there. Nothing
-    /// where it would not be charged.
+    /// Returns what the card may still be charged automatically this month, which a call may count on beside
+    /// the money that is there. It is zero where the card would not be charged.
     pub fn card_credit(&self, now: Timestamp) -> Amount {
         let Some(settings) = self.auto_recharge.settings.as_ref().filter(|settings| settings.enabled) else {
             return Amount::ZERO;
@@ -300,13 +303,13 @@ impl Wallet {
         settings.monthly_limit.map_or(Amount::MAX, |limit| limit.minus_or_zero(charged))
     }
 
-    /// Why no more is charged, if it is the card that is there.
+    /// Returns why the wallet's present card is not charged any more, if it is suspended.
     pub fn suspension(&self) -> Option<&Suspension> {
         let card = self.payment_method.as_ref();
         self.auto_recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card)
     }
 
-    /// Where the customer must act, or can pay by hand, if there is such a place at `now`.
+    /// Returns the page where the customer must act, or can pay by hand, if there is one at `now`.
     pub fn recharge_action_url(&self, now: Timestamp) -> Option<&str> {
         let episode = self.auto_recharge.episode.as_ref();
         let declined = self.suspension().filter(|there| now.duration_since(there.at) < LINK_LASTS);
@@ -314,12 +317,13 @@ impl Wallet {
         underway.or_else(|| declined.and_then(|there| there.action_url.as_deref()))
     }
 
-    /// Whether the wallet is due for a check apart from its calls: its card is to be charged, or its org is to be told
-    /// of a low balance.
+    /// Returns whether this wallet needs a check apart from its calls: its card is to be charged, or its org
+    /// is to be told of a low balance.
     pub fn needs_check(&self, now: Timestamp) -> bool {
         let notice = &self.auto_recharge.notice;
         let is_news = notice.is_low != self.is_balance_low() || notice.told < notice.crossings;
-        // One that was sent has its own message until it is over; one that waits is looked after by reconciliation.
+        // An episode that was sent has a message of its own until it is over; one that waits is found by
+        // reconciliation.
         let is_unsent = self.auto_recharge.episode.as_ref().is_none_or(|episode| episode.attempt == 0);
         is_news || is_unsent && matches!(self.recharge(now), Decision::Charge(_))
     }

@@ -1,16 +1,16 @@
-//! A secret that only the keyring opens.
+//! A secret in a record, which only the keyring opens.
 
 use serde::{Deserialize, Serialize};
 
-/// A secret as a record holds it: AES-256-GCM, bound to the org and the record it was sealed for. Without the key it
-/// says nothing, so it may be stored and copied; copied to another record it does not open.
+/// A secret as a record holds it: AES-256-GCM, bound to the org and the record it was sealed for. Without the
+/// key it says nothing, so it may be stored and copied; copied to another record it does not open.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Which key sealed it.
+    /// The id of the key that sealed it.
     pub key_id: String,
-    /// The nonce, base64.
+    /// The nonce, in base64.
     pub nonce: String,
-    /// Ciphertext and tag, base64.
+    /// The ciphertext and its tag, in base64.
     pub ciphertext: String,
 }
 

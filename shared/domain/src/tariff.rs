@@ -1,4 +1,4 @@
-//! What a call costs. Every price in the system comes from here: the hold, the bill, the end, the quote.
+//! What a call costs. Every price of a call comes from here: the hold, the bill, the end, the quote.
 
 use jiff::Timestamp;
 use rust_decimal::{Decimal, dec, prelude::ToPrimitive};
@@ -9,15 +9,15 @@ use super::amount::Amount;
 /// One version of the price list. A call and its hold carry the version they started under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tariff {
-    /// Its number, from 1.
+    /// The number of the version, from 1.
     pub version: TariffVersion,
-    /// Calls that start from here on are billed by it.
+    /// Calls that start at this time or later are billed by this version, until a newer one is in force.
     pub effective_from: Timestamp,
-    /// Pence for each minute, billed per second.
+    /// The price of a minute, in pence. Calls are billed per second.
     rate_per_minute: Decimal,
 }
 
-/// Names a [`Tariff`]. Only a version that is compiled in has one.
+/// The number of a [`Tariff`]. Only a version that is compiled in has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct TariffVersion(u32);
@@ -27,25 +27,25 @@ pub struct TariffVersion(u32);
 #[error("tariff version {0} is not known to this build")]
 pub struct UnknownTariff(u32);
 
-/// The first version.
+/// The first version: 56p a minute.
 const FIRST: Tariff =
     Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) };
 
-/// All versions, oldest first. One is only ever added, for a future time.
+/// All versions, oldest first. A version is only ever added, for a future time.
 #[cfg(not(feature = "price-change"))]
 const fn tariffs() -> [Tariff; 1] {
     [FIRST]
 }
 
-/// The same with a second one, which the simulation puts in force from an instant of its choice.
+/// The same list with a second version, which the simulation puts in force from an instant of its choice.
 #[cfg(feature = "price-change")]
 fn tariffs() -> [Tariff; 2] {
     let effective_from = price_change::at().unwrap_or(Timestamp::MAX);
     [FIRST, Tariff { version: TariffVersion(2), effective_from, rate_per_minute: dec!(60) }]
 }
 
-/// When the second tariff comes into force, for what the current thread runs. Part of no deployed function: only the simulation's
-/// manifest asks for the feature.
+/// When the second tariff comes into force, for what the current thread runs. It is part of no deployed
+/// function: only the simulation's manifest asks for the feature.
 #[cfg(feature = "price-change")]
 pub mod price_change {
     use std::cell::Cell;
@@ -56,19 +56,19 @@ pub mod price_change {
         static AT: Cell<Option<Timestamp>> = const { Cell::new(None) };
     }
 
-    /// Puts the second tariff in force from `at` on; never, when there is none.
+    /// Puts the second tariff in force from `at` on; with `None` it is never in force.
     pub fn set(at: Option<Timestamp>) {
         AT.set(at);
     }
 
-    /// From when the second tariff is in force, if it ever is.
+    /// Returns from when the second tariff is in force, if it ever is.
     pub fn at() -> Option<Timestamp> {
         AT.get()
     }
 }
 
 impl TariffVersion {
-    /// The prices of this version.
+    /// Returns the prices of this version.
     pub fn tariff(self) -> Tariff {
         // A version is made only from this list, so it is always found.
         tariffs().into_iter().find(|tariff| tariff.version == self).unwrap_or(FIRST)
@@ -94,12 +94,12 @@ impl From<TariffVersion> for u32 {
 }
 
 impl Tariff {
-    /// The tariff in force at `at`.
+    /// Returns the tariff in force at `at`.
     pub fn at(at: Timestamp) -> Self {
         tariffs().into_iter().rfind(|tariff| tariff.effective_from <= at).unwrap_or(FIRST)
     }
 
-    /// What `seconds` of talk cost: `ceil(seconds × rate / 60)` pence.
+    /// Returns the price of `seconds` of talk: `ceil(seconds × rate / 60)` pence.
     ///
     /// # Panics
     /// Never for a call: a rate times a `u32` of seconds is far inside [`Amount::MAX`].
@@ -108,13 +108,14 @@ impl Tariff {
         pence.to_i64().and_then(|pence| Amount::try_from(pence).ok()).expect("a call's price is an amount")
     }
 
-    /// The most seconds whose charge does not exceed `amount`: the exact inverse of [`Tariff::charge`].
+    /// Returns the most seconds whose charge does not exceed `amount`: the exact inverse of
+    /// [`Tariff::charge`].
     pub fn affordable_seconds(self, amount: Amount) -> u32 {
         let seconds = (Decimal::from(amount.pence()) * dec!(60) / self.rate_per_minute).floor();
         seconds.to_u32().unwrap_or(u32::MAX)
     }
 
-    /// What one minute costs: the least a wallet must have for a call to start.
+    /// Returns the price of one minute: the least that must be available for a call to start.
     pub fn one_minute(self) -> Amount {
         self.charge(60)
     }

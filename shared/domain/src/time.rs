@@ -1,35 +1,36 @@
-//! Instants and months: how they are written down, and sums that stay within time.
+//! Instants and months: how they are written down, and sums that stay within the range of time.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// RFC 3339, UTC, always with milliseconds: one instant has one spelling, and spellings sort like instants.
+/// Writes an instant in RFC 3339, UTC, always with milliseconds: one instant has one spelling, and spellings
+/// sort like instants.
 pub fn rfc3339_millis(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// The same instant, without what is finer than a millisecond.
+/// Returns the same instant without anything finer than a millisecond.
 #[must_use]
 pub fn whole_millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// `at`, so many seconds later (or earlier, when negative). Stays at the end of time rather than pass it.
+/// Returns `at` so many seconds later (or earlier, when negative), held back at the end of the range of time.
 #[must_use]
 pub fn plus_secs(at: Timestamp, secs: i64) -> Timestamp {
     at.saturating_add(SignedDuration::from_secs(secs)).unwrap_or(at)
 }
 
-/// The calendar month of an instant, UTC: `2026-11`. Months sort like their times.
+/// Returns the calendar month of an instant, in UTC: `2026-11`. Months sort like their times.
 pub fn month_of(at: Timestamp) -> String {
     at.strftime("%Y-%m").to_string()
 }
 
-/// Serialises an instant with [`rfc3339_millis`].
+/// Serializes an instant with [`rfc3339_millis`], for serde's `with`.
 pub mod millis {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// See [`super::rfc3339_millis`].
+    /// Writes the instant with [`super::rfc3339_millis`].
     ///
     /// # Errors
     /// Only the serializer's own.
@@ -37,10 +38,10 @@ pub mod millis {
         serializer.serialize_str(&super::rfc3339_millis(*at))
     }
 
-    /// Any RFC 3339 instant.
+    /// Reads any RFC 3339 instant.
     ///
     /// # Errors
-    /// When the text is not one.
+    /// When the text is not an instant.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         Timestamp::deserialize(deserializer)
     }
@@ -50,7 +51,7 @@ pub mod millis {
         use jiff::Timestamp;
         use serde::{Deserialize, Deserializer, Serializer};
 
-        /// See [`super::super::rfc3339_millis`].
+        /// Writes the instant with [`super::super::rfc3339_millis`], or nothing.
         ///
         /// # Errors
         /// Only the serializer's own.
@@ -61,7 +62,7 @@ pub mod millis {
             }
         }
 
-        /// Any RFC 3339 instant, or nothing.
+        /// Reads any RFC 3339 instant, or nothing.
         ///
         /// # Errors
         /// When there is a text, and it is not an instant.

@@ -15,84 +15,85 @@ use super::{
     tariff::{Tariff, TariffVersion},
 };
 
-/// Where the dashboard starts to warn, until the org says otherwise.
+/// The line of a low balance in a new wallet: £5.00.
 const LOW_BALANCE: Amount = Amount::from_pence(500);
 
-/// A wallet as the store holds it.
+/// An org's wallet as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
-    /// Whose money it is.
+    /// The org that owns the money.
     pub org_id: OrgId,
-    /// Free to spend; below zero it is a debt.
+    /// The money that is free to spend; below zero it is a debt.
     pub available: Balance,
-    /// Set aside for live calls: the sum of `holds`.
+    /// The money set aside for live calls: the sum of `holds`.
     pub held: Amount,
-    /// What is set aside, call by call.
+    /// The hold of each live call.
     pub holds: BTreeMap<CallId, Hold>,
-    /// The end of the ledger's chain.
+    /// The end of the org's ledger, which the next entry is chained to.
     #[serde(flatten)]
     pub ledger: Head,
-    /// Where the dashboard starts to warn.
+    /// The line below which the dashboard warns, and below which the org is told that its money runs out.
     pub low_balance: Amount,
-    /// The Stripe customer that pays for it, once there is one.
+    /// The Stripe customer that pays for the org, once there is one.
     #[serde(default)]
     pub stripe_customer: Option<CustomerId>,
-    /// The card that may be charged again, once there is one.
+    /// The card that may be charged again, as Stripe names it (`pm_…`); absent until one is saved.
     #[serde(default)]
     pub payment_method: Option<String>,
-    /// Set by the books check: no new spending until a person has looked.
+    /// Why the books check froze the wallet; absent when it is not frozen. A frozen wallet spends nothing
+    /// more until a person has looked into it.
     #[serde(default)]
     pub frozen: Option<String>,
-    /// When its card is charged by itself, and what is underway.
+    /// The settings of auto-recharge, and the charge that is underway.
     #[serde(default)]
     pub auto_recharge: AutoRecharge,
 }
 
-/// What a call is to be authorized under.
+/// The terms under which a call is to be authorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The prices in force.
+    /// The tariff in force.
     pub tariff: Tariff,
-    /// The longest the agent may talk, in seconds.
+    /// The longest that the agent may talk, in seconds.
     pub agent_limit_secs: u32,
-    /// The room a top-up has to lengthen a running call; also the most one call can cost unpaid.
+    /// The room that a top-up has to lengthen a running call; also the most that one call can cost unpaid.
     pub outage_credit: Amount,
 }
 
 impl Terms {
-    /// The same with what the wallet's card may still be charged by itself as room: a long call with a good card on file is not
-    /// cut by a limit that was set when it began.
+    /// Returns the same terms with at least what the wallet's card may still be charged automatically as
+    /// room: a long call with a good card on file is not cut by a limit that was set when it began.
     #[must_use]
     pub fn backed_by(self, wallet: &Wallet, now: Timestamp) -> Self {
         Self { outage_credit: self.outage_credit.max(wallet.card_credit(now)), ..self }
     }
 }
 
-/// A first grant: what to set aside, and what Vapi is to be told.
+/// A first grant: what to set aside, and what Vapi is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// What moves from available to held.
+    /// The money that moves from `available` to `held`.
     pub amount: Amount,
-    /// The prices the call starts under.
+    /// The version of the price list that the call starts under.
     pub tariff: TariffVersion,
-    /// `maxDurationSeconds`.
+    /// What Vapi is told as `maxDurationSeconds`.
     pub provider_limit_secs: u32,
-    /// What must still be available for this grant to be right; at least `amount`.
+    /// What must still be available when the hold is written for this grant to be right; at least `amount`.
     pub basis: Amount,
 }
 
 /// Why a call may not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Less than one minute is available.
+    /// Less is available than one minute, or the asset to be bought, costs.
     #[error("{available} is available and a call needs {needed}")]
     InsufficientFunds {
-        /// What there is.
+        /// The money that is available.
         available: Balance,
-        /// What one minute costs.
+        /// The price of one minute, or of the asset.
         needed: Amount,
     },
-    /// The books check stopped this wallet.
+    /// The books check froze this wallet.
     #[error("the wallet is frozen")]
     Frozen,
     /// The org has never had a wallet.
@@ -101,7 +102,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason that the call's record keeps.
+    /// Returns the reason that the call's record keeps.
     pub const fn reason(&self) -> RefusalReason {
         match self {
             Self::InsufficientFunds { .. } => RefusalReason::InsufficientFunds,
@@ -111,12 +112,12 @@ impl Refusal {
     }
 }
 
-/// What can be added to a hold now.
+/// The money that can be added to a hold now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension {
-    /// How much; nothing when nothing is left.
+    /// The money to add; zero when none is left.
     pub amount: Amount,
-    /// Whether that is all that was wanted. Anything less makes the unit final (RFC 8506, 8.34).
+    /// Whether `amount` is all that was wanted. Anything less makes the unit final (RFC 8506, section 8.34).
     pub full: bool,
 }
 
@@ -125,12 +126,12 @@ pub struct Extension {
 pub struct Booking {
     /// The entry, chained to the last one that the wallet knows.
     pub entry: Entry,
-    /// The wallet after it.
+    /// The wallet after the movement.
     pub wallet: Wallet,
 }
 
 impl Wallet {
-    /// The wallet that an org starts with: nothing in it, and a ledger without an entry.
+    /// Returns the wallet that an org starts with: nothing in it, and a ledger without an entry.
     pub fn empty(org_id: OrgId) -> Self {
         Self {
             org_id,
@@ -146,27 +147,29 @@ impl Wallet {
         }
     }
 
-    /// What the org owns: available and held.
+    /// Returns what the org owns: available and held.
     pub fn balance(&self) -> Balance {
         self.available.plus(self.held)
     }
 
-    /// Whether the dashboard should warn.
+    /// Returns whether the dashboard should warn, by what is available.
     pub fn is_low(&self) -> bool {
         self.available.pence() < self.low_balance.pence()
     }
 
-    /// Whether the org is to be told that its money runs out. What is set aside for a call still counts: a call that begins and
-    /// ends does not cross the line twice.
+    /// Returns whether the org is to be told that its money runs out. Money set aside for a call still
+    /// counts, so that a call that begins and ends does not cross the line twice.
     pub fn is_balance_low(&self) -> bool {
         self.balance().pence() < self.low_balance.pence()
     }
 
-    /// Decides whether an asset of this price, such as a number or its rental, may be bought: the money is there, so that it
-    /// makes no debt, and the books check has not stopped the wallet. The write that charges demands both again.
+    /// Decides whether an asset of this price, such as a number or its rental, may be bought: enough is
+    /// available, so that it makes no debt, and the books check has not frozen the wallet. The write that
+    /// charges demands both again.
     ///
     /// # Errors
-    /// Why not.
+    ///
+    /// When the wallet is frozen, or less than the price is available.
     pub fn can_spend(&self, price: Amount) -> Result<(), Refusal> {
         if self.frozen.is_some() {
             Err(Refusal::Frozen)
@@ -177,7 +180,8 @@ impl Wallet {
         }
     }
 
-    /// The wallet once `grant` is held for `call`: it moves from available to held, and the balance stays.
+    /// Returns the wallet once `grant` is held for `call`: it moves from available to held, and the balance
+    /// stays.
     #[must_use]
     pub fn granted(&self, call: &CallId, grant: &Grant) -> Self {
         let mut after = self.clone();
@@ -187,8 +191,8 @@ impl Wallet {
         after
     }
 
-    /// The wallet once the hold of `call` is `extended`, which holds more than it did: the difference moves from available to
-    /// held, and the balance stays.
+    /// Returns the wallet once the hold of `call` is `extended`, which holds more than it did: the difference
+    /// moves from available to held, and the balance stays.
     #[must_use]
     pub fn extended(&self, call: &CallId, extended: &Hold) -> Self {
         let held_before = self.holds.get(call).map_or(Amount::ZERO, |hold| hold.amount);
@@ -200,8 +204,9 @@ impl Wallet {
         after
     }
 
-    /// The wallet once the finished `call` is charged by `posting`: its hold is gone, what the hold did not need is available
-    /// again, and what it does not cover comes out of available, even into debt. A call without a hold is charged likewise.
+    /// Returns the wallet once the finished `call` is charged by `posting`: its hold is gone, what the hold
+    /// did not need is available again, and what it does not cover comes out of available, even into debt. A
+    /// call without a hold is charged likewise.
     pub fn settled(&self, call: &CallId, posting: &Posting) -> Booking {
         let entry = Entry::next(self.org_id, self.ledger, self.balance(), posting);
         let mut wallet = self.clone();
@@ -215,8 +220,8 @@ impl Wallet {
         Booking { entry, wallet }
     }
 
-    /// The wallet once a movement that is no call's is booked: a top-up, a refund, a dispute, a number. All of it is
-    /// available's, by the movement's side.
+    /// Returns the wallet once a movement that is no call's is booked: a top-up, a refund, a dispute, a
+    /// number. The whole amount goes into or out of available.
     pub fn booked(&self, posting: &Posting) -> Booking {
         let entry = Entry::next(self.org_id, self.ledger, self.balance(), posting);
         let mut wallet = self.clone();
@@ -225,11 +230,11 @@ impl Wallet {
         Booking { entry, wallet }
     }
 
-    /// Decides what a new call is granted.
+    /// Returns what a new call is granted.
     ///
     /// The grant is five minutes, or what is left when that pays at least one. The provider's limit is the
-    /// agent's, cut to what `available` and the outage credit pay for, less two seconds. The write that makes the
-    /// hold demands that `basis` is still available, so that neither number rests on money that has gone.
+    /// agent's, cut to what `available` and the outage credit pay for, less two seconds. The write that makes
+    /// the hold demands that `basis` is still available, so that neither number rests on money that has gone.
     ///
     /// # Errors
     /// When the wallet is frozen, or less than one minute is available.
@@ -237,7 +242,8 @@ impl Wallet {
         self.grant_on(terms, self.available.spendable())
     }
 
-    /// The same, resting on no more than the grant itself: right whatever else happens to the wallet meanwhile.
+    /// Returns the same grant, resting on no more money than its own `amount`, so that no other spending of
+    /// the wallet makes its limit wrong meanwhile.
     ///
     /// # Errors
     /// As [`Wallet::first_grant`].
@@ -268,7 +274,8 @@ impl Wallet {
         })
     }
 
-    /// Decides what `hold` can be given now: five minutes, what is left, or what its provider limit still needs.
+    /// Returns what `hold` can be given now: the least of five minutes, what is left, and what its provider
+    /// limit still needs.
     pub fn extension(&self, hold: &Hold) -> Extension {
         let wanted = hold.tariff.tariff().charge(GRANT_SECS).min(hold.most().minus_or_zero(hold.amount));
         let amount =
@@ -352,7 +359,8 @@ mod tests {
     }
 
     proptest! {
-        // Whatever is granted, extended and charged: holds sum to what is held, and only the charge moves the balance.
+        // Whatever is granted, extended and charged: holds sum to what is held, and only the charge moves the
+        // balance.
         #[test]
         fn only_a_charge_moves_the_balance_and_the_holds_sum_to_what_is_held(
             available in 56_i64..20_000, extension in 0_u32..2_000, cost in 0_u32..30_000) {
