@@ -1,4 +1,5 @@
-//! What is logged of failures, and alarms: what a person must look at. Each is one log line that a metric filter of `template.yaml` counts.
+//! Failures in the log, and alarms: what a person must look into. Each alarm is one log line that a metric
+//! filter of `template.yaml` counts.
 
 #[doc(hidden)]
 pub use tracing;
@@ -6,7 +7,7 @@ pub use tracing;
 /// The `target` of every alarm's log line.
 pub const TARGET: &str = "alarm";
 
-/// Raises an alarm: a stable name, and fields that hold ids, amounts and outcomes only.
+/// Raises an alarm. It takes a stable name, and fields that hold ids, amounts and outcomes only.
 #[macro_export]
 macro_rules! alarm {
     ($name:literal, $($fields:tt)*) => {
@@ -14,7 +15,7 @@ macro_rules! alarm {
     };
 }
 
-/// An error with everything behind it, outermost first: JSON logs print only the outermost message.
+/// Returns an error with everything behind it, outermost first: JSON logs print only the outermost message.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut written = error.to_string();
     let mut source = error.source();

@@ -6,11 +6,11 @@ use secrecy::SecretString;
 
 use domain::amount::Amount;
 
-/// The variables that a process was started with.
+/// The environment variables that a process was started with.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Everything that is wrong with the settings, a sentence each.
+/// Everything that is wrong with the settings, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub Vec<String>);
 
@@ -22,7 +22,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Names only: values may be secrets.
+/// Writes names only: values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -30,32 +30,32 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The variables of this process.
+    /// Reads the variables of this process.
     pub fn of_process() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         Self(std::env::vars().collect())
     }
 
-    /// Given variables.
+    /// Makes an environment of the given variables, instead of the process's own.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// The same, with one variable set.
+    /// Returns the same environment with one variable set.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// The same, with one variable gone.
+    /// Returns the same environment without one variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
         self
     }
 
-    /// Starts to read settings.
+    /// Returns a reader of the settings, which has found no problem yet.
     pub fn reader(&self) -> Reader<'_> {
         Reader { environment: self, problems: Vec::new() }
     }
@@ -73,7 +73,7 @@ impl Reader<'_> {
         self.environment.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// A setting that must be there.
+    /// Returns a setting that must be there. When it is not, that is a problem, and the value is empty.
     pub fn required(&mut self, name: &str) -> String {
         let value = self.value(name).map(str::to_owned);
         value.unwrap_or_else(|| {
@@ -82,12 +82,12 @@ impl Reader<'_> {
         })
     }
 
-    /// A setting that may be left out.
+    /// Returns a setting that may be left out; one that is blank counts as left out.
     pub fn optional(&self, name: &str) -> Option<String> {
         self.value(name).map(str::to_owned)
     }
 
-    /// A setting with a default.
+    /// Returns a setting, or `default` when it is left out. A value that cannot be parsed is a problem.
     pub fn or<T: FromStr>(&mut self, name: &str, default: T) -> T {
         let Some(value) = self.optional(name) else { return default };
         value.parse().unwrap_or_else(|_| {
@@ -96,7 +96,8 @@ impl Reader<'_> {
         })
     }
 
-    /// An amount in whole pence, with a default.
+    /// Returns an amount in whole pence, or `default` when it is left out. One that is no amount is a
+    /// problem.
     pub fn pence_or(&mut self, name: &str, default: Amount) -> Amount {
         let pence: i64 = self.or(name, default.pence());
         Amount::try_from(pence).unwrap_or_else(|error| {
@@ -105,23 +106,24 @@ impl Reader<'_> {
         })
     }
 
-    /// A key that must be there.
+    /// Returns a secret that must be there, such as an API key, in a form that is not printed.
     pub fn secret(&mut self, name: &str) -> SecretString {
         self.required(name).into()
     }
 
-    /// Webhook secrets, separated by commas. None is not a problem at start: such a webhook answers 503.
+    /// Returns webhook secrets, which commas separate. None is not a problem at start: such a webhook answers
+    /// 503.
     pub fn webhook_secrets(&self, name: &str) -> Vec<SecretString> {
         let value = self.value(name).unwrap_or_default();
         value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(SecretString::from).collect()
     }
 
-    /// Ends the reading.
+    /// Ends the reading, with each problem once.
     ///
     /// # Errors
-    /// When anything was wrong; all of it.
+    /// When anything was wrong: all of it together.
     pub fn finish(self) -> Result<(), Invalid> {
-        // What two parts of a function both need is missed once.
+        // A setting that two parts of a function both need is reported as missing once.
         let mut problems: Vec<String> = Vec::new();
         for problem in self.problems {
             if !problems.contains(&problem) {
@@ -131,23 +133,24 @@ impl Reader<'_> {
         if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
     }
 
-    /// Notes a problem of the caller's own finding.
+    /// Adds a problem that the caller has found itself.
     pub fn problem(&mut self, sentence: impl Into<String>) {
         self.problems.push(sentence.into());
     }
 }
 
-/// What every function needs.
+/// The settings that every function needs.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// `development`, `staging`, `production`: the mark on everything a vendor keeps for us.
+    /// The name of the environment, `development`, `staging` or `production`: the mark on everything that a
+    /// vendor keeps for us.
     pub environment: String,
-    /// What table names start with.
+    /// The beginning of every table's name: `voxanne-<environment>-`.
     pub table_prefix: String,
 }
 
 impl Base {
-    /// Reads them.
+    /// Reads `VOXANNE_ENVIRONMENT`, which must be there.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let environment = reader.required("VOXANNE_ENVIRONMENT");
         let plain = environment.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -158,51 +161,51 @@ impl Base {
     }
 }
 
-/// Vapi's API, with our one key.
+/// The settings of Vapi's API, where one key serves all orgs.
 #[derive(Clone, Debug)]
 pub struct VapiSettings {
-    /// Where it is.
+    /// The address of the API (`VAPI_BASE_URL`).
     pub base_url: String,
-    /// Its key.
+    /// The API key (`VAPI_API_KEY`).
     pub key: SecretString,
 }
 
 impl VapiSettings {
-    /// Reads them.
+    /// Reads the address, which has a default, and the key, which must be there.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let base_url = reader.or("VAPI_BASE_URL", "https://api.vapi.ai".to_owned());
         Self { base_url, key: reader.secret("VAPI_API_KEY") }
     }
 }
 
-/// Stripe's API.
+/// The settings of Stripe's API.
 #[derive(Clone, Debug)]
 pub struct StripeSettings {
-    /// Where it is.
+    /// The address of the API (`STRIPE_BASE_URL`).
     pub base_url: String,
-    /// Its key.
+    /// The API key (`STRIPE_API_KEY`).
     pub key: SecretString,
 }
 
 impl StripeSettings {
-    /// Reads them.
+    /// Reads the address, which has a default, and the key, which must be there.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let base_url = reader.or("STRIPE_BASE_URL", "https://api.stripe.com".to_owned());
         Self { base_url, key: reader.secret("STRIPE_API_KEY") }
     }
 }
 
-/// Twilio's API.
+/// The settings of Twilio's APIs. The accounts are given with each request.
 #[derive(Clone, Debug)]
 pub struct TwilioSettings {
-    /// Where it is.
+    /// The address of the REST API (`TWILIO_BASE_URL`).
     pub base_url: String,
-    /// Where its settings of calls are.
+    /// The address of the Voice API, which holds an account's dialling permissions (`TWILIO_VOICE_BASE_URL`).
     pub voice_base_url: String,
 }
 
 impl TwilioSettings {
-    /// Reads them.
+    /// Reads the addresses, which both have a default.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),

@@ -1,4 +1,4 @@
-//! Randomness and ids, as an argument.
+//! Randomness and ids, as an argument: a test can decide them by a seed.
 
 use std::sync::Mutex;
 
@@ -10,20 +10,20 @@ use uuid::Uuid;
 pub enum Entropy {
     /// The operating system's generator.
     System,
-    /// A sequence that its seed decides (`SplitMix64`). Never for secrets.
+    /// A sequence that its seed decides (`SplitMix64`). It is never for secrets.
     Seeded(Mutex<u64>),
 }
 
 impl Entropy {
-    /// The sequence of `seed`.
+    /// Returns the sequence that `seed` decides.
     pub fn seeded(seed: u64) -> Self {
         Self::Seeded(Mutex::new(seed))
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give; nothing can be done without.
+    /// When the operating system has no randomness to give, without which nothing can be done.
     pub fn bits(&self) -> u64 {
         match self {
             Self::System => {
@@ -41,13 +41,13 @@ impl Entropy {
         }
     }
 
-    /// A number from 0 to `most`, each as likely.
+    /// Returns a number from 0 to `most`, each as likely.
     pub fn up_to(&self, most: u64) -> u64 {
         // The bias of the remainder is far below what a jitter notices.
         most.checked_add(1).and_then(|n| self.bits().checked_rem(n)).unwrap_or_default()
     }
 
-    /// A fresh id that sorts by `now` (RFC 9562, version 7).
+    /// Returns a fresh id that sorts by `now` (UUID version 7, RFC 9562).
     pub fn uuid(&self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         let (low, high) = (self.bits().to_le_bytes(), self.bits().to_le_bytes());

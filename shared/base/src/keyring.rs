@@ -10,7 +10,7 @@ use crate::config::Reader;
 use crate::entropy::Entropy;
 use domain::{ids::OrgId, sealed::Sealed};
 
-/// The keys by their ids; the first seals, every one opens.
+/// The keys by their ids: the first one seals, and each one opens what it sealed.
 #[derive(Clone)]
 pub struct Keyring {
     keys: Arc<Vec<(String, LessSafeKey)>>,
@@ -23,16 +23,16 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Why a secret does not open, or is not sealed.
+/// Why a secret cannot be opened or sealed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// No key of this id is configured.
     #[error("the key {0} that sealed a secret is not configured")]
     UnknownKey(String),
-    /// Another key, another record, or altered bytes.
+    /// The secret was sealed by another key or for another record, or its bytes were altered.
     #[error("a sealed secret does not open: it was sealed for another record, by another key, or altered")]
     Unopenable,
-    /// No key is configured at all.
+    /// No key is configured, so nothing can be sealed.
     #[error("there is no key to seal with")]
     NoKey,
 }
@@ -53,7 +53,7 @@ impl Keyring {
                     reader.problem(format!("CREDENTIAL_KEYS names the key {id} twice"));
                 }
                 Some(key) => keys.push(key),
-                // Its value is never told.
+                // The value is a key, so it is not told.
                 None => reader
                     .problem("CREDENTIAL_KEYS is a list of <id>:<32 bytes in base64>, separated by commas"),
             }
@@ -61,7 +61,7 @@ impl Keyring {
         Self { keys: Arc::new(keys), entropy }
     }
 
-    /// The id of the key that seals now.
+    /// Returns the id of the key that seals now.
     pub fn current(&self) -> Option<&str> {
         self.keys.first().map(|(id, _)| id.as_str())
     }
@@ -91,7 +91,7 @@ impl Keyring {
         })
     }
 
-    /// Opens what was sealed for this record of this org, by any of the keys.
+    /// Opens what was sealed for this record of this org, by the key that sealed it.
     ///
     /// # Errors
     /// When its key is not configured, or it was sealed for another record or altered.
@@ -109,7 +109,8 @@ impl Keyring {
     }
 }
 
-/// What a secret is bound to: each part with its length, so that none can lend a letter to the next.
+/// Returns what a secret is bound to: each part with its length, so that no character can move to the next
+/// part.
 fn aad(org: OrgId, record: &str, key_id: &str) -> Aad<Vec<u8>> {
     let org = org.to_string();
     let parts = [org.as_str(), record, key_id];

@@ -1,8 +1,9 @@
-//! A function's logs.
+//! The log of a function.
 
 use crate::config::Environment;
 
-/// JSON logs, one line each, on standard output, at the level `LOG_LEVEL` says (`info`).
+/// Sets up JSON logs, one line each, on standard output, at the level that `LOG_LEVEL` names (`info` if
+/// none).
 pub fn logging() {
     let level = Environment::of_process().reader().optional("LOG_LEVEL").unwrap_or_else(|| "info".into());
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_default();

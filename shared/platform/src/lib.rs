@@ -1,4 +1,5 @@
-//! What a function is made of when it starts: its clients of AWS and of the vendors, built over the three seams.
+//! What a function is made of when it starts: its clients of AWS and of the vendors, built over the three
+//! seams.
 
 mod seams;
 pub mod secrets;

@@ -1,4 +1,5 @@
-//! The seams: whatever leaves a function leaves by AWS's SDK, by the vendors' HTTP, or is time or chance.
+//! The seams: all that a function does to the outside goes by AWS's SDK, by the vendors' HTTP, or is time or
+//! chance.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -22,35 +23,35 @@ use vendors::{
     vapi::Vapi,
 };
 
-/// The three seams by which anything leaves a function: AWS, the vendors, and time and chance.
+/// The three seams by which a function reaches the outside: AWS, the vendors, and time and chance.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    /// The settings.
+    /// The environment variables that settings are read from.
     pub environment: Environment,
-    /// DynamoDB.
+    /// The client of DynamoDB, behind the guard of the store.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// SQS.
+    /// The client of SQS.
     pub sqs: aws_sdk_sqs::Client,
-    /// Secrets Manager.
+    /// The client of Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// The vendors.
+    /// The HTTP transport to all vendors.
     pub vendors: Http,
-    /// Time.
+    /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
-    /// Ids and chance.
+    /// Where ids and jitter come from.
     pub entropy: Arc<Entropy>,
-    /// A host that may take a call's commands although it is not Vapi's: the local stack's sandbox. Set in code
-    /// there, and by no setting.
+    /// A host that may take a call's commands although it is not Vapi's: the local stack's sandbox. Set in
+    /// code there, and by no setting.
     pub local_control_host: Option<String>,
 }
 
-/// How AWS is reached.
+/// How the clients reach AWS.
 pub struct Aws {
-    /// Region and credentials.
+    /// The region and the credentials.
     pub config: aws_config::SdkConfig,
-    /// What carries the requests, if not the network.
+    /// What carries the requests; absent for the network.
     pub transport: Option<SharedHttpClient>,
-    /// The longest one attempt may take; none where the transport times out by itself.
+    /// The longest that one attempt may take; absent where the transport times out by itself.
     pub attempt_timeout: Option<Duration>,
 }
 
@@ -63,16 +64,17 @@ impl fmt::Debug for Aws {
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its settings are not usable.
+    /// The settings are not usable.
     #[error(transparent)]
     Settings(#[from] Invalid),
-    /// No client for the vendors can be made.
+    /// The HTTP client for the vendors cannot be made.
     #[error("no client for the vendors can be made")]
     Http(#[from] HttpError),
 }
 
 impl Platform {
-    /// The platform of a deployed function.
+    /// Returns the platform of a deployed function. An attempt at AWS may take 1.5 s, an exchange with a
+    /// vendor 5 s.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -89,7 +91,7 @@ impl Platform {
         ))
     }
 
-    /// A platform of given parts.
+    /// Returns a platform of the given parts.
     pub fn new(
         aws: &Aws,
         environment: Environment,
@@ -103,7 +105,7 @@ impl Platform {
         Self { environment, dynamodb, sqs, secrets, vendors, clock, entropy, local_control_host: None }
     }
 
-    /// Vapi's API, and the commands of live calls.
+    /// Returns a client of Vapi's API, which also sends the commands of live calls.
     pub fn vapi(&self, settings: VapiSettings) -> Vapi {
         let vapi = Vapi::new(self.vendors.clone(), settings.base_url, settings.key);
         match &self.local_control_host {
@@ -112,25 +114,25 @@ impl Platform {
         }
     }
 
-    /// Stripe's API, for `environment`.
+    /// Returns a client of Stripe's API, which marks what it makes with `environment`.
     pub fn stripe(&self, settings: StripeSettings, environment: impl Into<String>) -> Stripe {
         Stripe::new(self.vendors.clone(), settings.base_url, settings.key, environment)
     }
 
-    /// Twilio's API, for accounts that are given with each request.
+    /// Returns a client of Twilio's APIs, for accounts that are given with each request.
     pub fn twilio(&self, settings: TwilioSettings) -> Twilio {
         Twilio::new(self.vendors.clone(), settings.base_url, settings.voice_base_url)
     }
 
-    /// The database, its tables' names starting with `prefix`.
+    /// Returns the database whose tables' names start with `prefix`.
     pub fn database(&self, prefix: &str) -> Dynamo {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         Dynamo::new(self.dynamodb.clone(), prefix, clock, entropy)
     }
 }
 
-/// A DynamoDB client: no retries of its own (ours are in the store), the time from the seam, and the guard in front
-/// of the ledger. Its idempotency tokens are given by the store, from the seam too.
+/// Returns a DynamoDB client: no retries of its own (ours are in the store), the time from the seam, and the
+/// store's guard in front. Its idempotency tokens are given by the store, from the seam too.
 fn dynamodb(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::config::Builder::from(&aws.config)
         .retry_config(RetryConfig::disabled())
@@ -142,7 +144,7 @@ fn dynamodb(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// An SQS client, likewise.
+/// Returns an SQS client, also without retries of its own and with the time from the seam.
 fn sqs(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_sqs::Client {
     let mut config = aws_sdk_sqs::config::Builder::from(&aws.config)
         .retry_config(RetryConfig::disabled())
@@ -153,7 +155,7 @@ fn sqs(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_sqs::Client {
     aws_sdk_sqs::Client::from_conf(config.build())
 }
 
-/// A Secrets Manager client, likewise.
+/// Returns a Secrets Manager client, also without retries of its own and with the time from the seam.
 fn secrets(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_secretsmanager::Client {
     let mut config = aws_sdk_secretsmanager::config::Builder::from(&aws.config)
         .retry_config(RetryConfig::disabled())
@@ -164,7 +166,8 @@ fn secrets(aws: &Aws, clock: &Arc<dyn Clock>) -> aws_sdk_secretsmanager::Client 
     aws_sdk_secretsmanager::Client::from_conf(config.build())
 }
 
-/// What the SDK waits by. All it waits for is its own time-outs: over a transport that needs none, they never come.
+/// Returns what the SDK waits by. It waits only for its own time-outs: over a transport that needs none, they
+/// never come.
 fn sleeper(aws: &Aws) -> SharedAsyncSleep {
     if aws.attempt_timeout.is_some() {
         SharedAsyncSleep::new(TokioSleep::new())
@@ -180,18 +183,18 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// Our clock, as the SDK's.
+/// Our clock in the form that the SDK takes.
 #[derive(Debug)]
 struct Seam(Arc<dyn Clock>);
 
 impl TimeSource for Seam {
     fn now(&self) -> std::time::SystemTime {
-        // Fails only beyond what the system's clock can say.
+        // The conversion fails only beyond what the system's clock can express.
         self.0.now().try_into().unwrap_or(std::time::SystemTime::UNIX_EPOCH)
     }
 }
 
-/// A wait without an end.
+/// A sleep that never ends, where no time-out is wanted.
 #[derive(Debug)]
 struct Never;
 
@@ -201,7 +204,7 @@ impl AsyncSleep for Never {
     }
 }
 
-/// The system's clock.
+/// The system's clock, read in whole milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 

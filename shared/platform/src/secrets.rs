@@ -1,5 +1,5 @@
-//! Secrets Manager: what a deployment's secrets are read from and written to, and the signing secrets of webhooks, which
-//! change while functions run.
+//! Secrets Manager: where a deployment's secrets are read and written, and the signing secrets of webhooks,
+//! which change while functions run.
 
 use std::{fmt, sync::Arc};
 
@@ -24,12 +24,12 @@ use vendors::signature::Unverified;
 
 /// How long a webhook's secrets are used before they are read again.
 pub const CACHE: SignedDuration = SignedDuration::from_mins(5);
-/// How long they are used while they cannot be read again.
+/// How long a webhook's secrets are used while they cannot be read again.
 const TOLERATED: SignedDuration = SignedDuration::from_hours(1);
-/// How long nothing is read again, whatever comes.
+/// How long after one read no other is tried, whatever messages come.
 const COOL_DOWN: SignedDuration = SignedDuration::from_secs(5);
 
-/// The secrets of a deployment.
+/// A client for the secrets of a deployment.
 #[derive(Clone)]
 pub struct Secrets {
     client: Client,
@@ -52,7 +52,7 @@ pub struct SecretsError {
 }
 
 impl Secrets {
-    /// Those that the platform reaches.
+    /// Returns a client over the platform's own.
     pub fn of(platform: &Platform) -> Self {
         Self {
             client: platform.secrets.clone(),
@@ -61,10 +61,10 @@ impl Secrets {
         }
     }
 
-    /// The text of a secret; none when there is no such secret.
+    /// Returns the text of a secret; `None` when there is no such secret.
     ///
     /// # Errors
-    /// When it cannot be read, twice.
+    /// When it cannot be read in two tries.
     pub async fn get(&self, id: &str) -> Result<Option<SecretString>, SecretsError> {
         let attempt = || self.client.get_secret_value().secret_id(id).send();
         let outcome = match attempt().await {
@@ -78,12 +78,13 @@ impl Secrets {
         }
     }
 
-    /// Writes the text of a secret, which is made when there is none of that name.
+    /// Writes the text of a secret, and makes the secret when there is none of that name.
     ///
     /// # Errors
-    /// When it cannot be written, twice. It may have been written all the same.
+    /// When it cannot be written in two tries. It may have been written all the same.
     pub async fn put(&self, id: &str, text: &SecretString) -> Result<(), SecretsError> {
-        // One token for all tries: a try that was applied without an answer is answered as done.
+        // All tries have one token: a try that was applied without an answer counts as done when it is
+        // repeated.
         let token = self.entropy.uuid(self.clock.now()).to_string();
         let attempt = || {
             self.client
@@ -135,28 +136,28 @@ fn failed(
     SecretsError { operation, source: source.into() }
 }
 
-/// What is kept of the endpoint that Stripe posts to: which one it is, and what it signs with. Stripe tells the latter
-/// once, when the endpoint is made.
+/// What is kept of the endpoint that Stripe posts to: its id, and the secret that it signs with, which Stripe
+/// tells only when the endpoint is made.
 #[derive(Clone, Debug)]
 pub struct EndpointSecret {
     /// Stripe's id of the endpoint.
     pub endpoint_id: String,
-    /// What it signs with.
+    /// The secret that the endpoint signs with.
     pub secret: SecretString,
-    /// What the endpoints before it signed with.
+    /// The secrets of the endpoints before it, which are still believed for a while.
     pub previous: Vec<PreviousSecret>,
 }
 
-/// What an endpoint signed with that another has taken the place of.
+/// The secret of an endpoint that another has replaced.
 #[derive(Clone, Debug)]
 pub struct PreviousSecret {
-    /// What it signed with.
+    /// The secret that the endpoint signed with.
     pub secret: SecretString,
-    /// Until when its messages are believed.
+    /// Until when messages that it signed are believed.
     pub until: Timestamp,
 }
 
-/// The text of the stored secret is not what we write. It says nothing of the text.
+/// The text of the stored secret is not what we write. The error does not quote the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored secret cannot be read")]
 pub struct Unreadable;
@@ -181,7 +182,7 @@ impl EndpointSecret {
     /// # Errors
     /// When the text is anything else, or holds no secret.
     pub fn parse(text: &SecretString) -> Result<Self, Unreadable> {
-        // The parser's own error quotes the text: it goes no further.
+        // The parser's own error quotes the text, so it goes no further.
         let written: Written = serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable)?;
         if written.endpoint_id.is_empty() || written.secret.trim().is_empty() {
             return Err(Unreadable);
@@ -197,7 +198,7 @@ impl EndpointSecret {
         })
     }
 
-    /// The text that is stored.
+    /// Returns the text that is stored.
     pub fn written(&self) -> SecretString {
         let previous = |previous: &PreviousSecret| {
             let until = rfc3339_millis(previous.until);
@@ -208,14 +209,15 @@ impl EndpointSecret {
         json!({"endpoint_id": self.endpoint_id, "secret": secret, "previous": previous}).to_string().into()
     }
 
-    /// What is believed at `now`: the endpoint's own secret, and those before it whose time is not over.
+    /// Returns what is believed at `now`: the endpoint's own secret, and those before it whose time is not
+    /// over.
     pub fn secrets(&self, now: Timestamp) -> Vec<SecretString> {
         let previous = self.previous.iter().filter(|previous| now < previous.until);
         std::iter::once(&self.secret).chain(previous.map(|previous| &previous.secret)).cloned().collect()
     }
 }
 
-/// The secret that the endpoint at Stripe is kept in.
+/// Returns the name of the secret that the record of Stripe's endpoint is kept in.
 pub fn stripe_webhook_id(reader: &mut Reader<'_>, environment: &str) -> String {
     reader.or("STRIPE_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/stripe-webhook"))
 }
@@ -223,50 +225,53 @@ pub fn stripe_webhook_id(reader: &mut Reader<'_>, environment: &str) -> String {
 /// The form of a webhook's stored secret.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    /// A JSON object of texts: this field, secrets separated by commas.
+    /// A JSON object of texts, of which this field holds secrets that commas separate.
     Field(&'static str),
-    /// An [`EndpointSecret`].
+    /// The JSON of an [`EndpointSecret`].
     Endpoint,
 }
 
-/// What was read.
+/// The content of a webhook's stored secret.
 #[derive(Debug)]
 enum Content {
-    /// Secrets, each as good as the other.
+    /// Several secrets, of which any may sign.
     List(Vec<SecretString>),
-    /// An endpoint's.
+    /// The record of Stripe's endpoint.
     Endpoint(EndpointSecret),
 }
 
-/// The secrets that a webhook's messages are signed with, read when they are needed. They are kept for a few minutes, and
-/// read once more when a signature does not match: so a secret that was changed is known with the first message that it signs.
+/// The secrets that a webhook's messages are signed with, read when they are needed. They are kept for five
+/// minutes, and read once more when a signature does not match, so that a changed secret is known with the
+/// first message that it signs.
 #[derive(Debug)]
 pub struct WebhookSecrets {
     secrets: Secrets,
     id: String,
     form: Form,
-    /// Locked while it is read: of messages that come together one asks, and the others wait for the answer.
+    /// Locked while the secrets are read: of messages that come together one reads them, and the others wait.
     cache: Mutex<Cache>,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
     content: Option<Content>,
-    /// When it was last asked for.
+    /// When the secrets were last asked for.
     asked_at: Option<Timestamp>,
-    /// When it last came.
+    /// When the store last answered that question.
     good_at: Option<Timestamp>,
 }
 
 impl WebhookSecrets {
-    /// What Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a secret of its own, `VAPI_WEBHOOK_SECRET_ID`: a function that reads
-    /// foreign messages may read nothing else.
+    /// Returns the secrets that Vapi signs with: the field `VAPI_WEBHOOK_SECRETS` of a stored secret of its
+    /// own (`VAPI_WEBHOOK_SECRET_ID`), because a function that reads foreign messages may read no other
+    /// secret.
     pub fn vapi(reader: &mut Reader<'_>, environment: &str, platform: &Platform) -> Self {
         let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
         Self::kept(Secrets::of(platform), id, Form::Field("VAPI_WEBHOOK_SECRETS"))
     }
 
-    /// What Stripe signs with: the secret that the function `stripe-endpoint` writes, `STRIPE_WEBHOOK_SECRET_ID`.
+    /// Returns the secrets that Stripe signs with, which the function `stripe-endpoint` writes
+    /// (`STRIPE_WEBHOOK_SECRET_ID`).
     pub fn stripe(reader: &mut Reader<'_>, environment: &str, platform: &Platform) -> Self {
         let id = stripe_webhook_id(reader, environment);
         Self::kept(Secrets::of(platform), id, Form::Endpoint)
@@ -276,16 +281,16 @@ impl WebhookSecrets {
         Self { secrets, id, form, cache: Mutex::default() }
     }
 
-    /// Reads them ahead of the first message, which then need not wait.
+    /// Reads the secrets ahead of the first message, which then need not wait.
     pub async fn read_ahead(&self, now: Timestamp) {
         self.current(now).await;
     }
 
-    /// Checks a message with `check`, which is given the secrets. Where it finds a mismatch they are read again, at most
-    /// every five seconds however many forged messages come, and it checks once more.
+    /// Checks a message with `check`, which is given the secrets. When it finds a mismatch, the secrets are
+    /// read again, at most every five seconds however many forged messages come, and it checks once more.
     ///
     /// # Errors
-    /// What `check` finds; [`Unverified::NoSecret`] when there are none, or they cannot be read.
+    /// What `check` finds; [`Unverified::NoSecret`] when there are no secrets, or they cannot be read.
     pub async fn verified(
         &self,
         now: Timestamp,
@@ -304,7 +309,7 @@ impl WebhookSecrets {
         }
     }
 
-    /// The secrets, read again when the known ones are old or none.
+    /// Returns the secrets, read again when the known ones are old or there are none.
     async fn current(&self, now: Timestamp) -> Vec<SecretString> {
         let mut cache = self.cache.lock().await;
         if !cache.is_fresh(now) && cache.may_ask(now) {
@@ -313,7 +318,7 @@ impl WebhookSecrets {
         cache.secrets(now)
     }
 
-    /// The secrets as they are stored now; none when they were asked for just before.
+    /// Returns the secrets as they are stored now; `None` when they were asked for just before.
     async fn read_again(&self, now: Timestamp) -> Option<Vec<SecretString>> {
         let mut cache = self.cache.lock().await;
         if !cache.may_ask(now) {
@@ -325,7 +330,7 @@ impl WebhookSecrets {
 
     async fn read(&self, cache: &mut Cache, now: Timestamp) {
         let answer = self.secrets.get(&self.id).await;
-        // A store that is down is not asked by every message, as long as something is known.
+        // A store that is down is not asked for every message, as long as something is known.
         if answer.is_ok() || cache.content.is_some() {
             cache.asked_at = Some(now);
         }
@@ -372,7 +377,8 @@ impl Cache {
         self.good_at.is_some_and(|at| now.duration_since(at) < age)
     }
 
-    /// What is believed at `now`. What could not be read again for an hour is not: it may have been withdrawn.
+    /// Returns what is believed at `now`. Secrets that could not be read again for an hour may have been
+    /// withdrawn, so they are not believed.
     fn secrets(&self, now: Timestamp) -> Vec<SecretString> {
         let mut secrets = match self.content.as_ref().filter(|_| self.is_younger(TOLERATED, now)) {
             None => Vec::new(),

@@ -6,19 +6,19 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 
-/// The longest answer that is read, by its own word.
+/// The largest answer that is read, in bytes, by its own `content-length`.
 const LARGEST_ANSWER: u64 = 10 * 1024 * 1024;
 
-/// Answers a vendor's requests in the same process.
+/// A function in the same process that answers a vendor's requests.
 pub type Sandbox =
     dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> + Send + Sync;
 
-/// How requests leave.
+/// How requests to the vendors leave.
 #[derive(Clone)]
 pub enum Http {
-    /// Over the network.
+    /// Requests go over the network.
     Network(reqwest::Client),
-    /// To a sandbox.
+    /// Requests go to a sandbox in the same process.
     Sandbox(Arc<Sandbox>),
 }
 
@@ -34,10 +34,10 @@ impl fmt::Debug for Http {
 /// Why there is no answer. The request may have been carried out all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Nothing came in time.
+    /// No answer came in time.
     #[error("no answer came in time")]
     TimedOut,
-    /// The connection failed.
+    /// The connection failed, or the request could not be made.
     #[error("the connection failed")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The answer is larger than anything we ask for.
@@ -46,7 +46,8 @@ pub enum HttpError {
 }
 
 impl Http {
-    /// A client for the network: TLS by rustls, never following a redirect, `timeout` for each whole exchange.
+    /// A client for the network: TLS by rustls, never following a redirect, `timeout` for each whole
+    /// exchange.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -63,7 +64,7 @@ impl Http {
     /// Sends a request and reads the whole answer, whatever its status.
     ///
     /// # Errors
-    /// When none comes. The vendor may have acted.
+    /// When no answer comes. The vendor may have acted.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         match self {
             Self::Sandbox(sandbox) => sandbox(request).await,
@@ -87,12 +88,12 @@ impl Http {
 }
 
 fn broken(error: reqwest::Error) -> HttpError {
-    // The URL may hold a call's control address: it is not part of what is logged.
+    // The URL may hold a call's control address, so it is not logged.
     let error = error.without_url();
     if error.is_timeout() { HttpError::TimedOut } else { HttpError::Connection(Box::new(error)) }
 }
 
-/// Whether asking again can help: too many requests, or the vendor's own trouble.
+/// Returns whether asking again can help: too many requests, a time-out, or the vendor's own trouble.
 pub fn is_transient_status(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT

@@ -1,4 +1,5 @@
-//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes, events and where they are posted.
+//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes, events and where they
+//! are posted.
 
 pub mod charge;
 pub mod endpoints;
@@ -26,23 +27,23 @@ use domain::{
     ids::{BalanceTransactionId, CheckoutSessionId, CustomerId, DisputeId, OrgId, PaymentIntentId, RefundId},
 };
 
-/// The version of the API that every request names and every answer is read as.
+/// The version of Stripe's API that every request names, and that every answer is read in.
 pub const API_VERSION: &str = "2026-10-28.endive";
-/// The header of a webhook's signature.
+/// The header that carries a webhook's signature.
 pub const SIGNATURE_HEADER: &str = "stripe-signature";
-/// The key of our mark in the metadata of everything we create; its value is the environment.
+/// The metadata key of our mark on everything that we create; its value is the environment.
 pub const MARK: &str = "voxanne_environment";
-/// The key of the episode of auto-recharge that a payment is for.
+/// The metadata key of the episode of auto-recharge that a payment is for.
 pub const EPISODE: &str = "voxanne_episode";
-/// The key of what makes two top-ups the same: user, amount and path.
+/// The metadata key of what makes two top-ups the same: org, user, amount and path.
 const FINGERPRINT: &str = "voxanne_fingerprint";
-/// The most objects a list answers at a time.
+/// The most objects that a list gives at a time.
 const PAGE: usize = 100;
 
 /// The secrets that prove an event comes from Stripe: the current one, and during rotation the one before.
 #[derive(Clone, Debug)]
 pub struct StripeWebhook {
-    /// Any of them will do.
+    /// The secrets, of which any may have signed.
     pub secrets: Vec<SecretString>,
 }
 
@@ -83,7 +84,7 @@ impl StripeWebhook {
     }
 }
 
-/// Stripe's REST API.
+/// A client of Stripe's REST API.
 #[derive(Clone, Debug)]
 pub struct Stripe {
     http: Http,
@@ -95,41 +96,42 @@ pub struct Stripe {
 /// Why Stripe did not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
-    /// It has no such object.
+    /// Stripe has no such object.
     #[error("Stripe does not know it")]
     NotFound,
-    /// It said no.
+    /// Stripe refused the request.
     #[error("Stripe refused with status {status}: {code}")]
     Refused {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
-        /// Its code.
+        /// Stripe's code of the error, or its type when it has no code.
         code: String,
     },
-    /// The bank said no to a charge.
+    /// The bank declined a charge.
     #[error("the card was declined: {code}")]
     Declined {
-        /// The bank's code where there is one, else Stripe's: `authentication_required`, `insufficient_funds` …
+        /// The bank's code where there is one, else Stripe's: `authentication_required`, `insufficient_funds`
+        /// …
         code: String,
-        /// The payment that was made and not paid.
+        /// The payment that was made and not paid, if Stripe names it.
         payment_intent: Option<PaymentIntentId>,
     },
-    /// It had trouble of its own.
+    /// Stripe had trouble of its own, or too many requests.
     #[error("Stripe answered with status {status}")]
     Trouble {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
     },
-    /// Nothing came.
+    /// No answer came. Stripe may have acted.
     #[error("Stripe did not answer")]
     Unreachable(#[source] HttpError),
-    /// It answered something else than its API describes.
+    /// The answer is not what Stripe's API describes. Stripe may have acted.
     #[error("Stripe's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
 }
 
 impl StripeError {
-    /// Whether asking again, with the same idempotency key, can help.
+    /// Returns whether asking again, with the same idempotency key, can help.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Trouble { .. } | Self::Unreachable(_) => true,
@@ -137,8 +139,9 @@ impl StripeError {
         }
     }
 
-    /// Whether nothing was done, and asking again with the same idempotency key changes nothing. A key that was
-    /// used before with other parameters is not such a case: what it was used for may have been done.
+    /// Returns whether nothing was done, and asking again with the same idempotency key changes nothing. A
+    /// key that was used before with other parameters is not such a case: what it was used for may have been
+    /// done.
     pub fn is_final(&self) -> bool {
         match self {
             Self::NotFound | Self::Declined { .. } => true,
@@ -151,34 +154,34 @@ impl StripeError {
 /// A payment: the fields we read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PaymentIntent {
-    /// Its id.
+    /// The id of the payment (`pi_…`).
     pub id: PaymentIntentId,
-    /// `succeeded`, `processing`, `requires_action` …
+    /// The state of the payment: `succeeded`, `processing`, `requires_action` …
     pub status: String,
-    /// What was received, in the currency's smallest unit.
+    /// The money that was received, in the currency's smallest unit.
     #[serde(default)]
     pub amount_received: i64,
-    /// In lower case: `gbp`.
+    /// The currency in lower case: `gbp`.
     pub currency: String,
-    /// Who paid.
+    /// The customer who pays, if the payment names one.
     #[serde(default)]
     pub customer: Option<Reference<CustomerId>>,
-    /// How it was paid.
+    /// The card, or whatever else the customer pays with, once it is known.
     #[serde(default)]
     pub payment_method: Option<Reference<String>>,
-    /// `off_session` when the card may be charged again.
+    /// `off_session` when the card may be charged again without the customer.
     #[serde(default)]
     pub setup_future_usage: Option<String>,
-    /// When it was made, in seconds.
+    /// When the payment was made, in Unix seconds.
     #[serde(default)]
     pub created: i64,
-    /// What the customer must do before it goes on.
+    /// What the customer must do before the payment goes on.
     #[serde(default)]
     pub next_action: Option<NextAction>,
-    /// Why it is not paid.
+    /// Why the last try to be paid failed; absent when none has.
     #[serde(default)]
     pub last_payment_error: Option<PaymentFailure>,
-    /// Ours carry our mark.
+    /// The metadata, which carries our mark when the payment is ours.
     #[serde(default)]
     pub metadata: std::collections::BTreeMap<String, String>,
 }
@@ -187,17 +190,17 @@ pub struct PaymentIntent {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Reference<T> {
-    /// The id alone.
+    /// The id of the object alone.
     Id(T),
-    /// The object.
+    /// The object itself, of which only the id is read.
     Object {
-        /// Its id.
+        /// The id of the object.
         id: T,
     },
 }
 
 impl<T> Reference<T> {
-    /// The id.
+    /// Returns the id, in whichever of the two forms it came.
     pub const fn id(&self) -> &T {
         match self {
             Self::Id(id) | Self::Object { id } => id,
@@ -208,17 +211,17 @@ impl<T> Reference<T> {
 /// A refund: the fields we read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Refund {
-    /// Its id.
+    /// The id of the refund (`re_…`).
     pub id: RefundId,
-    /// How much, in the currency's smallest unit.
+    /// The money that goes back, in the currency's smallest unit.
     pub amount: i64,
-    /// `pending`, `requires_action`, `succeeded`, `failed`, `canceled`.
+    /// The state of the refund: `pending`, `requires_action`, `succeeded`, `failed`, `canceled`.
     #[serde(default)]
     pub status: Option<String>,
 }
 
 impl Refund {
-    /// Whether its status is one that Stripe documents, and its amount one that can be booked.
+    /// Returns whether the status is one that Stripe documents, and the amount one that can be booked.
     pub fn is_bookable(&self) -> bool {
         let is_known = matches!(
             self.status.as_deref(),
@@ -231,17 +234,18 @@ impl Refund {
 /// A dispute: the fields we read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Dispute {
-    /// Its id.
+    /// The id of the dispute (`dp_…`, `du_…`).
     pub id: DisputeId,
-    /// `needs_response`, `lost`, `won`; `warning_…` is an inquiry, which moves nothing.
+    /// The state of the dispute: `needs_response`, `lost`, `won` …; `warning_…` is an inquiry, which moves no
+    /// money.
     pub status: String,
-    /// What the bank moved.
+    /// The money that the bank has moved so far.
     #[serde(default)]
     pub balance_transactions: Vec<BalanceTransaction>,
 }
 
 impl Dispute {
-    /// Whether it is not decided yet. An inquiry that may become a dispute is open too.
+    /// Returns whether the dispute is not decided yet. An inquiry that may become a dispute is open too.
     pub fn is_open(&self) -> bool {
         !matches!(self.status.as_str(), "won" | "lost" | "warning_closed" | "prevented")
     }
@@ -250,26 +254,27 @@ impl Dispute {
 /// A movement on Stripe's own ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct BalanceTransaction {
-    /// Its id.
+    /// The id of the movement (`txn_…`).
     pub id: BalanceTransactionId,
-    /// Below zero: taken from us. Stripe's fee is apart.
+    /// The money that moved, in the currency's smallest unit; below zero it was taken from us. Stripe's fee
+    /// is apart.
     pub amount: i64,
-    /// In lower case.
+    /// The currency in lower case: `gbp`.
     pub currency: String,
 }
 
 /// A Checkout session: the fields we read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CheckoutSession {
-    /// Its id.
+    /// The id of the session (`cs_…`).
     pub id: CheckoutSessionId,
-    /// `open`, `complete`, `expired`.
+    /// The state of the session: `open`, `complete`, `expired`.
     #[serde(default)]
     pub status: Option<String>,
-    /// Where the customer pays.
+    /// The page where the customer pays, if Stripe still has one.
     #[serde(default)]
     pub url: Option<String>,
-    /// When it was made, in seconds.
+    /// When the session was made, in Unix seconds.
     pub created: i64,
     #[serde(default)]
     metadata: std::collections::BTreeMap<String, String>,
@@ -278,17 +283,17 @@ pub struct CheckoutSession {
 /// A top-up that a person wants to make.
 #[derive(Clone, Debug)]
 pub struct TopUp<'a> {
-    /// Who pays.
+    /// The customer who pays.
     pub customer: &'a CustomerId,
-    /// How much.
+    /// The amount to be paid.
     pub amount: Amount,
-    /// Where to go when it is paid.
+    /// The page that the customer comes to after paying.
     pub success_url: &'a str,
-    /// Where to go when it is not.
+    /// The page that the customer comes to after turning back.
     pub cancel_url: &'a str,
-    /// What makes two top-ups the same.
+    /// What makes two top-ups the same: org, user, amount and path, hashed.
     pub fingerprint: &'a str,
-    /// The request that makes the session, once.
+    /// The idempotency key: requests with one key make one session.
     pub idempotency_key: &'a str,
 }
 
@@ -305,7 +310,7 @@ struct Created<T> {
 }
 
 impl Stripe {
-    /// A client of the API at `base_url` for `environment`.
+    /// Returns a client of the API at `base_url`, which marks what it creates with `environment`.
     pub fn new(
         http: Http,
         base_url: impl Into<String>,
@@ -315,13 +320,13 @@ impl Stripe {
         Self { http, base_url: base_url.into(), key, environment: environment.into() }
     }
 
-    /// Whether a payment carries our mark.
+    /// Returns whether a payment carries our mark.
     pub fn is_ours(&self, payment: &PaymentIntent) -> bool {
         payment.metadata.get(MARK) == Some(&self.environment)
     }
 
-    /// A customer for an org; asking again in the same `window` of time answers the same one. A failure, which
-    /// Stripe keeps under its key for a day, is over with its window.
+    /// Makes a customer for an org; asking again in the same `window` of time returns the same customer. A
+    /// failure, which Stripe keeps under its key for a day, is over with its window.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -336,7 +341,7 @@ impl Stripe {
         Ok(self.post::<Created<CustomerId>>("/v1/customers", &form, &key).await?.id)
     }
 
-    /// The newest session for the same top-up, whatever became of it.
+    /// Returns the newest session for the same top-up, whatever became of it; `None` when there was none.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -350,7 +355,7 @@ impl Stripe {
         let is_same = |session: &CheckoutSession| {
             session.metadata.get(FINGERPRINT).is_some_and(|other| other == fingerprint)
         };
-        // Lists answer the newest first.
+        // Lists give the newest first.
         Ok(found.data.into_iter().find(is_same))
     }
 
@@ -378,7 +383,7 @@ impl Stripe {
         self.post("/v1/checkout/sessions", &form, top_up.idempotency_key).await
     }
 
-    /// A payment.
+    /// Returns a payment as it stands at Stripe.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -386,7 +391,7 @@ impl Stripe {
         self.get(&format!("/v1/payment_intents/{id}")).await
     }
 
-    /// The payment that a charge belongs to, if to any.
+    /// Returns the payment that a charge belongs to, if it belongs to one.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -400,7 +405,7 @@ impl Stripe {
         Ok(charge.payment_intent.map(|reference| reference.id().clone()))
     }
 
-    /// All refunds of a payment.
+    /// Returns all refunds of a payment.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -409,7 +414,7 @@ impl Stripe {
             .await
     }
 
-    /// All disputes over a payment, each with what the bank has moved so far.
+    /// Returns all disputes over a payment, each with what the bank has moved so far.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -489,7 +494,7 @@ impl Stripe {
     }
 }
 
-/// What an answer that is no success means.
+/// Returns the error that an answer without success stands for.
 fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
     #[derive(Deserialize)]
     struct Refusal {
@@ -521,7 +526,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
     StripeError::Refused { status, code }
 }
 
-/// What may stand in a path, of an id that another party wrote.
+/// Returns the characters that may stand in a path, of an id that another party wrote.
 fn plain(id: &str) -> String {
     id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }

@@ -24,33 +24,33 @@ use domain::{
     phone_number::PhoneNumber,
 };
 
-/// The most entries a list answers at a time. A list that is asked for by name never comes near it; the others are read to
-/// their end.
+/// The most entries that a list gives at a time. A list that is asked for by name never comes near it; the
+/// others are read to their end.
 const PAGE: &str = "1000";
-/// Twilio's code for too many requests.
+/// Twilio's code of the error for too many requests.
 const TOO_MANY_REQUESTS: u32 = 20_429;
 
-/// An account and what opens it.
+/// An account at Twilio, with the token that opens it.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Which one.
+    /// The SID of the account (`AC…`).
     pub sid: AccountSid,
-    /// Its auth token.
+    /// The auth token of the account.
     pub token: SecretString,
 }
 
 /// A number that an account owns: Twilio bills for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owned {
-    /// Twilio's handle of it.
+    /// The SID of the number (`PN…`).
     pub sid: NumberSid,
-    /// The number.
+    /// The number in E.164.
     pub phone_number: PhoneNumber,
-    /// What its buyer called it; empty when it has no name.
+    /// The name that its buyer gave it; empty when it has none.
     pub friendly_name: String,
 }
 
-/// Twilio's REST API, with our own account, under which every org's subaccount lives.
+/// A client of Twilio's APIs, with our own account, under which every org's subaccount lives.
 #[derive(Clone, Debug)]
 pub struct Twilio {
     http: Http,
@@ -102,13 +102,14 @@ struct Numbers {
     incoming_phone_numbers: Vec<NumberEntry>,
 }
 
-/// Sorts the oldest first, then by handle; what does not say when it was made comes last.
+/// Returns a key that sorts the oldest first, then by SID. An entry that does not say when it was made comes
+/// last.
 fn age(date_created: Option<&str>, sid: &str) -> (bool, Option<Timestamp>, String) {
     let created_at = date_created.and_then(|text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok());
     (created_at.is_none(), created_at, sid.to_owned())
 }
 
-/// A short name that two addresses share only when they are the same.
+/// Returns a short name that two addresses share only when they are the same.
 fn address_name(country: Country, address: &Address) -> String {
     let mut context = Context::new(&SHA256);
     let fields: [&str; 6] = [
@@ -128,25 +129,26 @@ fn address_name(country: Country, address: &Address) -> String {
 }
 
 impl Twilio {
-    /// A client of the APIs at these addresses, for accounts that are given with each request.
+    /// Returns a client of the APIs at these addresses, for accounts that are given with each request.
     pub fn new(http: Http, base_url: impl Into<String>, voice_base_url: impl Into<String>) -> Self {
         Self { http, base_url: base_url.into(), voice_base_url: voice_base_url.into(), parent: None }
     }
 
-    /// The same with our own account, under which every org's subaccount lives, and which searches.
+    /// Returns the same client with our own account, under which every org's subaccount lives, and which
+    /// searches.
     #[must_use]
     pub fn with_parent(mut self, parent: Account) -> Self {
         self.parent = Some(parent);
         self
     }
 
-    /// Our own account; without one, no account of ours is active here.
+    /// Returns our own account. Without one, the account counts as inactive.
     fn parent(&self) -> Result<&Account, TwilioError> {
         self.parent.as_ref().ok_or(TwilioError::Inactive)
     }
 
-    /// The active subaccount of exactly this name; the oldest, when there are several, so that all who look
-    /// find the same one.
+    /// Returns the active subaccount of exactly this name; the oldest, when there are several, so that every
+    /// function finds the same one.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -169,7 +171,7 @@ impl Twilio {
         Ok(oldest.map(AccountEntry::into_account))
     }
 
-    /// Makes a subaccount. Twilio makes another for each request: look for it first.
+    /// Makes a subaccount. Twilio makes another for each request, so the caller must look for it first.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -179,7 +181,7 @@ impl Twilio {
         Ok(read::<AccountEntry>(&answer)?.into_account())
     }
 
-    /// Has a subaccount call where we may call. Repeating it changes nothing.
+    /// Lets a subaccount call the countries that our own account may call. Repeating it changes nothing.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -202,7 +204,7 @@ impl Twilio {
         if standing.status == "active" { Ok(()) } else { Err(TwilioError::Inactive) }
     }
 
-    /// Numbers for sale that take calls. One that is not written in E.164 is left out.
+    /// Returns numbers for sale that take calls. A number that is not written in E.164 is left out.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -247,7 +249,7 @@ impl Twilio {
         Ok(offers.available_phone_numbers.into_iter().filter_map(available).collect())
     }
 
-    /// The number, if the account owns exactly this one.
+    /// Returns the number, if the account owns exactly this one.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -256,7 +258,7 @@ impl Twilio {
         Ok(found.into_iter().find(|entry| entry.phone_number == *number).map(NumberEntry::into_owned))
     }
 
-    /// The number that the account owns under exactly this name; the oldest, when there are several.
+    /// Returns the number that the account owns under exactly this name; the oldest, when there are several.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -273,7 +275,7 @@ impl Twilio {
         Ok(oldest.map(NumberEntry::into_owned))
     }
 
-    /// Twilio's handle (`AD…`) of an address: the one that is there already, or a new one.
+    /// Returns Twilio's SID (`AD…`) of an address: the one that is there already, or a new one.
     ///
     /// The name is made from what the address says, so a repeat finds what was made before.
     ///
@@ -316,8 +318,8 @@ impl Twilio {
         Ok(read::<Entry>(&answer)?.sid)
     }
 
-    /// Buys a number. Twilio has no idempotency key: after anything but a clear answer, look with
-    /// [`Self::bought_as`] before buying again.
+    /// Buys a number. Twilio has no idempotency key: after anything but a clear answer, the caller must look
+    /// with [`Self::bought_as`] before buying again.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -334,7 +336,7 @@ impl Twilio {
         Ok(read::<NumberEntry>(&answer)?.into_owned())
     }
 
-    /// Gives a number back, for good. One that is gone already is released.
+    /// Gives a number back, for good. One that is gone already counts as released.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -346,7 +348,7 @@ impl Twilio {
         }
     }
 
-    /// Hangs up a call at the carrier. Returns whether the carrier says that it is over.
+    /// Hangs up a call at the carrier. Returns whether the carrier says that the call is over.
     ///
     /// # Errors
     /// [`TwilioError::NotFound`] when the account has no such call, or `call_sid` cannot be a call's name;
@@ -361,7 +363,7 @@ impl Twilio {
             #[serde(default)]
             status: String,
         }
-        // It came in a message: it must not lead to another path.
+        // The SID came in a message, so it must not lead to another path.
         if call_sid.is_empty() || !call_sid.bytes().all(|c| c.is_ascii_alphanumeric()) {
             return Err(TwilioError::NotFound);
         }
@@ -383,7 +385,7 @@ impl Twilio {
         Ok(self.get::<Numbers>(account, &url).await?.incoming_phone_numbers)
     }
 
-    /// The URL of something that belongs to an account.
+    /// Returns the URL of something that belongs to an account.
     fn of(&self, account: &Account, place: &str) -> String {
         format!("{}/2010-04-01/Accounts/{}/{place}", self.base_url, account.sid)
     }

@@ -25,30 +25,30 @@ use domain::{call::Testimony, ids::VapiCallId};
 
 /// The header with the HMAC, as our webhook credential names it (`HMACAuthenticationPlan.signatureHeader`).
 pub const SIGNATURE_HEADER: &str = "x-vapi-signature";
-/// The header with its time (`HMACAuthenticationPlan.timestampHeader`).
+/// The header with the time of the signature (`HMACAuthenticationPlan.timestampHeader`).
 pub const TIMESTAMP_HEADER: &str = "x-vapi-timestamp";
-/// The header with the plain secret, the simple form.
+/// The header with the plain secret, which is the simple form of authentication.
 pub const SECRET_HEADER: &str = "x-vapi-secret";
-/// The most entries a list answers at a time.
+/// The most entries that a list gives at a time.
 const PAGE: usize = 100;
-/// The longest name that Vapi keeps of anything.
+/// The longest name that Vapi keeps of anything, in characters.
 const LONGEST_NAME: usize = 40;
-/// The longest message of a refusal that is kept.
+/// The longest message of a refusal that is kept, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
 /// The secrets that prove a message comes from Vapi: the current one, and during rotation the one before.
 #[derive(Clone, Debug)]
 pub struct VapiWebhook {
-    /// Any of them will do.
+    /// The secrets, of which any may have signed.
     pub secrets: Vec<SecretString>,
 }
 
 impl VapiWebhook {
     /// Checks that `body`, byte by byte as it came, was signed by a holder of a secret.
     ///
-    /// Two forms: the hexadecimal HMAC-SHA256 over `{timestamp}.{body}` (Vapi's default `payloadFormat`), where
-    /// the timestamp may be in seconds or milliseconds, which is documented nowhere; or the secret itself in
-    /// [`SECRET_HEADER`].
+    /// Two forms: the hexadecimal HMAC-SHA256 over `{timestamp}.{body}` (Vapi's default `payloadFormat`),
+    /// where the timestamp may be in seconds or milliseconds, which is documented nowhere; or the secret
+    /// itself in [`SECRET_HEADER`].
     ///
     /// # Errors
     /// See [`Unverified`].
@@ -77,7 +77,7 @@ impl VapiWebhook {
     }
 }
 
-/// Vapi's REST API, with our one key.
+/// A client of Vapi's REST API, with our one key.
 #[derive(Clone, Debug)]
 pub struct Vapi {
     http: Http,
@@ -90,30 +90,30 @@ pub struct Vapi {
 /// Why Vapi did not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum VapiError {
-    /// It has no such call.
+    /// Vapi has no such object.
     #[error("Vapi does not know it")]
     NotFound,
-    /// It said no.
+    /// Vapi refused the request.
     #[error("Vapi refused with status {status}: {message}")]
     Refused {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
         /// What it said, cut short and without phone numbers: for the log only.
         message: String,
     },
-    /// It had trouble of its own.
+    /// Vapi had trouble of its own, or too many requests.
     #[error("Vapi answered with status {status}")]
     Trouble {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
     },
-    /// Nothing came.
+    /// No answer came. Vapi may have acted.
     #[error("Vapi did not answer")]
     Unreachable(#[source] HttpError),
-    /// It answered something else than its API describes.
+    /// The answer is not what Vapi's API describes. Vapi may have acted.
     #[error("Vapi's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
-    /// It answered with something else than was asked for.
+    /// Vapi returned another object than was asked for.
     #[error("Vapi answered with another object than was asked for")]
     AnotherObject,
     /// A control URL that is not Vapi's is never called: a forged message could point us anywhere.
@@ -122,7 +122,7 @@ pub enum VapiError {
 }
 
 impl VapiError {
-    /// Whether it is certain that nothing was done, and that asking again changes nothing.
+    /// Returns whether it is certain that nothing was done, and that asking again changes nothing.
     pub const fn is_final(&self) -> bool {
         match self {
             Self::NotFound | Self::Refused { .. } | Self::ForeignControlUrl => true,
@@ -135,9 +135,9 @@ impl VapiError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VapiCall {
-    /// Its id.
+    /// The id of the call.
     pub id: VapiCallId,
-    /// `scheduled`, `queued`, `ringing`, `in-progress`, `forwarding`, `ended` …
+    /// The state of the call: `scheduled`, `queued`, `ringing`, `in-progress`, `forwarding`, `ended` …
     #[serde(default)]
     pub status: Option<String>,
     #[serde(default, deserialize_with = "message::lenient_instant")]
@@ -160,35 +160,37 @@ struct Monitor {
 }
 
 impl VapiCall {
-    /// Whether Vapi says it is over.
+    /// Returns whether Vapi says that the call is over.
     pub fn is_ended(&self) -> bool {
         self.status.as_deref() == Some("ended") || self.ended_at.is_some()
     }
 
-    /// Whether Vapi has lost it: its data is gone, and nothing more will be said of it.
+    /// Returns whether Vapi has lost the call: its data is gone, and nothing more will be said of it.
     pub fn is_unknown(&self) -> bool {
         matches!(self.status.as_deref(), Some("not-found" | "deletion-failed"))
     }
 
-    /// Since when they talk, if they do; `now`, when it says that they do and not since when.
+    /// Returns since when the parties talk, if they do; `now`, when Vapi says that they talk but not since
+    /// when.
     pub fn talks_since(&self, now: Timestamp) -> Option<Timestamp> {
         let is_talking = matches!(self.status.as_deref(), Some("in-progress" | "forwarding"));
         self.started_at.or(is_talking.then_some(now))
     }
 
-    /// Where it takes commands.
+    /// Returns the URL where the call takes commands, if Vapi gives one.
     pub fn control_url(&self) -> Option<String> {
         self.monitor.as_ref()?.control_url.clone()
     }
 
-    /// The carrier's name of it, if it looks like one: at most 64 letters and digits.
+    /// Returns the carrier's handle of the call, if it can be one: 1 to 64 letters and digits.
     pub fn carrier_sid(&self) -> Option<String> {
         let sid = self.phone_call_provider_id.as_str()?;
         let is_plain = sid.bytes().all(|c| c.is_ascii_alphanumeric());
         (is_plain && (1..=64).contains(&sid.len())).then(|| sid.to_owned())
     }
 
-    /// What it says about the call's duration. Vapi's own record is whole: no start means that there was none.
+    /// Returns what Vapi's record says about the call's duration. The record of an ended call is whole: no
+    /// start means that there was none.
     pub fn testimony(&self) -> Testimony {
         Testimony {
             started_at: self.started_at,
@@ -204,20 +206,20 @@ impl VapiCall {
 }
 
 impl Vapi {
-    /// A client of the API at `base_url`.
+    /// Returns a client of the API at `base_url`.
     pub fn new(http: Http, base_url: impl Into<String>, key: SecretString) -> Self {
         Self { http, base_url: base_url.into(), key, local_control_host: None }
     }
 
-    /// Lets calls be commanded at `host` (`name:port`) too, over plain HTTP. Only the local stack does this, in
-    /// code, for its sandbox.
+    /// Lets calls be commanded at `host` (`name:port`) too, over plain HTTP. Only the local stack does this,
+    /// in code, for its sandbox.
     #[must_use]
     pub fn with_local_control_host(mut self, host: impl Into<String>) -> Self {
         self.local_control_host = Some(host.into());
         self
     }
 
-    /// Vapi's own record of a call.
+    /// Returns Vapi's own record of a call.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -226,7 +228,7 @@ impl Vapi {
         if call.id == *id { Ok(call) } else { Err(VapiError::AnotherObject) }
     }
 
-    /// Tells a live call to end. That it is accepted does not mean that it ends.
+    /// Tells a live call to end. That Vapi accepts this does not mean that the call ends.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -234,7 +236,7 @@ impl Vapi {
         self.command(control_url, &json!({"type": "end-call"})).await
     }
 
-    /// Has the assistant of a live call say something.
+    /// Has the assistant of a live call say `content`.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -254,7 +256,8 @@ impl Vapi {
         self.send(request).await.map(|_| ())
     }
 
-    /// Whether a control URL is one that Vapi made: https, at `vapi.ai` or below it.
+    /// Returns whether a control URL is one that Vapi made (https, at `vapi.ai` or below it), or the local
+    /// sandbox's.
     fn is_ours_to_command(&self, control_url: &str) -> bool {
         let Ok(url) = url::Url::parse(control_url) else { return false };
         let Some(host) = url.host_str() else { return false };
@@ -264,7 +267,7 @@ impl Vapi {
         !has_userinfo && (is_vapi || self.local_control_host.as_ref() == Some(&authority))
     }
 
-    /// The entries of a list that are wanted, the oldest first. Lists have no cursor: each page asks for what
+    /// Returns the wanted entries of a list, the oldest first. Lists have no cursor: each page asks for what
     /// was made before the page so far.
     async fn listed(
         &self,
@@ -280,7 +283,7 @@ impl Vapi {
             let page: Vec<Value> = self.get_json(&format!("{path}?{query}")).await?;
             let is_last = page.len() < PAGE;
             let earliest = page.iter().filter_map(created_at).min().map(str::to_owned);
-            // What was made in the same millisecond as the last of a page comes again with the next.
+            // An entry made in the same millisecond as the last of a page comes again with the next page.
             let fresh: Vec<Value> =
                 page.into_iter().filter(|entry| seen.insert(entry["id"].to_string())).collect();
             let is_stuck = earliest.is_none() || fresh.is_empty();
@@ -289,7 +292,7 @@ impl Vapi {
                 found.sort_by(|one, other| created_at(one).cmp(&created_at(other)));
                 return Ok(found);
             }
-            // Without a way on, nothing may be said of what was not seen.
+            // A list that was not read to its end must not pass for the whole list.
             if is_stuck {
                 let problem = "a full page of a list does not lead to the next";
                 return Err(VapiError::Unreadable(serde::de::Error::custom(problem)));
@@ -298,7 +301,7 @@ impl Vapi {
         }
     }
 
-    /// What is there, or that it is not.
+    /// Returns the object at `path`; `None` when Vapi has no such object.
     async fn find_json(&self, path: &str) -> Result<Option<Value>, VapiError> {
         match self.get_json(path).await {
             Ok(found) => Ok(Some(found)),
@@ -326,7 +329,7 @@ impl Vapi {
         serde_json::from_slice(answer.body()).map_err(VapiError::Unreadable)
     }
 
-    /// What is gone already is deleted.
+    /// Deletes the object at `path`. One that is gone already counts as deleted.
     async fn delete(&self, path: &str) -> Result<(), VapiError> {
         match self.send(self.request(Method::DELETE, path).body(Bytes::new())).await {
             Ok(_) | Err(VapiError::NotFound) => Ok(()),
@@ -360,12 +363,12 @@ struct Named<T> {
     id: T,
 }
 
-/// The id of an entry of a list.
+/// Returns the id of an entry of a list.
 fn id_of<T: DeserializeOwned>(entry: Value) -> Result<T, VapiError> {
     serde_json::from_value::<Named<T>>(entry).map(|named| named.id).map_err(VapiError::Unreadable)
 }
 
-/// RFC 3339, UTC, always with milliseconds: it sorts as text.
+/// Returns when an entry was made: RFC 3339, UTC, always with milliseconds, so that it sorts as text.
 fn created_at(entry: &Value) -> Option<&str> {
     entry["createdAt"].as_str()
 }
@@ -378,18 +381,18 @@ fn page_query(filter: &[(&str, &str)], until: Option<&str>) -> String {
         .finish()
 }
 
-/// A name no longer than Vapi takes.
+/// Returns a name that is no longer than Vapi takes.
 fn short(name: &str) -> String {
     name.chars().take(LONGEST_NAME).collect()
 }
 
-/// Vapi's own message, which is a text or a list of texts.
+/// Returns Vapi's own message, which is a text or a list of texts, as one short line.
 fn refusal(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = &body["message"];
     let lines = message.as_array().map_or_else(|| std::slice::from_ref(message), Vec::as_slice);
     let words = lines.iter().filter_map(Value::as_str).flat_map(str::split_whitespace);
-    // It may quote what was sent.
+    // The message may quote the phone number that was sent.
     let is_number = |word: &str| word.contains('+') && word.bytes().filter(u8::is_ascii_digit).count() >= 7;
     let words: Vec<&str> = words.map(|word| if is_number(word) { "+…" } else { word }).collect();
     words.join(" ").chars().take(LONGEST_MESSAGE).collect()

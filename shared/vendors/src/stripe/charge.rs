@@ -1,4 +1,4 @@
-//! Charging a saved card without its owner there, and finding out what became of it.
+//! Charging a saved card while its owner is away, and finding out what became of the charge.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,17 +12,17 @@ use domain::{
 /// A charge of a saved card, for one episode of auto-recharge.
 #[derive(Clone, Debug)]
 pub struct CardCharge<'a> {
-    /// Who pays.
+    /// The customer who pays.
     pub customer: &'a CustomerId,
-    /// The card.
+    /// The saved card, as Stripe names it (`pm_…`).
     pub payment_method: &'a str,
-    /// How much.
+    /// The amount to be charged.
     pub amount: Amount,
-    /// What the payment is for.
+    /// The episode that the payment is for, whose id its metadata carries.
     pub episode: &'a EpisodeId,
-    /// Where the customer comes back to, should the bank want to see them.
+    /// The page that the customer comes back to, should the bank want them to authenticate.
     pub return_url: &'a str,
-    /// The attempt that charges, once.
+    /// The idempotency key: one attempt charges once.
     pub idempotency_key: &'a str,
 }
 
@@ -39,7 +39,7 @@ struct Redirect {
     url: Option<String>,
 }
 
-/// Why the last try to be paid came to nothing.
+/// Why the last try to be paid failed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PaymentFailure {
     #[serde(default)]
@@ -49,23 +49,24 @@ pub struct PaymentFailure {
 }
 
 impl PaymentIntent {
-    /// Where the customer proves to the bank that the card is theirs, when they must.
+    /// Returns the page where the customer proves to the bank that the card is theirs, when they must.
     pub fn action_url(&self) -> Option<&str> {
         self.next_action.as_ref()?.redirect_to_url.as_ref()?.url.as_deref()
     }
 
-    /// The episode of auto-recharge that the payment is for. None when it names none, or one that cannot be an id.
+    /// Returns the episode of auto-recharge that the payment is for; `None` when it names none, or one that
+    /// cannot be an id.
     pub fn episode(&self) -> Option<EpisodeId> {
         self.metadata.get(EPISODE).and_then(|id| EpisodeId::parse(id.as_str()).ok())
     }
 
-    /// Whether its bank, or Stripe in its place, has said no.
+    /// Returns whether the bank, or Stripe in its place, has declined the payment.
     pub const fn is_declined(&self) -> bool {
         self.last_payment_error.is_some()
     }
 
-    /// Why the last try to be paid came to nothing: the bank's code where there is one, else Stripe's, else how the
-    /// payment stands.
+    /// Returns why the last try to be paid failed: the bank's code where there is one, else Stripe's, else
+    /// the status of the payment.
     pub fn failure_code(&self) -> &str {
         let failure = self.last_payment_error.as_ref();
         let code = failure.and_then(|failure| failure.decline_code.as_deref().or(failure.code.as_deref()));
@@ -74,7 +75,8 @@ impl PaymentIntent {
 }
 
 impl Stripe {
-    /// Charges a saved card while its owner is away. What Stripe returns need not be paid: its status says so.
+    /// Charges a saved card while its owner is away. The payment that is returned need not be paid: its
+    /// status says so.
     ///
     /// # Errors
     /// [`StripeError::Declined`] when the bank says no; see [`StripeError`].
@@ -95,7 +97,8 @@ impl Stripe {
         self.post("/v1/payment_intents", &form, charge.idempotency_key).await
     }
 
-    /// All payments of an episode that were made at or after `since`, the newest first, whatever became of them.
+    /// Returns all payments of an episode that were made at or after `since`, the newest first, whatever
+    /// became of them.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -115,7 +118,8 @@ impl Stripe {
     /// Cancels a payment, so that it cannot be paid any more.
     ///
     /// # Errors
-    /// [`StripeError::Refused`] when it is paid, on its way, or canceled already; see [`StripeError`].
+    /// [`StripeError::Refused`] when the payment is paid, on its way, or canceled already; see
+    /// [`StripeError`].
     pub async fn cancel_payment(
         &self,
         id: &PaymentIntentId,

@@ -1,4 +1,4 @@
-//! Webhook endpoints: where Stripe posts its events to, and which.
+//! Webhook endpoints: where Stripe posts its events, and which of them.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,31 @@ use super::{API_VERSION, MARK, Stripe, StripeError, events::TYPES};
 /// A webhook endpoint: the fields we read. Its secret is told only when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct WebhookEndpoint {
-    /// Its id (`we_…`).
+    /// The id of the endpoint (`we_…`).
     pub id: String,
-    /// Where events are posted to.
+    /// The URL that events are posted to.
     pub url: String,
     /// The types of event that are posted; `*` is any.
     pub enabled_events: Vec<String>,
     /// The version of the API that events are written in. Stripe never changes it.
     #[serde(default)]
     pub api_version: Option<String>,
-    /// `enabled` or `disabled`.
+    /// The state of the endpoint: `enabled` or `disabled`.
     pub status: String,
-    /// Ours carry our mark.
+    /// The metadata, which carries our mark when the endpoint is ours.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl WebhookEndpoint {
-    /// Whether it carries the mark of `environment`.
+    /// Returns whether the endpoint carries the mark of `environment`.
     pub fn is_ours(&self, environment: &str) -> bool {
         self.metadata.get(MARK).is_some_and(|mark| mark == environment)
     }
 }
 
 impl Stripe {
-    /// All webhook endpoints of this environment, the newest first.
+    /// Returns all webhook endpoints of this environment, the newest first.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -47,8 +47,8 @@ impl Stripe {
         Ok(found)
     }
 
-    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Returns the endpoint and
-    /// the secret it signs with, which Stripe tells only now.
+    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Returns the
+    /// endpoint and the secret that it signs with, which Stripe tells only now.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -75,8 +75,8 @@ impl Stripe {
         Ok((made.endpoint, made.secret.into()))
     }
 
-    /// Has a webhook endpoint post our [`TYPES`] of event to `url`, and enables it. Saying so again changes nothing,
-    /// so it needs no key.
+    /// Has a webhook endpoint post our [`TYPES`] of event to `url`, and enables it. Repeating it changes
+    /// nothing, so it needs no idempotency key.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -86,7 +86,7 @@ impl Stripe {
         self.post_form(&endpoint_path(id), &form, None).await
     }
 
-    /// Deletes a webhook endpoint. One that is gone is a success.
+    /// Deletes a webhook endpoint. One that is gone already counts as deleted.
     ///
     /// # Errors
     /// See [`StripeError`].

@@ -1,5 +1,5 @@
-//! What Stripe posts: which payment an event is about. What was received is the payment's `amount_received`, never
-//! a session's total nor anything in metadata.
+//! Stripe's events: which payment an event is about. The money received is the payment's `amount_received`,
+//! never a session's total nor anything in metadata.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,48 +7,48 @@ use serde_json::Value;
 use super::PaymentIntent;
 use domain::ids::{EventId, PaymentIntentId};
 
-/// An event.
+/// An event, as Stripe posts and lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its id: one for all deliveries.
+    /// The id of the event, the same in all its deliveries.
     pub id: EventId,
-    /// Its type, in Stripe's words.
+    /// The type of the event, in Stripe's words.
     pub type_name: String,
-    /// What it says.
+    /// What the event says about our money.
     pub kind: Kind,
 }
 
-/// What an event says.
+/// What an event says about our money.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A Checkout session was paid.
+    /// A Checkout session was paid, by this payment.
     SessionPaid(PaymentIntentId),
-    /// A payment succeeded: as it stands.
+    /// A payment succeeded: the payment as the event shows it.
     PaymentSucceeded(Box<PaymentIntent>),
-    /// A payment came to nothing, for now or for good: as it stands.
+    /// A payment failed or was canceled: the payment as the event shows it.
     PaymentFailed(Box<PaymentIntent>),
-    /// Something was refunded or disputed of this payment.
+    /// Money of this payment was refunded or disputed.
     Reversed(Payment),
-    /// Anything else.
+    /// The event says nothing about our money.
     Other,
 }
 
 /// How an event names its payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payment {
-    /// Directly.
+    /// The event names the payment itself.
     Intent(PaymentIntentId),
-    /// By its charge.
+    /// The event names a charge, of which Stripe must be asked for the payment.
     Charge(String),
 }
 
 /// Why a body is no event.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAnEvent {
-    /// It is not JSON with an id, a type and an object.
+    /// The body is not JSON with an id, a type and an object.
     #[error("the body is not a Stripe event")]
     Form(#[source] serde_json::Error),
-    /// A field of it cannot be used.
+    /// A field of the event cannot be used.
     #[error("the event's {0} cannot be used")]
     Field(&'static str),
 }
@@ -67,18 +67,18 @@ struct Data {
 }
 
 impl Event {
-    /// Reads a body.
+    /// Reads the body of a webhook.
     ///
     /// # Errors
-    /// When it is not an event, or one of ours lacks what it must have.
+    /// When the body is not an event, or an event about our money lacks its payment.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
         Self::read(serde_json::from_slice(body).map_err(NotAnEvent::Form)?)
     }
 
-    /// Reads an event of a list.
+    /// Reads an entry of Stripe's list of events.
     ///
     /// # Errors
-    /// When it is not an event, or one of ours lacks what it must have.
+    /// When the entry is not an event, or an event about our money lacks its payment.
     pub fn of(event: &Value) -> Result<Self, NotAnEvent> {
         Self::read(Envelope::deserialize(event).map_err(NotAnEvent::Form)?)
     }
@@ -127,7 +127,7 @@ fn intent_id(text: &str) -> Result<PaymentIntentId, NotAnEvent> {
     PaymentIntentId::parse(text).map_err(|_| NotAnEvent::Field("payment_intent"))
 }
 
-/// An id, or the id of the object that stands in its place.
+/// Returns an id, or the id of the object that stands in its place.
 pub(super) fn id_of(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["id"].as_str())
 }

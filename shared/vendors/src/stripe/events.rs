@@ -1,4 +1,4 @@
-//! The events that Stripe keeps: for thirty days it lists what it posted, or meant to.
+//! The events that Stripe keeps: for thirty days it lists those that it posted, or meant to post.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Created, List, PAGE, Stripe, StripeError};
 use domain::ids::EventId;
 
-/// The types of event that say something about our money: what the webhook endpoint is registered for, and what is
-/// listed when events are compared with the books.
+/// The types of event that say something about our money: what the webhook endpoint is registered for, and
+/// what is listed when events are compared with the books.
 pub const TYPES: [&str; 15] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -27,18 +27,18 @@ pub const TYPES: [&str; 15] = [
     "charge.dispute.funds_reinstated",
 ];
 
-/// Some of the events, the newest first.
+/// One page of the list of events, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPage {
-    /// Each as it is posted.
+    /// The events, each as Stripe posts it.
     pub events: Vec<Value>,
-    /// The last one's id, when there are older ones.
+    /// The id of the last event of the page, when there are older ones.
     pub next: Option<EventId>,
 }
 
 impl Stripe {
-    /// The events of our [`TYPES`] that were made at or after `since`, a page at a time: the newest, or those older
-    /// than `after`.
+    /// Returns the events of our [`TYPES`] that were made at or after `since`, a page at a time: the newest,
+    /// or those older than `after`.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -46,7 +46,7 @@ impl Stripe {
         let query = page_query(since, after);
         let page: List<Value> = self.get(&format!("/v1/events?{query}")).await?;
         let next = match page.data.last() {
-            // One whose id cannot be read is an error: else the older ones would be passed over.
+            // An id that cannot be read is an error: otherwise the older events would be passed over.
             Some(last) if page.has_more => {
                 Some(Created::<EventId>::deserialize(last).map_err(StripeError::Unreadable)?.id)
             }

@@ -135,7 +135,7 @@ fn a_refusal_says_whether_asking_again_can_help() {
     assert_eq!(payment_intent.unwrap().as_str(), "pi_1");
 }
 
-/// What was asked: method, path with query, body.
+/// A request that was sent: its method, its path with query, its body.
 type Asked = Arc<Mutex<Vec<(Method, String, String)>>>;
 
 /// A client of a server that gives `answers`, one after another.

@@ -1,4 +1,4 @@
-//! Why Twilio did not do something, and what the clinic is told.
+//! Why Twilio did not do something, and what the clinic is told about it.
 
 use http::StatusCode;
 
@@ -7,36 +7,36 @@ use crate::http::HttpError;
 /// Why Twilio did not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum TwilioError {
-    /// It has no such thing.
+    /// Twilio has no such account, number or call.
     #[error("Twilio does not know it")]
     NotFound,
     /// The account is suspended or closed.
     #[error("the Twilio account is not active")]
     Inactive,
-    /// It said no.
+    /// Twilio refused the request.
     #[error("Twilio refused with status {status}, code {}", .code.unwrap_or_default())]
     Refused {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
-        /// Its own code (twilio.com/docs/api/errors), if it gave one.
+        /// Twilio's own code (twilio.com/docs/api/errors), if it gave one.
         code: Option<u32>,
     },
-    /// It had trouble of its own, or too many requests.
+    /// Twilio had trouble of its own, or too many requests.
     #[error("Twilio answered with status {status}")]
     Trouble {
-        /// Its status.
+        /// The HTTP status of the answer.
         status: StatusCode,
     },
-    /// Nothing came. It may have acted.
+    /// No answer came. Twilio may have acted.
     #[error("Twilio did not answer")]
     Unreachable(#[source] HttpError),
-    /// It answered something else than its API describes. It may have acted.
+    /// The answer is not what Twilio's API describes. Twilio may have acted.
     #[error("Twilio's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
 }
 
 impl TwilioError {
-    /// Whether it is certain that nothing was done, and that asking again changes nothing.
+    /// Returns whether it is certain that nothing was done, and that asking again changes nothing.
     pub const fn is_final(&self) -> bool {
         match self {
             Self::NotFound | Self::Inactive | Self::Refused { .. } => true,
@@ -44,7 +44,7 @@ impl TwilioError {
         }
     }
 
-    /// Whether the account is refused, rather than what was asked of it.
+    /// Returns whether Twilio refuses the account, rather than what was asked of it.
     pub const fn is_about_account(&self) -> bool {
         match self {
             Self::Inactive => true,
@@ -55,7 +55,7 @@ impl TwilioError {
         }
     }
 
-    /// What to tell the clinic: a whole sentence, without anything of ours or of Twilio's inside.
+    /// Returns what to tell the clinic: a whole sentence, without internals of ours or of Twilio's.
     pub const fn sentence(&self) -> &'static str {
         match self {
             Self::NotFound => NOT_FOUND,

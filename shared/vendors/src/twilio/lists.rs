@@ -5,17 +5,17 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{Account, AccountEntry, NumberEntry, Owned, PAGE, Twilio, TwilioError, form};
 use domain::ids::NumberSid;
 
-/// A list with more pages than this leads in a circle.
+/// A list with more pages than this is taken to lead in a circle.
 const MOST_PAGES: usize = 1_000;
 
 /// An account below ours, as Twilio lists it.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The account, with what opens it.
+    /// The account, with the token that opens it.
     pub account: Account,
-    /// What its maker called it.
+    /// The name that its maker gave it; empty when it has none.
     pub friendly_name: String,
-    /// Whether it is neither suspended nor closed.
+    /// Whether the account is neither suspended nor closed.
     pub is_active: bool,
 }
 
@@ -30,7 +30,7 @@ impl From<AccountEntry> for Listed {
 }
 
 impl Twilio {
-    /// Every account below ours whose name begins so.
+    /// Returns every account below ours whose name begins with `prefix`.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -48,7 +48,7 @@ impl Twilio {
         Ok(below_ours.filter(|listed| listed.friendly_name.starts_with(prefix)).collect())
     }
 
-    /// Every number that an account owns.
+    /// Returns every number that an account owns.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -66,7 +66,7 @@ impl Twilio {
         Ok(listed.into_iter().map(NumberEntry::into_owned).collect())
     }
 
-    /// Whether an account owns a number, by Twilio's own word on this one.
+    /// Returns whether an account owns a number, by Twilio's answer about this very number.
     ///
     /// # Errors
     /// See [`TwilioError`].
@@ -79,7 +79,7 @@ impl Twilio {
         }
     }
 
-    /// The rows of all pages; an error rather than a part of them.
+    /// Returns the rows of all pages, or an error rather than a part of them.
     async fn pages<P: DeserializeOwned, R>(
         &self,
         account: &Account,
@@ -94,12 +94,12 @@ impl Twilio {
             rows.extend(more);
             match next {
                 None => return Ok(rows),
-                // A path of the same host: what opens the account goes nowhere else.
+                // A path is of the same host: the token that opens the account goes nowhere else.
                 Some(next) if next.starts_with('/') => url = format!("{}{next}", self.base_url),
                 Some(_) => break,
             }
         }
-        // Nothing may be said of what was not seen.
+        // A list that was not read to its end must not pass for the whole list.
         let problem = "a list does not lead to its end";
         Err(TwilioError::Unreadable(serde::de::Error::custom(problem)))
     }

@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::signature::{Unverified, usable};
 
-/// The header of a webhook's signature.
+/// The header that carries a webhook's signature.
 pub const SIGNATURE_HEADER: &str = "x-twilio-signature";
 
 /// The auth tokens that prove a webhook comes from Twilio: the current one, and during rotation the one
 /// before.
 #[derive(Clone, Debug)]
 pub struct TwilioWebhook {
-    /// Any of them will do.
+    /// The tokens, of which any may have signed.
     pub tokens: Vec<SecretString>,
 }
 
@@ -25,7 +25,7 @@ impl TwilioWebhook {
     /// sorted, each pair once (twilio.com/docs/usage/security). Twilio signs the URL with or without its
     /// scheme's port, so both are tried, as its own libraries do.
     ///
-    /// The signature has no time: the function that verifies must stop a replay by what the message names.
+    /// The signature has no time, so the caller must stop a replay by what the message names.
     ///
     /// # Errors
     /// See [`Unverified`].
@@ -54,7 +54,7 @@ impl TwilioWebhook {
     }
 }
 
-/// A URL as it is, and with its scheme's own port added or taken away.
+/// Returns a URL as it is, and with its scheme's own port added or taken away.
 pub(super) fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     if let Some((scheme, rest)) = url.split_once("://") {

@@ -1,5 +1,5 @@
-//! Assistants: who speaks on a call. What the clinic decides is ours; every other setting stays as it is at
-//! Vapi.
+//! Assistants, which speak on calls. What the clinic decides is set by us; every other setting stays as it is
+//! at Vapi.
 
 use http::Method;
 use serde::de::IgnoredAny;
@@ -12,33 +12,33 @@ use domain::ids::{OrgId, VapiAssistantId, VapiToolId};
 /// over.
 pub const SERVER_MESSAGES: [&str; 4] = ["status-update", "end-of-call-report", "hang", "tool-calls"];
 
-/// What an assistant shall be.
+/// An assistant as it shall be at Vapi.
 #[derive(Clone, Debug)]
 pub struct Assistant<'a> {
-    /// What we call it at Vapi; cut after 40 characters.
+    /// The name that we give it at Vapi; cut after 40 characters.
     pub name: &'a str,
-    /// What it says first.
+    /// The sentence that it says first.
     pub first_message: &'a str,
-    /// How it is to behave.
+    /// The system prompt: what it is told to be and do.
     pub system_prompt: &'a str,
-    /// Whose voice: a provider as Vapi names it.
+    /// The provider of the voice, as Vapi names it.
     pub voice_provider: &'a str,
-    /// Which of the provider's voices.
+    /// The voice, as its provider names it.
     pub voice_id: &'a str,
     /// The language that it listens for, as the transcriber names it.
     pub language: &'a str,
-    /// The longest call, 10 to 43,200.
+    /// The longest call, in seconds, from 10 to 43,200.
     pub max_duration_secs: u32,
     /// The tools that it must have.
     pub tools: &'a [VapiToolId],
-    /// Where Vapi posts what happens.
+    /// Where Vapi posts the messages about its calls.
     pub webhook: &'a Webhook,
-    /// What marks it as ours: `voxanne_environment`, `org_id`, `role`.
+    /// The marks by which it is found again: `voxanne_environment`, `org_id`, `role`.
     pub metadata: Value,
 }
 
 impl Assistant<'_> {
-    /// The whole assistant, as it is made, or as it becomes out of `current`.
+    /// Returns the whole assistant, as it is made, or as it becomes out of `current`.
     fn body(&self, current: &Value) -> Value {
         let mut metadata = current["metadata"].as_object().cloned().unwrap_or_default();
         metadata.extend(self.metadata.as_object().cloned().unwrap_or_default());
@@ -53,7 +53,7 @@ impl Assistant<'_> {
             "serverMessages": SERVER_MESSAGES,
             "metadata": metadata,
         });
-        // Ours, over whatever else the plan has.
+        // Our fields replace those of the current plan; the plan's others stay.
         let mut plan = current["analysisPlan"].as_object().cloned().unwrap_or_default();
         plan.extend(analysis_plan().as_object().cloned().unwrap_or_default());
         body["analysisPlan"] = Value::Object(plan);
@@ -90,7 +90,7 @@ impl Assistant<'_> {
         Value::Array(ids)
     }
 
-    /// Another provider's settings mean nothing to this one.
+    /// Returns the current voice with ours set. Another provider's settings mean nothing to ours, so they go.
     fn voice(&self, current: &Value) -> Value {
         let is_same = current["provider"] == self.voice_provider;
         let mut voice = if is_same { current.clone() } else { json!({"provider": self.voice_provider}) };
@@ -106,7 +106,8 @@ impl Assistant<'_> {
     }
 }
 
-/// What the end-of-call report says beside the transcript; the message parser reads these fields.
+/// Returns what the end-of-call report is to say beside the transcript; the message parser reads these
+/// fields.
 fn analysis_plan() -> Value {
     json!({
         "summaryPlan": {"enabled": true},
@@ -129,7 +130,8 @@ fn analysis_plan() -> Value {
 }
 
 impl Vapi {
-    /// Makes an assistant. Vapi makes another for each request: look with [`Self::assistant_marked`] first.
+    /// Makes an assistant. Vapi makes another for each request, so the caller must look with
+    /// [`Self::assistant_marked`] first.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -139,7 +141,8 @@ impl Vapi {
         Ok(made.id)
     }
 
-    /// An assistant with all its settings, which [`Self::update_assistant`] needs.
+    /// Returns an assistant with all its settings, which [`Self::update_assistant`] needs; `None` when Vapi
+    /// has none of this id.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -162,8 +165,8 @@ impl Vapi {
         self.send_json::<IgnoredAny>(Method::PATCH, &path, &wanted.body(current)).await.map(|_| ())
     }
 
-    /// The assistant that is marked as the org's, for this environment and role; the oldest, when there are
-    /// several.
+    /// Returns the assistant that is marked as the org's, for this environment and role; the oldest, when
+    /// there are several.
     ///
     /// # Errors
     /// See [`VapiError`].

@@ -17,16 +17,16 @@ use domain::{
 /// The longest reason for a call's end that is kept. Vapi's longest is under 100 characters.
 pub(super) const LONGEST_REASON: usize = 200;
 
-/// A message about a call.
+/// A message of Vapi's about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// What it says.
+    /// What the message says.
     pub kind: Kind,
-    /// Its type, in Vapi's words.
+    /// The type of the message, in Vapi's words.
     pub type_name: String,
-    /// Which call it is about; none in bodies that were cut short.
+    /// The call that the message is about; absent in bodies that were cut short.
     pub call: Option<CallRef>,
-    /// When Vapi sent it.
+    /// When Vapi sent the message, if it says so.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -35,9 +35,9 @@ pub struct Message {
 pub struct CallRef {
     /// The call as Vapi names it.
     pub vapi_call_id: VapiCallId,
-    /// Who talks to whom.
+    /// The parties of the call, as far as the message names them.
     pub parties: Parties,
-    /// Where the call takes commands.
+    /// The URL where the call takes commands, if the message has it.
     pub control_url: Option<String>,
     /// The call of ours that an outbound call says it is, from the metadata that it was dialled with. It is
     /// never believed on its own: our record of that call must agree.
@@ -45,69 +45,69 @@ pub struct CallRef {
 }
 
 impl CallRef {
-    /// The call that an entry of Vapi's list shows; none without an id.
+    /// Returns the call that an entry of Vapi's list shows; `None` without an id.
     pub fn listed(entry: &Value) -> Option<Self> {
         call_ref(&Value::Null, entry)
     }
 }
 
-/// What a message says.
+/// What a message says, by its type and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// May this call start, and who answers it?
+    /// Vapi asks whether the call may start, and which assistant answers it.
     AssistantRequest,
-    /// The call is in progress, since then if it says so.
+    /// The parties are talking.
     InProgress {
-        /// Since when they talk.
+        /// When they started to talk, if the message says so.
         started_at: Option<Timestamp>,
     },
     /// The call is over; a report follows.
     Ended {
-        /// Why.
+        /// Why it ended, in Vapi's words, if the message says so.
         reason: Option<String>,
     },
-    /// The call is over, and this is what it was.
+    /// The call is over, and the message reports on it.
     EndOfCallReport {
-        /// How long it was.
+        /// How long the call lasted, as far as the report says.
         testimony: Testimony,
-        /// What was said.
+        /// What was said, and what came of it.
         content: Box<Content>,
     },
     /// The assistant has not answered the caller for some seconds.
     Hang,
     /// The assistant wants to use tools.
     ToolCalls(Vec<ToolCall>),
-    /// Anything else.
+    /// The message is of a type that we do not use.
     Other,
 }
 
-/// A tool the assistant wants to use.
+/// A tool that the assistant wants to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolCall {
-    /// The id the answer must carry, exactly.
+    /// The id that our answer must carry, exactly.
     pub id: String,
-    /// The tool.
+    /// The name of the tool's function; empty when the message has none.
     pub name: String,
 }
 
 /// Why a body is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAMessage {
-    /// There is no `message` object with a `type`.
+    /// The body has no `message` object with a `type`.
     #[error("the body has no message object with a type")]
     NoMessage,
 }
 
 impl Message {
-    /// Reads a body.
+    /// Reads the body of a webhook.
     ///
     /// # Errors
-    /// When it has no `message.type`. Anything less is read as far as it goes.
+    /// When the body has no `message.type`. A body that lacks anything else is read as far as it goes.
     pub fn parse(body: &Value) -> Result<Self, NotAMessage> {
         let message =
             body.get("message").filter(|message| message.is_object()).ok_or(NotAMessage::NoMessage)?;
         let type_name = text(&message["type"]).ok_or(NotAMessage::NoMessage)?;
-        // One capture has `call` beside `message`.
+        // One captured body has `call` beside `message`.
         let call = [&message["call"], &body["call"]].into_iter().find(|call| call.is_object());
         let kind = match type_name.as_str() {
             "assistant-request" => Kind::AssistantRequest,
@@ -132,7 +132,8 @@ impl Message {
 }
 
 impl Message {
-    /// Its type, and for a status its status: what tells two messages about one call apart.
+    /// Returns the type, and for a status update its status too: what tells two messages about one call
+    /// apart.
     pub fn label(&self) -> String {
         match &self.kind {
             Kind::InProgress { .. } => format!("{}:in-progress", self.type_name),
@@ -178,7 +179,7 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
     })
 }
 
-/// From the message itself: `message.call` is a snapshot from the call's creation.
+/// Reads the message's own fields, because `message.call` is a snapshot from the call's creation.
 fn testimony(message: &Value) -> Testimony {
     let by_millis =
         || decimal(&message["durationMs"]).and_then(|millis| millis.checked_div(Decimal::ONE_THOUSAND));
@@ -216,7 +217,7 @@ fn content(message: &Value) -> Content {
     }
 }
 
-/// The names of the tools used: in messages of role `tool_calls`, and the older `function_call`.
+/// Returns the names of the tools used: in messages of role `tool_calls`, and the older `function_call`.
 fn tools_used(message: &Value) -> Vec<String> {
     let lists = [&message["artifact"]["messages"], &message["messages"]];
     let messages = lists.into_iter().filter_map(Value::as_array).find(|list| !list.is_empty());
@@ -231,7 +232,7 @@ fn tools_used(message: &Value) -> Vec<String> {
     names
 }
 
-/// All the places where tool calls have been seen. Each call once, in the order they came.
+/// Returns the tool calls from all the places where they have been seen, each once, in the order they came.
 fn tool_calls(message: &Value) -> Vec<ToolCall> {
     let lists = [&message["toolCallList"], &message["toolCalls"]];
     let direct = lists.into_iter().filter_map(Value::as_array).find(|list| !list.is_empty());
@@ -251,7 +252,8 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Why a call ended: one of Vapi's words, which goes into the record; cut, whatever it is.
+/// Returns why a call ended, in one of Vapi's words. The reason goes into the record, so it is cut in any
+/// case.
 fn reason(value: &Value) -> Option<String> {
     text(value).map(|reason| reason.chars().take(LONGEST_REASON).collect())
 }
@@ -267,15 +269,15 @@ fn decimal(value: &Value) -> Option<Decimal> {
     }
 }
 
-/// The same for a field of Vapi's own record of a call.
+/// Reads a field of Vapi's own record of a call as [`instant`] does.
 pub(super) fn lenient_instant<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
     Ok(instant(&Value::deserialize(deserializer)?))
 }
 
-/// RFC 3339 text, or epoch milliseconds, which may be fractional or in exponent form, or (below 10¹¹) seconds. Not what
-/// lies before 1970 or after 2199.
+/// Returns the instant of RFC 3339 text, or of epoch milliseconds, which may be fractional or in exponent
+/// form, or (below 10¹¹) seconds; `None` before 1970 and after 2199.
 fn instant(value: &Value) -> Option<Timestamp> {
     instant_of(value).filter(|at| (0..7_258_118_400).contains(&at.as_second()))
 }

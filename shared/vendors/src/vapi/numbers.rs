@@ -12,18 +12,18 @@ use domain::{
     phone_number::PhoneNumber,
 };
 
-/// Where Vapi posts, and the credential that it signs with.
+/// Where Vapi posts messages, and the credential that it signs them with.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Our public address.
+    /// Our public address for Vapi's messages.
     pub url: String,
-    /// Made by [`Vapi::webhook_credential`].
+    /// The credential that [`Vapi::webhook_credential`] made.
     pub credential: VapiCredentialId,
 }
 
 impl Webhook {
-    /// The `server` of a number or an assistant. Without a backoff plan, Vapi never repeats what did not
-    /// arrive.
+    /// Returns the `server` of a number or an assistant. Without a backoff plan, Vapi never repeats what did
+    /// not arrive.
     pub fn server(&self) -> Value {
         json!({
             "url": self.url,
@@ -37,20 +37,20 @@ impl Webhook {
 /// A number at Twilio that Vapi shall answer.
 #[derive(Clone, Debug)]
 pub struct Import<'a> {
-    /// The number.
+    /// The number in E.164.
     pub number: &'a PhoneNumber,
-    /// The account that owns it.
+    /// The Twilio account that owns the number.
     pub account: &'a Account,
-    /// What we call it at Vapi; cut after 40 characters.
+    /// The name that we give it at Vapi; cut after 40 characters.
     pub name: &'a str,
-    /// Where Vapi asks who answers.
+    /// Where Vapi asks which assistant answers a call.
     pub webhook: &'a Webhook,
-    /// Who answers when our webhook does not.
+    /// The line that is rung when our webhook does not answer.
     pub fallback: Option<&'a PhoneNumber>,
 }
 
 impl Import<'_> {
-    /// Without an assistant, so that Vapi asks us about each call.
+    /// Returns the number as it is imported: without an assistant, so that Vapi asks us about each call.
     fn body(&self) -> Value {
         let mut body = json!({
             "provider": "twilio",
@@ -59,7 +59,7 @@ impl Import<'_> {
             "twilioAuthToken": self.account.token.expose_secret(),
             "name": short(self.name),
             "server": self.webhook.server(),
-            // Vapi would point the number's messages at itself.
+            // Vapi would point the number's text messages at itself.
             "smsEnabled": false,
         });
         if let Some(fallback) = self.fallback {
@@ -72,16 +72,16 @@ impl Import<'_> {
 /// A number as Vapi lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Imported {
-    /// Vapi's id of it.
+    /// Vapi's id of the number.
     pub id: VapiPhoneId,
-    /// What it was called when it was imported.
+    /// The name that it was imported under.
     #[serde(default)]
     pub name: Option<String>,
 }
 
 impl Vapi {
-    /// Hands a number to Vapi. Vapi has no idempotency key: after anything but a clear answer, look with
-    /// [`Self::imported_number`] before asking again.
+    /// Hands a number to Vapi. Vapi has no idempotency key: after anything but a clear answer, the caller
+    /// must look with [`Self::imported_number`] before asking again.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -90,7 +90,8 @@ impl Vapi {
         Ok(made.id)
     }
 
-    /// Vapi's record of exactly this number of exactly this account; the oldest, when there are several.
+    /// Returns Vapi's record of exactly this number of exactly this account; the oldest, when there are
+    /// several.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -106,7 +107,7 @@ impl Vapi {
         found.map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).transpose()
     }
 
-    /// Every number that Vapi has, whatever it is called.
+    /// Returns every number that Vapi has, whatever its name.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -115,7 +116,7 @@ impl Vapi {
         found.into_iter().map(|entry| serde_json::from_value(entry).map_err(VapiError::Unreadable)).collect()
     }
 
-    /// Whether Vapi has a number, by its own word on this one.
+    /// Returns whether Vapi has a number, by Vapi's answer about this very number.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -123,7 +124,7 @@ impl Vapi {
         Ok(self.find_json(&format!("/phone-number/{id}")).await?.is_some())
     }
 
-    /// What a number was called when it was imported; none when there is no such number.
+    /// Returns the name that a number was imported under; `None` when Vapi has no such number.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -132,7 +133,7 @@ impl Vapi {
         Ok(found.and_then(|found| found["name"].as_str().map(str::to_owned)))
     }
 
-    /// The webhook credential of exactly this name; the oldest, when there are several.
+    /// Returns the webhook credential of exactly this name; the oldest, when there are several.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -141,7 +142,7 @@ impl Vapi {
         self.listed("/credential", &[], is_it).await?.into_iter().next().map(super::id_of).transpose()
     }
 
-    /// Takes a number out of Vapi. One that is gone already is deleted.
+    /// Takes a number out of Vapi. One that is gone already counts as deleted.
     ///
     /// # Errors
     /// See [`VapiError`].

@@ -1,4 +1,4 @@
-//! Calls that we start.
+//! Calls that we make: how one is started, and how it is found again.
 
 use http::Method;
 use jiff::Timestamp;
@@ -11,29 +11,29 @@ use domain::{
     time::{plus_secs, rfc3339_millis},
 };
 
-/// The key, in a call's metadata, of our id of the call.
+/// The metadata key of our id of a call.
 pub(super) const CALL_ID: &str = "call_id";
-/// The key, in the metadata of whatever we make, of the environment that made it.
+/// The metadata key, on whatever we make, of the environment that made it.
 pub(super) const ENVIRONMENT: &str = "voxanne_environment";
-/// How far Vapi's clock may be behind ours.
+/// How many seconds Vapi's clock may be behind ours.
 const SKEW_SECS: i64 = 60;
-/// How long after it was asked for Vapi may begin a call, its clock being ahead of ours included.
+/// How many seconds after it was asked for Vapi may begin a call, its clock being ahead of ours included.
 const LATEST_SECS: i64 = 180;
 
 /// A call to start.
 #[derive(Clone, Debug)]
 pub struct Dial<'a> {
-    /// Our id of it, by which it is found again.
+    /// Our id of the call, by which it is found again.
     pub call_id: &'a CallId,
-    /// The environment that dials.
+    /// The environment that dials, which marks the call.
     pub environment: &'a str,
-    /// The number that calls.
+    /// The number that calls, as Vapi names it.
     pub from: &'a VapiPhoneId,
-    /// Who speaks.
+    /// The assistant that speaks.
     pub assistant: &'a VapiAssistantId,
-    /// Who is called.
+    /// The number that is called.
     pub to: &'a PhoneNumber,
-    /// The longest that it lasts: what the hold pays for.
+    /// The longest that the call may last, in seconds: the provider limit of its grant.
     pub max_duration_secs: u32,
     /// What Vapi does by itself at certain times of the call, as it describes hooks; `null` for nothing.
     pub hooks: Value,
@@ -60,8 +60,8 @@ impl Dial<'_> {
 }
 
 impl Vapi {
-    /// Starts a call. Vapi has no idempotency key: after anything but a clear answer, look with
-    /// [`Self::dialled`]; the phone may be ringing.
+    /// Starts a call. Vapi has no idempotency key: after anything but a clear answer, the caller must look
+    /// with [`Self::dialled`], because the phone may be ringing.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -69,7 +69,7 @@ impl Vapi {
         self.send_json(Method::POST, "/call", &dial.body()).await
     }
 
-    /// Every call that Vapi has changed since then, as it lists them, the oldest first.
+    /// Returns every call that Vapi has changed since `since`, as Vapi lists it, the oldest first.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -78,8 +78,8 @@ impl Vapi {
         self.listed("/call", &[("updatedAtGe", since.as_str())], |_| true).await
     }
 
-    /// The call that was started under our id, around `since`; the oldest, when there are several. Only what began within minutes
-    /// of then is listed: however busy the account, the search does not grow.
+    /// Returns the call that was started under our id, around `since`; the oldest, when there are several.
+    /// Only calls that began within minutes of then are listed, so the search does not grow with the account.
     ///
     /// # Errors
     /// See [`VapiError`].

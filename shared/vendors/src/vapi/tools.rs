@@ -11,9 +11,9 @@ use domain::ids::VapiToolId;
 /// A tool as it shall be at Vapi.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    /// The name of its function, by which it is found again.
+    /// The name of the tool's function, by which it is found again.
     pub name: &'static str,
-    /// What Vapi is told of it.
+    /// Returns what Vapi is sent of the tool, for a function of the given name.
     pub definition: fn(&str) -> Value,
 }
 
@@ -31,14 +31,15 @@ fn end_call(name: &str) -> Value {
 }
 
 impl Tool {
-    /// The SHA-256 of the definition, in hexadecimal: another definition has another.
+    /// Returns the SHA-256 of the definition, in hexadecimal: another definition has another hash.
     pub fn definition_hash(&self, environment: &str) -> String {
         // An object's keys are written sorted, whatever the order they were given in.
         let text = self.definition_in(environment).to_string();
         hex::encode(digest(&SHA256, text.as_bytes()))
     }
 
-    /// Its name in one environment: environments may share an account, and each has its own.
+    /// Returns the function's name in one environment: environments may share an account, and each has its
+    /// own tool.
     pub fn name_in(&self, environment: &str) -> String {
         format!("{}_{environment}", self.name)
     }
@@ -47,7 +48,7 @@ impl Tool {
         (self.definition)(&self.name_in(environment))
     }
 
-    /// The definition without its `type`, which a tool keeps for life.
+    /// Returns the definition without its `type`, which a tool keeps for life.
     fn changes(&self, environment: &str) -> Value {
         let mut definition = self.definition_in(environment);
         if let Some(fields) = definition.as_object_mut() {
@@ -58,7 +59,7 @@ impl Tool {
 }
 
 impl Vapi {
-    /// The tool whose function has exactly this name; the oldest, when there are several.
+    /// Returns the tool whose function has exactly this name; the oldest, when there are several.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -67,7 +68,8 @@ impl Vapi {
         self.listed("/tool", &[], is_it).await?.into_iter().next().map(id_of).transpose()
     }
 
-    /// Makes a tool. Vapi makes another for each request: look with [`Self::tool_named`] first.
+    /// Makes a tool. Vapi makes another for each request, so the caller must look with [`Self::tool_named`]
+    /// first.
     ///
     /// # Errors
     /// See [`VapiError`].
@@ -77,7 +79,7 @@ impl Vapi {
         Ok(made.id)
     }
 
-    /// Makes the tool at Vapi what its definition says.
+    /// Makes the tool at Vapi what its definition says now.
     ///
     /// # Errors
     /// See [`VapiError`].
