@@ -31,13 +31,14 @@ pub struct UnknownTariff(u32);
 const FIRST: Tariff =
     Tariff { version: TariffVersion(1), effective_from: Timestamp::UNIX_EPOCH, rate_per_minute: dec!(56) };
 
-/// All versions, oldest first. A version is only ever added, for a future time.
+/// Returns all versions, oldest first. A version is only ever added, for a future time.
 #[cfg(not(feature = "price-change"))]
 const fn tariffs() -> [Tariff; 1] {
     [FIRST]
 }
 
-/// The same list with a second version, which the simulation puts in force from an instant of its choice.
+/// Returns the same list with a second version, which the simulation puts in force from an instant of its
+/// choice.
 #[cfg(feature = "price-change")]
 fn tariffs() -> [Tariff; 2] {
     let effective_from = price_change::at().unwrap_or(Timestamp::MAX);

@@ -46,7 +46,7 @@ pub enum HttpError {
 }
 
 impl Http {
-    /// A client for the network: TLS by rustls, never following a redirect, `timeout` for each whole
+    /// Returns a client for the network: TLS by rustls, never following a redirect, `timeout` for each whole
     /// exchange.
     ///
     /// # Errors

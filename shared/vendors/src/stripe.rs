@@ -1,5 +1,5 @@
-//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes, events and where they
-//! are posted.
+//! Stripe: its webhook's signature, customers, Checkout, payments, refunds, disputes, its events and the
+//! endpoints that they are posted to.
 
 pub mod charge;
 pub mod endpoints;
@@ -110,8 +110,7 @@ pub enum StripeError {
     /// The bank declined a charge.
     #[error("the card was declined: {code}")]
     Declined {
-        /// The bank's code where there is one, else Stripe's: `authentication_required`, `insufficient_funds`
-        /// …
+        /// The bank's code where there is one, else Stripe's, such as `authentication_required`.
         code: String,
         /// The payment that was made and not paid, if Stripe names it.
         payment_intent: Option<PaymentIntentId>,

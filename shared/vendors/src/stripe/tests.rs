@@ -138,7 +138,7 @@ fn a_refusal_says_whether_asking_again_can_help() {
 /// A request that was sent: its method, its path with query, its body.
 type Asked = Arc<Mutex<Vec<(Method, String, String)>>>;
 
-/// A client of a server that gives `answers`, one after another.
+/// Returns a client of a server that gives `answers`, one after another.
 fn answered(answers: &[(u16, Value)]) -> (Stripe, Asked) {
     let asked = Asked::default();
     let left = Arc::new(Mutex::new(answers.to_vec()));

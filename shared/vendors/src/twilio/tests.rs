@@ -151,7 +151,7 @@ fn the_oldest_comes_first_and_the_undated_last() {
     assert!(older < newer && newer < undated && age(Some("never"), "AC1") > undated);
 }
 
-/// A client whose every page of a list leads to `next`, and which counts them.
+/// Returns a client whose every page of a list leads to `next`, and which counts them.
 fn endless(next: &'static str) -> (Twilio, Arc<AtomicUsize>) {
     let pages = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&pages);

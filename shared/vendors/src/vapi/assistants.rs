@@ -60,7 +60,7 @@ impl Assistant<'_> {
         body
     }
 
-    /// Vapi replaces the whole model, so the whole model is sent.
+    /// Returns the whole model, because Vapi replaces the whole model.
     fn model(&self, current: &Value) -> Value {
         let fresh = || json!({"provider": "openai", "model": "gpt-4o"});
         let mut model = if current.is_object() { current.clone() } else { fresh() };
