@@ -343,7 +343,7 @@ async fn calls_that_cannot_be_read_are_an_error_and_not_none() {
 #[tokio::test]
 async fn a_call_is_placed_once_followed_and_billed() {
     let harness = ready_to_ring(2_500).await;
-    let body = json!({"phoneNumber": PATIENT, "note": "unknown fields are left alone"});
+    let body = json!({"phoneNumber": PATIENT});
     let (status, placed) = dial(&harness, &body, None).await;
     assert_eq!((status, placed["status"].as_str()), (201, Some("in-progress")), "{placed}");
     let (call, vapi) = (placed["callId"].as_str().unwrap(), placed["vapiCallId"].as_str().unwrap());
@@ -405,6 +405,7 @@ async fn what_stands_in_the_way_of_a_call_is_told_before_anybody_is_rung() {
         (json!({"phoneNumber": PATIENT, "agentRole": "both"}), 400, "invalid_value"),
         (json!({"phoneNumber": PATIENT, "agentRole": 1}), 400, "invalid_value"),
         (json!({"phoneNumber": OUTBOUND_NUMBER}), 400, "invalid_value"),
+        (json!({"phoneNumber": PATIENT, "note": "not a field of a call"}), 400, "invalid_value"),
         (json!([PATIENT]), 400, "invalid_body"),
     ];
     for (body, status, code) in bad {
