@@ -276,11 +276,15 @@ impl Code {
     }
 }
 
+/// The most characters of a sentence that repeats what a client sent.
+const LONGEST_REPEATED: usize = 300;
+
 /// An error as a client sees it, and, for the log alone, why.
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
     detail: String,
+    repeats_input: bool,
     cause: Option<String>,
     more: Vec<(&'static str, Value)>,
 }
@@ -288,7 +292,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with its code's own sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: code.parts().2.to_owned(), cause: None, more: Vec::new() }
+        Self { code, detail: code.parts().2.to_owned(), repeats_input: false, cause: None, more: Vec::new() }
     }
 
     /// The same with one more member (RFC 9457, 3.2), for programs. It is shown: it must hold nothing internal.
@@ -305,6 +309,18 @@ impl Problem {
         self
     }
 
+    /// The same with a sentence that repeats something the client sent, which may be a patient's number or a secret. The client
+    /// gets the sentence, cut to 300 characters; the log gets the code's own.
+    #[must_use]
+    pub fn repeating(mut self, detail: &str) -> Self {
+        self.detail = match detail.char_indices().nth(LONGEST_REPEATED) {
+            Some((end, _)) => format!("{}…", detail.get(..end).unwrap_or_default()),
+            None => detail.to_owned(),
+        };
+        self.repeats_input = true;
+        self
+    }
+
     /// The same, with why it happened, for the log: the error and the chain of its sources.
     #[must_use]
     pub fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
@@ -317,14 +333,19 @@ impl Problem {
         Self::new(Code::Internal).because(error)
     }
 
+    /// The sentence for the log.
+    fn logged(&self) -> &str {
+        if self.repeats_input { self.code.parts().2 } else { &self.detail }
+    }
+
     /// Logs the problem, once, and writes it as the answer.
     pub fn answer(self, request_id: &str) -> Response<Body> {
         let (code, status, _) = self.code.parts();
         let cause = self.cause.as_deref().unwrap_or("none");
         if status.is_server_error() {
-            tracing::error!(code, request_id, cause, "{}", self.detail);
+            tracing::error!(code, request_id, cause, "{}", self.logged());
         } else {
-            tracing::info!(code, request_id, cause, "{}", self.detail);
+            tracing::info!(code, request_id, cause, "{}", self.logged());
         }
         let mut body = json!({
             "type": format!("urn:voxanne:problem:{code}"),
@@ -427,4 +448,20 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: String) -> 
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_that_repeats_what_was_sent_is_for_the_client_alone() {
+        let sent = "to: invalid type: integer `447700900456`, expected a string.";
+        let problem = Problem::new(Code::InvalidValue).repeating(sent);
+        assert_eq!((problem.detail.as_str(), problem.logged()), (sent, Code::InvalidValue.parts().2));
+        let long = Problem::new(Code::InvalidValue).repeating(&"é".repeat(5_000));
+        assert_eq!(long.detail.chars().count(), LONGEST_REPEATED + 1);
+        let ours = Problem::new(Code::InvalidValue).saying("The day has no such hour.");
+        assert_eq!(ours.logged(), "The day has no such hour.");
+    }
 }

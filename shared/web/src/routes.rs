@@ -159,7 +159,7 @@ impl From<QueryError> for Problem {
             QueryError::Unknown { known: [] } => "This address takes no query values.".to_owned(),
             QueryError::Unknown { .. } | QueryError::Twice(_) | QueryError::Other(_) => error.to_string(),
         };
-        Self::new(Code::InvalidValue).saying(sentence)
+        Self::new(Code::InvalidValue).repeating(&sentence)
     }
 }
 
@@ -207,7 +207,7 @@ pub fn read_body<B: DeserializeOwned>(body: &[u8]) -> Result<B, Problem> {
     serde_path_to_error::deserialize(&value).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());
         let sentence = if path == "." { format!("{inner}.") } else { format!("{path}: {inner}.") };
-        Problem::new(Code::InvalidValue).saying(sentence)
+        Problem::new(Code::InvalidValue).repeating(&sentence)
     })
 }
 
