@@ -98,21 +98,21 @@ fn content_key(call: &CallId) -> String {
 fn cut(content: &Content) -> Content {
     let cut = |text: &Option<String>, longest| text.as_deref().map(|text| cut_text(text, longest));
     Content {
-        transcript: words(&content.transcript, LONGEST_TEXT),
-        summary: words(&content.summary, LONGEST_SUMMARY),
+        transcript: words(content.transcript.as_ref(), LONGEST_TEXT),
+        summary: words(content.summary.as_ref(), LONGEST_SUMMARY),
         sentiment_label: cut(&content.sentiment_label, LONGEST_WORD),
         sentiment_score: cut(&content.sentiment_score, LONGEST_WORD),
-        outcome: words(&content.outcome, LONGEST_SUMMARY),
+        outcome: words(content.outcome.as_ref(), LONGEST_SUMMARY),
         urgency: cut(&content.urgency, LONGEST_WORD),
-        caller_name: words(&content.caller_name, LONGEST_WORD),
+        caller_name: words(content.caller_name.as_ref(), LONGEST_WORD),
         tools_used: content.tools_used.iter().take(200).map(|tool| cut_text(tool, LONGEST_WORD)).collect(),
         recording_url: cut(&content.recording_url, LONGEST_URL),
         vendor_cost_usd: cut(&content.vendor_cost_usd, LONGEST_WORD),
     }
 }
 
-fn words<C: Classed>(text: &Option<Personal<String, C>>, longest: usize) -> Option<Personal<String, C>> {
-    text.as_ref().map(|text| Personal::new(cut_text(text.reveal(), longest)))
+fn words<C: Classed>(text: Option<&Personal<String, C>>, longest: usize) -> Option<Personal<String, C>> {
+    text.map(|text| Personal::new(cut_text(text.reveal(), longest)))
 }
 
 fn cut_text(text: &str, longest: usize) -> String {

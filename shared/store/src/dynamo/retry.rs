@@ -99,5 +99,5 @@ fn is_passing_cancellation<E: std::error::Error + 'static>(error: &SdkError<E>) 
 
 /// Whether the guard in the transport did not let the request out.
 fn is_kept_in(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Violation>())
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Violation>)
 }
