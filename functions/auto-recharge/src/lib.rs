@@ -24,6 +24,10 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every function is made of the platform that it is given"
+    )]
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
         let settings = Settings::read(&mut reader, &platform);

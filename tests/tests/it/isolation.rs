@@ -8,7 +8,7 @@ use store::{
 use tests::{Harness, ORG, OTHER_ORG};
 use web::problem::chain;
 
-fn text(value: impl ToString) -> AttributeValue {
+fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
@@ -16,7 +16,7 @@ fn text(value: impl ToString) -> AttributeValue {
 async fn read_the_others(harness: &Harness, scope: Option<Scope>) -> String {
     let table = harness.stack.db().table_name(Table::Wallets);
     let client = &harness.stack.platform.dynamodb;
-    let read = client.get_item().table_name(table).key("org_id", text(OTHER_ORG)).customize();
+    let read = client.get_item().table_name(table).key("org_id", text(&OTHER_ORG.to_string())).customize();
     let read = match scope {
         Some(scope) => read.interceptor(Marked(scope)).send().await,
         None => read.send().await,
@@ -46,7 +46,7 @@ async fn a_mapping_of_another_org_is_absent_to_one() {
     let client = harness.stack.unguarded();
     let table = harness.stack.db().table_name(Table::StripeCustomers);
     let put = client.put_item().table_name(&table).item("customer_id", text("cus_1"));
-    put.item("org_id", text(OTHER_ORG)).send().await.unwrap();
+    put.item("org_id", text(&OTHER_ORG.to_string())).send().await.unwrap();
     for (org, is_there) in [(ORG, false), (OTHER_ORG, true)] {
         let read = harness.stack.platform.dynamodb.get_item().table_name(&table);
         let read = read.key("customer_id", text("cus_1")).customize();

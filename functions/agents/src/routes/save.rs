@@ -67,6 +67,7 @@ struct Given {
     max_duration_seconds: Value,
     /// None when it stays as it is; `null` when the agent is to have none.
     #[serde(default, deserialize_with = "given")]
+    #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
     vapi_phone_number_id: Option<Option<Value>>,
     #[serde(default)]
     version: Value,

@@ -30,6 +30,7 @@ pub struct Wanted {
     threshold_pence: Value,
     /// None when it is left out; `null` when there is to be none.
     #[serde(default, deserialize_with = "given")]
+    #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
     monthly_limit: Option<Option<Value>>,
 }
 web::json_bodies!(Wanted);

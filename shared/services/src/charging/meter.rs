@@ -202,7 +202,7 @@ impl Charging {
         let Some(control_url) = &call.control_url else { return };
         match self.vapi.say(control_url, WARNING).await {
             Ok(()) => {
-                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "the callers were warned of the end")
+                tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "the callers were warned of the end");
             }
             // A warning is a courtesy: the end does not wait for it.
             Err(error) => log_vapi(&error, &call.call_id, "say the warning"),

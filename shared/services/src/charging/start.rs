@@ -69,9 +69,10 @@ impl Charging {
             match (hold, &after.state) {
                 (Some(hold), State::InProgress { started_at }) => {
                     let is_news = call.state != after.state || call.control_url != after.control_url;
-                    let written = match is_news {
-                        true => Attempt::of(self.wallets.start(&call, &after, hold).await)?,
-                        false => Attempt::Done(()),
+                    let written = if is_news {
+                        Attempt::of(self.wallets.start(&call, &after, hold).await)?
+                    } else {
+                        Attempt::Done(())
                     };
                     // A repeat does this too: the first copy may have died before it did.
                     if written == Attempt::Done(()) {
