@@ -1,6 +1,8 @@
 //! Stands in for AWS behind the SDK's own HTTP seam: DynamoDB by the embedded engine, SQS by [`crate::queue`], Secrets
 //! Manager by [`crate::secrets`]. The same place injects faults, counts requests and reads what they cost.
 
+mod engine;
+
 use std::{
     fmt,
     sync::{
@@ -20,9 +22,9 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use self::engine::{elsewhere, evaluate};
 use crate::{
     iam::Permissions,
     queue::Queues,
@@ -358,53 +360,4 @@ fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError
         response.headers_mut().insert("x-amzn-query-error", format!("{code};Sender"));
     }
     Ok(response)
-}
-
-fn evaluate(db: &Database, operation: &str, body: Value) -> (u16, Value) {
-    fn run<I: DeserializeOwned, O: Serialize>(
-        body: Value,
-        act: impl FnOnce(I) -> dynoxide::Result<O>,
-    ) -> (u16, Value) {
-        let input = match serde_json::from_value(body) {
-            Ok(input) => input,
-            Err(error) => {
-                return (
-                    400,
-                    json!({"__type": "com.amazon.coral.service#SerializationException", "message": error.to_string()}),
-                );
-            }
-        };
-        match act(input) {
-            Ok(output) => (200, serde_json::to_value(output).unwrap_or_default()),
-            Err(error) => (error.status_code(), serde_json::from_str(&error.to_json()).unwrap_or_default()),
-        }
-    }
-    match operation {
-        "CreateTable" => run(body, |input| db.create_table(input)),
-        "GetItem" => run(body, |input| db.get_item(input)),
-        "PutItem" => run(body, |input| db.put_item(input)),
-        "UpdateItem" => run(body, |input| db.update_item(input)),
-        "DeleteItem" => run(body, |input| db.delete_item(input)),
-        "Query" => run(body, |input| db.query(input)),
-        "Scan" => run(body, |input| db.scan(input)),
-        "BatchGetItem" => run(body, |input| db.batch_get_item(input)),
-        "TransactWriteItems" => run(body, |input| db.transact_write_items(input)),
-        "TransactGetItems" => run(body, |input| db.transact_get_items(input)),
-        _ => failure("UnknownOperationException"),
-    }
-}
-
-async fn elsewhere(client: &reqwest::Client, url: &str, operation: &str, body: &Value) -> (u16, Value) {
-    let answer = client
-        .post(url)
-        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
-        .body(body.to_string())
-        .send()
-        .await;
-    match answer {
-        Ok(answer) => (answer.status().as_u16(), answer.json().await.unwrap_or_default()),
-        Err(_) => failure("InternalServerError"),
-    }
 }

@@ -1,21 +1,21 @@
 //! Dead letters: what a queue gave up on, and what a vendor sent that could not be placed. A person looks at them, and sends
 //! those of a queue back once their cause is mended.
 
-use std::fmt;
+mod letter;
 
 use aws_sdk_sqs::{
     operation::get_queue_url::GetQueueUrlError,
-    types::{Message, MessageSystemAttributeName, QueueAttributeName},
+    types::{MessageSystemAttributeName, QueueAttributeName},
 };
 use futures::future::join_all;
-use jiff::Timestamp;
-use serde_json::Value;
 
+pub use self::letter::{DeadLetterError, Letter, Listed, Origin, Progress, Which};
+use self::letter::{in_hand, letter_of_event};
 use domain::ids::EventId;
 use platform::Platform;
 use store::{
     StoreError,
-    webhook_events::{DEAD_LETTER, WebhookEvent, WebhookEvents},
+    webhook_events::{DEAD_LETTER, WebhookEvents},
 };
 
 /// The queues, and where what each gives up on goes: names after `voxanne-<environment>-`.
@@ -38,130 +38,6 @@ const HIDDEN_SECS: i32 = 30;
 /// How many requests in a row may bring nothing new while the queue says that it holds more: each asks only some of SQS's
 /// servers.
 const EMPTY_ANSWERS: usize = 5;
-
-/// Where a letter lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// In the dead letters of this queue.
-    Queue(&'static str),
-    /// Among what Vapi sent.
-    Vapi,
-    /// Among what Stripe sent.
-    Stripe,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queue(name) => name,
-            Self::Vapi => "vapi event",
-            Self::Stripe => "stripe event",
-        })
-    }
-}
-
-/// A dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// Its id: the queue's, or the key of the event.
-    pub id: String,
-    /// Where it lies.
-    pub origin: Origin,
-    /// How often it was received, where it lies in a queue.
-    pub received: Option<u64>,
-    /// When it was sent, or when the event came.
-    pub at: Option<Timestamp>,
-    /// Whom and what it is about, in one line.
-    pub about: String,
-    /// All of it. A queue's messages hold ids only; an event's payload is without what a person said or is called.
-    pub body: String,
-}
-
-/// What a look found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// The letters.
-    pub letters: Vec<Letter>,
-    /// What the look could not see, a sentence each.
-    pub notes: Vec<String>,
-}
-
-/// Which letters to send back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Those of every queue.
-    All,
-    /// Those of one queue, by its name in [`QUEUES`].
-    Queue(String),
-    /// One.
-    Letter(String),
-}
-
-/// How far a redrive is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How many were sent back.
-    pub done: u64,
-    /// How many there were when it began, as the queues count.
-    pub expected: u64,
-}
-
-/// Why a command came to nothing, or not to all of it.
-#[derive(Debug, thiserror::Error)]
-pub enum DeadLetterError {
-    /// The environment has no such queue.
-    #[error("there is no queue {name} here: is the environment's name right, and is it deployed")]
-    NoQueue {
-        /// Its full name.
-        name: String,
-    },
-    /// No environment has such a queue.
-    #[error("there is no queue called {name}: the queues are {}", names())]
-    NotOurs {
-        /// What was given.
-        name: String,
-    },
-    /// No letter has that id, or another command has it in hand at this moment.
-    #[error("there is no dead letter {id}, or another command has it in hand: `dead-letters list` shows all")]
-    Unknown {
-        /// What was given.
-        id: String,
-    },
-    /// It did not come by a queue.
-    #[error(
-        "the {origin} {id} came by no queue: mend its cause, and the vendor's next message or `reconcile` books it"
-    )]
-    NotQueued {
-        /// The event.
-        id: String,
-        /// Whose.
-        origin: Origin,
-    },
-    /// It is a run of a schedule.
-    #[error("the letter {id} is a run that a schedule could not begin: the next run does its work")]
-    Scheduled {
-        /// Which.
-        id: String,
-    },
-    /// It was sent back, and is a dead letter still.
-    #[error(
-        "the letter {id} was sent back, but is still among the dead letters too: sending it back again is harmless"
-    )]
-    Kept {
-        /// Which.
-        id: String,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
-    /// A queue or a table did not do its part.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn names() -> String {
-    QUEUES.map(|(name, _)| name).join(", ")
-}
 
 /// Every place that a letter may lie in, by the same names as [`QUEUES`].
 fn everywhere() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -492,55 +368,4 @@ fn failed(operation: &'static str, source: impl std::error::Error + Send + Sync 
 
 fn count(in_hand: &[InHand]) -> u64 {
     u64::try_from(in_hand.len()).unwrap_or(u64::MAX)
-}
-
-fn in_hand(queue: &'static str, message: Message) -> InHand {
-    let number = |name: &MessageSystemAttributeName| {
-        message.attributes.as_ref().and_then(|attributes| attributes.get(name)?.parse::<i64>().ok())
-    };
-    let received = number(&MessageSystemAttributeName::ApproximateReceiveCount);
-    let sent_at = number(&MessageSystemAttributeName::SentTimestamp);
-    let body = message.body.unwrap_or_default();
-    let letter = Letter {
-        id: message.message_id.unwrap_or_default(),
-        origin: Origin::Queue(queue),
-        received: received.and_then(|times| u64::try_from(times).ok()),
-        at: sent_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
-        about: about(&body),
-        body,
-    };
-    InHand { letter, handle: message.receipt_handle.unwrap_or_default() }
-}
-
-fn letter_of_event(origin: Origin, event: WebhookEvent) -> Letter {
-    let reason = event.reason.unwrap_or_else(|| "no reason is kept".to_owned());
-    Letter {
-        id: event.event_key.as_str().to_owned(),
-        origin,
-        received: None,
-        at: Some(event.received_at),
-        about: format!("{}: {reason}", event.kind),
-        body: event.payload.unwrap_or_default(),
-    }
-}
-
-/// The ids and kinds that a message of ours names.
-fn about(body: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(body) else {
-        return "not a message of ours".to_owned();
-    };
-    let texts = fields.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)));
-    texts.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_says_whom_and_what_a_letter_is_about() {
-        let tick = r#"{"org_id":"o1","call_id":"c1","urgent":false}"#;
-        assert_eq!(about(tick), "call_id=c1 org_id=o1");
-        assert_eq!(about("[1]"), "not a message of ours");
-    }
 }

@@ -3,17 +3,19 @@
 //! payment to look at.
 
 mod events;
+mod movements;
 
 use std::sync::Arc;
 
+use self::movements::{Disposition, Movement, movements_of, next_movement, top_up};
 use crate::follow_up::FollowUp;
 use base::alarm;
 use base::clock::Clock;
 use base::config::{Base, Reader, StripeSettings};
 use domain::{
     amount::Amount,
-    ids::{EpisodeId, OrgId, PaymentIntentId},
-    ledger::{Entry, EntrySide, Kind, Posting, Reason},
+    ids::{OrgId, PaymentIntentId},
+    ledger::{Entry, EntrySide, Posting, Reason},
     recharge::{ASKED_BACK, AutoRecharge},
     wallet::Wallet,
 };
@@ -22,7 +24,7 @@ use store::{
     Attempt, ChangeError, Dynamo, StoreError, customers::Customers, ledger::Ledger, wallets::Wallets,
     webhook_events::WebhookEvents,
 };
-use vendors::stripe::{Dispute, PaymentIntent, Refund, Stripe, StripeError, event::Payment};
+use vendors::stripe::{Currency, Dispute, PaymentIntent, PaymentStatus, Stripe, StripeError, event::Payment};
 
 /// Everything that booking payments needs.
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl Payments {
     /// # Errors
     /// When the store or the queue does not do its part.
     pub async fn received(&self, payment: &PaymentIntent) -> Result<Outcome, PaymentError> {
-        if payment.status != "succeeded" {
+        if payment.status != PaymentStatus::Succeeded {
             return Ok(Outcome::Nothing);
         }
         let (org, amount) = match self.whose(payment).await? {
@@ -161,12 +163,12 @@ impl Payments {
         if disputes
             .iter()
             .flat_map(|dispute| &dispute.balance_transactions)
-            .any(|moved| moved.currency != "gbp")
+            .any(|moved| moved.currency != Currency::Gbp)
         {
             return Ok(Outcome::DeadLetter("a dispute moved another currency than pounds"));
         }
         for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
-            alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = refund.status,
+            alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = ?refund.status,
                 "a refund has a state or an amount that is not known here, and is not booked");
         }
         self.wallets.ensure(org).await?;
@@ -190,7 +192,7 @@ impl Payments {
         if !self.stripe.is_ours(payment) {
             return Ok(Err("the payment does not bear this environment's mark"));
         }
-        if payment.currency != "gbp" {
+        if payment.currency != Currency::Gbp {
             return Ok(Err("the payment is not in pounds"));
         }
         let Some(customer) = &payment.customer else { return Ok(Err("the payment has no customer")) };
@@ -330,122 +332,3 @@ fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Op
         ) => None,
     }
 }
-
-/// A movement that Stripe says happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Movement {
-    reason: Reason,
-    amount: Amount,
-    description: &'static str,
-    wanted: Disposition,
-    /// The auto-recharge that the payment belongs to.
-    episode: Option<EpisodeId>,
-}
-
-/// Whether a movement is to be booked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Disposition {
-    /// Yes.
-    Always,
-    /// No; if it was booked before, it counts.
-    Never,
-    /// To undo this one, if that was booked.
-    ToUndo(Reason),
-}
-
-fn top_up(id: &PaymentIntentId, amount: Amount, episode: Option<EpisodeId>) -> Movement {
-    let reason = Reason::TopUp { payment_intent: id.clone() };
-    let description = if episode.is_some() { "Automatic top-up by card" } else { "Top-up by card" };
-    Movement { reason, amount, description, wanted: Disposition::Always, episode }
-}
-
-/// Refunds and disputes as movements: what takes money first, then what gives it back.
-fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &[Dispute]) -> Vec<Movement> {
-    let mut movements = Vec::new();
-    for refund in refunds {
-        let Ok(amount) = Amount::try_from(refund.amount) else { continue };
-        let reason = Reason::Refund { refund: refund.id.clone(), payment_intent: id.clone() };
-        let taken = |wanted| Movement {
-            reason: reason.clone(),
-            amount,
-            description: "Refund to card",
-            wanted,
-            episode: None,
-        };
-        match refund.status.as_deref() {
-            Some("failed" | "canceled") => {
-                movements.push(taken(Disposition::Never));
-                movements.push(Movement {
-                    reason: Reason::RefundFailed { refund: refund.id.clone(), payment_intent: id.clone() },
-                    amount,
-                    description: "Refund to card failed",
-                    wanted: Disposition::ToUndo(reason.clone()),
-                    episode: None,
-                });
-            }
-            Some("pending" | "succeeded") => movements.push(taken(Disposition::Always)),
-            // `requires_action`: the customer has still to act, and nothing has moved.
-            _ => {}
-        }
-    }
-    // An inquiry (`warning_…`) has no balance transactions, and so moves nothing.
-    for dispute in disputes {
-        for moved in &dispute.balance_transactions {
-            let is_taken = moved.amount < 0;
-            let Ok(amount) = Amount::try_from(moved.amount.saturating_abs()) else { continue };
-            movements.push(Movement {
-                reason: Reason::Dispute {
-                    dispute: dispute.id.clone(),
-                    balance_transaction: moved.id.clone(),
-                    payment_intent: id.clone(),
-                    direction: if is_taken { EntrySide::Debit } else { EntrySide::Credit },
-                },
-                amount,
-                description: if is_taken { "Disputed by the card's bank" } else { "Dispute decided for you" },
-                wanted: Disposition::Always,
-                episode: None,
-            });
-        }
-    }
-    movements.sort_by_key(|movement| movement.reason.direction() == EntrySide::Credit);
-    movements
-}
-
-/// The first movement that is not booked and has something to book, and how much.
-///
-/// Refunds and disputes together never take more than the payment credited, nor give back more than was taken.
-fn next_movement<'a>(movements: &'a [Movement], booked: &[Option<Entry>]) -> Option<(&'a Movement, Amount)> {
-    let mut credited = Amount::ZERO;
-    let mut taken = Amount::ZERO;
-    let mut given_back = Amount::ZERO;
-    for entry in booked.iter().flatten() {
-        match entry.direction {
-            EntrySide::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
-            EntrySide::Credit => given_back = given_back.plus(entry.amount),
-            EntrySide::Debit => taken = taken.plus(entry.amount),
-        }
-    }
-    let entry_of = |reason: &Reason| {
-        let key = reason.key();
-        booked.iter().flatten().find(|entry| entry.entry_key == key)
-    };
-    movements.iter().zip(booked).filter(|(_, entry)| entry.is_none()).find_map(|(movement, _)| {
-        let amount = match (&movement.wanted, &movement.reason, movement.reason.direction()) {
-            (Disposition::Never, _, _) => Amount::ZERO,
-            (Disposition::ToUndo(reason), _, _) => {
-                entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount)
-            }
-            (Disposition::Always, Reason::TopUp { .. }, _) => movement.amount,
-            (Disposition::Always, _, EntrySide::Debit) => {
-                movement.amount.min(credited.plus(given_back).minus_or_zero(taken))
-            }
-            (Disposition::Always, _, EntrySide::Credit) => {
-                movement.amount.min(taken.minus_or_zero(given_back))
-            }
-        };
-        (!amount.is_zero()).then_some((movement, amount))
-    })
-}
-
-#[cfg(test)]
-mod tests;

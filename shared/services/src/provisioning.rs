@@ -3,6 +3,7 @@
 
 mod activate;
 mod buy;
+mod error;
 mod inventory;
 mod release;
 mod rotate;
@@ -15,18 +16,18 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use activate::{Brought, Connected};
+pub use error::ProvisionError;
+use error::{Step, StepError};
 pub use inventory::{Found, Location, Rows};
 pub use release::Release;
 pub use rotate::Rotated;
 pub use settings::Settings;
 
 use crate::follow_up::Watch;
-use crate::voice::{VapiResources, VoiceError};
-use base::alarm;
-use base::alarm::chain;
+use crate::voice::VapiResources;
 use base::clock::Clock;
 use base::entropy::Entropy;
-use base::keyring::{Keyring, KeyringError};
+use base::keyring::Keyring;
 use domain::{
     amount::Amount,
     call::Direction,
@@ -38,7 +39,7 @@ use domain::{
 };
 use platform::Platform;
 use store::{
-    Attempt, ChangeError, Dynamo, StoreError,
+    Attempt, ChangeError, Dynamo,
     agents::Agents,
     made_once::{MadeOnce, Subaccount, VapiObject},
     numbers::{Numbers, Status},
@@ -46,10 +47,7 @@ use store::{
     queue::SyncQueue,
     wallets::Wallets,
 };
-use vendors::{
-    twilio::{Twilio, TwilioError},
-    vapi::VapiError,
-};
+use vendors::twilio::Twilio;
 
 /// How long one request may act on a purchase before another may go on with it: longer than the function may run
 /// (`template.yaml`), so that no holder outlives its lease.
@@ -129,103 +127,6 @@ pub enum Provisioned {
     },
     /// The wallet is frozen.
     Frozen,
-}
-
-/// Why nothing can be said yet: to be tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum ProvisionError {
-    /// The store or the queue did not do its part.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A secret does not open.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
-    /// The carrier did not do its part.
-    #[error(transparent)]
-    Twilio(#[from] TwilioError),
-    /// Others kept changing the same purchase.
-    #[error("the purchase was changed by others until the time was up")]
-    Contended,
-}
-
-impl From<ChangeError> for ProvisionError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Moved => Self::Contended,
-            ChangeError::Store(error) => error.into(),
-        }
-    }
-}
-
-/// What a step came to.
-enum Step {
-    /// The purchase has moved on.
-    On(Box<Purchase>),
-    /// Nothing more can be done now.
-    Wait,
-}
-
-/// Why a step was not done.
-enum StepError {
-    /// A vendor, or another request that is making the same thing.
-    Failed(Failure),
-    /// The same, and nothing that a vendor was asked for can still come to be.
-    Certain(Failure),
-    /// Another request is making something that this one needs.
-    Busy,
-    /// Ours: to be tried again.
-    Ours(ProvisionError),
-}
-
-impl<E: Into<ProvisionError>> From<E> for StepError {
-    fn from(error: E) -> Self {
-        match error.into() {
-            ProvisionError::Twilio(error) => {
-                tracing::warn!(cause = chain(&error), "the carrier did not do its part of a number");
-                Self::Failed(of_twilio(&error))
-            }
-            ours @ (ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended) => {
-                Self::Ours(ours)
-            }
-        }
-    }
-}
-
-/// What a purchase came to by the carrier's answer. A no to our own account is ours to mend, not the clinic's.
-fn of_twilio(error: &TwilioError) -> Failure {
-    if error.is_about_account() {
-        alarm!("carrier_account_refused", cause = chain(error), "the carrier refuses an account of ours");
-        return Failure::VendorTrouble;
-    }
-    if error.is_final() {
-        Failure::CarrierRefused { sentence: error.sentence().to_owned() }
-    } else {
-        Failure::VendorTrouble
-    }
-}
-
-impl StepError {
-    /// A failure is certain, if it is.
-    fn certain_if(self, is_certain: bool) -> Self {
-        match self {
-            Self::Failed(failure) if is_certain => Self::Certain(failure),
-            Self::Failed(_) | Self::Certain(_) | Self::Busy | Self::Ours(_) => self,
-        }
-    }
-
-    fn of_vapi(error: &VapiError) -> Self {
-        tracing::warn!(cause = chain(error), "Vapi did not do its part of a number");
-        Self::Failed(if error.is_final() { Failure::VoiceRefused } else { Failure::VendorTrouble })
-    }
-
-    fn of_voice(error: VoiceError) -> Self {
-        match error {
-            VoiceError::Vapi(error) => Self::of_vapi(&error),
-            VoiceError::Busy { .. } => Self::Busy,
-            VoiceError::NoSecret => Self::Failed(Failure::VoiceRefused),
-            VoiceError::Store(error) => Self::Ours(error.into()),
-        }
-    }
 }
 
 impl Provisioning {

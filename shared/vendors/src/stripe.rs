@@ -3,28 +3,34 @@
 
 pub mod charge;
 pub mod endpoints;
+mod error;
 pub mod event;
 pub mod events;
+mod objects;
+mod status;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
 
 pub use self::{
     charge::{CardCharge, NextAction, PaymentFailure},
     endpoints::WebhookEndpoint,
+    error::StripeError,
     events::EventPage,
+    objects::{BalanceTransaction, CheckoutSession, Dispute, PaymentIntent, Reference, Refund},
+    status::{Currency, DisputeStatus, PaymentStatus, RefundStatus, SessionStatus},
 };
+use self::{error::refusal, status::POUNDS};
 use super::{
-    http::{Http, HttpError, is_transient_status},
+    http::{Http, HttpError},
     signature::{Unverified, is_fresh, is_hmac_sha256, usable},
 };
 use domain::{
     amount::Amount,
-    ids::{BalanceTransactionId, CheckoutSessionId, CustomerId, DisputeId, OrgId, PaymentIntentId, RefundId},
+    ids::{CustomerId, OrgId, PaymentIntentId},
 };
 
 /// The version of Stripe's API that every request names, and that every answer is read in.
@@ -91,192 +97,6 @@ pub struct Stripe {
     base_url: String,
     key: SecretString,
     environment: String,
-}
-
-/// Why Stripe did not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum StripeError {
-    /// Stripe has no such object.
-    #[error("Stripe does not know it")]
-    NotFound,
-    /// Stripe refused the request.
-    #[error("Stripe refused with status {status}: {code}")]
-    Refused {
-        /// The HTTP status of the answer.
-        status: StatusCode,
-        /// Stripe's code of the error, or its type when it has no code.
-        code: String,
-    },
-    /// The bank declined a charge.
-    #[error("the card was declined: {code}")]
-    Declined {
-        /// The bank's code where there is one, else Stripe's, such as `authentication_required`.
-        code: String,
-        /// The payment that was made and not paid, if Stripe names it.
-        payment_intent: Option<PaymentIntentId>,
-    },
-    /// Stripe had trouble of its own, or too many requests.
-    #[error("Stripe answered with status {status}")]
-    Trouble {
-        /// The HTTP status of the answer.
-        status: StatusCode,
-    },
-    /// No answer came. Stripe may have acted.
-    #[error("Stripe did not answer")]
-    Unreachable(#[source] HttpError),
-    /// The answer is not what Stripe's API describes. Stripe may have acted.
-    #[error("Stripe's answer cannot be read")]
-    Unreadable(#[source] serde_json::Error),
-}
-
-impl StripeError {
-    /// Returns whether asking again, with the same idempotency key, can help.
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Trouble { .. } | Self::Unreachable(_) => true,
-            Self::NotFound | Self::Refused { .. } | Self::Declined { .. } | Self::Unreadable(_) => false,
-        }
-    }
-
-    /// Returns whether nothing was done, and asking again with the same idempotency key changes nothing. A
-    /// key that was used before with other parameters is not such a case: what it was used for may have been
-    /// done.
-    pub fn is_final(&self) -> bool {
-        match self {
-            Self::NotFound | Self::Declined { .. } => true,
-            Self::Refused { code, .. } => code != "idempotency_error",
-            Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
-        }
-    }
-}
-
-/// A payment: the fields we read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct PaymentIntent {
-    /// The id of the payment (`pi_…`).
-    pub id: PaymentIntentId,
-    /// The state of the payment: `succeeded`, `processing`, `requires_action` …
-    pub status: String,
-    /// The money that was received, in the currency's smallest unit.
-    #[serde(default)]
-    pub amount_received: i64,
-    /// The currency in lower case: `gbp`.
-    pub currency: String,
-    /// The customer who pays, if the payment names one.
-    #[serde(default)]
-    pub customer: Option<Reference<CustomerId>>,
-    /// The card, or whatever else the customer pays with, once it is known.
-    #[serde(default)]
-    pub payment_method: Option<Reference<String>>,
-    /// `off_session` when the card may be charged again without the customer.
-    #[serde(default)]
-    pub setup_future_usage: Option<String>,
-    /// When the payment was made, in Unix seconds.
-    #[serde(default)]
-    pub created: i64,
-    /// What the customer must do before the payment goes on.
-    #[serde(default)]
-    pub next_action: Option<NextAction>,
-    /// Why the last try to be paid failed; absent when none has.
-    #[serde(default)]
-    pub last_payment_error: Option<PaymentFailure>,
-    /// The metadata, which carries our mark when the payment is ours.
-    #[serde(default)]
-    pub metadata: std::collections::BTreeMap<String, String>,
-}
-
-/// An id, or the object itself where Stripe expands it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Reference<T> {
-    /// The id of the object alone.
-    Id(T),
-    /// The object itself, of which only the id is read.
-    Object {
-        /// The id of the object.
-        id: T,
-    },
-}
-
-impl<T> Reference<T> {
-    /// Returns the id, in whichever of the two forms it came.
-    pub const fn id(&self) -> &T {
-        match self {
-            Self::Id(id) | Self::Object { id } => id,
-        }
-    }
-}
-
-/// A refund: the fields we read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Refund {
-    /// The id of the refund (`re_…`).
-    pub id: RefundId,
-    /// The money that goes back, in the currency's smallest unit.
-    pub amount: i64,
-    /// The state of the refund: `pending`, `requires_action`, `succeeded`, `failed`, `canceled`.
-    #[serde(default)]
-    pub status: Option<String>,
-}
-
-impl Refund {
-    /// Returns whether the status is one that Stripe documents, and the amount one that can be booked.
-    pub fn is_bookable(&self) -> bool {
-        let is_known = matches!(
-            self.status.as_deref(),
-            Some("pending" | "requires_action" | "succeeded" | "failed" | "canceled")
-        );
-        is_known && Amount::try_from(self.amount).is_ok()
-    }
-}
-
-/// A dispute: the fields we read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Dispute {
-    /// The id of the dispute (`dp_…`, `du_…`).
-    pub id: DisputeId,
-    /// The state of the dispute: `needs_response`, `lost`, `won` …; `warning_…` is an inquiry, which moves no
-    /// money.
-    pub status: String,
-    /// The money that the bank has moved so far.
-    #[serde(default)]
-    pub balance_transactions: Vec<BalanceTransaction>,
-}
-
-impl Dispute {
-    /// Returns whether the dispute is not decided yet. An inquiry that may become a dispute is open too.
-    pub fn is_open(&self) -> bool {
-        !matches!(self.status.as_str(), "won" | "lost" | "warning_closed" | "prevented")
-    }
-}
-
-/// A movement on Stripe's own ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct BalanceTransaction {
-    /// The id of the movement (`txn_…`).
-    pub id: BalanceTransactionId,
-    /// The money that moved, in the currency's smallest unit; below zero it was taken from us. Stripe's fee
-    /// is apart.
-    pub amount: i64,
-    /// The currency in lower case: `gbp`.
-    pub currency: String,
-}
-
-/// A Checkout session: the fields we read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct CheckoutSession {
-    /// The id of the session (`cs_…`).
-    pub id: CheckoutSessionId,
-    /// The state of the session: `open`, `complete`, `expired`.
-    #[serde(default)]
-    pub status: Option<String>,
-    /// The page where the customer pays, if Stripe still has one.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// When the session was made, in Unix seconds.
-    pub created: i64,
-    #[serde(default)]
-    metadata: std::collections::BTreeMap<String, String>,
 }
 
 /// A top-up that a person wants to make.
@@ -368,7 +188,7 @@ impl Stripe {
             ("mode", "payment"),
             ("customer", top_up.customer.as_str()),
             ("line_items[0][quantity]", "1"),
-            ("line_items[0][price_data][currency]", "gbp"),
+            ("line_items[0][price_data][currency]", POUNDS),
             ("line_items[0][price_data][unit_amount]", &amount),
             ("line_items[0][price_data][product_data][name]", "Voxanne wallet top-up"),
             ("success_url", top_up.success_url),
@@ -491,38 +311,6 @@ impl Stripe {
         }
         Err(refusal(answer.status(), answer.body()))
     }
-}
-
-/// Returns the error that an answer without success stands for.
-fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Reason,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Reason {
-        code: Option<String>,
-        decline_code: Option<String>,
-        #[serde(rename = "type")]
-        kind: Option<String>,
-        payment_intent: Value,
-    }
-    if status == StatusCode::NOT_FOUND {
-        return StripeError::NotFound;
-    }
-    // A conflict is a concurrent request with the same key: asking again gets its result.
-    if is_transient_status(status) || status == StatusCode::CONFLICT {
-        return StripeError::Trouble { status };
-    }
-    let reason = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.error).unwrap_or_default();
-    let code = reason.code.or(reason.kind).unwrap_or_default();
-    if status == StatusCode::PAYMENT_REQUIRED {
-        let payment_intent =
-            event::id_of(&reason.payment_intent).and_then(|id| PaymentIntentId::parse(id).ok());
-        return StripeError::Declined { code: reason.decline_code.unwrap_or(code), payment_intent };
-    }
-    StripeError::Refused { status, code }
 }
 
 /// Returns the characters that may stand in a path, of an id that another party wrote.

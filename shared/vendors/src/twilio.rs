@@ -1,6 +1,7 @@
 //! Twilio: accounts below ours, numbers for sale, numbers owned, the carrier's end of a call, its webhook's
 //! signature.
 
+mod accounts;
 mod error;
 mod lists;
 mod webhook;
@@ -9,10 +10,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use jiff::{Timestamp, fmt::rfc2822};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
+use accounts::age;
 pub use error::TwilioError;
 pub use lists::Listed;
 pub use webhook::{SIGNATURE_HEADER, TwilioWebhook};
@@ -59,22 +60,16 @@ pub struct Twilio {
     parent: Option<Account>,
 }
 
-#[derive(Deserialize)]
-struct AccountEntry {
-    sid: AccountSid,
-    auth_token: String,
-    #[serde(default)]
-    friendly_name: Option<String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    date_created: Option<String>,
-}
-
-impl AccountEntry {
-    fn into_account(self) -> Account {
-        Account { sid: self.sid, token: SecretString::from(self.auth_token) }
-    }
+/// The state of a call at the carrier (twilio.com/docs/voice/api/call-resource), as far as it matters here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+enum LegStatus {
+    /// It cannot go on any more.
+    #[serde(rename = "completed", alias = "canceled", alias = "failed", alias = "busy", alias = "no-answer")]
+    Over,
+    /// It is queued, rings, or goes on.
+    #[default]
+    #[serde(other)]
+    Live,
 }
 
 #[derive(Deserialize)]
@@ -100,13 +95,6 @@ impl NumberEntry {
 #[derive(Deserialize)]
 struct Numbers {
     incoming_phone_numbers: Vec<NumberEntry>,
-}
-
-/// Returns a key that sorts the oldest first, then by SID. An entry that does not say when it was made comes
-/// last.
-fn age(date_created: Option<&str>, sid: &str) -> (bool, Option<Timestamp>, String) {
-    let created_at = date_created.and_then(|text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok());
-    (created_at.is_none(), created_at, sid.to_owned())
 }
 
 /// Returns a short name that two addresses share only when they are the same.
@@ -145,63 +133,6 @@ impl Twilio {
     /// Returns our own account. Without one, the account counts as inactive.
     fn parent(&self) -> Result<&Account, TwilioError> {
         self.parent.as_ref().ok_or(TwilioError::Inactive)
-    }
-
-    /// Returns the active subaccount of exactly this name; the oldest, when there are several, so that every
-    /// function finds the same one.
-    ///
-    /// # Errors
-    /// See [`TwilioError`].
-    pub async fn subaccount_named(&self, name: &str) -> Result<Option<Account>, TwilioError> {
-        let parent = self.parent()?;
-        #[derive(Deserialize)]
-        struct Accounts {
-            accounts: Vec<AccountEntry>,
-        }
-        let query = form(&[("FriendlyName", name), ("Status", "active"), ("PageSize", PAGE)]);
-        let url = format!("{}/2010-04-01/Accounts.json?{query}", self.base_url);
-        let found: Accounts = self.get(parent, &url).await?;
-        let is_it =
-            |entry: &AccountEntry| entry.sid != parent.sid && entry.friendly_name.as_deref() == Some(name);
-        let oldest = found
-            .accounts
-            .into_iter()
-            .filter(is_it)
-            .min_by_key(|entry| age(entry.date_created.as_deref(), entry.sid.as_str()));
-        Ok(oldest.map(AccountEntry::into_account))
-    }
-
-    /// Makes a subaccount. Twilio makes another for each request, so the caller must look for it first.
-    ///
-    /// # Errors
-    /// See [`TwilioError`].
-    pub async fn create_subaccount(&self, name: &str) -> Result<Account, TwilioError> {
-        let url = format!("{}/2010-04-01/Accounts.json", self.base_url);
-        let answer = self.post(self.parent()?, &url, &[("FriendlyName", name)]).await?;
-        Ok(read::<AccountEntry>(&answer)?.into_account())
-    }
-
-    /// Lets a subaccount call the countries that our own account may call. Repeating it changes nothing.
-    ///
-    /// # Errors
-    /// See [`TwilioError`].
-    pub async fn inherit_dialling_permissions(&self, account: &Account) -> Result<(), TwilioError> {
-        let url = format!("{}/v1/Settings", self.voice_base_url);
-        self.post(account, &url, &[("DialingPermissionsInheritance", "true")]).await.map(|_| ())
-    }
-
-    /// Checks that the token opens the account and that the account is active.
-    ///
-    /// # Errors
-    /// [`TwilioError::Inactive`] when it is suspended or closed; see [`TwilioError`].
-    pub async fn check(&self, account: &Account) -> Result<(), TwilioError> {
-        #[derive(Deserialize)]
-        struct Standing {
-            status: String,
-        }
-        let url = format!("{}/2010-04-01/Accounts/{}.json", self.base_url, account.sid);
-        let standing: Standing = self.get(account, &url).await?;
-        if standing.status == "active" { Ok(()) } else { Err(TwilioError::Inactive) }
     }
 
     /// Returns numbers for sale that take calls. A number that is not written in E.164 is left out.
@@ -354,14 +285,12 @@ impl Twilio {
     /// [`TwilioError::NotFound`] when the account has no such call, or `call_sid` cannot be a call's name;
     /// see [`TwilioError`].
     pub async fn end_call(&self, account: &Account, call_sid: &str) -> Result<bool, TwilioError> {
-        /// Twilio's names of a call that is over (`Call.status`).
-        const OVER: [&str; 5] = ["completed", "canceled", "failed", "busy", "no-answer"];
         /// The error of a call that cannot be changed any more, because it is over.
         const NOT_IN_PROGRESS: u32 = 21_220;
         #[derive(Deserialize)]
         struct Leg {
             #[serde(default)]
-            status: String,
+            status: LegStatus,
         }
         // The SID came in a message, so it must not lead to another path.
         if call_sid.is_empty() || !call_sid.bytes().all(|c| c.is_ascii_alphanumeric()) {
@@ -372,7 +301,7 @@ impl Twilio {
             Err(TwilioError::Refused { code: Some(NOT_IN_PROGRESS), .. }) => return Ok(true),
             answer => answer?,
         };
-        Ok(OVER.contains(&read::<Leg>(&answer)?.status.as_str()))
+        Ok(read::<Leg>(&answer)?.status == LegStatus::Over)
     }
 
     async fn numbers(

@@ -5,7 +5,7 @@ use domain::{amount::Amount, ids::CustomerId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vendors::stripe::{CheckoutSession, StripeError, TopUp};
+use vendors::stripe::{CheckoutSession, SessionStatus, StripeError, TopUp};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -121,7 +121,7 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
 
 fn is_current(session: &CheckoutSession, now: Timestamp) -> bool {
     let age = now.as_second().saturating_sub(session.created);
-    session.status.as_deref() == Some("open") && age < SESSION_LASTS.as_secs()
+    session.status == SessionStatus::Open && age < SESSION_LASTS.as_secs()
 }
 
 /// What makes two top-ups the same.

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use rust_decimal::{Decimal, dec};
+
 use super::*;
 use crate::time::plus_secs;
 

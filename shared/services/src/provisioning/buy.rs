@@ -103,7 +103,7 @@ impl Provisioning {
             if let Some(owned) = self.twilio.bought_as(&account, &mark).await? {
                 return self.bought(purchase, &account, owned).await;
             }
-            let is_taken = matches!(error, TwilioError::Refused { code: Some(21_421 | 21_422), .. });
+            let is_taken = error.is_number_gone();
             match (error.is_final(), is_unsure) {
                 (true, false) if is_taken => return self.taken(purchase, wanted, number).await,
                 (true, false) => return Err(StepError::from(error).certain_if(true)),

@@ -11,7 +11,7 @@ use domain::{
     time::plus_secs,
     wallet::Wallet,
 };
-use vendors::stripe::{CardCharge, PaymentIntent, StripeError, TopUp};
+use vendors::stripe::{CardCharge, PaymentIntent, PaymentStatus, StripeError, TopUp};
 
 /// How far Stripe's clock may be from ours.
 const SKEW_SECS: i64 = 600;
@@ -116,7 +116,7 @@ impl Recharge {
         }
         let since = plus_secs(episode.opened_at, SKEW_SECS.saturating_neg());
         let found = stripe.episode_payments(&episode.customer, &episode.id, since).await?;
-        Ok(found.into_iter().max_by_key(|payment| weight(&payment.status)))
+        Ok(found.into_iter().max_by_key(|payment| weight(payment.status)))
     }
 
     /// Does what follows from how the episode's payment stands.
@@ -126,33 +126,35 @@ impl Recharge {
         episode: &Episode,
         payment: &PaymentIntent,
     ) -> Result<Step, StepError> {
-        match payment.status.as_str() {
-            "succeeded" => {
+        match payment.status {
+            PaymentStatus::Succeeded => {
                 self.payments.received(payment).await?;
                 self.close_if_credited(wallet, episode, payment).await
             }
             // The customer has not acted for a day: it must not succeed later, when it is not expected.
-            "requires_action" if self.is_late(episode) => {
+            PaymentStatus::RequiresAction if self.is_late(episode) => {
                 self.call_off(wallet, episode, payment, "authentication_required").await
             }
-            "processing" | "requires_action" | "requires_capture" => {
+            PaymentStatus::Processing | PaymentStatus::RequiresAction | PaymentStatus::RequiresCapture => {
                 self.wait(wallet, episode, payment).await
             }
-            "canceled" if payment.is_declined() => {
+            PaymentStatus::Canceled if payment.is_declined() => {
                 self.declined(wallet, episode, payment.failure_code().to_owned()).await
             }
-            "canceled" if episode.action_url.is_some() => {
+            PaymentStatus::Canceled if episode.action_url.is_some() => {
                 self.declined(wallet, episode, "authentication_required".to_owned()).await
             }
-            "canceled" => {
+            PaymentStatus::Canceled => {
                 self.payments.wallets.save_recharge(wallet, wallet.auto_recharge.given_up()).await?;
                 Ok(Step::Again)
             }
-            "requires_payment_method" | "requires_confirmation" if payment.is_declined() => {
+            PaymentStatus::RequiresPaymentMethod | PaymentStatus::RequiresConfirmation
+                if payment.is_declined() =>
+            {
                 self.call_off(wallet, episode, payment, payment.failure_code()).await
             }
             // The bank has not said no: the process that sent it may be at it now. Later it is called off, and that is no word on the card.
-            "requires_payment_method" | "requires_confirmation" => {
+            PaymentStatus::RequiresPaymentMethod | PaymentStatus::RequiresConfirmation => {
                 let since = episode.attempt_at.unwrap_or(episode.opened_at);
                 if self.clock.now().duration_since(since) < NEXT_ATTEMPT {
                     return Ok(Step::Done);
@@ -161,8 +163,8 @@ impl Recharge {
                 self.payments.stripe.cancel_payment(&payment.id, &key).await?;
                 Ok(Step::Again)
             }
-            status => {
-                alarm!("recharge_status_unknown", org_id = %wallet.org_id, episode = %episode.id, status,
+            PaymentStatus::Unknown => {
+                alarm!("recharge_status_unknown", org_id = %wallet.org_id, episode = %episode.id,
                     "a payment is in a state that is not known here");
                 self.wait(wallet, episode, payment).await
             }
@@ -183,7 +185,7 @@ impl Recharge {
     ) -> Result<Step, StepError> {
         let key = format!("{}#cancel", payment.id);
         let cancelled = self.payments.stripe.cancel_payment(&payment.id, &key).await?;
-        let is_over = cancelled.status == "canceled";
+        let is_over = cancelled.status == PaymentStatus::Canceled;
         if is_over { self.declined(wallet, episode, reason.to_owned()).await } else { Ok(Step::Again) }
     }
 
@@ -262,12 +264,14 @@ impl Recharge {
 }
 
 /// Which of several payments of one episode counts: one that was received, else one that may still be.
-fn weight(status: &str) -> u8 {
+fn weight(status: PaymentStatus) -> u8 {
     match status {
-        "succeeded" => 3,
-        "processing" | "requires_action" | "requires_capture" => 2,
-        "canceled" => 0,
-        _ => 1,
+        PaymentStatus::Succeeded => 3,
+        PaymentStatus::Processing | PaymentStatus::RequiresAction | PaymentStatus::RequiresCapture => 2,
+        PaymentStatus::RequiresPaymentMethod
+        | PaymentStatus::RequiresConfirmation
+        | PaymentStatus::Unknown => 1,
+        PaymentStatus::Canceled => 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{EPISODE, MARK, PaymentIntent, Stripe, StripeError};
+use super::{EPISODE, MARK, PaymentIntent, Stripe, StripeError, status::POUNDS};
 use domain::{
     amount::Amount,
     ids::{CustomerId, EpisodeId, PaymentIntentId},
@@ -70,7 +70,7 @@ impl PaymentIntent {
     pub fn failure_code(&self) -> &str {
         let failure = self.last_payment_error.as_ref();
         let code = failure.and_then(|failure| failure.decline_code.as_deref().or(failure.code.as_deref()));
-        code.unwrap_or(&self.status)
+        code.unwrap_or(self.status.as_str())
     }
 }
 
@@ -85,7 +85,7 @@ impl Stripe {
         let (mark, episode) = (format!("metadata[{MARK}]"), format!("metadata[{EPISODE}]"));
         let form = [
             ("amount", amount.as_str()),
-            ("currency", "gbp"),
+            ("currency", POUNDS),
             ("customer", charge.customer.as_str()),
             ("payment_method", charge.payment_method),
             ("off_session", "true"),

@@ -1,9 +1,9 @@
 use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     event::{Event, Kind, Payment},

@@ -44,6 +44,12 @@ impl TwilioError {
         }
     }
 
+    /// Returns whether Twilio refuses the number itself, which is not valid or belongs to another by now: another
+    /// number may be had.
+    pub const fn is_number_gone(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(21_421 | 21_422), .. })
+    }
+
     /// Returns whether Twilio refuses the account, rather than what was asked of it.
     pub const fn is_about_account(&self) -> bool {
         match self {

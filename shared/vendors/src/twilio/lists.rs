@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Account, AccountEntry, NumberEntry, Owned, PAGE, Twilio, TwilioError, form};
+use super::{
+    Account, NumberEntry, Owned, PAGE, Twilio, TwilioError,
+    accounts::{AccountEntry, AccountStatus},
+    form,
+};
 use domain::ids::NumberSid;
 
 /// A list with more pages than this is taken to lead in a circle.
@@ -22,7 +26,7 @@ pub struct Listed {
 impl From<AccountEntry> for Listed {
     fn from(entry: AccountEntry) -> Self {
         Self {
-            is_active: entry.status.as_deref() == Some("active"),
+            is_active: entry.status == AccountStatus::Active,
             friendly_name: entry.friendly_name.clone().unwrap_or_default(),
             account: entry.into_account(),
         }

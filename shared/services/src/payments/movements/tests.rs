@@ -1,17 +1,17 @@
 use super::*;
 use domain::{
     amount::Balance,
-    ids::{BalanceTransactionId, DisputeId, RefundId},
-    ledger::Head,
+    ids::{BalanceTransactionId, DisputeId, OrgId, RefundId},
+    ledger::{Head, Posting},
 };
-use vendors::stripe::BalanceTransaction;
+use vendors::stripe::{BalanceTransaction, Currency, DisputeStatus};
 
 fn intent() -> PaymentIntentId {
     PaymentIntentId::parse("pi_1").unwrap()
 }
 
-fn refund(id: &str, amount: i64, status: &str) -> Refund {
-    Refund { id: RefundId::parse(id).unwrap(), amount, status: Some(status.into()) }
+fn refund(id: &str, amount: i64, status: RefundStatus) -> Refund {
+    Refund { id: RefundId::parse(id).unwrap(), amount, status }
 }
 
 fn dispute(moved: &[(&str, i64)]) -> Dispute {
@@ -20,10 +20,10 @@ fn dispute(moved: &[(&str, i64)]) -> Dispute {
         .map(|(id, amount)| BalanceTransaction {
             id: BalanceTransactionId::parse(*id).unwrap(),
             amount: *amount,
-            currency: "gbp".into(),
+            currency: Currency::Gbp,
         })
         .collect();
-    Dispute { id: DisputeId::parse("dp_1").unwrap(), status: "lost".into(), balance_transactions }
+    Dispute { id: DisputeId::parse("dp_1").unwrap(), status: DisputeStatus::Lost, balance_transactions }
 }
 
 /// Books everything, as the store would, on top of what is booked.
@@ -57,9 +57,9 @@ fn balance(ledger: &[Entry]) -> i64 {
 #[test]
 fn partial_refunds_are_booked_object_by_object() {
     let mut ledger = Vec::new();
-    book(&mut ledger, &[refund("re_1", 500, "succeeded")], &[]);
+    book(&mut ledger, &[refund("re_1", 500, RefundStatus::Succeeded)], &[]);
     assert_eq!(balance(&ledger), 2_000);
-    let both = [refund("re_1", 500, "succeeded"), refund("re_2", 2_000, "pending")];
+    let both = [refund("re_1", 500, RefundStatus::Succeeded), refund("re_2", 2_000, RefundStatus::Pending)];
     book(&mut ledger, &both, &[]);
     book(&mut ledger, &both, &[]);
     assert_eq!((balance(&ledger), ledger.len()), (0, 3));
@@ -68,9 +68,17 @@ fn partial_refunds_are_booked_object_by_object() {
 #[test]
 fn a_refund_that_fails_gives_back_what_was_booked_and_one_that_never_was_gives_nothing() {
     let mut ledger = Vec::new();
-    book(&mut ledger, &[refund("re_1", 500, "pending")], &[]);
-    book(&mut ledger, &[refund("re_1", 500, "failed"), refund("re_2", 300, "failed")], &[]);
-    book(&mut ledger, &[refund("re_1", 500, "failed"), refund("re_2", 300, "failed")], &[]);
+    book(&mut ledger, &[refund("re_1", 500, RefundStatus::Pending)], &[]);
+    book(
+        &mut ledger,
+        &[refund("re_1", 500, RefundStatus::Failed), refund("re_2", 300, RefundStatus::Failed)],
+        &[],
+    );
+    book(
+        &mut ledger,
+        &[refund("re_1", 500, RefundStatus::Failed), refund("re_2", 300, RefundStatus::Failed)],
+        &[],
+    );
     assert_eq!((balance(&ledger), ledger.len()), (2_500, 3));
 }
 
@@ -87,11 +95,11 @@ fn a_dispute_is_withdrawn_and_reinstated() {
 #[test]
 fn refunds_and_disputes_never_take_more_than_was_credited_nor_give_more_than_was_taken() {
     let mut ledger = Vec::new();
-    book(&mut ledger, &[refund("re_1", 2_000, "succeeded")], &[dispute(&[("txn_1", -2_500)])]);
+    book(&mut ledger, &[refund("re_1", 2_000, RefundStatus::Succeeded)], &[dispute(&[("txn_1", -2_500)])]);
     assert_eq!(balance(&ledger), 0);
     book(
         &mut ledger,
-        &[refund("re_1", 2_000, "succeeded")],
+        &[refund("re_1", 2_000, RefundStatus::Succeeded)],
         &[dispute(&[("txn_1", -2_500), ("txn_2", 9_900)])],
     );
     assert_eq!(balance(&ledger), 2_500);
@@ -100,6 +108,6 @@ fn refunds_and_disputes_never_take_more_than_was_credited_nor_give_more_than_was
 #[test]
 fn an_inquiry_and_a_refund_that_waits_for_the_customer_move_nothing() {
     let mut ledger = Vec::new();
-    book(&mut ledger, &[refund("re_1", 500, "requires_action")], &[dispute(&[])]);
+    book(&mut ledger, &[refund("re_1", 500, RefundStatus::RequiresAction)], &[dispute(&[])]);
     assert_eq!((balance(&ledger), ledger.len()), (2_500, 1));
 }

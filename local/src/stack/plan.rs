@@ -1,0 +1,208 @@
+//! How to build a stack, and what it is built of: AWS's stand-in, the vendors' sandboxes, the seams of a function.
+
+use std::{path::PathBuf, sync::Arc};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use base::{clock::Clock, config::Environment, entropy::Entropy};
+use bytes::Bytes;
+use dynoxide::Database;
+use http::Request;
+use jiff::SignedDuration;
+use platform::{Aws, Platform};
+use vendors::http::Http;
+
+use super::StackError;
+use crate::{aws::Transport, queue::Queues, template::Template};
+use sandbox::{
+    hosts::Hosts,
+    stripe::{self, StripeSandbox},
+    twilio::{self, TwilioSandbox},
+    vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
+};
+
+/// Where the data lies.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In memory.
+    Memory,
+    /// In a file in this folder.
+    Folder(PathBuf),
+    /// At another DynamoDB endpoint.
+    Elsewhere(String),
+}
+
+/// How to build a stack.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The environment that names the tables.
+    pub environment: String,
+    /// Where the data lies.
+    pub storage: Storage,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and chance.
+    pub entropy: Arc<Entropy>,
+    /// Where the gateway listens, for URLs that point back to it.
+    pub address: String,
+    /// Settings beside the usual ones.
+    pub settings: Vec<(String, String)>,
+    /// The way to real vendors, where any is real.
+    pub network: Option<Http>,
+    /// Whether the template's schedules run by themselves.
+    pub schedules: bool,
+    /// Functions whose clocks go wrong, and by how much.
+    pub skews: Vec<(String, SignedDuration)>,
+}
+
+/// The secrets of the sandboxes. They guard nothing.
+pub const VAPI_SECRET: &str = "sandbox-vapi-webhook-secret";
+const VAPI_KEY: &str = "sandbox-vapi-key";
+const VAPI_BASE: &str = "http://api.vapi.sandbox";
+/// What the Stripe sandbox signs with.
+pub const STRIPE_SECRET: &str = "whsec_sandbox";
+const STRIPE_KEY: &str = "sk_test_sandbox";
+const STRIPE_BASE: &str = "http://api.stripe.sandbox";
+/// Our own account at the Twilio sandbox, above every subaccount.
+pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
+/// What opens our own account at the Twilio sandbox.
+pub const TWILIO_TOKEN: &str = "sandbox-twilio-token";
+const TWILIO_BASE: &str = "http://api.twilio.sandbox";
+const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
+/// Where the sandboxes believe our API to be.
+const PUBLIC_URL: &str = "https://voxanne.sandbox";
+/// What seals the local stack's secrets: 32 bytes that anyone can read here.
+const CREDENTIAL_KEYS: &str = "local1:dm94YW5uZS1sb2NhbC1jcmVkZW50aWFsLWtleS0wMDE=";
+/// What the local stack's tokens are signed with, and who issues them.
+pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";
+/// The issuer of the local stack's tokens.
+pub const JWT_ISSUER: &str = "http://voxanne.local/auth/v1";
+
+pub(super) fn transport(plan: &Plan, template: &Template) -> Result<Transport, StackError> {
+    let open = |db: Result<Database, dynoxide::DynoxideError>| {
+        db.map_err(|error| StackError::Database(error.to_string()))
+    };
+    let queues = |kept_in| {
+        Queues::open(template.queues.clone(), kept_in, Arc::clone(&plan.clock), Arc::clone(&plan.entropy))
+    };
+    Ok(match &plan.storage {
+        Storage::Memory => Transport::memory(open(Database::memory())?, queues(None)),
+        Storage::Folder(folder) => {
+            let path = folder.join("voxanne.db");
+            let db = open(Database::new(&path.to_string_lossy()))?;
+            let queues = queues(Some(db.clone()));
+            Transport::disk(db, queues)
+        }
+        Storage::Elsewhere(url) => Transport::elsewhere(url.clone(), queues(None)),
+    })
+}
+
+/// The file that a sandbox's state outlives the process in, where the data lies in a folder.
+fn kept_in(plan: &Plan, name: &str) -> Option<PathBuf> {
+    match &plan.storage {
+        Storage::Folder(folder) => Some(folder.join(name)),
+        Storage::Memory | Storage::Elsewhere(_) => None,
+    }
+}
+
+pub(super) fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Platform {
+    let aws = Aws {
+        config: sdk_config(),
+        transport: Some(SharedHttpClient::new(transport.clone())),
+        attempt_timeout: None,
+    };
+    let usual = [
+        ("VOXANNE_ENVIRONMENT", plan.environment.clone()),
+        ("METER_QUEUE_URL", Queues::url("CallMeterQueue")),
+        ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
+        ("VAPI_API_KEY", VAPI_KEY.to_owned()),
+        ("VAPI_WEBHOOK_SECRETS", VAPI_SECRET.to_owned()),
+        ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
+        ("STRIPE_API_KEY", STRIPE_KEY.to_owned()),
+        ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
+        ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
+        ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
+        ("TWILIO_AUTH_TOKEN", TWILIO_TOKEN.to_owned()),
+        ("PUBLIC_URL", PUBLIC_URL.to_owned()),
+        ("CREDENTIAL_KEYS", CREDENTIAL_KEYS.to_owned()),
+        ("AGENT_SYNC_QUEUE_URL", Queues::url("AgentSyncQueue")),
+        ("RECHARGE_QUEUE_URL", Queues::url("RechargeQueue")),
+        ("NOTIFICATIONS_QUEUE_URL", Queues::url("NotificationsQueue")),
+        ("JWT_HS256_SECRET", JWT_SECRET.to_owned()),
+        ("JWT_ISSUER", JWT_ISSUER.to_owned()),
+        ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
+    ];
+    let usual = usual.map(|(name, value)| (name.to_owned(), value));
+    let environment = Environment::of(usual.into_iter().chain(plan.settings.iter().cloned()));
+    let mut platform =
+        Platform::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    platform.local_control_host = Some(plan.address.clone());
+    platform
+}
+
+/// Returns a configuration whose region and credentials mean nothing: no request leaves the process.
+pub(super) fn sdk_config() -> aws_config::SdkConfig {
+    aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-2"))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
+            "local", "local", None, None, "local",
+        )))
+        .build()
+}
+
+/// Puts into the deployment's secret what an operator puts there, as far as a function reads it while it runs.
+pub(super) fn seed_secrets(platform: &Platform, aws: &Transport) {
+    let mut reader = platform.environment.reader();
+    let environment = reader.optional("VOXANNE_ENVIRONMENT").unwrap_or_default();
+    let id = reader.or("VAPI_WEBHOOK_SECRET_ID", format!("voxanne/{environment}/vapi-webhook"));
+    let vapi = reader.optional("VAPI_WEBHOOK_SECRETS").unwrap_or_default();
+    aws.secrets().put(&id, &serde_json::json!({ "VAPI_WEBHOOK_SECRETS": vapi }).to_string());
+}
+
+/// The sandboxes, each told of the others what it must know.
+pub(super) fn hosts(plan: &Plan) -> Hosts {
+    let seams = || (Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    let settings = twilio::Settings {
+        account_sid: TWILIO_SID.into(),
+        auth_token: TWILIO_TOKEN.into(),
+        kept_in: kept_in(plan, "twilio.json"),
+    };
+    let (clock, entropy) = seams();
+    let twilio = Arc::new(TwilioSandbox::new(settings, clock, entropy));
+    let carrier = Arc::clone(&twilio);
+    let twilio_owns: TwilioOwns =
+        Arc::new(move |account: &str, token: &str, number: &str| carrier.owns(account, token, number));
+    let carrier = Arc::clone(&twilio);
+    let on_connect: OnConnect = Arc::new(move |account: &str, call: &str| carrier.connect(account, call));
+    let settings = vapi::Settings {
+        api_key: VAPI_KEY.into(),
+        webhook_secret: VAPI_SECRET.into(),
+        control_base: format!("http://{}", plan.address),
+        kept_in: kept_in(plan, "vapi.json"),
+        twilio_owns: Some(twilio_owns),
+        on_connect: Some(on_connect),
+    };
+    let (clock, entropy) = seams();
+    let vapi = Arc::new(VapiSandbox::new(settings, clock, entropy));
+    let settings = stripe::Settings {
+        api_key: STRIPE_KEY.into(),
+        webhook_secret: STRIPE_SECRET.into(),
+        page_base: format!("http://{}", plan.address),
+        kept_in: kept_in(plan, "stripe.json"),
+    };
+    let (clock, entropy) = seams();
+    let stripe = Arc::new(StripeSandbox::new(settings, clock, entropy));
+    Hosts { vapi, stripe, twilio, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
+}
+
+/// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.
+pub(super) fn vendors(hosts: Hosts, network: Option<Http>) -> Http {
+    Http::Sandbox(Arc::new(move |request: Request<Bytes>| {
+        let (hosts, network) = (hosts.clone(), network.clone());
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            hosts.send(request, network).await
+        })
+    }))
+}

@@ -1,0 +1,273 @@
+//! What went wrong, as a client reads it: a code, a status, a sentence.
+
+use http::StatusCode;
+
+/// Every code there is. `docs/errors.md` lists them; a test compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// No route answers this path.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The body cannot be read.
+    InvalidBody,
+    /// The body is too large.
+    BodyTooLarge,
+    /// A field or a query value is not usable.
+    InvalidValue,
+    /// An amount is not usable.
+    InvalidAmount,
+    /// A page's cursor is not one of ours.
+    InvalidCursor,
+    /// A period holds more than one answer can.
+    PeriodTooLarge,
+    /// No token came.
+    MissingToken,
+    /// The token is not accepted.
+    InvalidToken,
+    /// The token is good and names no org.
+    NoOrg,
+    /// The token's role may not do this.
+    Forbidden,
+    /// A webhook without a signature, or with a wrong one.
+    InvalidSignature,
+    /// A webhook that cannot be verified because we have no secret.
+    WebhookNotConfigured,
+    /// The payment provider did not do its part.
+    PaymentProviderUnavailable,
+    /// The wallet cannot pay for it.
+    InsufficientFunds,
+    /// The wallet is frozen by the books check.
+    WalletFrozen,
+    /// There is no card that may be charged again.
+    NoPaymentMethod,
+    /// The org has a number of that direction.
+    NumberExists,
+    /// The number was sold to another customer.
+    NumberTaken,
+    /// No number of that kind and place is to be had.
+    NoNumberAvailable,
+    /// The country demands an address, and none came.
+    AddressRequired,
+    /// A purchase came to nothing; whatever was charged came back.
+    PurchaseFailed,
+    /// Another purchase of that direction is underway.
+    PurchaseUnderway,
+    /// The client's idempotency key was used with another body.
+    IdempotencyKeyReused,
+    /// The carrier does not take the account's credentials.
+    CredentialsRefused,
+    /// The carrier did not answer.
+    CarrierUnavailable,
+    /// Another request saved meanwhile.
+    VersionConflict,
+    /// The agent has no assistant at the voice service yet.
+    AgentNotReady,
+    /// The org has no outbound number.
+    NoOutboundNumber,
+    /// Calls to that country are not allowed.
+    CountryNotAllowed,
+    /// The voice service will not start the call.
+    CallRefused,
+    /// Something of ours failed.
+    Internal,
+}
+
+impl Code {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 33] = [
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::InvalidBody,
+        Self::BodyTooLarge,
+        Self::InvalidValue,
+        Self::InvalidAmount,
+        Self::InvalidCursor,
+        Self::PeriodTooLarge,
+        Self::MissingToken,
+        Self::InvalidToken,
+        Self::NoOrg,
+        Self::Forbidden,
+        Self::InvalidSignature,
+        Self::WebhookNotConfigured,
+        Self::PaymentProviderUnavailable,
+        Self::InsufficientFunds,
+        Self::WalletFrozen,
+        Self::NoPaymentMethod,
+        Self::NumberExists,
+        Self::NumberTaken,
+        Self::NoNumberAvailable,
+        Self::AddressRequired,
+        Self::PurchaseFailed,
+        Self::PurchaseUnderway,
+        Self::IdempotencyKeyReused,
+        Self::CredentialsRefused,
+        Self::CarrierUnavailable,
+        Self::VersionConflict,
+        Self::AgentNotReady,
+        Self::NoOutboundNumber,
+        Self::CountryNotAllowed,
+        Self::CallRefused,
+        Self::Internal,
+    ];
+
+    /// The code, its status, and its sentence. A problem may have a more exact sentence.
+    #[expect(clippy::too_many_lines, reason = "a table, a row for each code")]
+    pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing at this address."),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This address does not take that method.",
+            ),
+            Self::InvalidBody => (
+                "invalid_body",
+                StatusCode::BAD_REQUEST,
+                "The body is not the JSON object that this address takes.",
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than this address takes.",
+            ),
+            Self::InvalidValue => {
+                ("invalid_value", StatusCode::BAD_REQUEST, "A value is not one this address takes.")
+            }
+            Self::InvalidAmount => (
+                "invalid_amount",
+                StatusCode::BAD_REQUEST,
+                "The amount is not whole pence within the limits.",
+            ),
+            Self::InvalidCursor => (
+                "invalid_cursor",
+                StatusCode::BAD_REQUEST,
+                "The cursor is not one this list gave. Start again without it.",
+            ),
+            Self::PeriodTooLarge => (
+                "period_too_large",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The period holds more entries than one answer can (10,000, or 4.5 MB). Ask for a shorter one.",
+            ),
+            Self::MissingToken => {
+                ("missing_token", StatusCode::UNAUTHORIZED, "Sign in: no bearer token came with the request.")
+            }
+            Self::InvalidToken => {
+                ("invalid_token", StatusCode::UNAUTHORIZED, "Sign in again: the token is not accepted.")
+            }
+            Self::NoOrg => (
+                "no_org",
+                StatusCode::FORBIDDEN,
+                "This account does not belong to a clinic. Ask your administrator.",
+            ),
+            Self::Forbidden => (
+                "forbidden",
+                StatusCode::FORBIDDEN,
+                "Your role may look and not change. Ask an administrator or owner of the clinic.",
+            ),
+            Self::InvalidSignature => {
+                ("invalid_signature", StatusCode::UNAUTHORIZED, "The webhook's signature is not accepted.")
+            }
+            Self::WebhookNotConfigured => (
+                "webhook_not_configured",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Webhooks cannot be verified at the moment. Send it again later.",
+            ),
+            Self::PaymentProviderUnavailable => (
+                "payment_provider_unavailable",
+                StatusCode::BAD_GATEWAY,
+                "The payment provider did not do it. Nothing was charged. Try again in a moment.",
+            ),
+            Self::InsufficientFunds => (
+                "insufficient_funds",
+                StatusCode::PAYMENT_REQUIRED,
+                "There is not enough money in the wallet. Top it up and try again.",
+            ),
+            Self::WalletFrozen => (
+                "wallet_frozen",
+                StatusCode::CONFLICT,
+                "The wallet is being checked and cannot be spent from at the moment. Tell us the request id.",
+            ),
+            Self::NoPaymentMethod => (
+                "no_payment_method",
+                StatusCode::CONFLICT,
+                "There is no card to charge. Top up by card once; that card can then be charged by itself.",
+            ),
+            Self::NumberExists => (
+                "number_exists",
+                StatusCode::CONFLICT,
+                "The clinic has a number for these calls already. Release it first.",
+            ),
+            Self::NumberTaken => (
+                "number_taken",
+                StatusCode::CONFLICT,
+                "That number is no longer to be had. Nothing was charged. Search again and choose another.",
+            ),
+            Self::NoNumberAvailable => (
+                "no_number_available",
+                StatusCode::CONFLICT,
+                "No number of that kind is to be had there. Nothing was charged. Try another area or kind.",
+            ),
+            Self::AddressRequired => (
+                "address_required",
+                StatusCode::BAD_REQUEST,
+                "Numbers of this country need the clinic's address: send it with the request. Nothing was charged.",
+            ),
+            Self::PurchaseFailed => (
+                "purchase_failed",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The number could not be provided. Whatever was charged is back in the wallet. Try another number.",
+            ),
+            Self::PurchaseUnderway => (
+                "purchase_underway",
+                StatusCode::CONFLICT,
+                "Another purchase for these calls is underway. Wait for it, or repeat the request it began with.",
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key came with another body before. Send the same body, or take a new key.",
+            ),
+            Self::CredentialsRefused => (
+                "credentials_refused",
+                StatusCode::BAD_REQUEST,
+                "Twilio does not take these credentials. Check the account SID and the auth token.",
+            ),
+            Self::CarrierUnavailable => (
+                "carrier_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The carrier does not answer at the moment. Try again in a minute.",
+            ),
+            Self::VersionConflict => (
+                "version_conflict",
+                StatusCode::CONFLICT,
+                "Somebody saved this agent meanwhile. Load it again, and make your change to that.",
+            ),
+            Self::AgentNotReady => (
+                "agent_not_ready",
+                StatusCode::CONFLICT,
+                "The agent is not ready at the voice service yet. Save it, and try again in a minute.",
+            ),
+            Self::NoOutboundNumber => (
+                "no_outbound_number",
+                StatusCode::CONFLICT,
+                "The clinic has no number to call from. Buy or connect an outbound number first.",
+            ),
+            Self::CountryNotAllowed => (
+                "country_not_allowed",
+                StatusCode::BAD_REQUEST,
+                "Calls to that country, or to that kind of number, are not allowed.",
+            ),
+            Self::CallRefused => (
+                "call_refused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The voice service would not start the call. Nothing was charged. Check the number and the agent.",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong on our side. Try again; if it stays, tell us the request id.",
+            ),
+        }
+    }
+}
