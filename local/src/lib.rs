@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod aws;
 pub mod clock;
+pub mod crates;
 pub mod dead_letters;
 pub mod demo_clinic;
 mod functions;

@@ -41,25 +41,8 @@ pub fn take_lines() -> Vec<String> {
 
 /// Begins to listen, on every thread, for as long as the process lives.
 pub fn listen() {
-    let ours = [
-        "shared",
-        "local",
-        "voxanne",
-        base::alarm::TARGET,
-        "vapi_webhook",
-        "stripe_webhook",
-        "call_meter",
-        "wallet",
-        "provision_number",
-        "agents",
-        "agent_sync",
-        "calls",
-        "reconcile",
-        "auto_recharge",
-        "operations",
-        "stripe_endpoint",
-    ];
-    let targets = ours.into_iter().fold(Targets::new().with_default(LevelFilter::OFF), |targets, ours| {
+    let ours = local::crates::names().into_iter().chain([base::alarm::TARGET.to_owned()]);
+    let targets = ours.fold(Targets::new().with_default(LevelFilter::OFF), |targets, ours| {
         targets.with_target(ours, LevelFilter::DEBUG)
     });
     let layer = tracing_subscriber::fmt::layer()

@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 13] = [
+pub static PLANTS: [Plant; 14] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -92,6 +92,18 @@ pub static PLANTS: [Plant; 13] = [
         place: "release: available = available + :held",
         change: |sent| {
             reworded(sent, Write::Release, "available = available + :held, ", "");
+        },
+    },
+    Plant {
+        name: "logging_what_is_written",
+        place: "every put of a call",
+        change: |sent| {
+            let caller = std::iter::once(&sent.body)
+                .chain(parts_of(sent))
+                .find_map(|part| part["Item"]["customer_number"]["S"].as_str());
+            if let Some(caller) = caller {
+                tracing::debug!(caller, "a call was written");
+            }
         },
     },
 ];

@@ -1,6 +1,7 @@
 //! What the pages under `docs/` say of the code is true.
 
 mod adding;
+mod alarms;
 mod errors;
 mod invariants;
 mod where_to_find;

@@ -444,24 +444,6 @@ async fn a_forged_org_changes_nothing() {
 #[derive(Clone, Default)]
 pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
-/// The crates whose lines are ours to answer for; the SDK's own are off in production, at info.
-const OUR_CRATES: [&str; 14] = [
-    "shared",
-    "vapi_webhook",
-    "call_meter",
-    "stripe_endpoint",
-    "stripe_webhook",
-    "wallet",
-    "provision_number",
-    "agents",
-    "agent_sync",
-    "calls",
-    "auto_recharge",
-    "reconcile",
-    "operations",
-    "alarm",
-];
-
 impl Captured {
     /// Captures what is logged until the guard is dropped.
     pub(crate) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
@@ -475,12 +457,15 @@ impl Captured {
         (captured, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines of our own crates.
+    /// The lines of our own crates; the SDK's own are off in production, at info.
     pub(crate) fn our_lines(&self) -> Vec<String> {
         let lines = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let crates = local::crates::names();
+        let ours = || crates.iter().map(String::as_str).chain([base::alarm::TARGET]);
         let is_ours = |line: &&str| {
             let line: Value = serde_json::from_str(line).unwrap();
-            OUR_CRATES.iter().any(|own| line["target"].as_str().is_some_and(|target| target.starts_with(own)))
+            let of = line["target"].as_str().and_then(|target| target.split("::").next()).unwrap_or_default();
+            ours().any(|own| own == of)
         };
         lines.lines().filter(is_ours).map(str::to_owned).collect()
     }

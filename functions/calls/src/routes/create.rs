@@ -4,6 +4,7 @@ use domain::{
     call::Direction,
     ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
     number::Country,
+    personal::Personal,
     phone_number::PhoneNumber,
 };
 use futures::future::try_join;
@@ -72,7 +73,7 @@ pub async fn create(
         org_id: caller.org,
         call_id,
         body_hash: fingerprint(&[to.as_str(), role.as_str()]),
-        to,
+        to: Personal::new(to),
         from,
         assistant,
         agent_limit_secs: agent.behavior.max_duration_secs,

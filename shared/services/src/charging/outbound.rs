@@ -9,7 +9,7 @@ use domain::{
     call::{Call, Direction, Event, Parties, RefusalReason, State},
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
     meter::FIRST_CHECK_SECS,
-    personal::Personal,
+    personal::{Number, Personal},
     phone_number::PhoneNumber,
     tariff::Tariff,
     time::plus_secs,
@@ -34,7 +34,7 @@ pub struct Intent {
     /// A fresh id for it: ours, through hold, record, ledger and both vendors.
     pub call_id: CallId,
     /// Who is rung.
-    pub to: PhoneNumber,
+    pub to: Personal<PhoneNumber, Number>,
     /// The org's own number that rings.
     pub from: VapiPhoneId,
     /// Who talks.
@@ -84,7 +84,7 @@ impl Charging {
                 }
                 return Ok(Attempt::Done(self.resume(intent.org_id, &used.dialled).await?));
             }
-            let before = self.calls.dial_claim(intent.org_id, &intent.to).await?;
+            let before = self.calls.dial_claim(intent.org_id, intent.to.reveal()).await?;
             if let (Some(before), None) = (&before, &intent.key)
                 && self.is_repeat(intent.org_id, before).await?
             {
@@ -98,7 +98,7 @@ impl Charging {
             self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
             let (before, key) = (before.as_ref(), intent.key.as_deref());
-            match self.calls.claim_dial(&record, &claim, &intent.to, before, key).await {
+            match self.calls.claim_dial(&record, &claim, intent.to.reveal(), before, key).await {
                 Ok(()) => Ok(Attempt::Done(self.resume(intent.org_id, &record.call_id).await?)),
                 // Another request for the same number, or with the same key: what it began is answered.
                 Err(ChangeError::Moved) => Ok(Attempt::Moved),
@@ -147,7 +147,7 @@ impl Charging {
             vapi_call_id: None,
             vapi_phone_id: Some(intent.from.clone()),
             vapi_assistant_id: Some(intent.assistant.clone()),
-            customer_number: Some(Personal::new(intent.to.clone())),
+            customer_number: Some(intent.to.clone()),
             carrier_sid: None,
         };
         let record =
