@@ -1,10 +1,15 @@
 //! The local port: API Gateway's part (routes, CORS), and the sandboxes' own addresses.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
-use axum::{Router, body::Body, extract::State, response::IntoResponse};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    response::IntoResponse,
+};
 use bytes::Bytes;
 use domain::ids::OrgId;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -13,7 +18,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{alarms::Alarms, demo_clinic, stack::Stack, token};
+use crate::{
+    alarms::Alarms,
+    demo_clinic,
+    stack::{KEYS_FILE, Stack},
+    token::Issuer,
+};
 use sandbox::{
     faults::{Fault, OPERATIONS},
     hosts::ask_twilio,
@@ -34,10 +44,18 @@ pub struct Gateway {
     pub alarms: Alarms,
     /// The dashboard's origin.
     pub cors_origin: String,
-    /// What a command beside this process shows to get at the tables and queues. It lies in the data folder, so that a tunnel
-    /// to this port opens them to no other machine.
-    pub command_key: String,
+    /// The data folder's key. A command beside this process shows it to get at the tables and queues, and a request to a
+    /// sandbox that does not come from this machine.
+    pub folder_key: String,
+    /// Whether the port may be reached from outside: a vendor is real, or there is a public address. Then a request that comes
+    /// from this machine may be a tunnel's, and the sandboxes want the key of each.
+    pub is_exposed: bool,
 }
+
+/// The header that the data folder's key is shown in.
+pub const KEY_HEADER: &str = "x-sandbox-key";
+/// The pages that a browser is sent to. They have no key, and are found by their random names alone, as Stripe's are.
+const PAGES: [&str; 2] = ["/_sandbox/stripe/pay/", "/_sandbox/stripe/authenticate/"];
 
 /// Serves `gateway` until `stop` says so.
 ///
@@ -49,17 +67,21 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let router = Router::new().fallback(answer).with_state(Arc::new(gateway));
-    axum::serve(listener, router)
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move {
             let _ = stop.wait_for(|stop| *stop).await;
         })
         .await
 }
 
-async fn answer(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> impl IntoResponse {
+async fn answer(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> impl IntoResponse {
     let (parts, body) = request.into_parts();
     let mut response = match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(body) => route(&gateway, Request::from_parts(parts, body.to_bytes())).await,
+        Ok(body) => route(&gateway, peer, Request::from_parts(parts, body.to_bytes())).await,
         Err(_) => say(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request Entity Too Large"})),
     };
     let headers = response.headers_mut();
@@ -70,13 +92,13 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request<Body>) -> 
     response.map(Body::from)
 }
 
-async fn route(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
+async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().to_owned();
     if request.method() == Method::OPTIONS {
         return preflight();
     }
-    if !path.starts_with("/api/") && !is_from_here(&request) {
-        return say(StatusCode::FORBIDDEN, &json!({"detail": "Only /api is reached from outside."}));
+    if let Some(refused) = refused(gateway, peer, &request) {
+        return refused;
     }
     if let Some(rest) = path.strip_prefix("/_sandbox/vapi/api") {
         return gateway.stack.vapi.answer(&with_path(request, rest));
@@ -137,16 +159,44 @@ fn is_command(gateway: &Gateway, request: &Request<Bytes>) -> bool {
         .and_then(|shown| shown.strip_prefix("AWS4-HMAC-SHA256 Credential="))
         .and_then(|credential| credential.split('/').next())
         .unwrap_or_default();
-    let expected = gateway.command_key.as_bytes();
-    aws_lc_rs::constant_time::verify_slices_are_equal(key.as_bytes(), expected).is_ok()
+    is_key(gateway, key.as_bytes())
 }
 
-/// Whether a request names this machine. A tunnel to the port, which real vendors need, passes on the name it is reached by: what
-/// gives tokens away and moves sandboxes is not for any machine that finds it.
-fn is_from_here(request: &Request<Bytes>) -> bool {
+fn is_key(gateway: &Gateway, shown: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(shown, gateway.folder_key.as_bytes()).is_ok()
+}
+
+/// Why a request comes no further; none when it may. `/api` guards itself. What gives tokens away and moves the sandboxes is
+/// opened by the folder's key, and without it only from this machine, while nothing leads here from outside.
+fn refused(gateway: &Gateway, peer: SocketAddr, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    let path = request.uri().path();
+    let has_key = request.headers().get(KEY_HEADER).is_some_and(|key| is_key(gateway, key.as_bytes()));
+    let is_page = PAGES.iter().any(|page| path.starts_with(page));
+    if path.starts_with("/api/") || has_key || is_page {
+        return None;
+    }
+    if !is_from_here(peer, request) {
+        return Some(say(StatusCode::FORBIDDEN, &json!({"detail": "Only /api is reached from outside."})));
+    }
+    // A command beside the stack shows the key in AWS's own way.
+    let is_command = path == "/_aws" || path.starts_with("/_aws/");
+    (gateway.is_exposed && !is_command).then(|| {
+        let detail = format!(
+            "This stack may be reached from outside, so {path} wants the data folder's key: -H '{KEY_HEADER}: …'. \
+             It was printed at the start, and stands in the folder's {KEYS_FILE}."
+        );
+        say(StatusCode::FORBIDDEN, &json!({"detail": detail}))
+    })
+}
+
+/// Whether a request comes from this machine: by the address of its socket, which its sender cannot choose. One that was passed
+/// on, or names another machine (a page whose name was made to lead here), does not.
+fn is_from_here(peer: SocketAddr, request: &Request<Bytes>) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    matches!(name, Some("127.0.0.1" | "localhost")) && !request.headers().contains_key("x-forwarded-for")
+    let is_passed_on =
+        ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
+    peer.ip().is_loopback() && !is_passed_on && matches!(name, Some("127.0.0.1" | "localhost"))
 }
 
 fn preflight() -> Response<Bytes> {
@@ -284,15 +334,16 @@ fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
             ));
         }
     };
+    let issuer = Issuer::of(&gateway.stack);
     if wanted.operator {
-        return match token::issue_operator(gateway.stack.clock.now()) {
+        return match issuer.issue_operator(gateway.stack.clock.now()) {
             Ok(token) => say(StatusCode::OK, &json!({"token": token, "operator": true})),
             Err(error) => refuse(&error.to_string()),
         };
     }
     let org = wanted.org_id.unwrap_or(demo_clinic::ORG);
     let role = wanted.role.as_deref().unwrap_or("owner");
-    match token::issue(org, role, gateway.stack.clock.now()) {
+    match issuer.issue(org, role, gateway.stack.clock.now()) {
         Ok(token) => say(StatusCode::OK, &json!({"token": token, "org_id": org, "role": role})),
         Err(error) => refuse(&error.to_string()),
     }
@@ -315,4 +366,33 @@ fn say(status: StatusCode, body: &Value) -> Response<Bytes> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_request_is_known_by_its_socket_and_not_by_its_host() {
+        let here: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+        let (also_here, there): (SocketAddr, SocketAddr) =
+            ("[::1]:50000".parse().unwrap(), "192.0.2.1:50000".parse().unwrap());
+        let cases = [
+            (here, "127.0.0.1:3000", None, true),
+            (also_here, "localhost:3000", None, true),
+            (there, "127.0.0.1:3000", None, false),
+            (there, "localhost", None, false),
+            (here, "tunnel.example", None, false),
+            (here, "127.0.0.1:3000", Some("x-forwarded-for"), false),
+            (here, "127.0.0.1:3000", Some("forwarded"), false),
+        ];
+        for (peer, host, passed_on, expected) in cases {
+            let mut request = Request::get("/_sandbox").header("host", host);
+            if let Some(name) = passed_on {
+                request = request.header(name, "127.0.0.1");
+            }
+            let request = request.body(Bytes::new()).unwrap();
+            assert_eq!(is_from_here(peer, &request), expected, "{peer} {host} {passed_on:?}");
+        }
+    }
 }

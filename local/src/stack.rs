@@ -1,6 +1,7 @@
 //! The whole system in one process: every function behind the template's routes and queues, on stand-ins for AWS and
 //! the vendors. `cargo run` lets it run by a running clock; the tests turn the clock themselves.
 
+mod keys;
 mod plan;
 
 use std::{sync::Arc, time::Duration};
@@ -18,9 +19,8 @@ use services::reconcile::{ReconcileError, Report, Task};
 use store::Dynamo;
 use web::problem::{Code, Problem, chain};
 
-pub use self::plan::{
-    JWT_ISSUER, JWT_SECRET, Plan, STRIPE_SECRET, Storage, TWILIO_SID, TWILIO_TOKEN, VAPI_SECRET,
-};
+pub use self::keys::{KEYS_FILE, Keys, private};
+pub use self::plan::{JWT_ISSUER, JWT_SECRET, Plan, Storage, TWILIO_SID};
 use self::plan::{hosts, platform, sdk_config, seed_secrets, transport, vendors};
 use crate::{
     aws::Transport,

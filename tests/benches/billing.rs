@@ -24,7 +24,9 @@ fn runtime() -> Runtime {
 /// One call through the handlers: how long authorize took, and how long settle took.
 async fn through_the_handler(harness: &Harness, call: &str) -> (Duration, Duration) {
     let request = harness.stack.vapi.signed(&bodies::request(call).to_string());
-    let report = harness.stack.vapi.signed(&bodies::report(call, 60).to_string());
+    let mut report = bodies::report(call, 60);
+    report["message"]["transcript"] = "AI: Hello.".into();
+    let report = harness.stack.vapi.signed(&report.to_string());
     let began = Instant::now();
     let answer = harness.send(request).await;
     let authorized = began.elapsed();
@@ -59,7 +61,7 @@ impl Bare<'_> {
     fn record(call: &str, version: u64) -> Put {
         let long = "2026-01-01T00:00:00.000Z";
         let put = Put::builder().table_name(Self::table("calls")).item("org_id", text(&ORG.to_string()));
-        let put = put.item("call_id", text(call)).item("live", text("live")).item("due_at", text(long));
+        let put = put.item("call_id", text(call)).item("live", text("open#0")).item("due_at", text(long));
         let put = put
             .item("created_at", text(long))
             .item("last_seen_at", text(long))
@@ -194,11 +196,19 @@ impl Bare<'_> {
             TransactWriteItem::builder().put(Self::record(call, 2)).build(),
         ];
         black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
+        let text_key = text(&format!("{call}#content"));
+        let before = db
+            .get_item()
+            .table_name(Self::table("calls"))
+            .key("org_id", text(&ORG.to_string()))
+            .key("call_id", text_key.clone())
+            .consistent_read(true);
+        black_box(before.send().await.unwrap());
         let content = db
             .put_item()
             .table_name(Self::table("calls"))
             .item("org_id", text(&ORG.to_string()))
-            .item("call_id", text(&format!("{call}#content")))
+            .item("call_id", text_key)
             .item("content", text(&"x".repeat(150)));
         black_box(content.send().await.unwrap());
     }

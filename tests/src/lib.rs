@@ -12,7 +12,7 @@ use domain::{
     amount::Amount,
     call::{Call, Direction},
     ids::{CallId, OrgId, PaymentIntentId, VapiAssistantId, VapiPhoneId},
-    ledger::{Entry, Posting, Reason, flaws},
+    ledger::{Entry, EntrySide, Posting, Reason, flaws},
     phone_number::PhoneNumber,
     wallet::Wallet,
 };
@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::{
     alarms::Alarms,
     clock::TestClock,
-    stack::{Plan, Stack, Storage, test_epoch},
+    stack::{Keys, Plan, Stack, Storage, test_epoch},
 };
 use sandbox::{
     faults::{Fault, Mode},
@@ -115,6 +115,7 @@ impl Harness {
             storage,
             clock: Arc::<TestClock>::clone(&clock),
             entropy: Arc::new(Entropy::seeded(7)),
+            keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
             settings,
             network,
@@ -226,6 +227,17 @@ impl Harness {
         of_call.map(|entry| entry.amount.pence()).collect()
     }
 
+    /// What the clinic's ledger says that a call cost: its charge, and what was corrected since.
+    pub async fn net_of(&self, call: &str) -> i64 {
+        let entries = self.entries().await;
+        let of_call =
+            entries.iter().filter(|entry| entry.call_id.as_ref().is_some_and(|id| id.as_str() == call));
+        of_call.fold(0_i64, |sum, entry| match entry.direction {
+            EntrySide::Debit => sum.saturating_add(entry.amount.pence()),
+            EntrySide::Credit => sum.saturating_sub(entry.amount.pence()),
+        })
+    }
+
     /// The record of one of the clinic's calls.
     pub async fn call(&self, call: &str) -> Call {
         let id = CallId::parse(call).expect("an id");
@@ -299,8 +311,33 @@ impl Harness {
         self.clock.turn_to(end);
     }
 
-    /// Posts a body to `/api/vapi/webhook`, signed.
+    /// Posts a body to `/api/vapi/webhook`, signed, as Vapi would: a report comes no sooner than the talk that it states can be
+    /// over, and of a call that Vapi has a record of.
     pub async fn vapi(&self, body: &Value) -> (u16, Value) {
+        let message = &body["message"];
+        let instant = |name: &str| message[name].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        if let (Some(ended_at), Some(call)) = (instant("endedAt"), message["call"]["id"].as_str()) {
+            let started_at = instant("startedAt");
+            let talked =
+                started_at.map_or(SignedDuration::ZERO, |started_at| ended_at.duration_since(started_at));
+            let heard_at = match CallId::parse(call) {
+                Ok(id) => self.calls.get(ORG, &id).await.ok().flatten().map(|record| record.created_at),
+                Err(_) => None,
+            };
+            let no_sooner = heard_at.map_or(ended_at, |heard_at| heard_at + talked);
+            if self.clock.now() < no_sooner {
+                self.clock.turn_to(no_sooner);
+            }
+            if self.stack.vapi.call(call).is_none() {
+                let reason = message["endedReason"].as_str().unwrap_or("customer-ended-call");
+                self.stack.vapi.add_ended_call(call, started_at, ended_at, reason);
+            }
+        }
+        self.vapi_as_it_is(body).await
+    }
+
+    /// Posts a body to `/api/vapi/webhook`, signed, whatever it says.
+    pub async fn vapi_as_it_is(&self, body: &Value) -> (u16, Value) {
         let request = self.stack.vapi.signed(&body.to_string());
         parts(&self.send(request).await)
     }
@@ -520,22 +557,29 @@ pub mod bodies {
     }
 }
 
-/// A recorded body, from the papers beside the project. Where `CI` is set a missing one fails; elsewhere the test
-/// says that it was skipped.
+/// A body that was written for these tests after the shapes and oddities of what vendors send: `tests/fixtures/<name>.json`.
 ///
 /// # Panics
-/// When it is missing in CI, or is not JSON.
-pub fn recorded(name: &str) -> Option<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures").join(name);
-    let in_ci = Environment::of_process().reader().optional("CI").is_some();
-    match std::fs::read(&path) {
-        Ok(body) => Some(serde_json::from_slice(&body).expect("a recorded body is JSON")),
-        Err(error) if in_ci => panic!("the recorded body {name} is missing: {error}"),
-        Err(_) => {
-            println!("skipped: the recorded body {name} is not here");
-            None
-        }
-    }
+/// When there is none, or it is not JSON.
+pub fn fixture(name: &str) -> Value {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    read_json(&folder.join(format!("{name}.json")))
+}
+
+/// A file of a folder that lies beside the project, and that this setting names. Only tests that are ignored read any: they are
+/// run where the folder is, and nowhere pass without it.
+///
+/// # Panics
+/// When the setting is missing, or the file is, or is not JSON.
+pub fn papers(setting: &str, name: &str) -> Value {
+    let folder = Environment::of_process().reader().optional(setting);
+    let folder = folder.unwrap_or_else(|| panic!("{setting} names the folder that this test reads"));
+    read_json(&std::path::Path::new(&folder).join(name))
+}
+
+fn read_json(path: &std::path::Path) -> Value {
+    let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A web call's report by hand, after the recorded one.

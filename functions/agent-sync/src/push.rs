@@ -1,6 +1,6 @@
 //! One agent, from what is stored to what the vendor has.
 
-use base::alarm::chain;
+use base::{alarm, alarm::chain};
 use domain::{
     agent::{Agent, Sync},
     call::Direction,
@@ -31,6 +31,9 @@ pub enum PushError {
     /// The vendor will not take this agent as it is.
     #[error("the vendor refuses the agent")]
     Refused(#[source] VapiError),
+    /// The vendor will not take something that we send for every agent.
+    #[error("the vendor refuses what every agent has")]
+    SharedRefused(#[source] VapiError),
     /// It was saved again and again meanwhile.
     #[error("the agent was changed by others until the time was up")]
     Contended,
@@ -75,6 +78,13 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
                 "The voice service does not take these settings. Check the voice and the language.";
             Sync::Failed { sync_reason: sync_reason.to_owned() }
         }
+        Err(error @ PushError::SharedRefused(_)) => {
+            alarm!("vapi_agent_refused", org_id = %push.org_id, role = push.role.as_str(), cause = chain(error),
+                "Vapi refuses an agent for something that the clinic did not choose: other agents fare no better");
+            let sync_reason = "The voice service does not take the agent, for a reason that lies with us. We have \
+                               been told, and it is tried again.";
+            Sync::Failed { sync_reason: sync_reason.to_owned() }
+        }
         Err(PushError::Contended | PushError::Voice(_) | PushError::Store(_)) => Sync::Pending,
     };
     note(deps, push.org_id, push.role, |agent| {
@@ -91,16 +101,26 @@ pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     .await?;
     match outcome {
         Ok(()) | Err(PushError::Refused(_)) => Ok(()),
-        Err(error @ (PushError::Contended | PushError::Voice(_) | PushError::Store(_))) => Err(error),
+        Err(
+            error @ (PushError::SharedRefused(_)
+            | PushError::Contended
+            | PushError::Voice(_)
+            | PushError::Store(_)),
+        ) => Err(error),
     }
 }
 
-/// A no to the agent itself, which only another agent can change. Any other no (a key that is being changed, a 404) is not the
-/// clinic's to mend, and is tried again.
+/// What of an agent a clinic can choose so that Vapi refuses it, in the words of Vapi's refusals.
+const CHOSEN: [&str; 5] = ["voice", "transcriber", "language", "firstmessage", "model.messages"];
+
+/// A no to the agent itself, which only another agent can change; or to what every agent has. Any other no (a key that is being
+/// changed, a 404) is not the clinic's to mend either, and is tried again.
 fn of_agent(error: VapiError) -> PushError {
     match &error {
-        VapiError::Refused { status, .. } if [400, 422].contains(&status.as_u16()) => {
-            PushError::Refused(error)
+        VapiError::Refused { status, message } if [400, 422].contains(&status.as_u16()) => {
+            let message = message.to_lowercase();
+            let is_chosen = CHOSEN.iter().any(|field| message.contains(field));
+            if is_chosen { PushError::Refused(error) } else { PushError::SharedRefused(error) }
         }
         VapiError::Refused { .. }
         | VapiError::NotFound
@@ -124,7 +144,8 @@ async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
         voice_id: &behavior.voice_id,
         language: &behavior.language,
         max_duration_secs: behavior.max_duration_secs,
-        tools: &tools,
+        tools: &tools.current,
+        replaced_tools: &tools.replaced,
         webhook: &webhook,
         metadata: json!({"voxanne_environment": deps.voice.environment(), "org_id": agent.org_id,
             "role": agent.role.as_str()}),

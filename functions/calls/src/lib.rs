@@ -3,11 +3,13 @@
 #![recursion_limit = "256"]
 
 pub mod routes;
+pub mod ticket;
 
 use base::config::{Invalid, Reader};
 use domain::number::Country;
 use http::Response;
 use platform::Platform;
+use secrecy::SecretString;
 use services::charging::{Charging, Settings};
 use store::{agents::Agents, ledger::Ledger, numbers::Numbers};
 use web::{
@@ -31,6 +33,10 @@ pub struct Deps {
     pub agents: Agents,
     /// Where calls may go.
     pub allowed: Vec<Country>,
+    /// What tickets for recordings are signed with.
+    pub ticket_key: SecretString,
+    /// Where a browser reaches this API, e.g. `https://api.example.com`.
+    pub origin: String,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -45,6 +51,9 @@ impl Deps {
         let settings = Settings::read(&mut reader, &platform);
         let auth = Auth::read(&mut reader, &platform);
         let allowed = countries(&mut reader);
+        // Where there is one address for vendors and another for browsers, as on the local stack.
+        let origin = reader.optional("API_ORIGIN").unwrap_or_else(|| reader.required("PUBLIC_URL"));
+        let ticket_key = settings.vapi.key.clone();
         reader.finish()?;
         let db = platform.database(&settings.base.table_prefix);
         Ok(Self {
@@ -54,6 +63,8 @@ impl Deps {
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db),
             allowed,
+            ticket_key,
+            origin: origin.trim_end_matches('/').to_owned(),
             platform,
         })
     }
@@ -77,13 +88,17 @@ web::routes! { Deps, Caller;
     GET "/api/calls-dashboard/stats" => routes::stats::show;
     GET "/api/calls-dashboard/live" => routes::live::list;
     GET "/api/calls-dashboard/{id}" => routes::detail::show;
+    GET "/api/calls-dashboard/{id}/recording" => routes::recording::show;
 }
 
-/// Answers a request of the dashboard's, for the caller's own org only.
+/// Answers a request of the dashboard's, for the caller's own org only; or of a player, for what its ticket says.
 ///
 /// # Errors
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    if let Some(ticket) = routes::recording::ticket_of(&request)? {
+        return routes::recording::play(deps, &ticket, request.headers()).await;
+    }
     let caller = deps.auth.caller(request.headers()).await?;
     dispatch(deps, &caller, request).await
 }

@@ -5,5 +5,7 @@ pub mod detail;
 pub mod list;
 pub mod live;
 pub mod period;
+pub mod piece;
+pub mod recording;
 pub mod row;
 pub mod stats;

@@ -1,13 +1,19 @@
-//! What operators see: how the schedules' runs went. No org's member comes in, and no operator gets further.
+//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets. No org's member comes in,
+//! and no operator gets further.
 
 #![recursion_limit = "256"]
 
-use base::config::{Base, Invalid};
+mod money;
+
+use base::config::Invalid;
 use http::Response;
 use jiff::Timestamp;
 use platform::Platform;
 use serde::{Deserialize, Serialize};
-use services::reconcile::Task;
+use services::{
+    operating::{Operating, Settings},
+    reconcile::Task,
+};
 use store::runs::{self, Finding, Report};
 use web::{
     auth::{Auth, Operator},
@@ -27,6 +33,8 @@ pub struct Deps {
     pub auth: Auth,
     /// The runs' reports.
     pub runs: runs::Runs,
+    /// What an operator decides about an org's money.
+    pub operating: Operating,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -38,16 +46,21 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
-        let base = Base::read(&mut reader);
+        let settings = Settings::read(&mut reader, &platform);
         let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
-        let runs = runs::Runs::new(platform.database(&base.table_prefix));
-        Ok(Self { auth, runs, platform })
+        let runs = runs::Runs::new(platform.database(&settings.base.table_prefix));
+        let operating = Operating::deployed(&platform, settings);
+        Ok(Self { auth, runs, operating, platform })
     }
 }
 
 web::routes! { Deps, Operator;
     GET "/api/operations/reconciliation" => reports;
+    GET "/api/operations/doubts" => money::doubts;
+    POST "/api/operations/doubts/{orgId}/{callId}/accept" => money::accept;
+    POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust;
+    POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze;
 }
 
 /// Answers a request of an operator's.

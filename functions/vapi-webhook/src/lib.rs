@@ -10,7 +10,7 @@ use lambda_http::{Body, Request, Response};
 use platform::Platform;
 use platform::secrets::WebhookSecrets;
 use serde_json::{Value, json};
-use services::charging::{Answer, CallOwner, Charging, Settings, limit_warning};
+use services::charging::{Answer, CallOwner, Charging, Closed, Settings, limit_warning};
 use store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents};
 use vendors::vapi::{
     VapiWebhook,
@@ -78,15 +78,27 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
         (Kind::Hang, call) => {
             let call = call.as_ref().map(|call| call.vapi_call_id.to_string());
             tracing::warn!(vapi_call_id = call, "an assistant left its caller waiting");
+            shown(deps, &message).await?;
             Ok(acknowledged())
         }
-        (Kind::ToolCalls(calls), _) => Ok(json_answer(StatusCode::OK, &tool_results(calls))),
+        (Kind::ToolCalls(calls), _) => {
+            shown(deps, &message).await?;
+            Ok(json_answer(StatusCode::OK, &tool_results(calls)))
+        }
         (_, None) => dead_letter(deps, &message, &raw).await,
         (Kind::AssistantRequest, Some(call)) => authorize(deps, call, &message, &raw).await,
         (_, Some(call)) => match deps.charging.owner_of(call).await? {
             None => dead_letter(deps, &message, &raw).await,
             Some(owner) => follow(deps, &owner, call, &message).await,
         },
+    }
+}
+
+/// A message that comes from within a call shows that the call goes on.
+async fn shown(deps: &Deps, message: &Message) -> Result<(), Problem> {
+    match &message.call {
+        Some(call) => Ok(deps.charging.shown(&call.vapi_call_id).await?),
+        None => Ok(()),
     }
 }
 
@@ -116,7 +128,7 @@ async fn authorize(
                 "assistantId": assistant,
                 "assistantOverrides": {
                     "maxDurationSeconds": max_duration_secs,
-                    "hooks": [limit_warning(max_duration_secs)],
+                    "hooks": limit_warning(max_duration_secs),
                 },
             });
             json_answer(StatusCode::OK, &answer)
@@ -158,8 +170,12 @@ async fn report(
     testimony: &Testimony,
     content: &Content,
 ) -> Result<(), Problem> {
-    deps.charging.report(owner, call, testimony).await?;
-    deps.charging.calls.put_content(owner.org_id, &owner.call_id, content).await?;
+    let closed = deps.charging.report(owner, call, testimony).await?;
+    deps.charging.keep_content(owner.org_id, &owner.call_id, content).await?;
+    if closed == Closed::Released && content.transcript.is_some() {
+        alarm!("call_free_with_words", org_id = %owner.org_id, call_id = %owner.call_id,
+            reason = testimony.ended_reason, "a call costs nothing, and its report says what was spoken on it");
+    }
     Ok(())
 }
 

@@ -21,6 +21,8 @@ pub use operation::{OPERATIONS, operation};
 const ANY: &str = "*";
 /// How long a slow vendor takes.
 const SLOW: SignedDuration = SignedDuration::from_secs(3);
+/// How long a client waits for a vendor that does not answer (`platform`'s client for the network).
+const GIVEN_UP: SignedDuration = SignedDuration::from_secs(5);
 
 /// How it goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +36,12 @@ pub enum Mode {
     TimeoutAfter,
     /// The answer takes three seconds.
     Slow,
+    /// No answer comes until the client gives up, after five seconds; nothing was done.
+    Hang,
     /// The vendor answers 400 and has done nothing.
     Refuse,
+    /// The vendor answers 429, too many requests, and has done nothing.
+    TooMany,
 }
 
 /// A rule: so many requests of this kind go wrong.
@@ -185,6 +191,7 @@ pub async fn through(
         None => Ok(act()),
         Some(Mode::Error) => Ok(trouble(vendor)),
         Some(Mode::Refuse) => Ok(refusal(vendor, operation)),
+        Some(Mode::TooMany) => Ok(too_many(vendor)),
         Some(Mode::TimeoutBefore) => Err(HttpError::TimedOut),
         Some(Mode::TimeoutAfter) => {
             drop(act());
@@ -193,6 +200,10 @@ pub async fn through(
         Some(Mode::Slow) => {
             clock.sleep(SLOW).await;
             Ok(act())
+        }
+        Some(Mode::Hang) => {
+            clock.sleep(GIVEN_UP).await;
+            Err(HttpError::TimedOut)
         }
     }
 }
@@ -206,6 +217,19 @@ fn trouble(vendor: &str) -> Response<Bytes> {
         _ => vapi(StatusCode::INTERNAL_SERVER_ERROR, message),
     };
     answer(StatusCode::INTERNAL_SERVER_ERROR, &body)
+}
+
+/// Too many requests, in the vendor's own shape.
+fn too_many(vendor: &str) -> Response<Bytes> {
+    let message = "A refusal for too many requests that was asked for.";
+    let body = match vendor {
+        "twilio" => twilio(StatusCode::TOO_MANY_REQUESTS, 20_429, message),
+        "stripe" => {
+            json!({"error": {"type": "invalid_request_error", "code": "rate_limit", "message": message}})
+        }
+        _ => vapi(StatusCode::TOO_MANY_REQUESTS, message),
+    };
+    answer(StatusCode::TOO_MANY_REQUESTS, &body)
 }
 
 /// A refusal, in the vendor's own shape.

@@ -42,7 +42,7 @@ impl Hosts {
         let is_control = request.uri().path().starts_with("/_sandbox/vapi/control/");
         let vendor = match request.uri().host() {
             _ if is_control => Some("vapi"),
-            Some("api.vapi.sandbox") => Some("vapi"),
+            Some("api.vapi.sandbox" | "storage.vapi.sandbox") => Some("vapi"),
             Some("api.stripe.sandbox") => Some("stripe"),
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
             _ => None,
@@ -59,6 +59,7 @@ impl Hosts {
 
     fn act(&self, vendor: &str, request: &Request<Bytes>) -> Response<Bytes> {
         match vendor {
+            "vapi" if request.uri().host() == Some("storage.vapi.sandbox") => self.vapi.stored(request),
             "vapi" => self.vapi.answer(request),
             "stripe" => self.stripe.answer(request),
             _ => ask_twilio(&self.twilio, &self.vapi, request),

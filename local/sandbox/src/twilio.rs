@@ -131,9 +131,16 @@ impl TwilioSandbox {
     /// One with nothing but the parent account.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
         let sandbox = Self { state: Kept::open(settings.kept_in), clock, entropy };
-        let is_known = sandbox.lock().accounts.contains_key(&settings.account_sid);
-        if !is_known {
-            sandbox.open_account(&settings.account_sid, &settings.auth_token, "Voxanne");
+        let token_before = sandbox.token_of(&settings.account_sid);
+        match token_before {
+            None => sandbox.open_account(&settings.account_sid, &settings.auth_token, "Voxanne"),
+            // It was given another token since, as its owner may do at Twilio.
+            Some(token) if token != settings.auth_token => {
+                if let Some(account) = sandbox.lock().accounts.get_mut(&settings.account_sid) {
+                    account.auth_token = settings.auth_token;
+                }
+            }
+            Some(_) => {}
         }
         sandbox
     }

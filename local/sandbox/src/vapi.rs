@@ -5,9 +5,12 @@ mod calls;
 mod objects;
 mod record;
 mod rest;
+mod shape;
+mod shapes;
+mod storage;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     path::PathBuf,
     sync::Arc,
@@ -88,6 +91,32 @@ struct State {
     agenda: Agenda<Task>,
     #[serde(skip)]
     faults: Faults,
+    #[serde(skip)]
+    received: VecDeque<Received>,
+}
+
+/// How many bodies are kept.
+const MOST_RECEIVED: usize = 400;
+
+/// A body of ours that came here, whether it was taken or refused.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The method of the request; `ANSWER` where it is the answer to an assistant-request.
+    pub method: String,
+    /// The path that it came to; `/control` for the commands of a live call.
+    pub path: String,
+    /// What it said.
+    pub body: Value,
+}
+
+impl State {
+    fn receive(&mut self, method: &str, path: &str, body: &Value) {
+        if self.received.len() >= MOST_RECEIVED {
+            self.received.pop_front();
+        }
+        let (method, path) = (method.to_owned(), path.to_owned());
+        self.received.push_back(Received { method, path, body: body.clone() });
+    }
 }
 
 /// What goes wrong on purpose.
@@ -178,11 +207,17 @@ impl VapiSandbox {
 
     /// Adds a call that is over, for look-ups.
     pub fn add_past_call(&self, id: &str, started_at: Option<Timestamp>, ended_at: Timestamp) {
+        self.add_ended_call(id, started_at, ended_at, "customer-ended-call");
+    }
+
+    /// The same, for a call that ended for this reason.
+    pub fn add_ended_call(&self, id: &str, started_at: Option<Timestamp>, ended_at: Timestamp, reason: &str) {
         let call = Call {
             status: "ended".into(),
             started_at,
             ended_at: Some(ended_at),
-            ended_reason: Some("customer-ended-call".into()),
+            ended_reason: Some(reason.to_owned()),
+            created_at: started_at.unwrap_or(ended_at),
             ..self.ringing(id, "inboundPhoneCall", "+15550000000", 0)
         };
         self.lock().calls.insert(id.to_owned(), call);
@@ -246,6 +281,11 @@ impl VapiSandbox {
     /// All credentials, by their ids, without what is secret in them.
     pub fn credentials(&self) -> Vec<Value> {
         self.lock().credentials.values().cloned().collect()
+    }
+
+    /// The bodies that came from us, oldest first; the last 400 of this process.
+    pub fn received(&self) -> Vec<Received> {
+        self.lock().received.iter().cloned().collect()
     }
 
     /// A call, if there is one.

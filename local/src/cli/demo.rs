@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use local::{
     clock::RunningClock,
     demo_clinic, running,
-    stack::{Plan, Stack, Storage},
+    stack::{Keys, Plan, Stack, Storage},
     statement, token,
 };
 use platform::SystemClock;
@@ -47,6 +47,7 @@ async fn tell(folder: &std::path::Path) -> Result<(), String> {
         storage: Storage::Folder(folder.to_owned()),
         clock,
         entropy: Arc::new(Entropy::System),
+        keys: Keys::known(),
         address: "127.0.0.1:3000".into(),
         settings: Vec::new(),
         network: None,

@@ -17,6 +17,8 @@ pub struct Vendors {
     pub real_stripe: bool,
     /// Whether Twilio is real.
     pub real_twilio: bool,
+    /// Where this machine is reached from outside, if it is.
+    pub public_url: Option<String>,
 }
 
 impl Vendors {
@@ -24,31 +26,42 @@ impl Vendors {
     pub const fn is_real(&self) -> bool {
         self.real_vapi || self.real_stripe || self.real_twilio
     }
+
+    /// What each is, for the person who runs the stack.
+    pub fn kinds(&self) -> String {
+        let kind = |real: bool| if real { "REAL" } else { "sandbox" };
+        let (vapi, twilio, stripe) = (kind(self.real_vapi), kind(self.real_twilio), kind(self.real_stripe));
+        format!("Vapi: {vapi}, Twilio: {twilio}, Stripe: {stripe}")
+    }
 }
 
 /// The settings that are handed on as they are.
-const HANDED_ON: [&str; 6] = [
+const HANDED_ON: [&str; 7] = [
     "OUTAGE_CREDIT_PENCE",
     "DEBT_LIMIT_PENCE",
     "TOP_UP_MAX_PENCE",
     "NUMBER_RENTAL_PENCE",
     "OUTBOUND_COUNTRIES",
     "CREDENTIAL_KEYS",
+    "JWT_HS256_SECRET",
 ];
 
-/// Reads `.env` in `folder`, if there is one.
+/// Reads `.env` in `folder`, if there is one. `tunnel` is where a tunnel leads here from, for want of `PUBLIC_URL` there.
 ///
 /// # Errors
 /// A sentence: the file cannot be read, a live key came without `--live`, or a real vendor has no way to reach us.
-pub fn read(folder: &Path, allow_live: bool, speed: u32) -> Result<Vendors, String> {
+pub fn read(folder: &Path, allow_live: bool, speed: u32, tunnel: Option<String>) -> Result<Vendors, String> {
     let file = folder.join(".env");
     if !file.exists() {
-        return Ok(Vendors::default());
+        return Ok(Vendors { public_url: tunnel, ..Vendors::default() });
     }
     let pairs =
         dotenvy::from_path_iter(&file).and_then(Iterator::collect::<Result<BTreeMap<String, String>, _>>);
     let mut pairs = pairs.map_err(|error| format!(".env cannot be read: {error}"))?;
     pairs.retain(|_, value| !value.trim().is_empty());
+    if let Some(tunnel) = tunnel {
+        pairs.entry("PUBLIC_URL".into()).or_insert(tunnel);
+    }
     from(&pairs, allow_live, speed)
 }
 
@@ -57,6 +70,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         real_vapi: pairs.contains_key("VAPI_API_KEY"),
         real_stripe: pairs.contains_key("STRIPE_API_KEY"),
         real_twilio: pairs.contains_key("TWILIO_AUTH_TOKEN"),
+        public_url: pairs.get("PUBLIC_URL").cloned(),
         ..Vendors::default()
     };
     let hand_on = |vendors: &mut Vendors, name: &str| {
@@ -82,8 +96,9 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
     }
     if !pairs.get("PUBLIC_URL").is_some_and(|url| url.starts_with("https://")) {
         return Err(
-            "A real vendor must be able to reach this machine: set PUBLIC_URL in .env to the https address \
-                    of a tunnel to this port, or take the vendor's key out of .env to use its sandbox."
+            "A real vendor must be able to reach this machine: start a tunnel to this port (one that tells its \
+                    address at 127.0.0.1:4040, such as `ngrok http 3000`, is asked), or set PUBLIC_URL in .env to its \
+                    https address, or take the vendor's key out of .env to use its sandbox."
                 .into(),
         );
     }
@@ -129,6 +144,29 @@ fn real_twilio(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Resul
     Ok(())
 }
 
+/// Asks a tunnel on this machine for the https address by which it leads to `port`; none when there is no such tunnel.
+pub async fn tunnel(port: u16) -> Option<String> {
+    let http = Http::network(Duration::from_secs(1)).ok()?;
+    let request = http::Request::get("http://127.0.0.1:4040/api/tunnels").body(bytes::Bytes::new()).ok()?;
+    let answer = http.send(request).await.ok()?;
+    leading_to(port, &serde_json::from_slice(answer.body()).ok()?)
+}
+
+fn leading_to(port: u16, tunnels: &serde_json::Value) -> Option<String> {
+    let here = [format!("{port}"), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
+    let leads_here = |tunnel: &&serde_json::Value| {
+        let to = tunnel["config"]["addr"].as_str().unwrap_or_default();
+        let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
+        here.iter().any(|address| address == to)
+    };
+    let urls = tunnels["tunnels"]
+        .as_array()?
+        .iter()
+        .filter(leads_here)
+        .filter_map(|tunnel| tunnel["public_url"].as_str());
+    urls.filter(|url| url.starts_with("https://")).map(str::to_owned).next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +201,32 @@ mod tests {
         );
         let sandboxes = from(&pairs(&[("OUTAGE_CREDIT_PENCE", "0")]), false, 50).unwrap();
         assert!(sandboxes.network.is_none() && sandboxes.settings.len() == 1);
+    }
+
+    #[test]
+    fn a_tunnel_to_this_port_is_found_and_no_other() {
+        let tunnels = serde_json::json!({"tunnels": [
+            {"public_url": "https://other.example", "config": {"addr": "http://localhost:13000"}},
+            {"public_url": "http://plain.example", "config": {"addr": "http://localhost:3000"}},
+            {"public_url": "tcp://bare.example:1", "config": {"addr": "localhost:3000"}},
+            {"public_url": "https://here.example", "config": {"addr": "http://localhost:3000"}},
+        ]});
+        assert_eq!(leading_to(3000, &tunnels).as_deref(), Some("https://here.example"));
+        assert_eq!(leading_to(3001, &tunnels), None);
+        for odd in [serde_json::json!({}), serde_json::json!([]), serde_json::json!({"tunnels": [{}]})] {
+            assert_eq!(leading_to(3000, &odd), None);
+        }
+    }
+
+    #[test]
+    fn the_tokens_secret_is_set_and_a_public_address_is_known_with_sandboxes_too() {
+        let given = [
+            ("JWT_HS256_SECRET", "a-secret-of-thirty-two-bytes-0001"),
+            ("PUBLIC_URL", "https://tunnel.example"),
+        ];
+        let vendors = from(&pairs(&given), false, 1).unwrap();
+        assert!(vendors.settings.iter().any(|(name, value)| (name.as_str(), value.as_str()) == given[0]));
+        assert_eq!(vendors.public_url.as_deref(), Some("https://tunnel.example"));
+        assert!(!vendors.is_real());
     }
 }

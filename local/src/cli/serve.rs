@@ -16,9 +16,9 @@ use local::{
     alarms::Alarms,
     clock::RunningClock,
     demo_clinic,
-    gateway::{self, Gateway},
+    gateway::{self, Gateway, KEY_HEADER},
     running,
-    stack::{Plan, Stack, Storage},
+    stack::{KEYS_FILE, Keys, Plan, Stack, Storage, private},
 };
 use platform::SystemClock;
 use tokio::sync::watch;
@@ -27,12 +27,17 @@ use vendors::http::Http;
 
 use super::real_vendors;
 
+/// Said of a data folder that a real vendor's messages would seem old to.
+const AHEAD: &str = "The data folder's time is ahead of the real one (it ran with --speed): a real vendor's messages would seem \
+                     old. Take another folder with --data-dir, or start afresh with --reset.";
 /// How often the clock's time is written down.
 const NOTE_TIME_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(options: super::Serve) -> Result<(), String> {
-    let vendors = real_vendors::read(Path::new("."), options.live, options.speed)?;
+    let tunnel = real_vendors::tunnel(options.port).await;
+    let vendors = real_vendors::read(Path::new("."), options.live, options.speed, tunnel)?;
     let folder = Folder::take(&options.data_dir, options.reset)?;
+    let keys = Keys::of_folder(&folder.path, &Entropy::System)?;
     let alarms = Alarms::default();
     logging(&alarms);
     let address = format!("127.0.0.1:{}", options.port);
@@ -43,20 +48,21 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
     let is_real = vendors.is_real();
     if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
-        return Err("The data folder's time is ahead of the real one (it ran with --speed): a real vendor's messages \
-                    would seem old. Take another folder with --data-dir, or start afresh with --reset."
-            .into());
+        return Err(AHEAD.into());
     }
     let clock: Arc<dyn Clock> = Arc::new(RunningClock::starting_at(resumed_at, options.speed));
     let origin = options.cors_origin.unwrap_or_else(|| format!("http://{address}"));
+    let kinds = vendors.kinds();
     let mut settings = vendors.settings;
     settings.push(("DASHBOARD_ORIGIN".into(), origin.clone()));
+    let is_exposed = is_real || vendors.public_url.is_some();
     let stack = Stack::build(Plan {
-        environment: "development".into(),
+        environment: environment(is_real, &keys),
         storage: Storage::Folder(folder.path.clone()),
         clock: Arc::clone(&clock),
         entropy: Arc::new(Entropy::System),
         address: address.clone(),
+        keys: keys.clone(),
         settings,
         network: vendors.network,
         schedules: true,
@@ -71,21 +77,15 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let stack = Arc::new(stack);
 
     let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-    let command_key = format!("{:016x}{:016x}", stack.platform.entropy.bits(), stack.platform.entropy.bits());
-    folder.note_port(port, &command_key)?;
+    folder.note_port(port, &keys.folder)?;
     let (stop, stopped) = watch::channel(false);
-    let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin, command_key };
+    let folder_key = keys.folder.clone();
+    let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin, folder_key, is_exposed };
     let served = tokio::spawn(gateway::serve(gateway, listener, stopped.clone()));
     let ran = tokio::spawn(running::run(stack, stopped.clone()));
     let noted = tokio::spawn(note_time(folder, clock, stopped));
-    let kind = |real: bool| if real { "REAL" } else { "sandbox" };
-    let kinds = format!(
-        "Vapi: {}, Twilio: {}, Stripe: {}",
-        kind(vendors.real_vapi),
-        kind(vendors.real_twilio),
-        kind(vendors.real_stripe)
-    );
     println!("{}", greeting(&address, &options.data_dir, options.speed, &kinds, number));
+    println!("\n{}", guarded_by(&keys, &options.data_dir, vendors.public_url.as_deref(), is_exposed));
 
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
     println!("\nFinishing what is in hand …");
@@ -94,6 +94,34 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let (_, _, _folder) = tokio::join!(served, ran, noted);
     println!("Stopped. The data stays in {}.", options.data_dir.display());
     Ok(())
+}
+
+/// The name of the environment. Where a vendor is real it is the data folder's own: the accounts there may be shared, and what
+/// bears one stack's name is changed and given back by that stack.
+pub(super) fn environment(is_real: bool, keys: &Keys) -> String {
+    if is_real { keys.environment.clone() } else { "development".to_owned() }
+}
+
+/// What guards the stack, for the person who runs it.
+fn guarded_by(keys: &Keys, folder: &Path, public_url: Option<&str>, is_exposed: bool) -> String {
+    let file = folder.join(KEYS_FILE);
+    let secrets = format!(
+        "The sandboxes' secrets, of this data folder alone ({file}):\n   \
+         export VAPI_SECRET={vapi} STRIPE_SECRET={stripe} STRIPE_KEY={stripe_key}",
+        file = file.display(),
+        vapi = keys.vapi_webhook_secret,
+        stripe = keys.stripe_webhook_secret,
+        stripe_key = keys.stripe_api_key,
+    );
+    if !is_exposed {
+        return secrets;
+    }
+    let reached = public_url.map_or_else(String::new, |url| format!(" at {url}"));
+    format!(
+        "This stack may be reached from outside{reached}. /_sandbox wants the folder's key: add to the lines above\n   \
+         -H '{KEY_HEADER}: {key}'\n{secrets}",
+        key = keys.folder,
+    )
 }
 
 /// Who has the port, if it says so.
@@ -240,6 +268,7 @@ impl Folder {
             "vapi.json",
             "stripe.json",
             "twilio.json",
+            KEYS_FILE,
             "time",
             "port",
         ] {
@@ -255,7 +284,8 @@ impl Folder {
 
     /// Writes down where commands beside this process reach it, and what they show it.
     fn note_port(&self, port: u16, key: &str) -> Result<(), String> {
-        std::fs::write(self.path.join("port"), format!("{port} {key}"))
+        private(&self.path.join("port"))
+            .and_then(|mut file| write!(file, "{port} {key}"))
             .map_err(|error| cannot_use(&self.path, &error))
     }
 
@@ -277,5 +307,26 @@ impl Folder {
 
     fn note_time(&self, now: Timestamp) {
         let _ = std::fs::write(self.path.join("time"), now.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_real_keys_a_data_folder_has_an_environment_of_its_own() {
+        let keys = Keys { environment: "local0a1b2c3d".into(), ..Keys::known() };
+        assert_eq!(environment(true, &keys), "local0a1b2c3d");
+        assert_eq!(environment(false, &keys), "development");
+    }
+
+    #[test]
+    fn who_runs_it_is_shown_the_secrets_and_the_key_where_it_is_needed() {
+        let keys = Keys::known();
+        let inside = guarded_by(&keys, Path::new(".voxanne"), None, false);
+        assert!(inside.contains(&keys.vapi_webhook_secret) && !inside.contains(&keys.folder), "{inside}");
+        let exposed = guarded_by(&keys, Path::new(".voxanne"), Some("https://tunnel.example"), true);
+        assert!(exposed.contains(&keys.folder) && exposed.contains("https://tunnel.example"), "{exposed}");
     }
 }

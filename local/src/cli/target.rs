@@ -9,17 +9,17 @@ use base::entropy::Entropy;
 use jiff::Timestamp;
 use local::{
     clock::RunningClock,
-    stack::{Plan, Stack, Storage},
+    stack::{Keys, Plan, Stack, Storage},
 };
 use platform::{Aws, Platform, SystemClock};
 
 use super::{
     real_vendors,
-    serve::{Folder, Taken},
+    serve::{Folder, Taken, environment},
 };
 
-/// The environment of the local stack.
-const LOCAL: &str = "development";
+/// Where a command says that vendors reach it. It asks them for nothing, so none is told.
+const NOWHERE: &str = "https://voxanne.sandbox";
 /// How long the running stack may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,21 +39,27 @@ impl Target {
     pub(super) async fn local(data_dir: &Path, more: Option<(&str, String)>) -> Result<Self, String> {
         // Those of `.env` too where they seem of no use: a data folder of a real vendor's is not given a sandbox's secrets. There
         // is no network, so the vendor is not asked.
-        let mut settings = real_vendors::read(Path::new("."), true, 1)?.settings;
+        let tunnel = Some(NOWHERE.to_owned());
+        let vendors = real_vendors::read(Path::new("."), true, 1, tunnel)?;
+        let is_real = vendors.is_real();
+        let mut settings = vendors.settings;
         settings.extend(more.map(|(name, value)| (name.to_owned(), value)));
         let (folder, running) = match Folder::try_take(data_dir)? {
             Taken::Ours(folder) => (Some(folder), None),
             Taken::By(process) => (None, Some(through(data_dir, &process)?)),
         };
+        let keys = Keys::of_folder(data_dir, &Entropy::System)?;
+        let environment = environment(is_real, &keys);
         let storage = folder.as_ref().map(|folder| Storage::Folder(folder.path().to_owned()));
         let last = folder.as_ref().and_then(Folder::last_time).unwrap_or(Timestamp::UNIX_EPOCH);
         let stack = Stack::build(Plan {
-            environment: LOCAL.into(),
+            environment: environment.clone(),
             // Where another process has the data, this one is only there for its settings.
             storage: storage.unwrap_or(Storage::Memory),
             clock: Arc::new(RunningClock::starting_at(last.max(SystemClock.now()), 1)),
             entropy: Arc::new(Entropy::System),
             address: "127.0.0.1:0".into(),
+            keys,
             settings,
             network: None,
             schedules: false,
@@ -71,7 +77,7 @@ impl Target {
             ),
             None => stack.platform,
         };
-        Ok(Self { platform, environment: LOCAL.into(), _folder: folder })
+        Ok(Self { platform, environment, _folder: folder })
     }
 
     /// A deployed environment, by the AWS credentials and region of this process.

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use platform::{Aws, Platform};
 use vendors::http::Http;
 
-use super::StackError;
+use super::{StackError, keys::Keys};
 use crate::{aws::Transport, queue::Queues, template::Template};
 use sandbox::{
     hosts::Hosts,
@@ -45,6 +45,8 @@ pub struct Plan {
     pub entropy: Arc<Entropy>,
     /// Where the gateway listens, for URLs that point back to it.
     pub address: String,
+    /// What guards it.
+    pub keys: Keys,
     /// Settings beside the usual ones.
     pub settings: Vec<(String, String)>,
     /// The way to real vendors, where any is real.
@@ -55,25 +57,15 @@ pub struct Plan {
     pub skews: Vec<(String, SignedDuration)>,
 }
 
-/// The secrets of the sandboxes. They guard nothing.
-pub const VAPI_SECRET: &str = "sandbox-vapi-webhook-secret";
-const VAPI_KEY: &str = "sandbox-vapi-key";
 const VAPI_BASE: &str = "http://api.vapi.sandbox";
-/// What the Stripe sandbox signs with.
-pub const STRIPE_SECRET: &str = "whsec_sandbox";
-const STRIPE_KEY: &str = "sk_test_sandbox";
 const STRIPE_BASE: &str = "http://api.stripe.sandbox";
 /// Our own account at the Twilio sandbox, above every subaccount.
 pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
-/// What opens our own account at the Twilio sandbox.
-pub const TWILIO_TOKEN: &str = "sandbox-twilio-token";
 const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
-/// What seals the local stack's secrets: 32 bytes that anyone can read here.
-const CREDENTIAL_KEYS: &str = "local1:dm94YW5uZS1sb2NhbC1jcmVkZW50aWFsLWtleS0wMDE=";
-/// What the local stack's tokens are signed with, and who issues them.
+/// What the tokens of stacks in memory are signed with.
 pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";
 /// The issuer of the local stack's tokens.
 pub const JWT_ISSUER: &str = "http://voxanne.local/auth/v1";
@@ -111,24 +103,26 @@ pub(super) fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Pla
         transport: Some(SharedHttpClient::new(transport.clone())),
         attempt_timeout: None,
     };
+    let keys = &plan.keys;
     let usual = [
         ("VOXANNE_ENVIRONMENT", plan.environment.clone()),
         ("METER_QUEUE_URL", Queues::url("CallMeterQueue")),
         ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
-        ("VAPI_API_KEY", VAPI_KEY.to_owned()),
-        ("VAPI_WEBHOOK_SECRETS", VAPI_SECRET.to_owned()),
+        ("VAPI_API_KEY", keys.vapi_api_key.clone()),
+        ("VAPI_WEBHOOK_SECRETS", keys.vapi_webhook_secret.clone()),
         ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
-        ("STRIPE_API_KEY", STRIPE_KEY.to_owned()),
+        ("STRIPE_API_KEY", keys.stripe_api_key.clone()),
         ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
         ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
         ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
-        ("TWILIO_AUTH_TOKEN", TWILIO_TOKEN.to_owned()),
+        ("TWILIO_AUTH_TOKEN", keys.twilio_auth_token.clone()),
         ("PUBLIC_URL", PUBLIC_URL.to_owned()),
-        ("CREDENTIAL_KEYS", CREDENTIAL_KEYS.to_owned()),
+        ("API_ORIGIN", format!("http://{}", plan.address)),
+        ("CREDENTIAL_KEYS", keys.credential_keys.clone()),
         ("AGENT_SYNC_QUEUE_URL", Queues::url("AgentSyncQueue")),
         ("RECHARGE_QUEUE_URL", Queues::url("RechargeQueue")),
         ("NOTIFICATIONS_QUEUE_URL", Queues::url("NotificationsQueue")),
-        ("JWT_HS256_SECRET", JWT_SECRET.to_owned()),
+        ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
         ("JWT_ISSUER", JWT_ISSUER.to_owned()),
         ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
     ];
@@ -163,9 +157,10 @@ pub(super) fn seed_secrets(platform: &Platform, aws: &Transport) {
 /// The sandboxes, each told of the others what it must know.
 pub(super) fn hosts(plan: &Plan) -> Hosts {
     let seams = || (Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    let keys = &plan.keys;
     let settings = twilio::Settings {
         account_sid: TWILIO_SID.into(),
-        auth_token: TWILIO_TOKEN.into(),
+        auth_token: keys.twilio_auth_token.clone(),
         kept_in: kept_in(plan, "twilio.json"),
     };
     let (clock, entropy) = seams();
@@ -176,8 +171,8 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     let carrier = Arc::clone(&twilio);
     let on_connect: OnConnect = Arc::new(move |account: &str, call: &str| carrier.connect(account, call));
     let settings = vapi::Settings {
-        api_key: VAPI_KEY.into(),
-        webhook_secret: VAPI_SECRET.into(),
+        api_key: keys.vapi_api_key.clone(),
+        webhook_secret: keys.vapi_webhook_secret.clone(),
         control_base: format!("http://{}", plan.address),
         kept_in: kept_in(plan, "vapi.json"),
         twilio_owns: Some(twilio_owns),
@@ -186,8 +181,8 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     let (clock, entropy) = seams();
     let vapi = Arc::new(VapiSandbox::new(settings, clock, entropy));
     let settings = stripe::Settings {
-        api_key: STRIPE_KEY.into(),
-        webhook_secret: STRIPE_SECRET.into(),
+        api_key: keys.stripe_api_key.clone(),
+        webhook_secret: keys.stripe_webhook_secret.clone(),
         page_base: format!("http://{}", plan.address),
         kept_in: kept_in(plan, "stripe.json"),
     };

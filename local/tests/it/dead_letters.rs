@@ -15,7 +15,7 @@ use local::{
     aws::Outcome,
     clock::TestClock,
     queue::Message,
-    stack::{Plan, Stack, Storage, test_epoch},
+    stack::{Keys, Plan, Stack, Storage, test_epoch},
 };
 use platform::SystemClock;
 use serde_json::json;
@@ -31,6 +31,7 @@ async fn stack(storage: Storage, clock: Arc<dyn Clock>) -> Stack {
         storage,
         clock,
         entropy: Arc::new(Entropy::System),
+        keys: Keys::known(),
         address: "127.0.0.1:0".into(),
         settings: Vec::new(),
         network: None,

@@ -5,4 +5,5 @@
 
 mod command_line;
 mod dead_letters;
+mod gateway;
 mod kill;

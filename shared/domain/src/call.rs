@@ -1,11 +1,17 @@
 //! One conversation, from the first ring to the bill: its states, and which event moves it where.
 
+mod bound;
+mod ending;
 mod testimony;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::testimony::{Testimony, Verdict};
+pub use self::{
+    bound::{Weighed, whole_seconds},
+    ending::{Ending, Outcome, Price, Upstream},
+    testimony::{Talk, Testimony, Verdict},
+};
 use super::{
     amount::Amount,
     ids::{CallId, OrgId, VapiAssistantId, VapiCallId, VapiPhoneId},
@@ -171,6 +177,33 @@ pub struct Bill {
     /// Whether the duration is our own estimate, because no vendor stated one.
     #[serde(default)]
     pub estimated: bool,
+    /// The seconds that a source states beyond those that were billed: a doubt, which a person decides about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted_secs: Option<u32>,
+    /// How often the bill was corrected since the call was first billed.
+    #[serde(default)]
+    pub corrections: u32,
+}
+
+impl Bill {
+    /// Returns whether a source states another duration than the bill knows of: the one that was billed, or the
+    /// one that is in doubt.
+    pub fn differs_from(&self, testimony: &Testimony) -> bool {
+        let known_secs = self.doubted_secs.unwrap_or(self.duration_secs);
+        testimony.stated_secs().is_some_and(|stated_secs| stated_secs != known_secs)
+    }
+
+    /// Returns the bill of the same call when it is taken to have lasted `duration_secs`.
+    #[must_use]
+    pub fn corrected(&self, duration_secs: u32) -> Self {
+        Self {
+            duration_secs,
+            charged: self.tariff.tariff().charge(duration_secs),
+            doubted_secs: None,
+            corrections: self.corrections.saturating_add(1),
+            ..self.clone()
+        }
+    }
 }
 
 /// The record of a call: everything about it that decides something. Its text is kept apart, as
@@ -207,6 +240,21 @@ pub struct Call {
     /// Vapi is asked once.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub dialled_at: Option<Timestamp>,
+    /// When Vapi first asked us whether the call may start; absent for a call that began without us, and for
+    /// one of ours.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    /// When Vapi made the call, by its own record; absent until that was read.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub vendor_created_at: Option<Timestamp>,
+    /// When the first message came that says the call is over. What is billed rests on it, so a message that
+    /// the record of the call contradicts is forgotten.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub end_heard_at: Option<Timestamp>,
+    /// Until when a signed message has shown that the call goes on, after one said that it is over and Vapi's
+    /// record showed it live; absent while nothing contradicts anything.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub shown_until: Option<Timestamp>,
     /// The URL where the live call takes commands. A party that has it can end the call, so it is never
     /// logged nor shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,6 +296,9 @@ pub enum Event {
     Settled(Bill),
     /// The call is over, and the parties never talked.
     Released,
+    /// The call is over, and its talk costs nothing: there was no whole millisecond of it, or the vendor broke
+    /// the call.
+    Waived,
 }
 
 impl Event {
@@ -259,6 +310,7 @@ impl Event {
             Self::Ended { .. } => "ended",
             Self::Settled(_) => "settled",
             Self::Released => "released",
+            Self::Waived => "waived",
         }
     }
 }
@@ -294,6 +346,10 @@ impl Call {
             agent_limit_secs,
             provider_limit_secs: None,
             dialled_at: None,
+            asked_at: None,
+            vendor_created_at: None,
+            end_heard_at: None,
+            shown_until: None,
             control_url: None,
             warned_for: None,
             ending_at: None,
@@ -319,11 +375,31 @@ impl Call {
         }
     }
 
-    /// Returns the prices that this call is billed by: its hold's, or without one those in force when it
-    /// started.
+    /// Returns the prices that this call is billed by: those in force when it was authorized, which its hold
+    /// bears; for a call that began without us, those in force when Vapi made it.
     pub fn tariff(&self, held_under: Option<TariffVersion>) -> Tariff {
-        held_under
-            .map_or_else(|| Tariff::at(self.started_at().unwrap_or(self.created_at)), TariffVersion::tariff)
+        held_under.map_or_else(|| Tariff::at(self.begun_at()), TariffVersion::tariff)
+    }
+
+    /// Returns when the call began: when we were asked or dialled, else when Vapi made it, else when it was
+    /// first heard of.
+    pub fn begun_at(&self) -> Timestamp {
+        self.dialled_at.or(self.asked_at).or(self.vendor_created_at).unwrap_or(self.created_at)
+    }
+
+    /// Returns the call once Vapi's own record shows it live although its end was heard of: that was a stray
+    /// word, and the call is metered on. `started_at` is when the parties started to talk, as the record says.
+    /// A call whose end was not heard of stays as it is.
+    #[must_use]
+    pub fn found_live(&self, started_at: Timestamp) -> Self {
+        let State::Ended { started_at: known } = &self.state else { return self.clone() };
+        Self {
+            state: State::InProgress { started_at: known.unwrap_or(started_at) },
+            shown_until: self.end_heard_at,
+            end_heard_at: None,
+            ended_reason: None,
+            ..self.clone()
+        }
     }
 
     /// Returns the call after `event`. Messages come twice, late and out of order, so an event that is behind
@@ -374,6 +450,7 @@ impl Call {
             (State::Ended { started_at: Some(_) } | State::Settled(_), Event::Started { .. }) => {}
             (State::Authorizing | State::Authorized | State::InProgress { .. }, Event::Ended { reason }) => {
                 next.state = State::Ended { started_at: self.started_at() };
+                next.shown_until = None;
                 next.ended_reason = Some(reason.unwrap_or_else(|| "unknown".to_owned()));
             }
             (
@@ -382,8 +459,10 @@ impl Call {
             ) => {
                 next.ended_reason = next.ended_reason.or(reason).or(Some("unknown".to_owned()));
             }
-            (State::Settled(_), Event::Settled(_) | Event::Released) => {}
+            (State::Settled(_), Event::Settled(_) | Event::Released | Event::Waived) => {}
             (_, Event::Settled(bill)) => next.state = State::Settled(bill),
+            (State::Refused { .. }, Event::Waived) => {}
+            (_, Event::Waived) => next.state = State::Released,
             (
                 State::Authorizing | State::Authorized | State::Ended { started_at: None } | State::Released,
                 Event::Released,

@@ -110,6 +110,8 @@ opaque_ids! {
     CustomerId
     /// One shortage of an org's money and the charge of its card that ends it: ours, fresh for each.
     EpisodeId
+    /// A correction of a wallet by hand, as the operator who makes it names it.
+    AdjustmentId
     /// A refund as Stripe names it (`re_…`).
     RefundId
     /// A dispute as Stripe names it (`dp_…`, `du_…`).

@@ -52,7 +52,7 @@ impl EntrySide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The charge of a finished call.
+    /// The charge of a finished call, or its correction.
     Call,
     /// Money received by card.
     TopUp,
@@ -66,7 +66,7 @@ pub enum Kind {
     Dispute,
     /// Money that the bank gave back after a dispute.
     DisputeReversal,
-    /// A correction by hand. No [`Reason`] books one so far.
+    /// A correction by hand.
     Adjustment,
 }
 

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod amount;
 pub mod call;
 pub mod content;
+pub mod doubt;
 pub mod hold;
 pub mod ids;
 pub mod ledger;

@@ -61,6 +61,13 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Returns the same terms for a call that began without us, which Vapi was told no limit of: its money and
+    /// its agent's limit end it, and a top-up lengthens it up to that.
+    #[must_use]
+    pub fn untold(self) -> Self {
+        Self { outage_credit: self.tariff.charge(self.agent_limit_secs), ..self }
+    }
+
     /// Returns the same terms with at least what the wallet's card may still be charged automatically as
     /// room: a long call with a good card on file is not cut by a limit that was set when it began.
     #[must_use]

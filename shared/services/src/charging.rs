@@ -4,6 +4,8 @@
 mod authorize;
 mod carrier;
 mod close;
+mod content;
+pub(crate) mod correct;
 mod ending;
 mod meter;
 mod outbound;
@@ -21,6 +23,7 @@ pub use carrier::{Carrier, HangUpError};
 pub use close::Closed;
 pub use outbound::{Dialled, Intent, limit_warning};
 
+use self::outbound::Adoption;
 use crate::follow_up::FollowUp;
 use base::alarm::chain;
 use base::clock::Clock;
@@ -165,7 +168,8 @@ impl Charging {
             Some(intent)
                 if self
                     .adopt(org_id, intent, &call.vapi_call_id, call.parties.carrier_sid.clone())
-                    .await? =>
+                    .await?
+                    == Adoption::Named =>
             {
                 intent.clone()
             }

@@ -2,6 +2,7 @@
 
 pub mod charging;
 pub mod follow_up;
+pub mod operating;
 pub mod payments;
 pub mod provisioning;
 pub mod recharge;

@@ -7,7 +7,7 @@ mod movements;
 
 use std::sync::Arc;
 
-use self::movements::{Disposition, Movement, movements_of, next_movement, top_up};
+use self::movements::{Movement, movements_of, next_movement, top_up};
 use crate::follow_up::FollowUp;
 use base::alarm;
 use base::clock::Clock;
@@ -214,14 +214,14 @@ impl Payments {
             let booked = self.booked(org, movements).await?;
             let Some((movement, amount)) = next_movement(movements, &booked) else {
                 for (movement, _) in movements.iter().zip(&booked).filter(|(_, entry)| entry.is_none()) {
-                    if movement.wanted == Disposition::Always {
+                    if movement.takes() {
                         alarm_beyond(org, movement, Amount::ZERO);
                     }
                 }
                 self.follow_up.after(&wallet).await?;
                 return Ok::<_, PaymentError>(Attempt::Done(false));
             };
-            if amount < movement.amount && movement.wanted == Disposition::Always {
+            if amount < movement.amount && movement.takes() {
                 alarm_beyond(org, movement, amount);
             }
             Ok(Attempt::of(self.book(&wallet, movement, amount).await)?.map(|()| true))
@@ -299,12 +299,11 @@ fn unknown_alarmed(id: &PaymentIntentId, error: StripeError) -> PaymentError {
     error.into()
 }
 
-/// A person must look at a refund or dispute that is more than its payment credited, or a reversal that is more than
-/// was taken.
+/// A person must look at a refund or dispute that takes more than is left of its payment.
 fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
     alarm!("reversal_beyond_payment", org_id = %org, entry_key = %movement.reason.key(),
         pence = movement.amount.pence(), booked_pence = booked.pence(),
-        "more was refunded, disputed or given back than can be booked");
+        "more was refunded or disputed than can be booked");
 }
 
 /// What a movement changes about the org's auto-recharge, if anything.
@@ -324,6 +323,8 @@ fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Op
             | Reason::Dispute { .. }
             | Reason::RefundFailed { .. }
             | Reason::Call { .. }
+            | Reason::CallCorrection { .. }
+            | Reason::Adjustment { .. }
             | Reason::Number { .. }
             | Reason::NumberRefund { .. }
             | Reason::Rental { .. },

@@ -26,7 +26,8 @@ use base::keyring::Keyring;
 use domain::{amount::Amount, wallet::Wallet};
 use platform::Platform;
 use store::{
-    Dynamo, StoreError, ledger::Ledger, runs::Runs, wallets::Wallets, webhook_events::WebhookEvents,
+    Dynamo, StoreError, doubts::Doubts, ledger::Ledger, runs::Runs, wallets::Wallets,
+    webhook_events::WebhookEvents,
 };
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
 
@@ -50,6 +51,8 @@ pub struct Reconcile {
     pub ledger: Ledger,
     /// What it remembers.
     pub runs: Runs,
+    /// What vendors state of calls beyond what is billed.
+    pub doubts: Doubts,
     /// Where calls are kept that no org is known for.
     pub dead_letters: WebhookEvents,
     /// What a number costs a month.
@@ -233,6 +236,11 @@ impl Run {
         is_out
     }
 
+    /// Notes that there is more than this run takes, if there is.
+    pub fn cut_if(&mut self, is_cut: bool) {
+        self.was_cut |= is_cut;
+    }
+
     const fn has_left_something(&self) -> bool {
         !self.left.is_empty() || self.was_cut
     }
@@ -254,6 +262,7 @@ impl Reconcile {
         charging.carrier = Some(Carrier::new(&db, provisioning.twilio.clone(), settings.keyring));
         Self {
             charging,
+            doubts: Doubts::new(db.clone()),
             recharge: Recharge::deployed(platform, settings.recharge),
             provisioning,
             wallets: Wallets::new(db.clone()),

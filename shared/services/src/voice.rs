@@ -34,6 +34,15 @@ pub struct VapiResources {
     clock: Arc<dyn Clock>,
 }
 
+/// The tools of every agent.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    /// Those that it must have.
+    pub current: Vec<VapiToolId>,
+    /// Those that these took the place of: it must have none of them.
+    pub replaced: Vec<VapiToolId>,
+}
+
 /// How Vapi reaches us.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -130,7 +139,7 @@ impl VapiResources {
         let mark = hash.get(..8).unwrap_or_default();
         let name = format!("voxanne/{}/{mark}", self.settings.environment);
         let made = self
-            .once("webhook_credential", &hash, async |_| {
+            .once("webhook_credential", &hash, async || {
                 // One may have been made by a try that died. Vapi does not describe this list; without it, one is made.
                 let known = self.vapi.credential_named(&name).await;
                 if let Ok(Some(known)) = known {
@@ -149,66 +158,71 @@ impl VapiResources {
                 })
             })
             .await?;
-        let credential = VapiCredentialId::parse(made).map_err(|_| VapiError::AnotherObject)?;
+        let credential = VapiCredentialId::parse(made.id).map_err(|_| VapiError::AnotherObject)?;
         Ok(Webhook { url, credential })
     }
 
-    /// The tools every agent has, made or brought up to date.
+    /// The tools every agent has, found or made. One of another definition is another tool: others who use the account may
+    /// share the first.
     ///
     /// # Errors
-    /// See [`VoiceError`].
-    pub async fn tools(&self) -> Result<Vec<VapiToolId>, VoiceError> {
-        let mut tools = Vec::new();
+    /// See [`VoiceError`]. A refusal alarms: no agent of any org reaches Vapi meanwhile.
+    pub async fn tools(&self) -> Result<Tools, VoiceError> {
+        let mut tools = Tools::default();
+        let parsed = |id| VapiToolId::parse(id).map_err(|_| VapiError::AnotherObject);
         for tool in &TOOLS {
             let key = format!("tool:{}", tool.name);
-            let id = self
-                .once(&key, &tool.definition_hash(self.environment()), async |known| {
-                    self.make_tool(tool, known).await
+            let find_or_make = async || {
+                self.find_or_make(tool).await.inspect_err(|error| {
+                    if error.is_final() {
+                        alarm!(
+                            "vapi_tool_refused",
+                            tool = tool.name,
+                            cause = chain(error),
+                            "Vapi refuses a tool that every agent has: no agent reaches Vapi"
+                        );
+                    }
                 })
-                .await?;
-            tools.push(VapiToolId::parse(id).map_err(|_| VapiError::AnotherObject)?);
+            };
+            let made = self.once(&key, &tool.definition_hash(), find_or_make).await?;
+            tools.current.push(parsed(made.id)?);
+            for id in made.replaced {
+                tools.replaced.push(parsed(id)?);
+            }
         }
         Ok(tools)
     }
 
-    async fn make_tool(&self, tool: &Tool, known: Option<&str>) -> Result<String, VapiError> {
-        let known = match known {
-            Some(known) => VapiToolId::parse(known).ok(),
-            None => self.vapi.tool_named(&tool.name_in(self.environment())).await?,
-        };
-        if let Some(known) = known {
-            match self.vapi.update_tool(&known, tool, self.environment()).await {
-                Ok(()) => return Ok(known.into()),
-                Err(VapiError::NotFound) => {}
-                Err(error) => return Err(error),
-            }
+    async fn find_or_make(&self, tool: &Tool) -> Result<String, VapiError> {
+        if let Some(known) = self.vapi.tool_like(tool).await? {
+            return Ok(known.into());
         }
-        self.vapi.create_tool(tool, self.environment()).await.map(String::from)
+        self.vapi.create_tool(tool).await.map(String::from)
     }
 
-    /// What is kept under `key`, if it was made from the definition of this hash; else `make` makes it, or changes the one
-    /// whose id it is given, while no other process does.
+    /// What is kept under `key`, if it was made from the definition of this hash; else `make` makes it, while no other process
+    /// does.
     async fn once(
         &self,
         key: &str,
         hash: &str,
-        make: impl AsyncFnOnce(Option<&str>) -> Result<String, VapiError>,
-    ) -> Result<String, VoiceError> {
+        make: impl AsyncFnOnce() -> Result<String, VapiError>,
+    ) -> Result<VapiObject, VoiceError> {
         let is_current =
             |slot: &Slot<VapiObject>| slot.made.clone().filter(|made| made.definition_hash == hash);
         if let Some(made) = self.objects.get(key).await?.as_ref().and_then(is_current) {
-            return Ok(made.id);
+            return Ok(made);
         }
         let now = self.clock.now();
         let busy = || VoiceError::Busy { what: "what all agents share at Vapi" };
         let slot = self.objects.lease(key, now, now + LEASE).await?.ok_or_else(busy)?;
         if let Some(made) = is_current(&slot) {
             self.objects.give_back(key, slot, now).await?;
-            return Ok(made.id);
+            return Ok(made);
         }
-        let outcome = make(slot.made.as_ref().map(|made| made.id.as_str())).await;
+        let outcome = make().await.map(|id| successor(slot.made.as_ref(), id, hash));
         let after = match &outcome {
-            Ok(id) => Some(VapiObject { id: id.clone(), definition_hash: hash.to_owned() }),
+            Ok(object) => Some(object.clone()),
             Err(_) => slot.made.clone(),
         };
         if !self.objects.give_back(key, Slot { made: after, ..slot }, now).await? {
@@ -216,4 +230,12 @@ impl VapiResources {
         }
         Ok(outcome?)
     }
+}
+
+/// The object `id`, made from the definition of this hash, which takes the place of the one before.
+fn successor(before: Option<&VapiObject>, id: String, hash: &str) -> VapiObject {
+    let mut replaced = before.map(|before| before.replaced.clone()).unwrap_or_default();
+    replaced.extend(before.map(|before| before.id.clone()));
+    replaced.retain(|other| *other != id);
+    VapiObject { id, definition_hash: hash.to_owned(), replaced }
 }

@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dynamo::{Dynamo, Update},
     error::{ChangeError, StoreError},
-    item::{self, Item, decode, encode, number, org_key, put_over_part, text},
+    item::{self, Item, decode, encode, number, org_key, put_new_part, put_over_part, text},
     table::Table,
 };
 
 pub use dial::DialClaim;
-pub use lists::Due;
+pub use lists::{Due, DueCalls};
 
 /// The table of calls, and the mapping from Vapi's call ids.
 #[derive(Clone, Debug)]
@@ -96,6 +96,20 @@ impl Calls {
         self.db.resolving().get(Table::CallMapping, &[("vapi_call_id", call.as_str())]).await
     }
 
+    /// Notes that the Vapi call of `mapping` is `call`, in the mapping and in the record, written `after`: both, or neither.
+    /// So one Vapi call is one record.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when the Vapi call is mapped already, or the record is not as read.
+    pub async fn name(&self, call: &Call, after: &Call, mapping: &CallMapping) -> Result<(), ChangeError> {
+        let item = encode(Table::CallMapping, mapping)?;
+        let items = vec![
+            put_new_part(&self.db, Table::CallMapping, "vapi_call_id", item)?,
+            put(&self.db, after, call.version)?,
+        ];
+        self.db.of_org(call.org_id).change(items).await
+    }
+
     /// Notes which call of whose a Vapi call is. Returns what is noted, which an earlier message may have decided.
     ///
     /// # Errors
@@ -116,10 +130,10 @@ fn next_version(call: &Call, read: u64) -> Call {
     Call { version: read.saturating_add(1), ..call.clone() }
 }
 
-/// The record as an item. `live` puts it on the index by `due_at`; only reconciliation takes it off.
+/// The record as an item. `live` puts it on the index by `due_at`, in a shard of its own; only reconciliation takes it off.
 fn record(call: &Call) -> Result<Item, StoreError> {
     let mut item = item::record(Table::Calls, call)?;
-    item.insert("live".into(), text("live"));
+    item.insert("live".into(), text(lists::shard_of(call)));
     Ok(item)
 }
 

@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod calls;
 pub mod customers;
+pub mod doubts;
 mod dynamo;
 mod error;
 pub mod guard;

@@ -59,8 +59,11 @@ pub struct Subaccount {
 pub struct VapiObject {
     /// As Vapi names it.
     pub id: String,
-    /// What it was made from: another hash means that it is to be changed.
+    /// What it was made from: another hash means that another is to be made.
     pub definition_hash: String,
+    /// Those that it took the place of, as Vapi names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<String>,
 }
 
 impl MadeOnce<Subaccount> {

@@ -29,6 +29,8 @@ pub enum System {
     Books,
     /// Reconciliation finds the calls that are due.
     DueCalls,
+    /// Operators see the doubts of all orgs.
+    Doubts,
     /// Reconciliation and the rotation of keys read every number, purchase and subaccount.
     Numbers,
     /// What all orgs share at Vapi is made once.
@@ -41,14 +43,22 @@ pub enum System {
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 6] =
-        [Self::Books, Self::DueCalls, Self::Numbers, Self::VapiObjects, Self::WebhookEvents, Self::Runs];
+    pub const ALL: [Self; 7] = [
+        Self::Books,
+        Self::DueCalls,
+        Self::Doubts,
+        Self::Numbers,
+        Self::VapiObjects,
+        Self::WebhookEvents,
+        Self::Runs,
+    ];
 
     /// The tables that the task reaches.
     pub const fn tables(self) -> &'static [Table] {
         match self {
             Self::Books => &[Table::Wallets],
             Self::DueCalls => &[Table::Calls],
+            Self::Doubts => &[Table::Doubts],
             Self::Numbers => &[
                 Table::OrgCredentials,
                 Table::ManagedPhoneNumbers,
@@ -64,7 +74,7 @@ impl System {
     /// Whether the task may change what its tables hold. The others read only: what they find is changed org by org.
     pub const fn writes(self) -> bool {
         match self {
-            Self::Books | Self::DueCalls | Self::Numbers => false,
+            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers => false,
             Self::VapiObjects | Self::WebhookEvents | Self::Runs => true,
         }
     }

@@ -17,6 +17,8 @@ pub enum Table {
     Calls,
     /// Vapi call → org and call.
     CallMapping,
+    /// What vendors state of calls beyond what is billed.
+    Doubts,
     /// An org's numbers, with what opens them: what the dropdown shows.
     OrgCredentials,
     /// The numbers we manage: what was bought, and what became of it.
@@ -48,6 +50,7 @@ impl Table {
             Self::AssistantMapping => "assistant_mapping",
             Self::Calls => "calls",
             Self::CallMapping => "call_mapping",
+            Self::Doubts => "doubts",
             Self::OrgCredentials => "org_credentials",
             Self::ManagedPhoneNumbers => "managed_phone_numbers",
             Self::NumberPurchases => "number_purchases",
@@ -66,6 +69,7 @@ impl Table {
             Self::Wallets
             | Self::LedgerEntries
             | Self::Calls
+            | Self::Doubts
             | Self::OrgCredentials
             | Self::ManagedPhoneNumbers
             | Self::NumberPurchases
@@ -82,7 +86,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -90,6 +94,7 @@ impl Table {
         Self::AssistantMapping,
         Self::Calls,
         Self::CallMapping,
+        Self::Doubts,
         Self::OrgCredentials,
         Self::ManagedPhoneNumbers,
         Self::NumberPurchases,

@@ -80,6 +80,18 @@ impl Wallets {
         self.note(org, "SET frozen = :value", reason).await.map(|_| ())
     }
 
+    /// Lets a wallet be spent from again. Returns whether there is such a wallet; one that is not frozen stays as it is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unfreeze(&self, org: OrgId) -> Result<bool, StoreError> {
+        match self.change(org, "REMOVE frozen", "attribute_exists(org_id)", &[]).await {
+            Ok(_) => Ok(true),
+            Err(ChangeError::Moved) => Ok(false),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
+    }
+
     /// A page of all wallets, in no order, from where the last page ended. One that cannot be read does not hide the others.
     ///
     /// # Errors

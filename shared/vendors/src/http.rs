@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 
@@ -72,7 +72,7 @@ impl Http {
                 let (parts, body) = request.into_parts();
                 let request =
                     client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
-                let answer = request.send().await.map_err(broken)?;
+                let mut answer = request.send().await.map_err(broken)?;
                 if answer.content_length().is_some_and(|length| length > LARGEST_ANSWER) {
                     return Err(HttpError::TooLarge);
                 }
@@ -80,8 +80,15 @@ impl Http {
                 if let Some(headers) = builder.headers_mut() {
                     headers.extend(answer.headers().clone());
                 }
-                let body = answer.bytes().await.map_err(broken)?;
-                builder.body(body).map_err(|error| HttpError::Connection(Box::new(error)))
+                // Whatever length it states: no more than that is read.
+                let mut body = BytesMut::new();
+                while let Some(chunk) = answer.chunk().await.map_err(broken)? {
+                    body.extend_from_slice(&chunk);
+                    if u64::try_from(body.len()).is_ok_and(|length| length > LARGEST_ANSWER) {
+                        return Err(HttpError::TooLarge);
+                    }
+                }
+                builder.body(body.freeze()).map_err(|error| HttpError::Connection(Box::new(error)))
             }
         }
     }

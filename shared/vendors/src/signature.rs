@@ -28,11 +28,30 @@ pub enum Unverified {
     Mismatch,
 }
 
+/// The most signatures of one message that are looked at. A vendor sends one for each secret that is valid.
+pub const MOST_TAGS: usize = 10;
+
 /// Returns whether `expected` is the HMAC-SHA256 of `parts`, one after another, under `secret`. The
 /// comparison takes constant time.
 pub fn is_hmac_sha256(secret: &SecretString, parts: &[&[u8]], expected: &[u8]) -> bool {
+    is_one_hmac_sha256(secret, parts, &[expected])
+}
+
+/// Returns whether any of `expected` is the HMAC-SHA256 of `parts` under `secret`. The message is hashed once,
+/// however many there are, so that a sender who knows no secret makes no work.
+pub fn is_one_hmac_sha256(secret: &SecretString, parts: &[&[u8]], expected: &[impl AsRef<[u8]>]) -> bool {
     let tag = hmac_sha256(secret, parts);
-    tag.as_ref().ct_eq(expected).into()
+    expected.iter().any(|expected| bool::from(tag.as_ref().ct_eq(expected.as_ref())))
+}
+
+/// Returns the tags among `texts`, each 64 hexadecimal digits, at most [`MOST_TAGS`]. What cannot be a tag is left
+/// out.
+pub fn tags<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<[u8; 32]> {
+    let tag = |text: &str| {
+        let mut tag = [0; 32];
+        hex::decode_to_slice(text, &mut tag).ok().map(|()| tag)
+    };
+    texts.into_iter().filter_map(tag).take(MOST_TAGS).collect()
 }
 
 /// Returns the HMAC-SHA256 of `parts`, one after another, under `secret`.

@@ -26,7 +26,7 @@ pub use self::{
 use self::{error::refusal, status::POUNDS};
 use super::{
     http::{Http, HttpError},
-    signature::{Unverified, is_fresh, is_hmac_sha256, usable},
+    signature::{Unverified, is_fresh, is_one_hmac_sha256, tags, usable},
 };
 use domain::{
     amount::Amount,
@@ -80,12 +80,11 @@ impl StripeWebhook {
             return Err(Unverified::Stale);
         }
         let parts: [&[u8]; 3] = [stamp.as_bytes(), b".", body];
-        let expected: Vec<Vec<u8>> =
-            signatures.iter().filter_map(|signature| hex::decode(signature).ok()).collect();
+        let expected = tags(signatures);
         if expected.is_empty() {
             return Err(Unverified::Malformed);
         }
-        let matches = |secret: &&SecretString| expected.iter().any(|tag| is_hmac_sha256(secret, &parts, tag));
+        let matches = |secret: &&SecretString| is_one_hmac_sha256(secret, &parts, &expected);
         if secrets.iter().any(matches) { Ok(()) } else { Err(Unverified::Mismatch) }
     }
 }

@@ -6,6 +6,8 @@ mod call;
 pub mod message;
 pub mod numbers;
 pub mod outbound;
+pub mod reasons;
+mod recording;
 pub mod tools;
 
 use std::collections::BTreeSet;
@@ -22,7 +24,7 @@ use super::{
     http::{Http, HttpError, is_transient_status},
     signature::{Unverified, is_fresh, is_hmac_sha256, usable},
 };
-use domain::ids::VapiCallId;
+use domain::{call::Upstream, ids::VapiCallId};
 
 pub use self::call::VapiCall;
 
@@ -130,6 +132,26 @@ impl VapiError {
         match self {
             Self::NotFound | Self::Refused { .. } | Self::ForeignControlUrl => true,
             Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) | Self::AnotherObject => false,
+        }
+    }
+
+    /// Returns whether it is certain that nothing was done, though asking later may help: also when there were
+    /// too many requests or calls at once (429).
+    pub fn is_no(&self) -> bool {
+        let is_too_many =
+            matches!(self, Self::Trouble { status } if *status == StatusCode::TOO_MANY_REQUESTS);
+        self.is_final() || is_too_many
+    }
+
+    /// Returns what is wrong with our own account, if that is why: too many at once (429), no credit (402), or
+    /// not let in (401, 403).
+    pub const fn upstream(&self) -> Option<Upstream> {
+        let (Self::Refused { status, .. } | Self::Trouble { status }) = self else { return None };
+        match status.as_u16() {
+            429 => Some(Upstream::NoSlot),
+            402 => Some(Upstream::NoCredit),
+            401 | 403 => Some(Upstream::Stopped),
+            _ => None,
         }
     }
 }

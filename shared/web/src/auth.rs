@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, header};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
+    errors::ErrorKind,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -124,8 +125,8 @@ struct AppMetadata {
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("the token cannot be read or its signature, audience or issuer is wrong")]
-    Token(#[from] jsonwebtoken::errors::Error),
+    #[error("the token is not accepted: {0}")]
+    Token(&'static str),
     #[error("the token's algorithm is not one this key is for")]
     Algorithm,
     #[error("no key of the issuer has the token's key id")]
@@ -138,6 +139,20 @@ enum Refused {
     KeysUnreadable,
 }
 
+/// What is wrong with a token, and nothing of what its sender wrote in it: the log has only this.
+impl From<jsonwebtoken::errors::Error> for Refused {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what else is wrong with it makes no difference")]
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self::Token(match error.kind() {
+            ErrorKind::InvalidSignature => "its signature is wrong",
+            ErrorKind::InvalidAudience => "its audience is wrong",
+            ErrorKind::InvalidIssuer => "its issuer is wrong",
+            ErrorKind::MissingRequiredClaim(_) => "a claim is missing",
+            _ => "it cannot be read",
+        })
+    }
+}
+
 impl Auth {
     /// Reads the settings: issuer, audience, and a shared secret, a JWKS address, or both.
     pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
@@ -145,6 +160,10 @@ impl Auth {
         let jwks_url = reader.optional("JWT_JWKS_URL");
         if shared_secret.is_none() && jwks_url.is_none() {
             reader.problem("one of JWT_HS256_SECRET and JWT_JWKS_URL must be set");
+        }
+        if jwks_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+            reader
+                .problem("JWT_JWKS_URL must begin with https://: whoever can change its answer signs tokens");
         }
         if shared_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 32) {
             reader.problem("JWT_HS256_SECRET is shorter than 32 bytes");

@@ -49,11 +49,13 @@ pub enum Kind {
     Slow,
     /// The functions' clocks differ.
     Skew,
+    /// Vapi says, signed, what is not true: that a call is over that goes on, or that it was longer or shorter than it was.
+    Untrue,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Duplicate,
         Self::Delay,
         Self::Lost,
@@ -75,6 +77,7 @@ impl Kind {
         Self::EndIgnored,
         Self::Slow,
         Self::Skew,
+        Self::Untrue,
     ];
 
     /// Its name, also its stream's.
@@ -101,6 +104,7 @@ impl Kind {
             Self::EndIgnored => "end of a call ignored",
             Self::Slow => "time passed underway",
             Self::Skew => "clocks differed",
+            Self::Untrue => "vendor said what is not true",
         }
     }
 
@@ -110,7 +114,7 @@ impl Kind {
             Self::Duplicate | Self::Delay => 500,
             Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice => 300,
             Self::Crash | Self::EndIgnored => 200,
-            Self::Forged | Self::VendorFails => 100,
+            Self::Forged | Self::VendorFails | Self::Untrue => 100,
             Self::QueueLost | Self::VendorLost | Self::VendorUnanswered => 80,
             Self::StoreFails | Self::StoreConflict => 60,
             Self::StoreLost | Self::StoreUnanswered | Self::StoreLate | Self::QueueFails => 40,

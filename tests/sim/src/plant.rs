@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 14] = [
+pub static PLANTS: [Plant; 16] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -69,7 +69,11 @@ pub static PLANTS: [Plant; 14] = [
         place: "claim: version = :read",
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
     },
-    Plant { name: "booking_without_an_entry", place: "book: the ledger entry", change: without_entry },
+    Plant {
+        name: "booking_without_an_entry",
+        place: "book: the ledger entry",
+        change: |sent| without_put(sent, Write::Book, "ledger_entries"),
+    },
     Plant {
         name: "settling_for_nothing",
         place: "settle: available = available + :delta",
@@ -106,6 +110,16 @@ pub static PLANTS: [Plant; 14] = [
             }
         },
     },
+    Plant {
+        name: "correcting_a_bill_without_its_record",
+        place: "correct: the call's record",
+        change: |sent| without_put(sent, Write::Correct, "calls"),
+    },
+    Plant {
+        name: "settling_without_the_doubt",
+        place: "settle: the doubt",
+        change: |sent| without_put(sent, Write::Settle, "doubts"),
+    },
 ];
 
 /// The store's writes, by what they do.
@@ -114,6 +128,7 @@ enum Write {
     Authorize,
     Extend,
     Settle,
+    Correct,
     Release,
     Book,
     Claim,
@@ -129,9 +144,11 @@ fn write_of(sent: &Sent) -> Write {
     let own = std::iter::once(&sent.body);
     let change = own.chain(parts_of(sent)).find_map(|part| part["UpdateExpression"].as_str());
     let puts = |table: &str| parts_of(sent).any(|part| part.get("Item").is_some() && is_of(part, table));
+    let deletes_doubt = parts_of(sent).any(|part| part.get("Key").is_some() && is_of(part, "doubts"));
     match change {
         Some(change) if change.contains("holds.#call = :hold") => Write::Authorize,
         Some(change) if change.contains("holds.#call.step = :next") => Write::Extend,
+        Some(change) if change.contains("ledger_seq") && deletes_doubt => Write::Correct,
         Some(change) if change.contains("ledger_seq") && puts("calls") => Write::Settle,
         Some(change) if change.contains("held = held - :held") => Write::Release,
         Some(change) if change.contains("ledger_seq") && !change.contains(":cost") => Write::Book,
@@ -180,12 +197,12 @@ fn reworded(sent: &mut Sent, write: Write, from: &str, to: &str) {
     each(sent, write, "UpdateExpression", |_, change| Some(change.replace(from, to)));
 }
 
-/// Leaves the ledger entry out of a booking.
-fn without_entry(sent: &mut Sent) {
-    if write_of(sent) != Write::Book {
+/// Leaves what a write puts into a table out of it.
+fn without_put(sent: &mut Sent, write: Write, table: &str) {
+    if write_of(sent) != write {
         return;
     }
     if let Some(items) = sent.body["TransactItems"].as_array_mut() {
-        items.retain(|item| !is_of(&item["Put"], "ledger_entries"));
+        items.retain(|item| !is_of(&item["Put"], table));
     }
 }

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use domain::{
-    call::{Call, State},
-    tariff::Tariff,
-};
+use domain::call::{Call, State};
 use sandbox::vapi;
 use serde_json::Value;
 
 use crate::{
     items::{self, ENVIRONMENT},
-    monitor::{Monitor, is_closed, mark_of, talked_secs},
+    monitor::{Monitor, is_closed, is_exact, is_in_force, mark_of, talked_secs},
     world::World,
 };
 
@@ -104,7 +101,7 @@ fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
     let org = world.clinics.get(clinic).map(|clinic| clinic.id.clone()).unwrap_or_default();
     let id = mapping["call_id"].as_str().unwrap_or_default();
     let record = items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", id)]);
-    let billed = monitor.booked.get(&(clinic, format!("call#{id}"))).copied();
+    let billed = monitor.net_of(clinic, id);
     let Some(secs) = talked_secs(truth) else {
         return match billed {
             Some(pence) if pence > 0 => {
@@ -118,11 +115,12 @@ fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
         return Err(format!("a call of {secs} s is not billed: {record}"));
     };
     let price = bill.tariff.tariff().charge(bill.duration_secs).pence();
-    let is_exact = bill.estimated || bill.duration_secs == secs;
-    let in_force = [Some(truth.created_at), truth.started_at].into_iter().flatten();
-    let is_in_force =
-        world.is_skewed || in_force.map(|at| Tariff::at(at).version).any(|it| it == bill.tariff);
-    if billed != Some(price) || !is_exact || !is_in_force {
+    let is_right = is_exact(world, bill, secs) && is_in_force(world, &call, truth, bill.tariff);
+    let doubt = items::get(&world.stack.aws, "doubts", &[("org_id", &org), ("call_id", id)]);
+    if doubt["stated_secs"].as_u64() != bill.doubted_secs.map(u64::from) {
+        return Err(format!("what is in doubt of {bill:?} is left to no person: {doubt}"));
+    }
+    if billed != Some(price) || !is_right {
         return Err(format!("a call of {secs} s is billed {billed:?} by {bill:?}: {truth:?}"));
     }
     Ok(())

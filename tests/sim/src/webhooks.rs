@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sandbox::{stripe, vapi};
 use serde_json::{Value, json};
 
@@ -122,6 +122,20 @@ impl Driver {
         let acting = self.clinic_rung(&text);
         self.begin_request(told(&text), acting, After::Vapi(post), request);
         self.forge(&text, false);
+        self.tell_untruth(&text);
+    }
+
+    /// Now and then Vapi says something that is not true: an end while the parties talk, a report with other times.
+    fn tell_untruth(&mut self, text: &str) {
+        let Some(untrue) = untrue_of(text, self.world.time()).filter(|_| self.strikes(Kind::Untrue)) else {
+            return;
+        };
+        let at = untrue.len().min(1 + usize::from(self.between(Kind::Untrue, 0, 1) == 0)) - 1;
+        let wait = SignedDuration::from_secs(self.between(Kind::Untrue, 0, 40));
+        if let Some(text) = untrue.into_iter().nth(at) {
+            self.say(&format!("untrue, in {wait:#}: {}", told(&text)));
+            self.enter(self.world.time() + wait, Due::VapiCopy(text));
+        }
     }
 
     /// Posts a copy of what Vapi says.
@@ -197,6 +211,35 @@ impl Driver {
             }
         };
         self.begin_request(format!("forged {}", told(&altered)), None, After::Forged, request);
+    }
+}
+
+/// What Vapi could say beside a message that is not true: nothing beside most.
+fn untrue_of(text: &str, now: Timestamp) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_str(text).ok()?;
+    let message = &body["message"];
+    let said = |changes: Value| {
+        let mut body = body.clone();
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            body["message"][name] = value.clone();
+        }
+        body.to_string()
+    };
+    match (message["type"].as_str()?, message["status"].as_str()) {
+        ("status-update", Some("in-progress")) => {
+            Some(vec![said(json!({"status": "ended", "endedReason": "customer-ended-call"}))])
+        }
+        ("end-of-call-report", _) => {
+            let (start, end): (Timestamp, Timestamp) =
+                (message["startedAt"].as_str()?.parse().ok()?, message["endedAt"].as_str()?.parse().ok()?);
+            let shorter = end - SignedDuration::from_secs(end.duration_since(start).as_secs() / 3);
+            let longer = now - SignedDuration::from_hours(20);
+            Some(vec![
+                said(json!({"endedAt": shorter.to_string(), "durationMs": null})),
+                said(json!({"startedAt": longer.to_string(), "durationMs": null})),
+            ])
+        }
+        _ => None,
     }
 }
 

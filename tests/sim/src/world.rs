@@ -18,7 +18,7 @@ use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     clock::TestClock,
-    stack::{Plan, Stack, Storage, test_epoch},
+    stack::{Keys, Plan, Stack, Storage, test_epoch},
 };
 use sandbox::stripe::Act;
 use serde_json::{Value, json};
@@ -108,6 +108,8 @@ pub struct World {
     pub now: SharedNow,
     /// Whether the functions' clocks differ.
     pub is_skewed: bool,
+    /// Whether Vapi says what is not true in this world.
+    pub is_untrue: bool,
     /// Whether nothing ever goes wrong: no kind of fault has a rate.
     pub is_faultless: bool,
 }
@@ -120,6 +122,7 @@ impl World {
         let mut dice = Dice::of(seed, masked);
         let is_faultless = dice.has_none();
         let is_skewed = dice.has(Kind::Skew) && dice.rolls(Kind::Skew).is_some_and(|rolls| rolls.chance(400));
+        let is_untrue = dice.has(Kind::Untrue);
         let skews = if is_skewed { skews(&mut dice) } else { Vec::new() };
         let clock = Arc::new(TestClock::at(test_epoch()));
         let plan = Plan {
@@ -127,6 +130,7 @@ impl World {
             storage: Storage::Memory,
             clock: Arc::<TestClock>::clone(&clock),
             entropy: Arc::new(Entropy::seeded(seed)),
+            keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
             settings: Vec::new(),
             network: None,
@@ -147,7 +151,15 @@ impl World {
         };
         let count = usize::try_from(chance.between(2, 4)).unwrap_or(2);
         let clinics = (0..count).map(clinic).collect();
-        let world = Self { stack, clock, clinics, now: Arc::new(Mutex::new(now)), is_skewed, is_faultless };
+        let world = Self {
+            stack,
+            clock,
+            clinics,
+            now: Arc::new(Mutex::new(now)),
+            is_skewed,
+            is_untrue,
+            is_faultless,
+        };
         for at in 0..count {
             world.set_up(at, &mut chance).await;
         }

@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 21] = [
+const ROUTES: [Route; 22] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -74,9 +74,24 @@ const ROUTES: [Route; 21] = [
         body: "",
         answer: 404,
     },
+    Route {
+        method: "GET",
+        template: "/api/calls-dashboard/{id}/recording",
+        path: "/api/calls-dashboard/call-1/recording",
+        body: "",
+        answer: 404,
+    },
 ];
 /// Those that need an operator's token (`operations.rs`).
-const OPERATOR_ROUTES: [(&str, &str); 1] = [("GET", "/api/operations/reconciliation")];
+const OPERATOR_ROUTES: [(&str, &str); 5] = [
+    ("GET", "/api/operations/reconciliation"),
+    ("GET", "/api/operations/doubts"),
+    ("POST", "/api/operations/doubts/{orgId}/{callId}/accept"),
+    ("POST", "/api/operations/wallets/{orgId}/adjustments"),
+    ("POST", "/api/operations/wallets/{orgId}/unfreeze"),
+];
+/// Those that need a ticket of ours in their path (`recordings.rs`).
+const TICKET_ROUTES: [(&str, &str); 1] = [calls::routes::recording::TICKETED];
 /// Those that need a signature.
 const MACHINE_ROUTES: [(&str, &str); 2] = [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe")];
 
@@ -110,9 +125,53 @@ async fn every_route_of_the_template_is_in_these_lists() {
         let known =
             ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
                 || OPERATOR_ROUTES.contains(&(&*route.method, &*route.path))
+                || TICKET_ROUTES.contains(&(&*route.method, &*route.path))
                 || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
         assert!(known, "{} {} is called as nobody and as another org by no test", route.method, route.path);
     }
+}
+
+#[tokio::test]
+async fn what_operators_see_and_decide_is_for_them_alone() {
+    // S1, S2
+    let harness = Harness::with_wallet(2_500, 600).await;
+    for (method, template) in OPERATOR_ROUTES {
+        let path = template.replace("{orgId}", &ORG.to_string()).replace("{callId}", "call-1");
+        let (status, problem) = call(&harness, method, &path, "{}", None).await;
+        assert_eq!((status, problem["code"].as_str()), (401, Some("missing_token")), "{template}");
+        for role in ["owner", "admin", "viewer"] {
+            let token = harness.token(ORG, role);
+            let (status, problem) = call(&harness, method, &path, "{}", Some(&token)).await;
+            assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")), "{role}, {template}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_a_stranger_writes_in_a_token_reaches_the_log() {
+    // L7
+    let (captured, _guard) = crate::webhooks::Captured::start();
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let mut wrong = claims(&harness);
+    wrong["app_metadata"] = json!({"operator": "SEEDED-WORD"});
+    let mut sub = claims(&harness);
+    sub["sub"] = json!({"SEEDED-WORD": 1});
+    let mut audience = claims(&harness);
+    audience["aud"] = json!("SEEDED-WORD");
+    let header =
+        base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, r#"{"alg":"SEEDED-WORD"}"#);
+    let tokens =
+        [signed(&wrong), signed(&sub), signed(&audience), format!("{header}.e30.AA"), "SEEDED-WORD".into()];
+    for token in tokens {
+        let (status, _) = call(&harness, "GET", "/api/billing/wallet", "", Some(&token)).await;
+        assert_eq!(status, 401, "{token}");
+    }
+    let lines = captured.our_lines();
+    assert!(
+        lines.iter().any(|line| line.contains("the token is not accepted")),
+        "the kind is told: {lines:?}"
+    );
+    assert!(!lines.iter().any(|line| line.contains("SEEDED-WORD")), "{lines:?}");
 }
 
 #[tokio::test]
@@ -136,6 +195,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         let mut of_template: Vec<(&str, &str)> =
             of_template.map(|route| (&*route.method, &*route.path)).collect();
         let mut compiled = table.to_vec();
+        compiled.extend(TICKET_ROUTES.into_iter().filter(|_| function == "calls"));
         of_template.sort_unstable();
         compiled.sort_unstable();
         assert_eq!(compiled, of_template, "{function}");

@@ -1,7 +1,9 @@
 //! Agents: stored first, then given to the vendor exactly as stored, whatever happens on the way.
 
+use bytes::Bytes;
 use domain::{call::Direction, ids::VapiAssistantId};
 use futures::future::join_all;
+use http::Request;
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
 use store::{
@@ -9,7 +11,7 @@ use store::{
     made_once::{MadeOnce, Slot, VapiObject},
     queue::Push,
 };
-use tests::{Harness, ORG, crashed_after};
+use tests::{Harness, ORG, alarms, crashed_after, parts};
 use vendors::vapi::assistants::SERVER_MESSAGES;
 
 const BEHAVIOR: &str = "/api/founder-console/agent/behavior";
@@ -169,12 +171,13 @@ async fn a_refusal_is_told_with_its_reason_and_ends_with_the_next_save() {
     assert_eq!(shown(&harness).await["sync"], "pending");
     harness.pass(400).await;
     assert_eq!(shown(&harness).await["sync"], "synced");
-    // The push that was announced before the write comes too, and is refused like the first.
-    harness.fault(("vapi", "update_assistant"), Mode::Refuse, 2);
-    save(&harness, &json!({"inbound": agent("One")})).await;
+    let mut unheard = agent("One");
+    unheard["voiceId"] = json!("no-such-voice");
+    save(&harness, &json!({ "inbound": unheard })).await;
     harness.pass(1_000).await;
     let refused = shown(&harness).await;
     assert_eq!((&refused["sync"], refused["syncReason"].is_string()), (&json!("failed"), true), "{refused}");
+    assert!(refused["syncReason"].as_str().unwrap().contains("voice and the language"), "{refused}");
     save(&harness, &json!({"inbound": agent("Two")})).await;
     harness.pass(10).await;
     assert_eq!(shown(&harness).await["sync"], "synced");
@@ -287,17 +290,62 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
 }
 
 #[tokio::test]
-async fn a_tool_whose_definition_has_changed_is_changed_in_place() {
+async fn a_refusal_of_what_all_orgs_share_alarms_at_once_and_is_tried_until_it_is_mended() {
+    // V6
+    let shared = [
+        ("create_tool", "vapi_tool_refused", "pending"),
+        ("create_credential", "vapi_credential_refused", "pending"),
+        ("create_assistant", "vapi_agent_refused", "failed"),
+        ("update_assistant", "vapi_agent_refused", "failed"),
+    ];
+    for (operation, alarm, sync) in shared {
+        let harness = clinic().await;
+        if operation == "update_assistant" {
+            save(&harness, &json!({"inbound": agent("Old")})).await;
+            harness.pass(10).await;
+        }
+        let (alarms, _guard) = alarms();
+        harness.fault(("vapi", operation), Mode::Refuse, 2);
+        save(&harness, &json!({"inbound": agent("New")})).await;
+        harness.pass(10).await;
+        assert!(alarms.names().contains(&alarm.to_owned()), "{operation}: {:?}", alarms.names());
+        let refused = shown(&harness).await;
+        assert_eq!(refused["sync"], sync, "{operation}: {refused}");
+        assert!(
+            sync != "failed" || refused["syncReason"].as_str().unwrap().contains("lies with us"),
+            "{refused}"
+        );
+        harness.pass(1_500).await;
+        assert_eq!(
+            shown(&harness).await["sync"],
+            "synced",
+            "{operation}: no save of the clinic's was needed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_tool_is_found_by_what_the_vendor_keeps_and_one_of_another_definition_takes_its_place() {
+    // V6: an end-call tool bears no name of ours.
     let harness = clinic().await;
+    let there = Request::post("http://api.vapi.sandbox/tool")
+        .header("authorization", "Bearer sandbox-vapi-key")
+        .body(Bytes::from_static(br#"{"type": "endCall"}"#));
+    let (status, there) = parts(&harness.stack.vapi.answer(&there.unwrap()));
+    assert_eq!(status, 201, "{there}");
     save(&harness, &json!({"inbound": agent("One")})).await;
     harness.pass(10).await;
-    let tool = harness.stack.vapi.tools().remove(0);
-    let id = tool["id"].as_str().unwrap().to_owned();
-    // As an older build left it: another definition at the vendor, and the hash of that.
-    harness.vapi_patch(
-        &format!("/tool/{id}"),
-        &json!({"function": {"name": "end_call_test", "description": "Old."}}),
+    assert_eq!(
+        harness.stack.vapi.tools().len(),
+        1,
+        "a try that died before it was noted: found, not made again"
     );
+    assert_eq!(given(&harness).await["model"]["toolIds"], json!([there["id"]]));
+
+    // As an older build left it: another definition at the vendor, and the hash of that.
+    let old = there["id"].as_str().unwrap().to_owned();
+    let said = json!({"messages": [{"type": "request-start", "content": "Goodbye."}]});
+    harness.vapi_patch(&format!("/tool/{old}"), &said);
     let objects = MadeOnce::vapi_objects(harness.stack.db());
     let slot = objects.get("tool:end_call").await.unwrap().unwrap();
     let made = Some(VapiObject { definition_hash: "old".into(), ..slot.made.clone().unwrap() });
@@ -305,8 +353,13 @@ async fn a_tool_whose_definition_has_changed_is_changed_in_place() {
     save(&harness, &json!({"inbound": agent("Two")})).await;
     harness.pass(10).await;
     let tools = harness.stack.vapi.tools();
-    assert_eq!((tools.len(), &tools[0]["id"]), (1, &json!(id)), "changed, not made again");
-    assert_eq!(tools[0]["function"]["description"], tool["function"]["description"]);
+    let new = tools.iter().find(|tool| tool["id"] != json!(old)).unwrap();
+    assert_eq!(tools.len(), 2, "the old one may be another's too, and stays as it is");
+    assert_eq!(
+        given(&harness).await["model"]["toolIds"],
+        json!([new["id"]]),
+        "the agent has the new one alone"
+    );
 }
 
 #[tokio::test]

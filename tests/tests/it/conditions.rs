@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base::clock::Clock;
 use domain::{
     amount::Amount,
-    call::{Bill, Call, Direction, Event, Parties, RefusalReason},
+    call::{Bill, Call, Direction, Event, Parties, RefusalReason, State},
     hold::Hold,
     ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
-    ledger::{Posting, Reason},
+    ledger::{EntrySide, Posting, Reason},
     phone_number::PhoneNumber,
     tariff::Tariff,
     wallet::{Extension, Grant, Wallet},
@@ -91,6 +91,13 @@ fn of_calls() -> Vec<Guard> {
         "book", "wallets", "ledger_seq = :read", "ledger_seq = :read" => a_movement_follows_the_last_entry;
         "book", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_key;
         "note", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_note_makes_no_wallet;
+        "correct", "wallets", "ledger_seq = :read", "ledger_seq = :read" => a_correction_follows_the_last_entry;
+        "correct", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_correction;
+        "correct", "calls", VERSION, "version = :read" => no_correction_of_a_record_that_moved;
+        "doubt", "calls", VERSION, "version = :read" => no_doubt_about_a_record_that_moved;
+        "name", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => one_record_a_vapi_call;
+        "name", "calls", VERSION, "version = :read" => no_name_for_a_record_that_moved;
+        "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
         "put", "wallets", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
         "put", "calls", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
@@ -118,17 +125,30 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some("SET frozen = :value")) => "freeze",
         (_, Some("SET payment_method = :value, card_since = :since")) => "note card",
         (_, Some("REMOVE live")) => "retire",
+        (_, Some("REMOVE frozen")) => "unfreeze",
+        (_, Some(_)) if items.iter().any(|item| item.get("Delete").is_some()) => "correct",
         (_, Some(change)) if change.contains("ledger_seq") && change.contains("REMOVE") => "settle",
         (_, Some(change)) if change.contains("REMOVE") => "release",
         (_, Some(change)) if change.contains("available - :cost") && items.len() == 2 => "charge rental",
         (_, Some(change)) if change.contains("available - :cost") => "charge number",
         (_, Some(change)) if change.contains("available + :cost") => "refund number",
         ("UpdateItem", Some(_)) => "note",
-        (_, Some(_)) if items.len() == 3 => "settle without a hold",
+        (_, Some(_)) if items.iter().any(|item| is_put_to(item, "calls")) => "settle without a hold",
         (_, Some(_)) => "book",
         (_, None) if items.is_empty() => "put",
+        (_, None) if items.iter().any(|item| is_put_to(item, "call_mapping")) => "name",
+        (_, None) if items.iter().any(is_about_a_doubt) => "doubt",
         (_, None) => numbers::transaction_of(items),
     }
+}
+
+fn is_put_to(item: &Value, table: &str) -> bool {
+    item["Put"]["TableName"].as_str().is_some_and(|name| name.rsplit('-').next() == Some(table))
+}
+
+fn is_about_a_doubt(item: &Value) -> bool {
+    let tables = [&item["Put"]["TableName"], &item["Delete"]["TableName"]];
+    tables.into_iter().filter_map(Value::as_str).any(|name| name.ends_with("-doubts"))
 }
 
 /// The table that a request of a write changes, without the environment in front; where different kinds of records lie in one
@@ -226,10 +246,14 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     let payment = harness.pay(2_500).await;
     harness.ring(700);
     harness.vapi(&bodies::request("released")).await;
-    harness.vapi(&tests::web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z")).await;
+    harness.vapi(&tests::web_report("web-1", "2025-12-17T00:00:00Z", "2025-12-17T00:01:00Z")).await;
     harness.pass(1_500).await;
     harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount=100"));
     harness.pass(10).await;
+    let call = harness.call("web-1").await;
+    harness.wallets.doubt(&call, &call, None).await.unwrap();
+    correct(&harness, &harness.wallet().await, &harness.call("web-1").await).await.unwrap();
+    assert!(harness.wallets.unfreeze(ORG).await.unwrap());
     let harness = Harness::empty(vec![]).await;
     watch(&harness, &seen);
     Box::pin(numbers::use_everything(&harness)).await;
@@ -310,6 +334,8 @@ fn bill(call: &Call) -> (Bill, Posting) {
         started_at: None,
         ended_at: None,
         estimated: false,
+        doubted_secs: None,
+        corrections: 0,
     };
     let posting = Posting {
         reason: Reason::Call { call_id: call.call_id.clone(), tariff: bill.tariff },
@@ -323,7 +349,86 @@ fn bill(call: &Call) -> (Bill, Posting) {
 async fn settle(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wallet, ChangeError> {
     let (bill, posting) = bill(call);
     let after = call.after(Event::Settled(bill)).unwrap();
-    harness.wallets.settle(wallet, call, &after, &posting).await
+    harness.wallets.settle(wallet, call, &after, &posting, None).await
+}
+
+/// Corrects a settled call to half of its time.
+async fn correct(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wallet, ChangeError> {
+    let State::Settled(bill) = &call.state else { panic!("not settled: {call:?}") };
+    let corrected = bill.corrected(30);
+    let posting = Posting {
+        reason: Reason::CallCorrection {
+            call_id: call.call_id.clone(),
+            tariff: bill.tariff,
+            nth: 1,
+            direction: EntrySide::Credit,
+        },
+        amount: bill.charged.minus_or_zero(corrected.charged),
+        description: "correction".into(),
+        at: call.created_at,
+    };
+    let after = Call { state: State::Settled(corrected), ..call.clone() };
+    harness.wallets.correct(wallet, call, &after, &posting).await
+}
+
+/// A call that is billed, and the wallet after.
+async fn settled(harness: &Harness) -> (Call, Wallet) {
+    let call = rung(harness, "call-1").await;
+    settle(harness, &harness.wallet().await, &call).await.unwrap();
+    (harness.call("call-1").await, harness.wallet().await)
+}
+
+async fn a_correction_follows_the_last_entry(harness: Harness) -> Result<(), String> {
+    let (call, wallet) = settled(&harness).await;
+    harness.wallets.book(&wallet, &top_up("pi_other")).await.unwrap();
+    is_moved(correct(&harness, &wallet, &call).await)
+}
+
+async fn one_entry_a_correction(harness: Harness) -> Result<(), String> {
+    let (call, wallet) = settled(&harness).await;
+    correct(&harness, &wallet, &call).await.unwrap();
+    // Another process corrects it once more, with everything fresh but the entry.
+    is_moved(correct(&harness, &harness.wallet().await, &harness.call("call-1").await).await)
+}
+
+async fn no_correction_of_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let (call, wallet) = settled(&harness).await;
+    moved_on(&harness, &call).await;
+    is_moved(correct(&harness, &wallet, &call).await)
+}
+
+async fn no_doubt_about_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let (call, _) = settled(&harness).await;
+    moved_on(&harness, &call).await;
+    is_moved(harness.wallets.doubt(&call, &call, None).await)
+}
+
+fn mapping_of(call: &Call) -> CallMapping {
+    CallMapping {
+        vapi_call_id: VapiCallId::parse("vapi-1").unwrap(),
+        org_id: call.org_id,
+        call_id: call.call_id.clone(),
+    }
+}
+
+async fn one_record_a_vapi_call(harness: Harness) -> Result<(), String> {
+    let (one, other) = (rung(&harness, "call-1").await, rung(&harness, "call-2").await);
+    harness.calls.name(&one, &one, &mapping_of(&one)).await.unwrap();
+    is_moved(harness.calls.name(&other, &other, &mapping_of(&other)).await)
+}
+
+async fn no_name_for_a_record_that_moved(harness: Harness) -> Result<(), String> {
+    let call = rung(&harness, "call-1").await;
+    moved_on(&harness, &call).await;
+    is_moved(harness.calls.name(&call, &call, &mapping_of(&call)).await)
+}
+
+async fn unfreezing_makes_no_wallet(harness: Harness) -> Result<(), String> {
+    let stranger = OrgId::new(uuid::Uuid::from_u128(0xE));
+    match harness.wallets.unfreeze(stranger).await {
+        Ok(false) => Ok(()),
+        other => broken(other),
+    }
 }
 
 fn top_up(payment: &str) -> Posting {

@@ -1,6 +1,7 @@
 //! What authorize and settle ask of the store: requests, sequential trips, capacity units, as `docs/performance.md`
 //! says.
 
+use base::clock::Clock;
 use tests::{Harness, bodies};
 
 /// Requests, trips, read units, write units.
@@ -35,14 +36,17 @@ fn documented(step: &str) -> Cost {
 async fn authorize_and_settle_cost_what_is_documented() {
     let harness = Harness::with_wallet(2_500, 600).await;
     harness.vapi(&bodies::request("warm-up")).await;
-    harness.vapi(&bodies::report("warm-up", 60)).await;
+    harness.vapi(&bodies::report("warm-up", 30)).await;
     cost(&harness);
     harness.vapi(&bodies::request("call-1")).await;
     assert_eq!(cost(&harness), documented("authorize"));
     harness.vapi(&bodies::in_progress("call-1")).await;
     assert_eq!(cost(&harness), documented("start"));
-    harness.vapi(&bodies::report("call-1", 60)).await;
+    let mut report = bodies::report("call-1", 60);
+    report["message"]["transcript"] = "AI: Hello.".into();
+    harness.clock.turn_to(harness.clock.now() + jiff::SignedDuration::from_secs(60));
+    harness.vapi_as_it_is(&report).await;
     assert_eq!(cost(&harness), documented("settle"));
-    harness.vapi(&bodies::report("call-1", 60)).await;
+    harness.vapi_as_it_is(&report).await;
     assert_eq!(cost(&harness), documented("settle, again"));
 }

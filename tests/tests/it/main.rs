@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod bodies;
 mod calls;
 mod conditions;
 mod cost;
@@ -19,6 +20,9 @@ mod payments;
 mod races;
 mod recharge;
 mod reconcile;
+mod recorded;
+mod recordings;
 mod settings;
+mod vendors_word;
 mod wallet;
 mod webhooks;

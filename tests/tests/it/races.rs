@@ -217,12 +217,13 @@ proptest! {
                 if reported {
                     // One that Vapi did not know until its limit was past was billed by our own times before its report
                     // came, and is not billed again.
-                    let bills = harness.bills_of(&format!("call-{i}")).await;
+                    let net = harness.net_of(&format!("call-{i}")).await;
                     let State::Settled(bill) = harness.call(&format!("call-{i}")).await.state else {
                         panic!("not settled: {history:?}");
                     };
-                    assert_eq!(bills, [bill.charged.pence()], "{history:?}");
-                    assert!(bill.estimated || bills == [94], "{history:?}");
+                    assert_eq!(net, bill.charged.pence(), "{history:?}");
+                    // What our own records cannot confirm is a doubt.
+                    assert!(bill.estimated || bill.doubted_secs.is_some() || net == 94, "{history:?}");
                     assert!(!harness.wallet().await.holds.contains_key(&CallId::parse(format!("call-{i}")).unwrap()));
                 }
             }
@@ -235,8 +236,8 @@ async fn calls_that_end_just_under_at_and_past_the_debt_limit_are_all_charged() 
     // B6: the limit alarms; it never makes a charge disappear.
     for (secs, left) in [(534, 1), (535, 0), (1_070, -499), (1_071, -500), (1_072, -501), (7_200, -6_220)] {
         let harness = Harness::with_wallet(500, 600).await;
-        let end = domain::time::plus_secs("2026-01-01T00:00:00Z".parse().unwrap(), secs).to_string();
-        harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", &end)).await;
+        let end = domain::time::plus_secs("2025-12-17T00:00:00Z".parse().unwrap(), secs).to_string();
+        harness.vapi(&web_report("web-1", "2025-12-17T00:00:00Z", &end)).await;
         assert_eq!(harness.money().await, (left, 0), "{secs} s");
         harness.top_up(ORG, "pi_next", 2_500).await;
         assert_eq!(harness.money().await, (2_500 + left, 0), "the next top-up pays the debt");

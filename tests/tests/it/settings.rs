@@ -1,6 +1,6 @@
 //! S4: a setting that is missing or wrong stops a function at its start, all problems at once.
 
-use local::stack::{Plan, Stack, StackError, Storage};
+use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
@@ -122,6 +122,7 @@ async fn settings_that_cannot_be_are_said() {
             storage: Storage::Memory,
             clock,
             entropy: std::sync::Arc::new(base::entropy::Entropy::seeded(1)),
+            keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
             settings: vec![(name.into(), value.into())],
             network: None,

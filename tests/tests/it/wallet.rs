@@ -24,7 +24,7 @@ async fn the_first_request_of_an_org_makes_its_wallet() {
 async fn transactions_are_paged_newest_first_and_filtered() {
     let harness = Harness::with_wallet(2_500, 600).await;
     for i in 0..5 {
-        let report = web_report(&format!("web-{i}"), "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
+        let report = web_report(&format!("web-{i}"), "2025-12-17T00:00:00Z", "2025-12-17T00:01:00Z");
         harness.vapi(&report).await;
     }
     let owner = harness.owner();
@@ -138,7 +138,7 @@ async fn a_statement_is_whole_and_chained_in_both_forms() {
     let harness = Harness::with_wallet(2_500, 600).await;
     for i in 0..3 {
         harness.pass(86_400).await;
-        let report = web_report(&format!("web-{i}"), "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
+        let report = web_report(&format!("web-{i}"), "2025-12-17T00:00:00Z", "2025-12-17T00:01:00Z");
         harness.vapi(&report).await;
     }
     let owner = harness.owner();

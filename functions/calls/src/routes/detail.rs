@@ -11,8 +11,11 @@ use web::{
     routes::{Answer, Input},
 };
 
-use super::row::{Row, Shown};
-use crate::Deps;
+use super::{
+    recording::url,
+    row::{Row, Shown},
+};
+use crate::{Deps, ticket::Ticket};
 
 /// A call with all that was said.
 #[derive(Debug, Serialize)]
@@ -20,6 +23,7 @@ pub struct Detail {
     #[serde(flatten)]
     shown: Shown,
     transcript: Option<Personal<String, Words>>,
+    /// An address of ours, good for five minutes.
     recording_url: Option<String>,
 }
 
@@ -33,6 +37,8 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<D
     deps.charging.wallets.ensure(caller.org).await?;
     let call = deps.charging.calls.get(caller.org, &id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let row = Row::read(deps, call).await?;
-    let (transcript, recording_url) = (row.content.transcript.clone(), row.content.recording_url.clone());
+    let transcript = row.content.transcript.clone();
+    let ticket = row.content.has_recording.then_some(Ticket { org: caller.org, call: id });
+    let recording_url = ticket.map(|ticket| url(deps, &ticket));
     Ok(Answer::ok(Detail { shown: row.shown(), transcript, recording_url }))
 }

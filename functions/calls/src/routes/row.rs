@@ -2,18 +2,17 @@
 
 use domain::{
     amount::Amount,
-    call::{Call, State},
+    call::{Call, Outcome, State},
     content::Content,
     ids::CallId,
-    ledger::Reason,
     personal::{Name, Number, Personal, Words},
     phone_number::PhoneNumber,
 };
-use futures::future::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use store::StoreError;
+use vendors::vapi::reasons;
 
 use crate::Deps;
 
@@ -55,40 +54,24 @@ impl Status {
             | State::Authorized
             | State::InProgress { .. }
             | State::Ended { started_at: Some(_) } => Self::InProgress,
-            State::Ended { started_at: None } | State::Released | State::Refused { .. } => Self::Missed,
-            State::Settled(_) => Self::of_reason(call.ended_reason.as_deref().unwrap_or_default()),
+            State::Refused { .. } => Self::Missed,
+            // Nothing was talked: what the reason calls a failure is one, and anything else was missed.
+            State::Ended { started_at: None } | State::Released => match outcome(call) {
+                Outcome::Failed => Self::Failed,
+                Outcome::Completed | Outcome::Missed | Outcome::Transferred => Self::Missed,
+            },
+            State::Settled(_) => match outcome(call) {
+                Outcome::Completed | Outcome::Missed => Self::Completed,
+                Outcome::Failed => Self::Failed,
+                Outcome::Transferred => Self::Transferred,
+            },
         }
     }
+}
 
-    /// What Vapi's reason for the end of a call that was talked on says about it (`endedReason` in its API).
-    ///
-    /// Most failures have `error` or `fault` in their names (`call.in-progress.error-…`, `vapifault-…`,
-    /// `providerfault-…`); the rest are told by how they begin. A reason not known here is one of the
-    /// ordinary ways in which a call ends.
-    fn of_reason(reason: &str) -> Self {
-        const BEGINNINGS: [&str; 10] = [
-            "pipeline-",
-            "twilio-failed",
-            "vonage-failed",
-            "vonage-disconnected",
-            "phone-call-provider-",
-            "assistant-not-",
-            "assistant-request-",
-            "assistant-join-timed-out",
-            "worker-",
-            "dial-refused",
-        ];
-        let is_failure = reason.contains("error")
-            || reason.contains("fault")
-            || BEGINNINGS.into_iter().any(|beginning| reason.starts_with(beginning));
-        if reason == "assistant-forwarded-call" {
-            Self::Transferred
-        } else if is_failure {
-            Self::Failed
-        } else {
-            Self::Completed
-        }
-    }
+/// What Vapi's reason for the end of a call says became of it.
+fn outcome(call: &Call) -> Outcome {
+    reasons::ending(call.ended_reason.as_deref().unwrap_or_default()).outcome
 }
 
 /// A call with its text and what it cost.
@@ -98,7 +81,7 @@ pub struct Row {
     pub call: Call,
     /// What was said; empty until it came.
     pub content: Content,
-    /// What the ledger says it cost; nothing until it is billed.
+    /// What it cost, as the ledger says too: bill and entry are one transaction. Nothing until it is billed.
     pub cost: Amount,
 }
 
@@ -108,12 +91,16 @@ impl Row {
     /// # Errors
     /// When the store does not answer, or a record does not decode.
     pub async fn read(deps: &Deps, call: Call) -> Result<Self, StoreError> {
-        // An entry's key names the call alone, whatever the prices.
-        let reason = Reason::Call { call_id: call.call_id.clone(), tariff: call.tariff(None).version };
-        let key = reason.key();
-        let content = deps.charging.calls.content(call.org_id, &call.call_id);
-        let (content, entry) = try_join(content, deps.ledger.get(call.org_id, &key)).await?;
-        let cost = entry.map_or(Amount::ZERO, |entry| entry.amount);
+        let content = deps.charging.calls.content(call.org_id, &call.call_id).await?;
+        let cost = match &call.state {
+            State::Settled(bill) => bill.charged,
+            State::Authorizing
+            | State::Authorized
+            | State::InProgress { .. }
+            | State::Ended { .. }
+            | State::Released
+            | State::Refused { .. } => Amount::ZERO,
+        };
         Ok(Self { call, content: content.unwrap_or_default(), cost })
     }
 
@@ -128,7 +115,7 @@ impl Row {
             call_date: call.created_at,
             id: call.call_id,
             caller_name: content.caller_name,
-            has_recording: content.recording_url.is_some(),
+            has_recording: content.has_recording,
             has_transcript: content.transcript.is_some(),
             sentiment_label: content.sentiment_label,
             sentiment_score: content.sentiment_score.as_deref().map_or(Value::Null, score),
@@ -267,6 +254,8 @@ mod tests {
                 started_at: None,
                 ended_at: None,
                 estimated: false,
+                doubted_secs: None,
+                corrections: 0,
             };
             let call = call(State::Settled(bill), reason);
             assert_eq!((Status::of(&call), duration_secs(&call)), (status, Some(61)), "{reason:?}");

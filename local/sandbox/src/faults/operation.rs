@@ -26,6 +26,7 @@ pub const OPERATIONS: [(&str, &[&str]); 3] = [
         &[
             "get_call",
             "list_calls",
+            "get_recording",
             "dial",
             "command",
             "import_number",
@@ -86,6 +87,7 @@ fn vapi(method: &Method, segments: &[&str]) -> &'static str {
         (&Method::GET, ["call"]) => "list_calls",
         (&Method::POST, ["call"]) => "dial",
         (&Method::GET, ["call", _]) => "get_call",
+        (&Method::GET, ["call", _, "mono-recording" | "stereo-recording"]) => "get_recording",
         (&Method::GET, ["phone-number"]) => "list_numbers",
         (&Method::POST, ["phone-number"]) => "import_number",
         (&Method::GET, ["phone-number", _]) => "get_number",

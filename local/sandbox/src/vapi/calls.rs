@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::{
     Number, OUTBOUND_TALK_SECS, Post, State, Task, Then, VapiSandbox,
-    objects::{NOT_E164, limit_flaw, long_name},
-    record::{Call, OUTBOUND, call_json, call_record},
+    objects::NOT_E164,
+    record::{COST_USD, Call, OUTBOUND, analysis, artifact, call_json, call_record, transcript},
     rest::{Answer, Refusal},
+    shapes,
 };
 
 /// How long from the answer to the first word.
@@ -99,12 +100,9 @@ impl VapiSandbox {
     pub(super) fn dial(&self, state: &mut State, body: &Value) -> Answer {
         let overrides = &body["assistantOverrides"];
         let to = body["customer"]["number"].as_str().filter(|number| PhoneNumber::parse(*number).is_ok());
-        let mut flaws: Vec<String> = long_name(body).into_iter().chain(limit_flaw(overrides)).collect();
+        let mut flaws = shapes::CALL.flaws(body);
         if to.is_none() {
             flaws.push(NOT_E164.to_owned());
-        }
-        if body.get("metadata").is_some() {
-            flaws.push("property metadata should not exist".to_owned());
         }
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
@@ -205,7 +203,9 @@ impl VapiSandbox {
             .filter(|answer| answer.status() == StatusCode::OK)
             .and_then(|answer| serde_json::from_slice(answer.body()).ok())
             .unwrap_or_default();
+        state.receive("ANSWER", "/api/vapi/webhook", &body);
         let own_limit = own_limit(state, body["assistantId"].as_str().unwrap_or_default());
+        let is_invalid = body.is_object() && !shapes::ANSWER.flaws(&body).is_empty();
         let Some(call) = state.calls.get_mut(id) else { return };
         call.answer_status = answer.map(|answer| answer.status().as_u16());
         if let Some(sentence) = body["error"].as_str() {
@@ -214,22 +214,21 @@ impl VapiSandbox {
                 now,
                 Task::End { call: id.to_owned(), reason: "assistant-request-returned-error".into() },
             );
-        } else if let Some(assistant) = body["assistantId"].as_str() {
+        } else if let (Some(assistant), false) = (body["assistantId"].as_str(), is_invalid) {
             call.assistant_id = Some(assistant.to_owned());
             let overrides = &body["assistantOverrides"];
             call.max_duration_secs = Some(overrides["maxDurationSeconds"].as_i64().unwrap_or(own_limit));
             enter_hooks(state, id, Some(&overrides["hooks"]), now + PICK_UP);
             state.agenda.enter(now + PICK_UP, Task::Start { call: id.to_owned() });
-        } else if let Some(number) = fallback {
-            call.heard.push(format!("(put through to {number})"));
-            state
-                .agenda
-                .enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
         } else {
-            call.heard.push("Sorry, an error occurred.".to_owned());
-            state
-                .agenda
-                .enter(now, Task::End { call: id.to_owned(), reason: "assistant-request-failed".into() });
+            let heard = fallback.map(|number| format!("(put through to {number})"));
+            call.heard.push(heard.unwrap_or_else(|| "Sorry, an error occurred.".to_owned()));
+            let reason = if is_invalid {
+                "assistant-request-returned-invalid-assistant"
+            } else {
+                "assistant-request-failed"
+            };
+            state.agenda.enter(now, Task::End { call: id.to_owned(), reason: reason.to_owned() });
         }
     }
 
@@ -285,10 +284,8 @@ impl VapiSandbox {
         let millis = talked.map_or(0, |talked| talked.as_millis());
         let mut message = json!({"type": "end-of-call-report", "timestamp": now.as_millisecond(),
             "endedReason": call.ended_reason, "endedAt": call.ended_at.map(rfc3339_millis),
-            "durationMs": i64::try_from(millis).unwrap_or_default(), "cost": 0.0394,
-            "transcript": format!("AI: {}", call.heard.join("\nAI: ")),
-            "analysis": {"summary": "The caller asked about an appointment.", "successEvaluation": "true"},
-            "artifact": {"messages": [], "recordingUrl": format!("https://storage.example.test/{id}.wav")},
+            "durationMs": i64::try_from(millis).unwrap_or_default(), "cost": COST_USD,
+            "transcript": transcript(&call), "analysis": analysis(), "artifact": artifact(&call),
             "call": call_json(&call)});
         if let Some(started_at) = call.started_at {
             message["startedAt"] = json!(rfc3339_millis(started_at));

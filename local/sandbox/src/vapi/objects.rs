@@ -11,64 +11,15 @@ use serde_json::{Value, json};
 use super::{
     State, VapiSandbox,
     rest::{Answer, Refusal},
+    shape::Shape,
+    shapes,
 };
 
-/// The longest name of anything.
-const LONGEST_NAME: usize = 40;
 /// What a number that is none is refused with.
 pub(super) const NOT_E164: &str = "customer.number must be a valid phone number in the E.164 format. Hot \
                                    tip, you may be missing the country code (Eg. US: +1).";
-const VOICE_PROVIDERS: [&str; 19] = [
-    "11labs",
-    "azure",
-    "cartesia",
-    "custom-voice",
-    "deepgram",
-    "hume",
-    "inworld",
-    "lmnt",
-    "minimax",
-    "neuphonic",
-    "openai",
-    "playht",
-    "rime-ai",
-    "sesame",
-    "smallest-ai",
-    "tavus",
-    "vapi",
-    "wellsaid",
-    "xai",
-];
-const SERVER_MESSAGES: [&str; 28] = [
-    "assistant.started",
-    "assistant.speechStarted",
-    "conversation-update",
-    "end-of-call-report",
-    "function-call",
-    "hang",
-    "language-changed",
-    "language-change-detected",
-    "model-output",
-    "phone-call-control",
-    "speech-update",
-    "status-update",
-    "transcript",
-    "transcript[transcriptType=\"final\"]",
-    "tool-calls",
-    "transfer-destination-request",
-    "handoff-destination-request",
-    "transfer-update",
-    "user-interrupted",
-    "voice-input",
-    "chat.created",
-    "chat.deleted",
-    "session.created",
-    "session.updated",
-    "session.deleted",
-    "call.deleted",
-    "call.delete.failed",
-    "call.artifact.upload",
-];
+/// How the id of a voice begins that its provider does not have.
+const NO_SUCH_VOICE: &str = "no-such-voice";
 /// What an object keeps for life.
 const FIXED: [&str; 4] = ["id", "orgId", "createdAt", "updatedAt"];
 
@@ -142,15 +93,9 @@ impl VapiSandbox {
         let (number, account) = (text("number"), text("twilioAccountSid"));
         let tokens = [text("twilioAuthToken"), text("twilioApiSecret")];
         let token = tokens.into_iter().find(|token| !token.is_empty());
-        let mut flaws: Vec<String> = long_name(body).into_iter().collect();
-        if text("provider") != "twilio" {
-            flaws.push("provider must be one of the following values: twilio".into());
-        }
+        let mut flaws = shapes::NUMBER.flaws(body);
         if PhoneNumber::parse(number).is_err() {
             flaws.push("number must be a valid phone number in the E.164 format".into());
-        }
-        if account.is_empty() {
-            flaws.push("twilioAccountSid should not be empty".into());
         }
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
@@ -195,8 +140,9 @@ impl VapiSandbox {
 
     pub(super) fn patch_number(state: &mut State, id: &str, body: &Value) -> Answer {
         let number = state.numbers.get_mut(id).ok_or_else(|| missing("Phone Number", id))?;
-        if let Some(flaw) = long_name(body) {
-            return Err(Refusal::flaws(&[flaw]));
+        let flaws = shapes::NUMBER.flaws_of_changes(body);
+        if !flaws.is_empty() {
+            return Err(Refusal::flaws(&flaws));
         }
         number.take_over(body);
         Ok((StatusCode::OK, number.json()))
@@ -209,15 +155,12 @@ impl VapiSandbox {
 
     /// `POST /assistant`, `/tool` or `/credential`. Repeating it makes another.
     pub(super) fn create(&self, state: &mut State, kind: &str, body: Value) -> Answer {
-        let mut flaws = flaws(kind, &body);
-        if kind != "assistant" {
-            let field = if kind == "tool" { "type" } else { "provider" };
-            if body[field].as_str().is_none_or(str::is_empty) {
-                flaws.push(format!("{field} should not be empty"));
-            }
-        }
+        let flaws = shape(kind, &body).flaws(&body);
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
+        }
+        if let Some(missing) = missing_voice(&body) {
+            return Err(missing);
         }
         // What a credential keeps secret is never told again.
         let mut object = if kind == "credential" {
@@ -244,9 +187,13 @@ impl VapiSandbox {
     /// Puts each field of the body in the place of the one before, whole: a client that sends a part of `model`,
     /// `voice` or `transcriber` loses the rest of it. Null clears a field.
     pub(super) fn patch(&self, state: &mut State, kind: &str, id: &str, body: Value) -> Answer {
-        let flaws = flaws(kind, &body);
+        let there = shelf(state, kind).get(id).ok_or_else(|| missing(kind, id))?;
+        let flaws = shape(kind, there).flaws_of_changes(&body);
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
+        }
+        if let Some(missing) = missing_voice(&body) {
+            return Err(missing);
         }
         let now = self.clock.now();
         let object = shelf_mut(state, kind).get_mut(id).ok_or_else(|| missing(kind, id))?;
@@ -297,52 +244,25 @@ fn missing(what: &str, id: &str) -> Refusal {
     Refusal::missing(format!("Couldn't Get {what}. `{id}` Does Not Exist."))
 }
 
-/// What is wrong with a body, in the words of Vapi's validation.
-fn flaws(kind: &str, body: &Value) -> Vec<String> {
-    let mut flaws: Vec<String> = long_name(body).into_iter().collect();
-    if kind == "assistant" {
-        flaws.extend(limit_flaw(body));
-        let provider = &body["voice"]["provider"];
-        if body["voice"].is_object() && !is_one_of(provider, &VOICE_PROVIDERS) {
-            let list = VOICE_PROVIDERS.join(", ");
-            flaws.push(format!("voice.provider must be one of the following values: {list}"));
-        }
-        let mut messages = body["serverMessages"].as_array().into_iter().flatten();
-        if messages.any(|message| !is_one_of(message, &SERVER_MESSAGES)) {
-            let list = SERVER_MESSAGES.join(", ");
-            flaws.push(format!("each value in serverMessages must be one of the following values: {list}"));
-        }
+/// What such an object may have.
+fn shape(kind: &str, body: &Value) -> Shape {
+    match kind {
+        "assistant" => shapes::ASSISTANT,
+        "tool" => shapes::tool(body["type"].as_str().unwrap_or_default()),
+        _ => shapes::CREDENTIAL,
     }
-    if kind == "tool" && body["function"]["name"].as_str().is_some_and(|name| !is_function_name(name)) {
-        flaws.push("function.name must match /^[a-zA-Z0-9_-]{1,64}$/ regular expression".into());
+}
+
+/// Only the provider of a voice knows whether there is one.
+fn missing_voice(body: &Value) -> Option<Refusal> {
+    let (provider, id) = (body["voice"]["provider"].as_str()?, body["voice"]["voiceId"].as_str()?);
+    let providers = shapes::voice_providers();
+    if !providers.contains(&provider) {
+        let list = providers.join(", ");
+        return Some(Refusal::flaws(&[format!(
+            "voice.provider must be one of the following values: {list}"
+        )]));
     }
-    flaws
-}
-
-fn is_one_of(value: &Value, known: &[&str]) -> bool {
-    value.as_str().is_some_and(|text| known.contains(&text))
-}
-
-fn is_function_name(name: &str) -> bool {
-    let is_plain = name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
-    is_plain && (1..=64).contains(&name.len())
-}
-
-pub(super) fn long_name(body: &Value) -> Option<String> {
-    let is_long = body["name"].as_str().is_some_and(|name| name.chars().count() > LONGEST_NAME);
-    is_long.then(|| format!("name must be shorter than or equal to {LONGEST_NAME} characters"))
-}
-
-pub(super) fn limit_flaw(body: &Value) -> Option<String> {
-    let limit = &body["maxDurationSeconds"];
-    if limit.is_null() {
-        return None;
-    }
-    let flaw = match limit.as_i64() {
-        None => "maxDurationSeconds must be a number conforming to the specified constraints",
-        Some(..10) => "maxDurationSeconds must not be less than 10",
-        Some(43_201..) => "maxDurationSeconds must not be greater than 43200",
-        Some(10..=43_200) => return None,
-    };
-    Some(flaw.into())
+    id.starts_with(NO_SUCH_VOICE)
+        .then(|| Refusal::bad(format!("Couldn't Find {provider} Voice. Voice ID `{id}`.")))
 }

@@ -79,6 +79,30 @@ pub(super) fn call_json(call: &Call) -> Value {
     json
 }
 
+/// What every call costs us, in dollars.
+pub(super) const COST_USD: f64 = 0.0394;
+
+/// What was said and where the recording lies: in private storage, since 2026.
+pub(super) fn artifact(call: &Call) -> Value {
+    let mut artifact = json!({"messages": [], "transcript": transcript(call)});
+    if call.started_at.is_some() {
+        let mono = format!("https://storage.example.test/private/{}-mono.wav", call.id);
+        artifact["recordingUrl"] = json!(mono);
+        artifact["recording"] = json!({"mono": {"combinedUrl": mono}});
+    }
+    artifact
+}
+
+/// What the assistant said, as the other side heard it.
+pub(super) fn transcript(call: &Call) -> String {
+    format!("AI: {}", call.heard.join("\nAI: "))
+}
+
+/// What the vendor's model makes of it.
+pub(super) fn analysis() -> Value {
+    json!({"summary": "The caller asked about an appointment.", "successEvaluation": "true"})
+}
+
 /// The call as `GET /call/{id}` shows it.
 pub(super) fn call_record(call: &Call) -> Value {
     let mut json = call_json(call);
@@ -86,6 +110,11 @@ pub(super) fn call_record(call: &Call) -> Value {
     json["startedAt"] = json!(call.started_at.map(rfc3339_millis));
     json["endedAt"] = json!(call.ended_at.map(rfc3339_millis));
     json["endedReason"] = json!(call.ended_reason);
+    if call.started_at.is_some() && call.ended_at.is_some() {
+        json["artifact"] = artifact(call);
+        json["analysis"] = analysis();
+        json["cost"] = json!(COST_USD);
+    }
     let updated_at = call.ended_at.or(call.started_at).unwrap_or(call.created_at);
     json["updatedAt"] = json!(rfc3339_millis(updated_at));
     if let Some(fields) = json.as_object_mut() {

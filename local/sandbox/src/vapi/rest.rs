@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Number, State, Task, VapiSandbox, objects::shelf, record::call_record};
+use super::{Number, State, Task, VapiSandbox, objects::shelf, record::call_record, shapes::COMMANDS};
 
 /// How many entries a list shows when nothing is said, and at most.
 const USUAL: usize = 100;
@@ -52,6 +52,10 @@ impl VapiSandbox {
                            or vice versa.";
             return refuse(StatusCode::UNAUTHORIZED, &json!(message));
         }
+        if let Some(id) = recorded_call(request) {
+            let found = self.recording(&self.lock(), id);
+            return found.unwrap_or_else(|refusal| refuse(refusal.status, &refusal.message));
+        }
         match self.route(request) {
             Ok((status, body)) => reply(status, &body),
             Err(refusal) => refuse(refusal.status, &refusal.message),
@@ -67,6 +71,9 @@ impl VapiSandbox {
             Value::Null
         };
         let mut state = self.lock();
+        if !body.is_null() {
+            state.receive(request.method().as_str(), request.uri().path(), &body);
+        }
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["call"]) => list_calls(&state, query),
             (&Method::GET, ["call", id]) => {
@@ -98,6 +105,15 @@ impl VapiSandbox {
         let now = self.clock.now();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut state = self.lock();
+        state.receive("POST", "/control", &body);
+        let known = COMMANDS.iter().find(|(name, _)| body["type"] == *name);
+        let flaws = known.map_or_else(
+            || vec!["type must be one of the following values: say, end-call".to_owned()],
+            |(_, shape)| shape.flaws(&body),
+        );
+        if !flaws.is_empty() {
+            return refuse(StatusCode::BAD_REQUEST, &json!(flaws));
+        }
         let ignores_end_call = state.faults.ignores_end_call;
         let Some(call) =
             state.calls.values_mut().find(|call| call.control.ends_with(control) && call.status != "ended")
@@ -112,15 +128,20 @@ impl VapiSandbox {
                     state.agenda.enter(now, Task::End { call, reason: "assistant-ended-call".into() });
                 }
             }
-            Some("end-call") if ignores_end_call => {}
-            Some("end-call") => {
+            _ if ignores_end_call => {}
+            _ => {
                 let call = call.id.clone();
                 state.agenda.enter(now, Task::End { call, reason: "manually-canceled".into() });
             }
-            _ => return refuse(StatusCode::BAD_REQUEST, &json!("type must be one of: say, end-call")),
         }
         reply(StatusCode::OK, &json!({}))
     }
+}
+
+/// The call whose recording is asked for.
+fn recorded_call(request: &Request<Bytes>) -> Option<&str> {
+    let id = request.uri().path().strip_prefix("/call/")?.strip_suffix("/mono-recording")?;
+    (*request.method() == Method::GET).then_some(id)
 }
 
 /// A body that is a JSON object.

@@ -36,6 +36,8 @@ fn bill() -> Bill {
         started_at: Some(at(1)),
         ended_at: Some(at(27)),
         estimated: false,
+        doubted_secs: None,
+        corrections: 0,
     }
 }
 
@@ -148,15 +150,14 @@ fn said(started: Option<i64>, ended: Option<i64>, duration: Option<Decimal>) -> 
         started_at: started.map(|millis| Timestamp::from_millisecond(millis).unwrap()),
         ended_at: ended.map(|millis| Timestamp::from_millisecond(millis).unwrap()),
         duration_secs: duration,
-        ended_reason: None,
-        is_whole: false,
+        ..Testimony::default()
     }
 }
 
 fn talked(testimony: &Testimony) -> Option<u32> {
     match testimony.verdict(true) {
-        Verdict::Talked { duration_secs, .. } => Some(duration_secs),
-        Verdict::NeverTalked | Verdict::Unstated => None,
+        Verdict::Talked(talk) => Some(talk.duration_secs),
+        Verdict::NeverTalked | Verdict::Free | Verdict::Unstated => None,
     }
 }
 
@@ -181,14 +182,58 @@ fn a_duration_comes_from_the_first_source_that_states_it_whole() {
 
 #[test]
 fn nothing_is_charged_only_when_it_is_said_and_we_saw_no_start() {
-    let whole = Testimony { is_whole: true, ..said(None, Some(5_000), None) };
+    let whole = Testimony { is_record: true, ..said(None, Some(5_000), None) };
     assert_eq!(whole.verdict(false), Verdict::NeverTalked);
     assert_eq!(whole.verdict(true), Verdict::Unstated);
     assert_eq!(said(None, None, None).verdict(false), Verdict::Unstated, "a report may leave the times out");
     assert_eq!(said(None, None, Some(dec!(0))).verdict(false), Verdict::NeverTalked);
-    let refused = Testimony {
-        ended_reason: Some("assistant-request-returned-error".into()),
-        ..said(Some(0), Some(4_000), None)
+}
+
+#[test]
+fn what_was_not_answered_is_charged_only_when_it_was_seen_and_what_the_vendor_broke_never() {
+    let ended = |price| Testimony {
+        ending: Some(Ending { price, ..Ending::ordinary() }),
+        ..said(Some(0), Some(31_000), None)
     };
-    assert_eq!(refused.verdict(false), Verdict::NeverTalked, "no assistant of ours took it");
+    let (unanswered, broken) = (ended(Price::IfSeenTalking), ended(Price::Waived));
+    assert_eq!(unanswered.verdict(false), Verdict::NeverTalked, "the times are those of the ringing");
+    assert_eq!(talked(&unanswered), Some(31), "we saw the parties talk");
+    assert_eq!(broken.verdict(false), Verdict::NeverTalked);
+    assert_eq!(broken.verdict(true), Verdict::Free);
+    assert_eq!(said(Some(0), Some(0), None).verdict(true), Verdict::Free, "no second, no entry");
+    assert_eq!(said(Some(0), Some(0), None).verdict(false), Verdict::NeverTalked);
+}
+
+/// A call that we were asked about at 0 s, with a limit of 600 s, as the given change makes it.
+fn weighed(secs: u32, end_heard_at: i64, change: impl FnOnce(&mut Call)) -> u32 {
+    let mut call = Call { asked_at: Some(at(0)), provider_limit_secs: Some(598), ..ringing() };
+    change(&mut call);
+    let talk = Talk { duration_secs: secs, started_at: None, ended_at: None };
+    call.weighed(&talk, at(end_heard_at)).believed_secs
+}
+
+#[test]
+fn a_duration_is_believed_as_far_as_our_own_records_can_confirm_it() {
+    let asked = |_: &mut Call| {};
+    assert_eq!(weighed(60, 70, asked), 60, "shorter than what we saw");
+    assert_eq!(weighed(72_000, 1, asked), 6, "a second ago, and five for the clocks");
+    assert_eq!(weighed(72_000, 7_200, asked), 618, "the limit that Vapi was told, and its grace");
+    let dialled = |call: &mut Call| (call.dialled_at, call.asked_at) = (Some(at(100)), None);
+    assert_eq!(weighed(500, 130, dialled), 35);
+    let unasked = |call: &mut Call| call.asked_at = None;
+    assert_eq!(weighed(500, 130, unasked), 160, "since the first message, and 30 s for what came before");
+    assert_eq!(weighed(72_000, 3_600, unasked), 3_630, "it was told no limit");
+    let found = |call: &mut Call| (call.asked_at, call.vendor_created_at) = (None, Some(at(-500)));
+    assert_eq!(weighed(600, 130, found), 600, "Vapi made it before we heard of it");
+    assert_eq!(weighed(60, -100, asked), 5, "an end before the beginning: the clocks alone");
+}
+
+#[test]
+fn a_stray_end_is_forgotten_once_the_record_shows_the_call_live() {
+    let talking = ringing().after(Event::Authorized(grant())).unwrap().after(started()).unwrap();
+    let ended = talking.after(Event::Ended { reason: Some("customer-ended-call".into()) }).unwrap();
+    let ended = Call { end_heard_at: Some(at(10)), ..ended };
+    let live = ended.found_live(at(2));
+    assert_eq!(live.state, State::InProgress { started_at: at(1) });
+    assert_eq!((live.end_heard_at, live.shown_until, live.ended_reason), (None, Some(at(10)), None));
 }

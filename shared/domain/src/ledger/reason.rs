@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EntrySide, Kind};
 use crate::{
-    ids::{BalanceTransactionId, CallId, DisputeId, PaymentIntentId, PurchaseId, RefundId},
+    ids::{AdjustmentId, BalanceTransactionId, CallId, DisputeId, PaymentIntentId, PurchaseId, RefundId},
     tariff::TariffVersion,
 };
 
@@ -19,6 +19,18 @@ pub enum Reason {
         call_id: CallId,
         /// The version of the price list that the call is billed by.
         tariff: TariffVersion,
+    },
+    /// A call that was billed is corrected: a credit when a later word of the vendor makes it shorter, a debit
+    /// when a person accepts that it was longer.
+    CallCorrection {
+        /// The call whose bill is corrected.
+        call_id: CallId,
+        /// The version of the price list that the call is billed by.
+        tariff: TariffVersion,
+        /// Which correction of this call it is: 1 is the first.
+        nth: u32,
+        /// A credit in the clinic's favour, a debit against it.
+        direction: EntrySide,
     },
     /// A payment was received by card.
     TopUp {
@@ -60,6 +72,13 @@ pub enum Reason {
         /// The purchase that failed.
         purchase: PurchaseId,
     },
+    /// A person of ours corrected the wallet by hand.
+    Adjustment {
+        /// The id of the adjustment: it is booked once.
+        id: AdjustmentId,
+        /// A credit in the clinic's favour, a debit against it.
+        direction: EntrySide,
+    },
     /// An org kept a number for another month.
     Rental {
         /// The purchase by which the org has the number.
@@ -92,6 +111,7 @@ impl Reason {
     pub fn key(&self) -> EntryKey {
         EntryKey(match self {
             Self::Call { call_id, .. } => format!("call#{call_id}"),
+            Self::CallCorrection { call_id, nth, .. } => format!("call#{call_id}#correction#{nth}"),
             Self::TopUp { payment_intent } => format!("topup#{payment_intent}"),
             Self::Refund { refund, .. } => format!("refund#{refund}"),
             Self::RefundFailed { refund, .. } => format!("refund#{refund}#failed"),
@@ -100,6 +120,7 @@ impl Reason {
             }
             Self::Number { purchase } => format!("number#{purchase}"),
             Self::NumberRefund { purchase } => format!("number#{purchase}#refund"),
+            Self::Adjustment { id, .. } => format!("adjustment#{id}"),
             Self::Rental { number, month } => format!("rental#{number}#{month}"),
         })
     }
@@ -107,12 +128,13 @@ impl Reason {
     /// Returns what the entry is about.
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Call { .. } => Kind::Call,
+            Self::Call { .. } | Self::CallCorrection { .. } => Kind::Call,
             Self::TopUp { .. } => Kind::TopUp,
             Self::Refund { .. } | Self::RefundFailed { .. } => Kind::Refund,
             Self::Dispute { direction: EntrySide::Debit, .. } => Kind::Dispute,
             Self::Dispute { direction: EntrySide::Credit, .. } => Kind::DisputeReversal,
             Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => Kind::PhoneNumber,
+            Self::Adjustment { .. } => Kind::Adjustment,
         }
     }
 
@@ -123,26 +145,34 @@ impl Reason {
                 EntrySide::Debit
             }
             Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => EntrySide::Credit,
-            Self::Dispute { direction, .. } => *direction,
+            Self::Dispute { direction, .. }
+            | Self::CallCorrection { direction, .. }
+            | Self::Adjustment { direction, .. } => *direction,
         }
     }
 
     pub(super) fn call_id(&self) -> Option<&CallId> {
         match self {
-            Self::Call { call_id, .. } => Some(call_id),
+            Self::Call { call_id, .. } | Self::CallCorrection { call_id, .. } => Some(call_id),
             Self::TopUp { .. }
             | Self::Refund { .. }
             | Self::RefundFailed { .. }
             | Self::Dispute { .. }
             | Self::Number { .. }
             | Self::NumberRefund { .. }
+            | Self::Adjustment { .. }
             | Self::Rental { .. } => None,
         }
     }
 
     pub(super) fn payment_intent(&self) -> Option<&PaymentIntentId> {
         match self {
-            Self::Call { .. } | Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => None,
+            Self::Call { .. }
+            | Self::CallCorrection { .. }
+            | Self::Number { .. }
+            | Self::NumberRefund { .. }
+            | Self::Adjustment { .. }
+            | Self::Rental { .. } => None,
             Self::TopUp { payment_intent }
             | Self::Refund { payment_intent, .. }
             | Self::RefundFailed { payment_intent, .. }
@@ -152,13 +182,14 @@ impl Reason {
 
     pub(super) fn tariff(&self) -> Option<TariffVersion> {
         match self {
-            Self::Call { tariff, .. } => Some(*tariff),
+            Self::Call { tariff, .. } | Self::CallCorrection { tariff, .. } => Some(*tariff),
             Self::TopUp { .. }
             | Self::Refund { .. }
             | Self::RefundFailed { .. }
             | Self::Dispute { .. }
             | Self::Number { .. }
             | Self::NumberRefund { .. }
+            | Self::Adjustment { .. }
             | Self::Rental { .. } => None,
         }
     }

@@ -45,7 +45,8 @@ impl Charging {
         let call_id = call.vapi_call_id.clone().into();
         let owner =
             CallOwner { org_id: number.org_id, call_id, agent_limit_secs: Some(number.agent_limit_secs) };
-        let record = self.first_record(&owner, call);
+        let heard = self.first_record(&owner, call);
+        let record = Call { asked_at: Some(heard.created_at), ..heard };
         let mapping = CallMapping {
             vapi_call_id: call.vapi_call_id.clone(),
             org_id: owner.org_id,

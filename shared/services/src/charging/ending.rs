@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{CallOwner, Charging, ChargingError, log_vapi};
+use super::{CallOwner, Charging, ChargingError, Snapshot, log_vapi, meter::Asks};
 use base::alarm;
 use base::alarm::chain;
 use domain::{
@@ -12,6 +12,9 @@ use domain::{
     time::plus_secs,
 };
 use store::Attempt;
+
+/// Why a call ended that the carrier says is over, in our own word.
+pub(super) const CARRIER_COMPLETED: &str = "carrier-completed";
 
 impl Charging {
     /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds. Where another
@@ -36,15 +39,29 @@ impl Charging {
             alarm!("call_will_not_end", org_id = %call.org_id, call_id = %call.call_id, reason = reason.as_str(),
                 cost_pence = cost.pence(), "a call goes on although it was told to end");
         }
-        // Side by side: a vendor that does not answer must not keep the other from being asked.
-        let at_the_carrier = async { rung.carrier && self.hang_up(call).await };
-        let ((), is_over) = futures::future::join(self.send_end(call, reason), at_the_carrier).await;
-        if is_over {
-            // A vendor has said so: what is left is how long it was.
-            let owner =
-                CallOwner { org_id: call.org_id, call_id: call.call_id.clone(), agent_limit_secs: None };
-            let ended_reason = Some("carrier-completed".to_owned());
-            self.await_report(&owner, &Testimony { ended_reason, ..Testimony::default() }).await?;
+        let owner = CallOwner { org_id: call.org_id, call_id: call.call_id.clone(), agent_limit_secs: None };
+        // Side by side: a vendor that does not answer must not keep the other from being asked, nor its word from being noted.
+        let at_the_carrier = async {
+            if rung.carrier && self.hang_up(call).await {
+                // A vendor has said so: what is left is how long it was.
+                let ended_reason = Some(CARRIER_COMPLETED.to_owned());
+                self.await_report(&owner, &Testimony { ended_reason, ..Testimony::default() }).await?;
+            }
+            Ok::<_, ChargingError>(())
+        };
+        let status = async {
+            let is_first = call.ending_at.is_none();
+            if is_first { None } else { Some(self.vendor_status(call).await) }
+        };
+        let ((), noted, status) =
+            futures::future::join3(self.send_end(call, reason), at_the_carrier, status).await;
+        noted?;
+        if let Some(status) = status {
+            let Snapshot { call, wallet } = self.snapshot(call.org_id, &call.call_id).await?;
+            if let (Some(wallet), true) = (wallet, call.is_open()) {
+                let asked = Asks { call, wallet, now: self.clock.now() };
+                self.follow_status(&owner, &asked, &status).await?;
+            }
         }
         Ok(Attempt::Done(()))
     }

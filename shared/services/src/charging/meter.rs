@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CallOwner, Charging, ChargingError, Closed, Snapshot, log_vapi, meter_message, start::CallHandles,
+    CallOwner, Charging, ChargingError, Closed, Snapshot, ending::CARRIER_COMPLETED, log_vapi,
+    start::CallHandles,
 };
 use base::alarm;
 use domain::{
@@ -20,6 +21,8 @@ use vendors::vapi::{VapiCall, VapiError};
 const OUT_OF_SIGHT: SignedDuration = SignedDuration::from_mins(10);
 /// When a call that is being ended is looked at again, if the look itself is broken off.
 const END_CHECK_SECS: i64 = 5;
+/// How long after its limit Vapi may take to end a call.
+const LIMIT_GRACE_SECS: i64 = 20;
 /// When a call that Vapi does not say has ended is asked after again.
 const ASK_AGAIN_SECS: i64 = 60;
 
@@ -42,11 +45,28 @@ fn is_surely_over(call: &Call, wallet: &Wallet, now: Timestamp) -> bool {
     }
 }
 
+/// Whether a call that was said to be over, and that Vapi's record shows live, is believed to be live no longer: nothing else
+/// has shown talk for long, or the limit that Vapi was told is past.
+fn is_shown_no_longer(call: &Call, now: Timestamp) -> bool {
+    let (State::InProgress { started_at }, Some(shown_until)) = (&call.state, call.shown_until) else {
+        return false;
+    };
+    let is_past_limit = call.told_limit_secs().is_some_and(|limit| {
+        now >= plus_secs(*started_at, i64::from(limit).saturating_add(LIMIT_GRACE_SECS))
+    });
+    now.duration_since(shown_until) >= OUT_OF_SIGHT || is_past_limit
+}
+
+fn alarm_lives_on(call: &Call) {
+    alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
+        "Vapi said that a call has ended, and still shows it as live");
+}
+
 /// A call that Vapi is to be asked about, and its wallet, as read then.
-struct Asks {
-    call: Call,
-    wallet: Wallet,
-    now: Timestamp,
+pub(super) struct Asks {
+    pub(super) call: Call,
+    pub(super) wallet: Wallet,
+    pub(super) now: Timestamp,
 }
 
 /// Whether Vapi is asked before anything is done.
@@ -55,13 +75,13 @@ fn asks_first(call: &Call, next: &Next) -> bool {
         Next::Ask => true,
         // A live call is seen to be alive at every check that is not pressed for time.
         Next::Sleep { .. } | Next::Extend(_) => call.started_at().is_some(),
-        Next::End(_) => call.ending_at.is_some(),
-        Next::Nothing | Next::Warn { .. } => false,
+        // A rung of the end asks while it ends.
+        Next::Nothing | Next::Warn { .. } | Next::End(_) => false,
     }
 }
 
 /// What Vapi says of a call.
-enum VendorStatus {
+pub(super) enum VendorStatus {
     Ended(Box<VapiCall>),
     Live(Box<VapiCall>),
     Unknown,
@@ -124,10 +144,6 @@ impl Charging {
         let now = self.clock.now();
         let next = meter::next(&call, &wallet, now);
         if status.is_none() && asks_first(&call, &next) {
-            if matches!(next, Next::End(_)) {
-                // Asking may take its time: the next check is ordered before.
-                self.queue.send(&meter_message(&call, plus_secs(now, END_CHECK_SECS)), now).await?;
-            }
             return Ok(Attempt::Done(Some(Asks { call, wallet, now })));
         }
         let is_seen =
@@ -209,7 +225,7 @@ impl Charging {
         }
     }
 
-    async fn vendor_status(&self, call: &Call) -> VendorStatus {
+    pub(super) async fn vendor_status(&self, call: &Call) -> VendorStatus {
         match self.found(call).await {
             Ok(Some(found)) if found.is_ended() => VendorStatus::Ended(Box::new(found)),
             // It answers so of a call whose data is gone.
@@ -224,7 +240,7 @@ impl Charging {
     }
 
     /// Does what follows from what Vapi says. Returns whether the check is over.
-    async fn follow_status(
+    pub(super) async fn follow_status(
         &self,
         owner: &CallOwner,
         Asks { call, wallet, now }: &Asks,
@@ -235,21 +251,23 @@ impl Charging {
         // One of ours whose name at Vapi was not known: it is known by that from now on.
         if let (VendorStatus::Ended(found) | VendorStatus::Live(found), None) =
             (status, &call.parties.vapi_call_id)
+            && !self.note_dialled(call.org_id, &call.call_id, found).await?
         {
-            self.note_dialled(call.org_id, &call.call_id, found).await?;
+            return Ok(true);
+        }
+        if let VendorStatus::Ended(found) = status {
+            self.keep_recorded(owner.org_id, &owner.call_id, found).await;
         }
         match status {
             VendorStatus::Ended(found) => match self.close(owner, &found.testimony()).await? {
                 Closed::Settled(_) | Closed::Released | Closed::Refused => Ok(true),
                 Closed::Pending => self.wait_for_a_duration(call, wallet, &found.testimony(), now).await,
             },
-            VendorStatus::Live(_) if matches!(call.state, State::Ended { .. }) && is_long_gone => {
-                if Self::is_unstated_for_good(call, now) {
-                    return self.estimated(call, wallet).await;
-                }
-                alarm!("ended_call_lives_on", org_id = %call.org_id, call_id = %call.call_id,
-                    "Vapi said that a call has ended, and still shows it as live");
-                Ok(false)
+            VendorStatus::Live(found) if matches!(call.state, State::Ended { .. }) => {
+                self.lives_on(call, wallet, found, now).await
+            }
+            VendorStatus::Live(_) if is_shown_no_longer(call, now) => {
+                self.settle_as_shown(call, wallet).await
             }
             VendorStatus::Live(found) => {
                 let is_told_where = call.control_url.is_none() && found.control_url().is_some();
@@ -274,6 +292,43 @@ impl Charging {
             }
             VendorStatus::Unknown | VendorStatus::Unreachable => Ok(false),
         }
+    }
+
+    /// A message said that the call is over, and Vapi's record shows it live. It is metered on: held for, warned and ended; what
+    /// is charged is only what is shown. The carrier's word that its leg is over is believed.
+    async fn lives_on(
+        &self,
+        call: &Call,
+        wallet: &Wallet,
+        found: &VapiCall,
+        now: Timestamp,
+    ) -> Result<bool, ChargingError> {
+        let is_hung_up = call.ended_reason.as_deref() == Some(CARRIER_COMPLETED);
+        if let (Some(at), false) = (found.talks_since(now), is_hung_up) {
+            let started_at = self.credible_start(at);
+            let mut after = call.found_live(started_at);
+            after.control_url = after.control_url.or_else(|| found.control_url());
+            after.last_seen_at = now;
+            tracing::warn!(org_id = %call.org_id, call_id = %call.call_id, "a call goes on that was said to be over");
+            // Then it is decided what is due for it, as for any call that talks.
+            self.schedule_check(call, after, plus_secs(now, END_CHECK_SECS)).await?;
+            return Ok(false);
+        }
+        if now.duration_since(call.last_seen_at) < OUT_OF_SIGHT {
+            return Ok(false);
+        }
+        if Self::is_unstated_for_good(call, now) {
+            return self.estimated(call, wallet).await;
+        }
+        alarm_lives_on(call);
+        Ok(false)
+    }
+
+    /// Vapi's record shows a call live for long after anything else has shown talk: it is billed up to that.
+    async fn settle_as_shown(&self, call: &Call, wallet: &Wallet) -> Result<bool, ChargingError> {
+        alarm_lives_on(call);
+        let shown = Call { last_seen_at: call.shown_until.unwrap_or(call.last_seen_at), ..call.clone() };
+        self.estimated(&shown, wallet).await
     }
 
     /// Vapi says that it is over, not how long it was, and we saw it start: it stays open and alarms, and after an

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Charging, ChargingError, log_vapi, meter_message};
+use base::alarm;
 use domain::{
     amount::Amount,
     call::{Call, Direction, Event, Parties, RefusalReason, State},
@@ -25,6 +26,8 @@ use vendors::vapi::{VapiCall, VapiError, outbound::Dial};
 const SAME_CALL: SignedDuration = SignedDuration::from_secs(30);
 /// How long before its provider limit a call is warned, by Vapi itself.
 const LIMIT_WARNING_SECS: u32 = 30;
+/// The latest that a `call.timeElapsed` hook may be (docs.vapi.ai, "Assistant hooks": 1 to 3,600 s).
+const LATEST_HOOK_SECS: u32 = 3_600;
 
 /// A call that an org wants started.
 #[derive(Clone, Debug)]
@@ -45,6 +48,20 @@ pub struct Intent {
     pub key: Option<String>,
     /// What makes two requests the same.
     pub body_hash: String,
+}
+
+/// Why a call of ours ended whose Vapi call has a record of its own.
+const SAME_CALL_REASON: &str = "recorded-before";
+
+/// Whether a call of ours is a Vapi call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// It is: mapping and record say so.
+    Named,
+    /// It is not: it was not dialled, or is another Vapi call.
+    NotIt,
+    /// The Vapi call has another record, which was made first.
+    AnotherRecord,
 }
 
 /// What became of a call that was wanted.
@@ -212,12 +229,16 @@ impl Charging {
             assistant,
             to: to.reveal(),
             max_duration_secs,
-            hooks: json!([limit_warning(max_duration_secs)]),
+            hooks: json!(limit_warning(max_duration_secs)),
         };
         let found = match self.vapi.dial(&dial).await {
             Ok(placed) => Some(placed),
-            Err(error) if error.is_final() => {
+            Err(error) if error.is_no() => {
                 log_vapi(&error, &call.call_id, "start it");
+                if let Some(upstream) = error.upstream() {
+                    alarm!("vapi_account_refuses", cause = upstream.as_str(), org_id = %call.org_id,
+                        call_id = %call.call_id, "Vapi starts no calls because of our own account there");
+                }
                 return self.refuse(&noted).await;
             }
             // It may be ringing: only looking can tell.
@@ -251,48 +272,77 @@ impl Charging {
             }
             let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
             let ended = call.after(Event::Ended { reason: Some("dial-refused".to_owned()) })?;
-            Ok(self.release(&call, &ended, &wallet).await?.map(|_| Dialled::Refused))
+            let released = self.release(&call, ended.after(Event::Released)?, &wallet).await?;
+            Ok(released.map(|_| Dialled::Refused))
         };
         self.db.until_written("the call", release).await
     }
 
-    /// Notes which Vapi call one of ours is: in its record first, then in the mapping.
+    /// Notes which Vapi call one of ours is. Where that Vapi call has a record of its own, made by a message that bore no mark
+    /// of ours, that one is billed, and ours gives its hold back. Returns whether ours is the one.
     pub(super) async fn note_dialled(
         &self,
         org: OrgId,
         id: &CallId,
         found: &VapiCall,
-    ) -> Result<(), ChargingError> {
-        if self.adopt(org, id, &found.id, found.carrier_sid()).await? {
-            let mapping = CallMapping { vapi_call_id: found.id.clone(), org_id: org, call_id: id.clone() };
-            self.calls.map(&mapping).await?;
+    ) -> Result<bool, ChargingError> {
+        match self.adopt(org, id, &found.id, found.carrier_sid()).await? {
+            Adoption::Named | Adoption::NotIt => Ok(true),
+            Adoption::AnotherRecord => {
+                self.give_way(org, id, &found.id).await?;
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
-    /// Lets a call of ours be this Vapi call, if it was dialled and is no other yet. Returns whether it is.
+    /// Lets a call of ours be this Vapi call, if it was dialled and is no other yet. The mapping decides: it and the record are
+    /// written together.
     pub(super) async fn adopt(
         &self,
         org: OrgId,
         id: &CallId,
         vapi: &VapiCallId,
         carrier_sid: Option<String>,
-    ) -> Result<bool, ChargingError> {
+    ) -> Result<Adoption, ChargingError> {
         let carrier_sid = &carrier_sid;
         let name = || async move {
-            let Some(call) = self.calls.get(org, id).await? else { return Ok(Attempt::Done(false)) };
-            if call.parties.direction != Direction::Outbound || call.dialled_at.is_none() {
-                return Ok(Attempt::Done(false));
+            let (mapping, call) =
+                futures::future::try_join(self.calls.mapping(vapi), self.calls.get(org, id)).await?;
+            if let Some(mapping) = mapping {
+                let is_it = mapping.org_id == org && mapping.call_id == *id;
+                return Ok(Attempt::Done(if is_it { Adoption::Named } else { Adoption::AnotherRecord }));
             }
-            if let Some(known) = &call.parties.vapi_call_id {
-                return Ok(Attempt::Done(known == vapi));
+            let Some(call) = call else { return Ok(Attempt::Done(Adoption::NotIt)) };
+            let is_another = call.parties.vapi_call_id.as_ref().is_some_and(|known| known != vapi);
+            if call.parties.direction != Direction::Outbound || call.dialled_at.is_none() || is_another {
+                return Ok(Attempt::Done(Adoption::NotIt));
             }
             let mut after = call.clone();
             after.parties.vapi_call_id = Some(vapi.clone());
             after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| carrier_sid.clone());
-            Ok(self.save(&call, &after).await?.map(|()| true))
+            let mapping = CallMapping { vapi_call_id: vapi.clone(), org_id: org, call_id: id.clone() };
+            let written = Attempt::of(self.calls.name(&call, &after, &mapping).await)?;
+            Ok::<_, ChargingError>(written.map(|()| Adoption::Named))
         };
         self.db.until_written("the call", name).await
+    }
+
+    /// Closes a call of ours whose Vapi call has a record of its own: what is talked is billed there, once.
+    async fn give_way(&self, org: OrgId, id: &CallId, vapi: &VapiCallId) -> Result<(), ChargingError> {
+        let give_way = || async move {
+            let super::Snapshot { call, wallet } = self.snapshot(org, id).await?;
+            if !call.is_open() || call.started_at().is_some() {
+                return Ok(Attempt::Done(()));
+            }
+            let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
+            let ended = call.after(Event::Ended { reason: Some(SAME_CALL_REASON.to_owned()) })?;
+            let mut after = ended.after(Event::Released)?;
+            after.parties.vapi_call_id = Some(vapi.clone());
+            tracing::warn!(org_id = %org, call_id = %id, vapi_call_id = %vapi,
+                "a call of ours gives way to the record that its Vapi call already has");
+            Ok(self.release(&call, after, &wallet).await?.map(|_| ()))
+        };
+        self.db.until_written("the call", give_way).await
     }
 
     /// Vapi's own record of a call; for one of ours that Vapi has not named yet, by the mark it was dialled with.
@@ -315,11 +365,40 @@ fn placed(call: Call) -> Dialled {
     if is_named { Dialled::Placed(Box::new(call)) } else { Dialled::Unknown(Box::new(call)) }
 }
 
-/// Vapi itself warns before the limit it was given (`CallHookCallTimeElapsed`): it does so even if we are gone.
-pub fn limit_warning(max_duration_secs: u32) -> Value {
-    json!({
+/// Returns the hook by which Vapi itself warns before the limit it was given, even if we are gone; none for a limit that lies
+/// beyond what such a hook can wait for, because Vapi would refuse the whole call for it.
+pub fn limit_warning(max_duration_secs: u32) -> Vec<Value> {
+    let at_secs = max_duration_secs.saturating_sub(LIMIT_WARNING_SECS).max(1);
+    let hook = json!({
         "on": "call.timeElapsed",
-        "options": {"seconds": max_duration_secs.saturating_sub(LIMIT_WARNING_SECS).max(1)},
+        "options": {"seconds": at_secs},
         "do": [{"type": "say", "exact": "Just so you know, this call will have to end in about thirty seconds."}],
-    })
+    });
+    if at_secs <= LATEST_HOOK_SECS { vec![hook] } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hook_is_asked_for_later_than_vapi_can_wait() {
+        let cases = [
+            (10, Some(1)),
+            (31, Some(1)),
+            (600, Some(570)),
+            (3_630, Some(3_600)),
+            (3_631, None),
+            (43_200, None),
+        ];
+        for (limit_secs, at_secs) in cases {
+            let hooks = limit_warning(limit_secs);
+            let at = hooks.first().map(|hook| hook["options"]["seconds"].clone());
+            assert_eq!(
+                (at, hooks.len()),
+                (at_secs.map(Value::from), usize::from(at_secs.is_some())),
+                "{limit_secs}"
+            );
+        }
+    }
 }

@@ -6,8 +6,8 @@ use super::{CallOwner, Charging, ChargingError, Snapshot, meter_message};
 use domain::{
     call::{Call, Event, State},
     hold::{Hold, PROVIDER_LIMIT_SECS},
+    ids::VapiCallId,
     meter::{EXTEND_LEAD_SECS, FIRST_CHECK_SECS, REPORT_WAIT_SECS},
-    tariff::Tariff,
     time::plus_secs,
     wallet::{Refusal, Terms, Wallet},
 };
@@ -52,6 +52,26 @@ impl Charging {
         if (earliest..=now).contains(&at) { at } else { now }
     }
 
+    /// Notes that a signed message shows a call going on, for one that an earlier message said is over: what such a call
+    /// is charged is what is shown.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn shown(&self, call: &VapiCallId) -> Result<(), ChargingError> {
+        let Some(owner) = self.calls.mapping(call).await? else { return Ok(()) };
+        let note = || async {
+            let Some(call) = self.calls.get(owner.org_id, &owner.call_id).await? else {
+                return Ok(Attempt::Done(()));
+            };
+            let now = self.clock.now();
+            if call.shown_until.is_none_or(|until| until >= now) {
+                return Ok(Attempt::Done(()));
+            }
+            Ok(self.save(&call, &Call { shown_until: Some(now), ..call.clone() }).await?)
+        };
+        self.db.until_written("the call", note).await
+    }
+
     /// The same for a call whose record exists.
     pub(super) async fn started(
         &self,
@@ -65,10 +85,13 @@ impl Charging {
             let mut after = call.after(Event::Started { at: self.credible_start(at), control_url })?;
             after.parties.carrier_sid = after.parties.carrier_sid.or_else(|| handles.carrier_sid.clone());
             after.last_seen_at = after.last_seen_at.max(self.clock.now());
+            after.shown_until = after.shown_until.map(|until| until.max(after.last_seen_at));
             let hold = wallet.as_ref().and_then(|wallet| wallet.holds.get(&call.call_id));
             match (hold, &after.state) {
                 (Some(hold), State::InProgress { started_at }) => {
-                    let is_news = call.state != after.state || call.control_url != after.control_url;
+                    let is_news = call.state != after.state
+                        || call.control_url != after.control_url
+                        || call.shown_until != after.shown_until;
                     let written = if is_news {
                         Attempt::of(self.wallets.start(&call, &after, hold).await)?
                     } else {
@@ -117,11 +140,10 @@ impl Charging {
     ) -> Result<Attempt<()>, ChargingError> {
         let grant = wallet.map_or(Err(Refusal::NoWallet), |wallet| {
             if wallet.balance().is_positive() {
-                // At the prices of its start, however late that is heard of.
-                let begun_at = after.started_at().unwrap_or(call.created_at);
-                let tariff = Tariff::at(begun_at);
+                // At the prices of its beginning, however late that is heard of.
+                let tariff = after.tariff(None);
                 let terms = Terms { tariff, ..self.terms(call.agent_limit_secs) };
-                wallet.first_grant(&terms.backed_by(wallet, self.clock.now()))
+                wallet.first_grant(&terms.untold())
             } else {
                 Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
             }
@@ -167,7 +189,8 @@ impl Charging {
 
     /// Writes the record alone, when it changed.
     async fn note(&self, call: &Call, after: Call) -> Result<Attempt<()>, StoreError> {
-        if call.state == after.state && call.control_url == after.control_url {
+        let is_same = call.state == after.state && call.control_url == after.control_url;
+        if is_same && call.shown_until == after.shown_until {
             return Ok(Attempt::Done(()));
         }
         self.save(call, &after).await

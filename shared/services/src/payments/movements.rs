@@ -1,9 +1,11 @@
 //! What Stripe's objects say moved, and how much of it is left to book.
 
+use std::collections::BTreeMap;
+
 use domain::{
     amount::Amount,
     ids::{EpisodeId, PaymentIntentId},
-    ledger::{Entry, EntrySide, Kind, Reason},
+    ledger::{Entry, EntrySide, Reason},
 };
 use vendors::stripe::{Dispute, Refund, RefundStatus};
 
@@ -22,15 +24,22 @@ pub(super) struct Movement {
     pub(super) episode: Option<EpisodeId>,
 }
 
+impl Movement {
+    /// Whether it takes money, and is to be booked.
+    pub(super) fn takes(&self) -> bool {
+        self.wanted == Disposition::Always && self.reason.direction() == EntrySide::Debit
+    }
+}
+
 /// Whether a movement is to be booked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
     /// Yes.
     Always,
     /// No; if it was booked before, it counts.
     Never,
-    /// To undo this one, if that was booked.
-    ToUndo(Reason),
+    /// As far as it undoes a refund that was booked and did not reach the card.
+    ToUndo,
 }
 
 pub(super) fn top_up(id: &PaymentIntentId, amount: Amount, episode: Option<EpisodeId>) -> Movement {
@@ -59,7 +68,7 @@ pub(super) fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &
                     reason: Reason::RefundFailed { refund: refund.id.clone(), payment_intent: id.clone() },
                     amount,
                     description: "Refund to card failed",
-                    wanted: Disposition::ToUndo(reason.clone()),
+                    wanted: Disposition::ToUndo,
                     episode: None,
                 });
             }
@@ -93,42 +102,61 @@ pub(super) fn movements_of(id: &PaymentIntentId, refunds: &[Refund], disputes: &
 
 /// The first movement that is not booked and has something to book, and how much.
 ///
-/// Refunds and disputes together never take more than the payment credited, nor give back more than was taken.
+/// What the wallet has of a payment follows what Stripe holds of it: each movement brings the one towards the other, in its own
+/// direction and by no more than its own amount. So refunds and disputes never take more than the payment credited, a dispute
+/// that is won gives back what Stripe holds again and not what a refund has put on the card, and the order in which they are
+/// heard of does not matter.
 pub(super) fn next_movement<'a>(
     movements: &'a [Movement],
     booked: &[Option<Entry>],
 ) -> Option<(&'a Movement, Amount)> {
-    let mut credited = Amount::ZERO;
-    let mut taken = Amount::ZERO;
-    let mut given_back = Amount::ZERO;
-    for entry in booked.iter().flatten() {
-        match entry.direction {
-            EntrySide::Credit if entry.kind == Kind::TopUp => credited = credited.plus(entry.amount),
-            EntrySide::Credit => given_back = given_back.plus(entry.amount),
-            EntrySide::Debit => taken = taken.plus(entry.amount),
-        }
-    }
-    let entry_of = |reason: &Reason| {
-        let key = reason.key();
-        booked.iter().flatten().find(|entry| entry.entry_key == key)
+    let held = held_at_stripe(movements);
+    let sum = |side: EntrySide| {
+        let of_side = booked.iter().flatten().filter(|entry| entry.direction == side);
+        of_side.fold(Amount::ZERO, |sum, entry| sum.plus(entry.amount))
     };
+    let net = sum(EntrySide::Credit).minus_or_zero(sum(EntrySide::Debit));
     movements.iter().zip(booked).filter(|(_, entry)| entry.is_none()).find_map(|(movement, _)| {
         let amount = match (&movement.wanted, &movement.reason, movement.reason.direction()) {
             (Disposition::Never, _, _) => Amount::ZERO,
-            (Disposition::ToUndo(reason), _, _) => {
-                entry_of(reason).map_or(Amount::ZERO, |entry| entry.amount)
+            // What was received is credited first, whatever became of it since: the statement shows both.
+            (_, Reason::TopUp { .. }, _) => movement.amount,
+            (Disposition::Always | Disposition::ToUndo, _, EntrySide::Debit) => {
+                movement.amount.min(net.minus_or_zero(held))
             }
-            (Disposition::Always, Reason::TopUp { .. }, _) => movement.amount,
-            (Disposition::Always, _, EntrySide::Debit) => {
-                movement.amount.min(credited.plus(given_back).minus_or_zero(taken))
-            }
-            (Disposition::Always, _, EntrySide::Credit) => {
-                movement.amount.min(taken.minus_or_zero(given_back))
+            (Disposition::Always | Disposition::ToUndo, _, EntrySide::Credit) => {
+                movement.amount.min(held.minus_or_zero(net))
             }
         };
         (!amount.is_zero()).then_some((movement, amount))
     })
 }
 
+/// What Stripe holds of a payment: what was received, less what went back to the card, less what disputes took and did not give
+/// back. A dispute gives back no more than it took.
+fn held_at_stripe(movements: &[Movement]) -> Amount {
+    let mut disputes: BTreeMap<&str, (Amount, Amount)> = BTreeMap::new();
+    let (mut received, mut gone) = (Amount::ZERO, Amount::ZERO);
+    for movement in movements.iter().filter(|movement| movement.wanted == Disposition::Always) {
+        let amount = movement.amount;
+        if let Reason::Dispute { dispute, direction, .. } = &movement.reason {
+            let (taken, given_back) = disputes.entry(dispute.as_str()).or_default();
+            match direction {
+                EntrySide::Debit => *taken = taken.plus(amount),
+                EntrySide::Credit => *given_back = given_back.plus(amount),
+            }
+        } else if movement.takes() {
+            gone = gone.plus(amount);
+        } else {
+            received = received.plus(amount);
+        }
+    }
+    let kept = disputes
+        .into_values()
+        .fold(Amount::ZERO, |sum, (taken, given_back)| sum.plus(taken.minus_or_zero(given_back)));
+    received.minus_or_zero(gone.plus(kept))
+}
+
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests;

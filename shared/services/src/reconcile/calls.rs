@@ -28,8 +28,17 @@ impl Reconcile {
     /// long been over.
     pub(super) async fn calls(&self, run: &mut Run) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        let due = self.charging.calls.due(now - GRACE, now - LEAVES_AFTER, MOST).await?;
-        for some in due.chunks(AT_ONCE) {
+        let due = self.charging.calls.due(now - GRACE, MOST).await?;
+        run.cut_if(due.is_cut);
+        self.look_at(run, &due.calls).await;
+        let over = self.charging.calls.over(now - LEAVES_AFTER, MOST).await?;
+        self.look_at(run, &over.calls).await;
+        // After the calls: however wrong some books are, a live call is looked at.
+        self.check_failing_again(run).await
+    }
+
+    async fn look_at(&self, run: &mut Run, calls: &[Due]) {
+        for some in calls.chunks(AT_ONCE) {
             if run.is_out_of_time(self.clock.now()) {
                 break;
             }
@@ -49,8 +58,6 @@ impl Reconcile {
                 }
             }
         }
-        // After the calls: however wrong some books are, a live call is looked at.
-        self.check_failing_again(run).await
     }
 
     async fn overdue(&self, due: &Due) -> Result<Outcome, ReconcileError> {

@@ -9,7 +9,7 @@ use super::{Reconcile, ReconcileError, Run, Task};
 use crate::charging::Closed;
 use base::alarm;
 use domain::{
-    call::State,
+    call::{State, Verdict},
     ids::{EventId, VapiPhoneId},
 };
 use store::webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent};
@@ -19,6 +19,8 @@ use vendors::vapi::{VapiCall, VapiError, message::CallRef};
 const FIRST: SignedDuration = SignedDuration::from_hours(24);
 /// How far before the last run the list is read again: what Vapi was late to show.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// The most doubts that one run asks about, the oldest first.
+const MOST_DOUBTS: usize = 200;
 /// How far a list may be behind before a person is told.
 const BEHIND: SignedDuration = SignedDuration::from_hours(6);
 
@@ -27,8 +29,24 @@ impl Reconcile {
     /// half way: a clinic does not wait a day for its number, or for its money.
     pub(super) async fn listing(&self, run: &mut Run, started_at: Timestamp) -> Result<(), ReconcileError> {
         let compared = self.compare_calls(run, started_at).await;
+        let doubted = self.compare_doubts(run).await;
         let finished = self.unfinished_numbers(run).await;
-        compared.and(finished).and(self.alarm_if_silent(started_at).await)
+        compared.and(doubted).and(finished).and(self.alarm_if_silent(started_at).await)
+    }
+
+    /// Asks Vapi's record about every call of which more is stated than is billed: it may say less by now, or have said less all
+    /// along, and only not have been to be had.
+    async fn compare_doubts(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        for doubt in self.doubts.open(self.clock.now(), MOST_DOUBTS).await? {
+            if run.is_out_of_time(self.clock.now()) {
+                break;
+            }
+            run.checked(&doubt.call_id);
+            if let Err(error) = self.charging.compare_with_record(doubt.org_id, &doubt.call_id).await {
+                run.failed("doubt_not_compared", &doubt.call_id, &error);
+            }
+        }
+        Ok(())
     }
 
     /// A task that is killed each time leaves no report, and says nothing itself.
@@ -85,15 +103,23 @@ impl Reconcile {
             && let Some(record) = self.charging.calls.get(known.org_id, &known.call_id).await?
         {
             let is_told = match &record.state {
-                State::Settled(_) => true,
+                // What it says now may differ from what was billed.
+                State::Settled(bill) => !(call.is_ended() && bill.differs_from(&call.testimony())),
                 // Nothing was charged for it: Vapi's word on whether they talked is asked once more.
-                State::Released | State::Refused { .. } => call.talks_since(self.clock.now()).is_none(),
+                State::Released | State::Refused { .. } => {
+                    let talked = matches!(call.testimony().verdict(false), Verdict::Talked(_));
+                    !talked && call.talks_since(self.clock.now()).is_none()
+                }
                 // Its own looks deal with it, unless it is over and they have not noticed.
                 State::Authorizing | State::Authorized | State::InProgress { .. } | State::Ended { .. } => {
                     !call.is_ended()
                 }
             };
             if is_told {
+                // Whoever settled it may have died before the text was kept.
+                if call.is_ended() {
+                    self.charging.keep_recorded(known.org_id, &known.call_id, &call).await;
+                }
                 return Ok(());
             }
         }
@@ -101,6 +127,7 @@ impl Reconcile {
             return self.nobodys(run, &call, &about, entry, names).await;
         };
         if call.is_ended() {
+            self.charging.keep_recorded(owner.org_id, &owner.call_id, &call).await;
             match self.charging.report(&owner, &about, &call.testimony()).await? {
                 Closed::Settled(_) => run.repaired("call_billed", &owner.call_id),
                 Closed::Released => run.repaired("call_released", &owner.call_id),

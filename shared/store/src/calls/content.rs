@@ -22,7 +22,6 @@ use crate::{
 /// The largest text kept, before compression: far below an item's 400 KB, even if it does not compress.
 const LONGEST_TEXT: usize = 300_000;
 const LONGEST_SUMMARY: usize = 20_000;
-const LONGEST_URL: usize = 4_000;
 const LONGEST_WORD: usize = 128;
 const CUT_MARK: &str = "\n[cut: the rest was too long to keep]";
 
@@ -106,7 +105,7 @@ fn cut(content: &Content) -> Content {
         urgency: cut(&content.urgency, LONGEST_WORD),
         caller_name: words(content.caller_name.as_ref(), LONGEST_WORD),
         tools_used: content.tools_used.iter().take(200).map(|tool| cut_text(tool, LONGEST_WORD)).collect(),
-        recording_url: cut(&content.recording_url, LONGEST_URL),
+        has_recording: content.has_recording,
         vendor_cost_usd: cut(&content.vendor_cost_usd, LONGEST_WORD),
     }
 }
@@ -151,7 +150,7 @@ mod tests {
             urgency: long(),
             caller_name: long().map(Personal::new),
             tools_used: vec![long().unwrap(); 1_000],
-            recording_url: long(),
+            has_recording: true,
             vendor_cost_usd: long(),
         };
         let kept = cut(&content);
@@ -159,7 +158,7 @@ mod tests {
         for text in [&kept.transcript, &kept.summary, &kept.outcome] {
             assert!(text.as_ref().unwrap().reveal().ends_with(CUT_MARK));
         }
-        assert!(kept.recording_url.as_ref().unwrap().ends_with(CUT_MARK));
+        assert!(kept.has_recording);
         assert_eq!(unpack(&pack(&kept).unwrap()).unwrap(), kept);
         let short = Content { summary: Some(Personal::new("short".into())), ..Content::default() };
         assert_eq!(cut(&short), short);

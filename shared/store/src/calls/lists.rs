@@ -28,8 +28,25 @@ pub struct Due {
     pub due_at: Timestamp,
 }
 
+/// Calls that are due, the longest due first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueCalls {
+    /// The calls.
+    pub calls: Vec<Due>,
+    /// Whether there are more, which were left out.
+    pub is_cut: bool,
+}
+
 /// The index of live calls by when they are due.
 const LIVE_BY_DUE: &str = "live_by_due";
+/// The part of it that holds calls which await their bill, release or refusal.
+const OPEN: &str = "open";
+/// The part of it that holds calls which are over and have not left it yet.
+const CLOSED: &str = "closed";
+/// What stands in records from before the index had parts.
+const UNSHARDED: &str = "live";
+/// How many shards each part has.
+const SHARDS: u32 = 4;
 /// The index by org and time.
 const BY_CREATED: &str = "by_created";
 
@@ -73,27 +90,47 @@ impl Calls {
         Ok((calls, false))
     }
 
-    /// The calls whose next look is due by `at`, and those that are over whose last was due by `closed_by`; the longest due
-    /// first, at most `most`. By an index, which may be a moment behind: the records decide.
+    /// Returns the calls that are open and whose next check is due by `at`, the longest due first, at most `most`, by an index,
+    /// which may be a moment behind: the records decide. However many calls are over, none of them stands in the way.
     ///
     /// # Errors
     /// When the database does not answer, or an entry does not decode.
-    pub async fn due(
-        &self,
-        at: Timestamp,
-        closed_by: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Due>, StoreError> {
+    pub async fn due(&self, at: Timestamp, most: usize) -> Result<DueCalls, StoreError> {
+        self.due_in(OPEN, at, most).await
+    }
+
+    /// Returns the calls that are over and whose last check was due by `at`, in the same way: they leave the index.
+    ///
+    /// # Errors
+    /// When the database does not answer, or an entry does not decode.
+    pub async fn over(&self, at: Timestamp, most: usize) -> Result<DueCalls, StoreError> {
+        self.due_in(CLOSED, at, most).await
+    }
+
+    async fn due_in(&self, part: &str, at: Timestamp, most: usize) -> Result<DueCalls, StoreError> {
+        let shards = (0..SHARDS).map(|shard| format!("{part}#{shard}"));
+        // Records that were written before there were shards are in one of their own.
+        let shards = shards.chain((part == OPEN).then(|| UNSHARDED.to_owned()));
+        let mut calls = Vec::new();
+        for shard in shards {
+            calls.extend(self.due_in_shard(shard, at, most).await?);
+        }
+        calls.sort_by_key(|due| due.due_at);
+        let is_cut = calls.len() > most;
+        calls.truncate(most);
+        Ok(DueCalls { calls, is_cut })
+    }
+
+    /// Reads one more than `most`, which says whether there are more.
+    async fn due_in_shard(&self, shard: String, at: Timestamp, most: usize) -> Result<Vec<Due>, StoreError> {
         #[derive(Deserialize)]
         struct Row {
             org_id: OrgId,
             call_id: CallId,
             #[serde(with = "domain::time::millis")]
             due_at: Timestamp,
-            #[serde(default)]
-            state: String,
         }
-        let values = [(":live", text("live")), (":at", text(rfc3339_millis(at)))];
+        let values = [(":live", text(shard)), (":at", text(rfc3339_millis(at)))];
         let read = Read {
             index: Some(LIVE_BY_DUE),
             condition: Some("live = :live AND due_at <= :at"),
@@ -103,19 +140,24 @@ impl Calls {
         };
         let mut pages = self.db.of_system(System::DueCalls).pages(Table::Calls, read);
         let mut due = Vec::new();
-        while let Some(page) = pages.next().await? {
+        while due.len() <= most
+            && let Some(page) = pages.next().await?
+        {
             for item in page.items {
                 let row: Row = decode(Table::Calls, item)?;
-                let is_closed = matches!(row.state.as_str(), "settled" | "released" | "refused");
-                if !is_closed || row.due_at <= closed_by {
-                    due.push(Due { org_id: row.org_id, call_id: row.call_id, due_at: row.due_at });
-                }
-            }
-            if due.len() >= most {
-                break;
+                due.push(Due { org_id: row.org_id, call_id: row.call_id, due_at: row.due_at });
             }
         }
-        due.truncate(most);
         Ok(due)
     }
+}
+
+/// Returns the part of the index that a call is in: open and closed calls apart, each in shards, so that no partition takes all
+/// writes.
+pub(super) fn shard_of(call: &Call) -> String {
+    let part = if call.is_open() { OPEN } else { CLOSED };
+    // Any spread will do; the id's bytes are random, and the same in every process.
+    let sum =
+        call.call_id.as_str().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("{part}#{}", sum.rem_euclid(SHARDS))
 }

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure::AllOld};
 use domain::{
     call::Call,
+    doubt::Doubt,
     hold::Hold,
     ids::CallId,
     ledger::Posting,
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{Wallets, delta, map};
 use crate::{
-    calls,
+    calls, doubts,
     dynamo::Update,
     error::{ChangeError, StoreError, TransactError},
     item::{Item, decode, is_refusal, number, org_key, text, update_part},
@@ -124,7 +125,8 @@ impl Wallets {
     /// Charges a finished call: its hold is taken out of the wallet, what was not needed goes back, what the hold does
     /// not cover comes out of available, the movement is booked, and the record is settled. All or nothing.
     ///
-    /// `wallet` and `call` are as read; `posting` must be for this call. Returns the wallet after.
+    /// `wallet` and `call` are as read; `posting` must be for this call. What is stated beyond the bill is left to a
+    /// person as a `doubt`, which moves no money. Returns the wallet after.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] also when the entry exists: the next read finds the call settled.
@@ -134,6 +136,7 @@ impl Wallets {
         call: &Call,
         after: &Call,
         posting: &Posting,
+        doubt: Option<&Doubt>,
     ) -> Result<Wallet, ChangeError> {
         let booking = wallet.settled(&call.call_id, posting);
         let update = self
@@ -155,9 +158,53 @@ impl Wallets {
                 .condition_expression("ledger_seq = :read AND attribute_not_exists(holds.#call)"),
         };
         let record = calls::put(&self.db, after, call.version)?;
-        let items = vec![update_part(update)?, self.entry_put(&booking.entry)?, record];
+        let mut items = vec![update_part(update)?, self.entry_put(&booking.entry)?, record];
+        if let Some(doubt) = doubt {
+            items.push(doubts::raise(&self.db, doubt)?);
+        }
         self.db.of_org(wallet.org_id).change(items).await?;
         Ok(booking.wallet)
+    }
+
+    /// Books a correction of a billed call: the wallet, the entry, the record's bill and the end of any doubt about it, all
+    /// or nothing. `wallet` and `call` are as read. Returns the wallet after.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when wallet or record are not as read, or the correction is booked already.
+    pub async fn correct(
+        &self,
+        wallet: &Wallet,
+        call: &Call,
+        after: &Call,
+        posting: &Posting,
+    ) -> Result<Wallet, ChangeError> {
+        let booking = wallet.booked(posting);
+        let update = self
+            .chained(wallet, &booking.entry)
+            .update_expression("SET available = available + :delta, ledger_seq = :seq, ledger_head = :head")
+            .condition_expression("ledger_seq = :read")
+            .expression_attribute_values(":delta", delta(wallet, &booking));
+        let items = vec![
+            update_part(update)?,
+            self.entry_put(&booking.entry)?,
+            calls::put(&self.db, after, call.version)?,
+            doubts::settle(&self.db, call.org_id, &call.call_id)?,
+        ];
+        self.db.of_org(wallet.org_id).change(items).await?;
+        Ok(booking.wallet)
+    }
+
+    /// Writes a billed call's record together with the doubt about it, or with the end of that. No money moves.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when the record is not as read.
+    pub async fn doubt(&self, call: &Call, after: &Call, doubt: Option<&Doubt>) -> Result<(), ChangeError> {
+        let about = match doubt {
+            Some(doubt) => doubts::raise(&self.db, doubt)?,
+            None => doubts::settle(&self.db, call.org_id, &call.call_id)?,
+        };
+        let items = vec![calls::put(&self.db, after, call.version)?, about];
+        self.db.of_org(call.org_id).change(items).await
     }
 
     /// Gives the whole hold of a call on which no talk was charged back to available, and closes the record.

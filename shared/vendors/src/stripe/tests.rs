@@ -229,3 +229,25 @@ async fn only_this_environments_endpoints_are_seen_and_one_that_is_gone_is_delet
     assert_eq!(asked[1].2.matches("enabled_events%5B%5D=").count(), TYPES.len());
     assert_eq!((&asked[2].0, asked[2].1.as_str()), (&Method::DELETE, "/v1/webhook_endpoints/we_1"));
 }
+
+#[test]
+fn a_header_of_many_tags_makes_no_more_work_than_one_of_ten() {
+    // L1: what is no tag is left out, and of the others ten are compared with one hash of the body.
+    let webhook = StripeWebhook { secrets: vec![SecretString::from("whsec_1")] };
+    let body = b"{}";
+    let verified = |tags: &[String]| {
+        let text = tags.iter().fold(format!("t={NOW}"), |text, tag| format!("{text},v1={tag}"));
+        webhook.verify(&header(&text), body, now())
+    };
+    let (right, wrong) = (tag("whsec_1", NOW, body), "0".repeat(64));
+    let with_right_at = |at: usize| {
+        let mut tags = vec![wrong.clone(); 1_600];
+        tags[at].clone_from(&right);
+        tags
+    };
+    assert_eq!(verified(&with_right_at(9)), Ok(()));
+    assert_eq!(verified(&with_right_at(10)), Err(Unverified::Mismatch), "the eleventh is not looked at");
+    let noise = vec!["v".to_owned(), "ab".repeat(5_000), right.clone()];
+    assert_eq!(verified(&noise), Ok(()), "what is no tag takes no place");
+    assert_eq!(crate::signature::tags(with_right_at(0).iter().map(String::as_str)).len(), 10);
+}

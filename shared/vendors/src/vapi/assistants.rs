@@ -31,6 +31,8 @@ pub struct Assistant<'a> {
     pub max_duration_secs: u32,
     /// The tools that it must have.
     pub tools: &'a [VapiToolId],
+    /// The tools that those took the place of, which it must not have.
+    pub replaced_tools: &'a [VapiToolId],
     /// Where Vapi posts the messages about its calls.
     pub webhook: &'a Webhook,
     /// The marks by which it is found again: `voxanne_environment`, `org_id`, `role`.
@@ -82,6 +84,7 @@ impl Assistant<'_> {
 
     fn tool_ids(&self, current: &Value) -> Value {
         let mut ids = current.as_array().cloned().unwrap_or_default();
+        ids.retain(|id| !self.replaced_tools.iter().any(|tool| *id == tool.as_str()));
         for tool in self.tools {
             if !ids.iter().any(|id| *id == tool.as_str()) {
                 ids.push(Value::from(tool.as_str()));
@@ -95,6 +98,10 @@ impl Assistant<'_> {
         let is_same = current["provider"] == self.voice_provider;
         let mut voice = if is_same { current.clone() } else { json!({"provider": self.voice_provider}) };
         voice["voiceId"] = Value::from(self.voice_id);
+        // The one provider whose voices must be told what they speak (ISO 639-1).
+        if self.voice_provider == "neuphonic" {
+            voice["language"] = Value::from(self.language.split('-').next());
+        }
         voice
     }
 
@@ -207,6 +214,7 @@ mod tests {
             language: "en-GB",
             max_duration_secs: 600,
             tools,
+            replaced_tools: &[],
             webhook,
             metadata: json!({"org_id": "o", "role": "inbound", "voxanne_environment": "dev"}),
         }
@@ -285,6 +293,25 @@ mod tests {
         assert_eq!(body["model"]["messages"], messages);
         assert_eq!(body["model"]["toolIds"], json!([]));
         assert_eq!(body["voice"], json!({"provider": "11labs", "voiceId": "new-voice"}));
+    }
+
+    #[test]
+    fn a_tool_that_another_took_the_place_of_goes() {
+        let (webhook, tools) = (webhook(), ["new", "old"].map(|id| VapiToolId::parse(id).unwrap()));
+        let current =
+            json!({"model": {"provider": "openai", "model": "gpt-4o", "toolIds": ["old", "theirs"]}});
+        let wanted = Assistant { replaced_tools: &tools[1..], ..wanted(&webhook, &tools[..1]) };
+        assert_eq!(wanted.body(&current)["model"]["toolIds"], json!(["theirs", "new"]));
+    }
+
+    #[test]
+    fn a_voice_that_must_know_its_language_is_told() {
+        let webhook = webhook();
+        for (language, told) in [("en-GB", "en"), ("de", "de")] {
+            let wanted = Assistant { voice_provider: "neuphonic", language, ..wanted(&webhook, &[]) };
+            let voice = json!({"provider": "neuphonic", "voiceId": "new-voice", "language": told});
+            assert_eq!(wanted.body(&Value::Null)["voice"], voice);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::reasons::ending;
 use domain::{
     call::{Direction, Parties, Testimony},
     content::Content,
@@ -183,16 +184,20 @@ fn call_ref(message: &Value, call: &Value) -> Option<CallRef> {
 fn testimony(message: &Value) -> Testimony {
     let by_millis =
         || decimal(&message["durationMs"]).and_then(|millis| millis.checked_div(Decimal::ONE_THOUSAND));
+    let ended_reason = reason(&message["endedReason"]);
     Testimony {
         started_at: instant(&message["startedAt"]),
         ended_at: instant(&message["endedAt"]),
         duration_secs: by_millis().or_else(|| decimal(&message["durationSeconds"])),
-        ended_reason: reason(&message["endedReason"]),
-        is_whole: false,
+        ending: ended_reason.as_deref().map(ending),
+        ended_reason,
+        created_at: None,
+        is_record: false,
     }
 }
 
-fn content(message: &Value) -> Content {
+/// Reads what was said, from a report or from Vapi's own record of a call: both have it in the same fields.
+pub(super) fn content(message: &Value) -> Content {
     let first = |values: &[&Value]| values.iter().find_map(|value| text(value));
     let artifact = &message["artifact"];
     let structured = &message["analysis"]["structuredData"];
@@ -207,14 +212,24 @@ fn content(message: &Value) -> Content {
         caller_name: first(&[&message["customer"]["name"], &message["call"]["customer"]["name"]])
             .map(Personal::new),
         tools_used: tools_used(message),
-        recording_url: first(&[
-            &message["recordingUrl"],
-            &artifact["recordingUrl"],
-            &artifact["recording"]["stereoUrl"],
-            &artifact["recording"]["url"],
-        ]),
+        has_recording: has_recording(message),
         vendor_cost_usd: decimal(&message["cost"]).map(|cost| cost.to_string()),
     }
+}
+
+/// Returns whether any field says that there is a recording. Its place has changed with the years, and since 2026 what lies there
+/// is private: a link of Vapi's is for what it tells, not for following.
+fn has_recording(message: &Value) -> bool {
+    const DIRECT: [&str; 4] =
+        ["recordingUrl", "stereoRecordingUrl", "presignedMonoUrl", "presignedStereoUrl"];
+    const NESTED: [&str; 5] =
+        ["/stereoUrl", "/url", "/mono/combinedUrl", "/mono/assistantUrl", "/mono/customerUrl"];
+    let is_said = |value: Option<&Value>| value.and_then(text).is_some();
+    [message, &message["artifact"]].into_iter().any(|place| {
+        let recording = &place["recording"];
+        DIRECT.iter().any(|name| is_said(place.get(name)))
+            || NESTED.iter().any(|path| is_said(recording.pointer(path)))
+    })
 }
 
 /// Returns the names of the tools used: in messages of role `tool_calls`, and the older `function_call`.

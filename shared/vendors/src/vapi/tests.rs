@@ -109,10 +109,10 @@ fn vapis_own_record_of_a_call_is_whole_once_it_has_ended() {
     let call = |body: Value| serde_json::from_value::<VapiCall>(body).unwrap();
     let ended =
         call(json!({"id": "c", "status": "ended", "startedAt": null, "endedReason": "customer-busy"}));
-    assert!(ended.testimony().is_whole && ended.talks_since(now()).is_none());
+    assert!(ended.testimony().is_record && ended.talks_since(now()).is_none());
     let live = call(json!({"id": "c", "status": "in-progress", "startedAt": "2026-01-01T00:00:00.000Z",
         "monitor": {"controlUrl": "https://x.vapi.ai/c"}}));
-    assert!(!live.testimony().is_whole && !live.is_ended());
+    assert!(!live.testimony().is_record && !live.is_ended());
     assert_eq!(live.control_url().as_deref(), Some("https://x.vapi.ai/c"));
     assert_eq!(live.talks_since(now()), Some("2026-01-01T00:00:00Z".parse().unwrap()));
     let undated = call(json!({"id": "c", "status": "in-progress"}));

@@ -2,7 +2,6 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::Method;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{Named, Vapi, VapiError, id_of};
@@ -11,86 +10,59 @@ use domain::ids::VapiToolId;
 /// A tool as it shall be at Vapi.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    /// The name of the tool's function, by which it is found again.
+    /// What we call it.
     pub name: &'static str,
-    /// Returns what Vapi is sent of the tool, for a function of the given name.
-    pub definition: fn(&str) -> Value,
+    /// Returns what Vapi is sent of the tool, which is also what it is found again by.
+    pub definition: fn() -> Value,
 }
 
 /// Every tool that an assistant of ours has.
 pub const TOOLS: [Tool; 1] = [Tool { name: "end_call", definition: end_call }];
+/// What changes how a tool behaves: one that has more of it than its definition is another tool.
+const DECIDING: [&str; 2] = ["messages", "rejectionPlan"];
 
-fn end_call(name: &str) -> Value {
-    json!({
-        "type": "endCall",
-        "function": {
-            "name": name,
-            "description": "Ends the call politely once the caller has said goodbye.",
-        },
-    })
+/// Vapi's API describes no other field that we need for it (`CreateEndCallToolDTO`), and refuses those it does not describe.
+fn end_call() -> Value {
+    json!({"type": "endCall"})
 }
 
 impl Tool {
     /// Returns the SHA-256 of the definition, in hexadecimal: another definition has another hash.
-    pub fn definition_hash(&self, environment: &str) -> String {
+    pub fn definition_hash(&self) -> String {
         // An object's keys are written sorted, whatever the order they were given in.
-        let text = self.definition_in(environment).to_string();
+        let text = (self.definition)().to_string();
         hex::encode(digest(&SHA256, text.as_bytes()))
     }
 
-    /// Returns the function's name in one environment: environments may share an account, and each has its
-    /// own tool.
-    pub fn name_in(&self, environment: &str) -> String {
-        format!("{}_{environment}", self.name)
-    }
-
-    fn definition_in(&self, environment: &str) -> Value {
-        (self.definition)(&self.name_in(environment))
-    }
-
-    /// Returns the definition without its `type`, which a tool keeps for life.
-    fn changes(&self, environment: &str) -> Value {
-        let mut definition = self.definition_in(environment);
-        if let Some(fields) = definition.as_object_mut() {
-            fields.remove("type");
-        }
-        definition
+    /// Returns whether an entry of Vapi's list does what the definition says: by the definition's own fields, because Vapi
+    /// keeps no name or mark of ours on every kind of tool.
+    fn is_kept_as(&self, entry: &Value) -> bool {
+        let definition = (self.definition)();
+        let mut fields = definition.as_object().into_iter().flatten();
+        let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        fields.all(|(name, value)| entry[name] == *value)
+            && DECIDING.iter().all(|name| !definition[name].is_null() || is_empty(&entry[name]))
     }
 }
 
 impl Vapi {
-    /// Returns the tool whose function has exactly this name; the oldest, when there are several.
+    /// Returns the tool that does what the definition says, whoever made it; the oldest, when there are several. It may be
+    /// shared with others who use the account, so it is never changed.
     ///
     /// # Errors
     /// See [`VapiError`].
-    pub async fn tool_named(&self, name: &str) -> Result<Option<VapiToolId>, VapiError> {
-        let is_it = |entry: &Value| entry["function"]["name"] == name;
-        self.listed("/tool", &[], is_it).await?.into_iter().next().map(id_of).transpose()
+    pub async fn tool_like(&self, tool: &Tool) -> Result<Option<VapiToolId>, VapiError> {
+        let found = self.listed("/tool", &[], |entry| tool.is_kept_as(entry)).await?;
+        found.into_iter().next().map(id_of).transpose()
     }
 
-    /// Makes a tool. Vapi makes another for each request, so the caller must look with [`Self::tool_named`]
-    /// first.
+    /// Makes a tool. Vapi makes another for each request, so the caller must look with [`Self::tool_like`] first.
     ///
     /// # Errors
     /// See [`VapiError`].
-    pub async fn create_tool(&self, tool: &Tool, environment: &str) -> Result<VapiToolId, VapiError> {
-        let made: Named<VapiToolId> =
-            self.send_json(Method::POST, "/tool", &tool.definition_in(environment)).await?;
+    pub async fn create_tool(&self, tool: &Tool) -> Result<VapiToolId, VapiError> {
+        let made: Named<VapiToolId> = self.send_json(Method::POST, "/tool", &(tool.definition)()).await?;
         Ok(made.id)
-    }
-
-    /// Makes the tool at Vapi what its definition says now.
-    ///
-    /// # Errors
-    /// See [`VapiError`].
-    pub async fn update_tool(
-        &self,
-        id: &VapiToolId,
-        tool: &Tool,
-        environment: &str,
-    ) -> Result<(), VapiError> {
-        let path = format!("/tool/{id}");
-        self.send_json::<IgnoredAny>(Method::PATCH, &path, &tool.changes(environment)).await.map(|_| ())
     }
 }
 
@@ -99,22 +71,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tool_is_found_by_the_name_that_it_is_made_with() {
-        for tool in TOOLS {
-            assert_eq!(tool.definition_in("dev")["function"]["name"], tool.name_in("dev"));
-            assert_ne!(tool.name_in("dev"), tool.name_in("prod"));
-            assert!(tool.changes("dev").get("type").is_none());
-            assert!(tool.definition_in("dev")["type"].is_string());
-        }
+    fn a_tool_is_found_by_what_the_vendor_keeps_of_it() {
+        let kept = |more: Value| {
+            let mut entry =
+                json!({"id": "t", "orgId": "o", "createdAt": "2026-01-01T00:00:00.000Z", "type": "endCall"});
+            for (name, value) in more.as_object().into_iter().flatten() {
+                entry[name] = value.clone();
+            }
+            TOOLS[0].is_kept_as(&entry)
+        };
+        assert!(kept(json!({})), "as it is sent");
+        assert!(kept(json!({"messages": [], "rejectionPlan": null})), "with what Vapi adds");
+        assert!(!kept(json!({"type": "function"})));
+        assert!(
+            !kept(json!({"messages": [{"type": "request-start", "content": "Bye."}]})),
+            "it says something"
+        );
+        assert!(!kept(json!({"rejectionPlan": {"conditions": []}})), "it may not end the call");
     }
 
     #[test]
     fn the_hash_is_of_the_sorted_keys() {
-        let one = Tool { name: "x", definition: |_| json!({"a": 1, "b": 2}) };
-        let same = Tool { name: "x", definition: |_| json!({"b": 2, "a": 1}) };
-        let other = Tool { name: "x", definition: |_| json!({"a": 1, "b": 3}) };
-        assert_eq!(one.definition_hash("dev"), same.definition_hash("dev"));
-        assert_ne!(one.definition_hash("dev"), other.definition_hash("dev"));
-        assert_eq!(one.definition_hash("dev").len(), 64);
+        let one = Tool { name: "x", definition: || json!({"a": 1, "b": 2}) };
+        let same = Tool { name: "x", definition: || json!({"b": 2, "a": 1}) };
+        let other = Tool { name: "x", definition: || json!({"a": 1, "b": 3}) };
+        assert_eq!(one.definition_hash(), same.definition_hash());
+        assert_ne!(one.definition_hash(), other.definition_hash());
+        assert_eq!(one.definition_hash().len(), 64);
     }
 }

@@ -69,13 +69,17 @@ pub enum Code {
     CountryNotAllowed,
     /// The voice service will not start the call.
     CallRefused,
+    /// The doubt about a call can no longer be accepted.
+    DoubtLapsed,
+    /// The voice service does not give the recording.
+    RecordingUnavailable,
     /// Something of ours failed.
     Internal,
 }
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -108,6 +112,8 @@ impl Code {
         Self::NoOutboundNumber,
         Self::CountryNotAllowed,
         Self::CallRefused,
+        Self::DoubtLapsed,
+        Self::RecordingUnavailable,
         Self::Internal,
     ];
 
@@ -262,6 +268,16 @@ impl Code {
                 "call_refused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The voice service would not start the call. Nothing was charged. Check the number and the agent.",
+            ),
+            Self::DoubtLapsed => (
+                "doubt_lapsed",
+                StatusCode::CONFLICT,
+                "This doubt has lapsed: a doubt can be accepted for 14 days after it arose.",
+            ),
+            Self::RecordingUnavailable => (
+                "recording_unavailable",
+                StatusCode::BAD_GATEWAY,
+                "The recording cannot be had at this moment. Please try again.",
             ),
             Self::Internal => (
                 "internal",

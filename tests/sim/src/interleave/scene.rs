@@ -24,7 +24,7 @@ use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use local::{
     queue::Message,
-    stack::{Plan, Stack, Storage, test_epoch},
+    stack::{Keys, Plan, Stack, Storage, test_epoch},
 };
 use serde_json::{Value, json};
 use store::{
@@ -253,6 +253,7 @@ impl Scene {
             storage: Storage::Memory,
             clock: Arc::new(gate.clone()),
             entropy: Arc::clone(&entropy),
+            keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
             settings: Vec::new(),
             network: None,

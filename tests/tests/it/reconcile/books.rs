@@ -24,7 +24,7 @@ use super::{alarms, count, ids, kinds, run, tamper};
 /// A clinic with three entries, of which none was verified yet, and a call that rings.
 async fn clinic() -> Harness {
     let harness = Harness::with_wallet(2_500, 600).await;
-    harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:01:40Z")).await;
+    harness.vapi(&web_report("web-1", "2025-12-17T00:00:00Z", "2025-12-17T00:01:40Z")).await;
     harness.top_up(ORG, "pi_second", 1_000).await;
     harness.vapi(&bodies::request("call-1")).await;
     assert_eq!((harness.money().await, harness.entries().await.len()), ((3_126, 280), 3));

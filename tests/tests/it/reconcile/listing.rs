@@ -230,6 +230,7 @@ async fn an_older_poll_result_changes_nothing() {
             } else {
                 bodies::report(&call, 90)
             };
+            harness.stack.vapi.add_past_call(&call, Some(start), end);
             assert_eq!(harness.vapi(&report).await.0, 200, "{task} paused at its poll {polls}");
             let settled = harness.call(&call).await;
             assert!(matches!(settled.state, State::Settled(_)), "{task} paused at its poll {polls}");

@@ -241,7 +241,7 @@ async fn short_of_money() -> Harness {
     harness.stack.aws.set_plan(|sent| {
         if is_message_for(sent, "RechargeQueue") { Outcome::Pretend } else { Outcome::Pass }
     });
-    harness.vapi(&web_report("web-1", "2026-01-01T00:00:00Z", "2026-01-01T00:40:00Z")).await;
+    harness.vapi(&web_report("web-1", "2025-12-17T00:00:00Z", "2025-12-17T00:40:00Z")).await;
     assert_eq!(harness.money().await, (260, 0));
     harness
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use domain::{
     amount::Balance,
@@ -102,7 +104,7 @@ fn refunds_and_disputes_never_take_more_than_was_credited_nor_give_more_than_was
         &[refund("re_1", 2_000, RefundStatus::Succeeded)],
         &[dispute(&[("txn_1", -2_500), ("txn_2", 9_900)])],
     );
-    assert_eq!(balance(&ledger), 2_500);
+    assert_eq!(balance(&ledger), 500, "2,000p are on the card, and no more comes back than was taken");
 }
 
 #[test]
@@ -110,4 +112,78 @@ fn an_inquiry_and_a_refund_that_waits_for_the_customer_move_nothing() {
     let mut ledger = Vec::new();
     book(&mut ledger, &[refund("re_1", 500, RefundStatus::RequiresAction)], &[dispute(&[])]);
     assert_eq!((balance(&ledger), ledger.len()), (2_500, 1));
+}
+
+#[test]
+fn a_dispute_that_is_won_after_a_partial_refund_gives_back_what_stripe_holds_again() {
+    // G7: 25 pounds paid, 10 refunded, the whole payment disputed, the dispute won.
+    let mut ledger = Vec::new();
+    let refunds = [refund("re_1", 1_000, RefundStatus::Succeeded)];
+    book(&mut ledger, &refunds, &[]);
+    book(&mut ledger, &refunds, &[dispute(&[("txn_1", -2_500)])]);
+    assert_eq!(balance(&ledger), 0);
+    book(&mut ledger, &refunds, &[dispute(&[("txn_1", -2_500), ("txn_2", 2_500)])]);
+    assert_eq!(balance(&ledger), 1_500);
+}
+
+/// Something that Stripe does to a payment of 2,500p.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Refund(i64),
+    FailRefund(usize),
+    Dispute(i64),
+    GiveBack(i64),
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let deed = prop_oneof![
+        (1_i64..2_500).prop_map(Deed::Refund),
+        (0_usize..4).prop_map(Deed::FailRefund),
+        (1_i64..3_000).prop_map(Deed::Dispute),
+        (1_i64..3_000).prop_map(Deed::GiveBack),
+    ];
+    prop::collection::vec(deed, 0..10)
+}
+
+proptest! {
+    // G7: whatever is refunded, fails, is disputed and is given back in part, in whatever order, and whether each is heard of
+    // at its time or several at once: the wallet has what Stripe holds.
+    #[test]
+    fn the_wallet_has_what_stripe_holds_of_a_payment(deeds in deeds(), looks in prop::collection::vec(any::<bool>(), 10)) {
+        let (mut refunds, mut moved): (Vec<Refund>, Vec<(String, i64)>) = (Vec::new(), Vec::new());
+        let mut ledger = Vec::new();
+        for (at, deed) in deeds.into_iter().enumerate() {
+            match deed {
+                Deed::Refund(pence) => refunds.push(refund(&format!("re_{at}"), pence, RefundStatus::Pending)),
+                Deed::FailRefund(nth) => {
+                    if let Some(refund) = refunds.get_mut(nth) {
+                        refund.status = RefundStatus::Failed;
+                    }
+                }
+                Deed::Dispute(pence) => moved.push((format!("txn_{at}"), -pence)),
+                Deed::GiveBack(pence) => {
+                    // Stripe gives back no more than it took.
+                    let taken: i64 = -moved.iter().map(|(_, pence)| pence).sum::<i64>();
+                    if taken > 0 {
+                        moved.push((format!("txn_{at}"), pence.min(taken)));
+                    }
+                }
+            }
+            if looks[at] {
+                book(&mut ledger, &refunds, &[dispute(&pairs(&moved))]);
+            }
+        }
+        book(&mut ledger, &refunds, &[dispute(&pairs(&moved))]);
+        let refunded: i64 =
+            refunds.iter().filter(|refund| refund.status == RefundStatus::Pending).map(|refund| refund.amount).sum();
+        let held = 2_500 - refunded + moved.iter().map(|(_, pence)| pence).sum::<i64>();
+        prop_assert_eq!(balance(&ledger), held.max(0));
+        let len = ledger.len();
+        book(&mut ledger, &refunds, &[dispute(&pairs(&moved))]);
+        prop_assert_eq!(ledger.len(), len, "a repeat books nothing");
+    }
+}
+
+fn pairs(moved: &[(String, i64)]) -> Vec<(&str, i64)> {
+    moved.iter().map(|(id, pence)| (id.as_str(), *pence)).collect()
 }

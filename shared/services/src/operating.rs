@@ -1,0 +1,191 @@
+//! What an operator decides about an org's money: a doubt is accepted, a wallet is adjusted or unfrozen. Each act is one
+//! transaction, says who did it and why, and is logged.
+
+use std::sync::Arc;
+
+use base::{
+    clock::Clock,
+    config::{Base, Reader},
+};
+use domain::{
+    amount::Amount,
+    call::{Bill, Call, State},
+    ids::{AdjustmentId, CallId, OrgId, UserId},
+    ledger::{Entry, EntrySide, Posting, Reason},
+};
+use platform::Platform;
+use store::{
+    Attempt, ChangeError, Dynamo, StoreError, calls::Calls, doubts::Doubts, ledger::Ledger, wallets::Wallets,
+};
+
+use crate::{charging::correct::correction, follow_up::FollowUp};
+
+/// Everything that an operator's acts need.
+#[derive(Debug)]
+pub struct Operating {
+    /// What vendors state of calls beyond what is billed.
+    pub doubts: Doubts,
+    calls: Calls,
+    wallets: Wallets,
+    ledger: Ledger,
+    follow_up: FollowUp,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+}
+
+/// The settings of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// What follows every change of a wallet.
+    pub follow_up: FollowUp,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
+        Self { base: Base::read(reader), follow_up: FollowUp::read(reader, platform) }
+    }
+}
+
+/// What became of a doubt that a person accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The difference is booked: the bill as it is now.
+    Booked(Bill),
+    /// There is no such doubt: it was accepted before, or a later word of the vendor's has settled it.
+    Unknown,
+    /// The doubt has lapsed.
+    Lapsed,
+}
+
+/// A correction of a wallet by hand.
+#[derive(Clone, Debug)]
+pub struct Adjustment {
+    /// The id of it: the same id is booked once.
+    pub id: AdjustmentId,
+    /// The org whose wallet it is.
+    pub org_id: OrgId,
+    /// Which way the money goes.
+    pub direction: EntrySide,
+    /// How much.
+    pub amount: Amount,
+    /// Why, in a sentence that the clinic's statement shows.
+    pub reason: String,
+}
+
+impl Operating {
+    /// Puts it together from a function's platform and settings.
+    pub fn deployed(platform: &Platform, settings: Settings) -> Self {
+        let db = platform.database(&settings.base.table_prefix);
+        Self {
+            doubts: Doubts::new(db.clone()),
+            calls: Calls::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            ledger: Ledger::new(db.clone()),
+            follow_up: settings.follow_up,
+            db,
+            clock: Arc::clone(&platform.clock),
+        }
+    }
+
+    /// Books the doubt about a call, because `by` says so. The wallet may go into debt by it.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn accept_doubt(&self, org: OrgId, id: &CallId, by: &UserId) -> Result<Accepted, StoreError> {
+        let accept = || async move {
+            let Some(doubt) = self.doubts.get(org, id).await? else {
+                return Ok(Attempt::Done(Accepted::Unknown));
+            };
+            let now = self.clock.now();
+            if !doubt.is_open(now) {
+                return Ok(Attempt::Done(Accepted::Lapsed));
+            }
+            let (call, wallet) =
+                futures::future::try_join(self.calls.get(org, id), self.wallets.existing(org)).await?;
+            let Some((call, bill)) = call.and_then(|call| doubted(call, doubt.stated_secs)) else {
+                return Ok(Attempt::Done(Accepted::Unknown));
+            };
+            let corrected = bill.corrected(doubt.stated_secs);
+            let posting = correction(&call, &bill, &corrected, EntrySide::Debit, now);
+            let after = Call { state: State::Settled(corrected.clone()), ..call.clone() };
+            match self.wallets.correct(&wallet, &call, &after, &posting).await {
+                Ok(wallet) => {
+                    tracing::warn!(org_id = %org, call_id = %id, user = %by, pence = posting.amount.pence(),
+                        "an operator accepted a doubt about a call");
+                    self.follow_up.after(&wallet).await?;
+                    Ok(Attempt::Done(Accepted::Booked(corrected)))
+                }
+                Err(ChangeError::Moved) => Ok(Attempt::Moved),
+                Err(ChangeError::Store(error)) => Err(error),
+            }
+        };
+        self.db.until_written("the wallet", accept).await
+    }
+
+    /// Books an adjustment, once for each id. Returns its entry; `None` when the org has no wallet.
+    ///
+    /// # Errors
+    /// When the store or the queue does not do its part.
+    pub async fn adjust(&self, adjustment: &Adjustment, by: &UserId) -> Result<Option<Entry>, StoreError> {
+        let reason = || Reason::Adjustment { id: adjustment.id.clone(), direction: adjustment.direction };
+        let book = || async move {
+            let (wallet, there) = futures::future::try_join(
+                self.wallets.get(adjustment.org_id),
+                self.ledger.get(adjustment.org_id, &reason().key()),
+            )
+            .await?;
+            let (Some(wallet), None) = (&wallet, &there) else { return Ok(Attempt::Done(there)) };
+            let posting = Posting {
+                reason: reason(),
+                amount: adjustment.amount,
+                description: format!("Adjustment: {}", adjustment.reason),
+                at: self.clock.now(),
+            };
+            match self.wallets.book(wallet, &posting).await {
+                Ok(after) => {
+                    tracing::warn!(org_id = %adjustment.org_id, user = %by, entry_key = %posting.reason.key(),
+                        pence = posting.amount.pence(), "an operator adjusted a wallet");
+                    self.follow_up.after(&after).await?;
+                    // The next look finds the entry.
+                    Ok(Attempt::Moved)
+                }
+                Err(ChangeError::Moved) => Ok(Attempt::Moved),
+                Err(ChangeError::Store(error)) => Err(error),
+            }
+        };
+        self.db.until_written("the wallet", book).await
+    }
+
+    /// Lets a frozen wallet be spent from again, because `by` says that its books were looked at. Returns whether there is such a
+    /// wallet; one that is not frozen stays as it is.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn unfreeze(&self, org: OrgId, by: &UserId, reason: &str) -> Result<bool, StoreError> {
+        let is_there = self.wallets.unfreeze(org).await?;
+        if is_there {
+            tracing::warn!(org_id = %org, user = %by, reason, "an operator unfroze a wallet");
+        }
+        Ok(is_there)
+    }
+}
+
+/// The call with its bill, if the bill leaves this doubt.
+fn doubted(call: Call, stated_secs: u32) -> Option<(Call, Bill)> {
+    match &call.state {
+        State::Settled(bill) if bill.doubted_secs == Some(stated_secs) => {
+            let bill = bill.clone();
+            Some((call, bill))
+        }
+        State::Settled(_)
+        | State::Authorizing
+        | State::Authorized
+        | State::InProgress { .. }
+        | State::Ended { .. }
+        | State::Released
+        | State::Refused { .. } => None,
+    }
+}
