@@ -29,10 +29,9 @@ from samtranslator.yaml_helper import yaml_parse
 REPOSITORY = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
 
-# The ledger is append-only: entries are put and read, never changed or removed.
-LEDGER_TABLE = "LedgerEntriesTable"
-LEDGER_TABLE_NAME = "ledger_entries"
-FORBIDDEN_ON_LEDGER = {
+# Their entries are put and read, never changed or removed; by the resource's name, the table's own.
+APPEND_ONLY_TABLES = {"LedgerEntriesTable": "ledger_entries", "AuditLogTable": "audit_log"}
+FORBIDDEN_ON_APPEND_ONLY = {
     "dynamodb:updateitem",
     "dynamodb:deleteitem",
     "dynamodb:batchwriteitem",
@@ -348,27 +347,24 @@ def statements(template):
                 yield name, part
 
 
-def ledger_is_append_only(template):
-    """Whoever may change or delete a ledger entry may hide where money went."""
-    if LEDGER_TABLE not in template.translated["Resources"]:
-        return [f"There is no resource {LEDGER_TABLE}, so the ledger's permissions cannot be checked."]
-    return [
-        f"{name} may {action} on the ledger, whose entries are only ever added."
+def logs_are_append_only(template):
+    """Whoever may change or delete an entry may hide where money went, or who moved it."""
+    missing = set(APPEND_ONLY_TABLES) - set(template.translated["Resources"])
+    faults = [f"There is no resource {table}, so its permissions cannot be checked." for table in sorted(missing)]
+    return faults + [
+        f"{name} may {action} on {table}, whose entries are only ever added."
         for name, statement in statements(template)
-        if names_ledger(statement.get("Resource"))
+        for table, table_name in APPEND_ONLY_TABLES.items()
+        if any(table in text or table_name in text for text in texts_in(statement.get("Resource")))
         for action in texts_in(statement.get("Action"))
-        if is_forbidden_on_ledger(action)
+        if is_forbidden_on_append_only(action)
     ]
 
 
-def names_ledger(resource):
-    return any(LEDGER_TABLE in text or LEDGER_TABLE_NAME in text for text in texts_in(resource))
-
-
-def is_forbidden_on_ledger(action):
+def is_forbidden_on_append_only(action):
     """IAM does not tell upper from lower case in the name of an action."""
     action = action.lower()
-    return action in FORBIDDEN_ON_LEDGER or action.startswith(PARTIQL_PREFIX)
+    return action in FORBIDDEN_ON_APPEND_ONLY or action.startswith(PARTIQL_PREFIX)
 
 
 def no_wildcards(template):
@@ -502,7 +498,7 @@ TRANSLATED_CHECKS = [
     (f"no more than {MOST_RESOURCES} resources", resources),
     ("every route leads to a function that the API may call, by one permission each", routes),
     ("every schedule expression is grammatical", schedules),
-    ("nobody may change or delete a ledger entry", ledger_is_append_only),
+    ("nobody may change or delete an entry of the ledger or the audit log", logs_are_append_only),
     ("no wildcard in any permission", no_wildcards),
     ("no managed policy but SAM's own", managed_policies),
     ("every consumed queue has a dead-letter queue and a long enough VisibilityTimeout", queues),

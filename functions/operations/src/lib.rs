@@ -59,6 +59,7 @@ web::routes! { Deps, Operator;
     GET "/api/operations/reconciliation" => reports;
     GET "/api/operations/doubts" => money::doubts;
     POST "/api/operations/doubts/{orgId}/{callId}/accept" => money::accept;
+    GET "/api/operations/wallets/{orgId}/acts" => money::acts;
     POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust;
     POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze;
 }

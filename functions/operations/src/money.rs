@@ -2,8 +2,9 @@
 
 use domain::{
     amount::Amount,
+    audit::{Action, Actor, ActorRole, AuditEntry, AuditId, Outcome, RecordId},
     doubt::{Doubt, Why},
-    ids::{AdjustmentId, CallId, OrgId},
+    ids::{AdjustmentId, CallId, OrgId, UserId},
     ledger::{Entry, EntrySide},
 };
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ use crate::Deps;
 
 /// The most doubts that are shown at a time. The oldest come first: they lapse first.
 const MOST_DOUBTS: usize = 200;
+/// How many acts a page has.
+const ACTS_A_PAGE: u8 = 50;
 /// The longest reason that an act takes, in characters.
 const LONGEST_REASON: usize = 200;
 /// The largest adjustment, in pence: a typing error of two digits is more.
@@ -85,7 +88,7 @@ pub struct Booked {
 pub async fn accept(deps: &Deps, operator: &Operator, input: Input) -> Result<Answer<Booked>, Problem> {
     let org = org(&input)?;
     let call = CallId::parse(input.path.get("callId")).map_err(|_| Problem::new(Code::NotFound))?;
-    match deps.operating.accept_doubt(org, &call, &operator.user).await? {
+    match deps.operating.accept_doubt(org, &call, &actor(operator, &input)).await? {
         Accepted::Booked(bill) => {
             Ok(Answer::ok(Booked { duration_secs: bill.duration_secs, charged_pence: bill.charged.pence() }))
         }
@@ -157,7 +160,7 @@ pub async fn adjust(
         amount: amount.ok_or_else(|| invalid(format!("amountPence is 1 to {LARGEST_ADJUSTMENT} pence.")))?,
         reason: reason(&wanted.reason)?,
     };
-    let entry = deps.operating.adjust(&adjustment, &operator.user).await?;
+    let entry = deps.operating.adjust(&adjustment, &actor(operator, &input)).await?;
     let entry = entry.ok_or_else(|| Problem::new(Code::NotFound))?;
     if (entry.amount, entry.direction) != (adjustment.amount, adjustment.direction) {
         return Err(Problem::new(Code::IdempotencyKeyReused)
@@ -182,8 +185,73 @@ pub async fn unfreeze(
     input: Input<(), Because>,
 ) -> Result<Answer<Unfrozen>, Problem> {
     let reason = reason(&input.body.reason)?;
-    let is_there = deps.operating.unfreeze(org(&input)?, &operator.user, &reason).await?;
+    let is_there = deps.operating.unfreeze(org(&input)?, &actor(operator, &input), &reason).await?;
     if is_there { Ok(Answer::ok(Unfrozen { frozen: false })) } else { Err(Problem::new(Code::NotFound)) }
+}
+
+/// Which acts are shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Those before the act of this id.
+    before: Option<AuditId>,
+}
+web::query_values!(Which);
+
+/// What operators did to an org's money, the newest first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acts {
+    acts: Vec<Act>,
+    /// What to ask for as `before` to see older ones; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_before: Option<AuditId>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Act {
+    id: AuditId,
+    #[serde(with = "domain::time::millis")]
+    at: Timestamp,
+    user: UserId,
+    action: Action,
+    record: RecordId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    outcome: Outcome,
+}
+
+impl From<AuditEntry> for Act {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            id: entry.entry_id,
+            at: entry.at,
+            user: entry.actor.user,
+            action: entry.action,
+            record: entry.record,
+            reason: entry.purpose,
+            outcome: entry.outcome,
+        }
+    }
+}
+
+/// `GET /api/operations/wallets/{orgId}/acts`: what operators did to an org's money, 50 at a time.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn acts(deps: &Deps, _: &Operator, input: Input<Which>) -> Result<Answer<Acts>, Problem> {
+    let before = input.query.before.as_ref();
+    let entries = deps.operating.log.last(org(&input)?, before, ACTS_A_PAGE).await?;
+    let is_full = entries.len() == usize::from(ACTS_A_PAGE);
+    let next_before = entries.last().filter(|_| is_full).map(|entry| entry.entry_id.clone());
+    Ok(Answer::ok(Acts { acts: entries.into_iter().map(Act::from).collect(), next_before }))
+}
+
+fn actor<Q, B>(operator: &Operator, input: &Input<Q, B>) -> Actor {
+    let origin = input.origin.clone();
+    let role = ActorRole::Operator;
+    Actor { user: operator.user.clone(), role, source: origin.source, request_id: origin.request_id }
 }
 
 fn org<Q, B>(input: &Input<Q, B>) -> Result<OrgId, Problem> {

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod amount;
+pub mod audit;
 pub mod call;
 pub mod content;
 pub mod doubt;

@@ -1,5 +1,5 @@
 //! What an operator decides about an org's money: a doubt is accepted, a wallet is adjusted or unfrozen. Each act is one
-//! transaction, says who did it and why, and is logged.
+//! transaction, in which the audit log says who did it and why.
 
 use std::sync::Arc;
 
@@ -9,13 +9,15 @@ use base::{
 };
 use domain::{
     amount::Amount,
+    audit::{Action, Actor, AuditEntry, RecordId},
     call::{Bill, Call, State},
-    ids::{AdjustmentId, CallId, OrgId, UserId},
+    ids::{AdjustmentId, CallId, OrgId},
     ledger::{Entry, EntrySide, Posting, Reason},
 };
 use platform::Platform;
 use store::{
-    Attempt, ChangeError, Dynamo, StoreError, calls::Calls, doubts::Doubts, ledger::Ledger, wallets::Wallets,
+    Attempt, ChangeError, Dynamo, StoreError, audit::AuditLog, calls::Calls, doubts::Doubts, ledger::Ledger,
+    wallets::Wallets,
 };
 
 use crate::{charging::correct::correction, follow_up::FollowUp};
@@ -25,6 +27,8 @@ use crate::{charging::correct::correction, follow_up::FollowUp};
 pub struct Operating {
     /// What vendors state of calls beyond what is billed.
     pub doubts: Doubts,
+    /// What operators did before.
+    pub log: AuditLog,
     calls: Calls,
     wallets: Wallets,
     ledger: Ledger,
@@ -81,6 +85,7 @@ impl Operating {
         let db = platform.database(&settings.base.table_prefix);
         Self {
             doubts: Doubts::new(db.clone()),
+            log: AuditLog::new(db.clone()),
             calls: Calls::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
@@ -90,14 +95,15 @@ impl Operating {
         }
     }
 
-    /// Books the doubt about a call, because `by` says so. The wallet may go into debt by it.
+    /// Books the doubt about a call, because `by` says so. The wallet may go into debt by it. Accepting one again answers what
+    /// is booked, and sees again to what follows.
     ///
     /// # Errors
     /// When the store or the queue does not do its part.
-    pub async fn accept_doubt(&self, org: OrgId, id: &CallId, by: &UserId) -> Result<Accepted, StoreError> {
+    pub async fn accept_doubt(&self, org: OrgId, id: &CallId, by: &Actor) -> Result<Accepted, StoreError> {
         let accept = || async move {
             let Some(doubt) = self.doubts.get(org, id).await? else {
-                return Ok(Attempt::Done(Accepted::Unknown));
+                return self.accepted_before(org, id).await.map(Attempt::Done);
             };
             let now = self.clock.now();
             if !doubt.is_open(now) {
@@ -111,9 +117,11 @@ impl Operating {
             let corrected = bill.corrected(doubt.stated_secs);
             let posting = correction(&call, &bill, &corrected, EntrySide::Debit, now);
             let after = Call { state: State::Settled(corrected.clone()), ..call.clone() };
-            match self.wallets.correct(&wallet, &call, &after, &posting).await {
+            let act = (Action::AcceptDoubt, RecordId::Call(id.clone()));
+            let act = AuditEntry::granted(org, by.clone(), act, None, now);
+            match self.wallets.correct(&wallet, &call, &after, &posting, Some(&act)).await {
                 Ok(wallet) => {
-                    tracing::warn!(org_id = %org, call_id = %id, user = %by, pence = posting.amount.pence(),
+                    tracing::warn!(org_id = %org, call_id = %id, user = %by.user, pence = posting.amount.pence(),
                         "an operator accepted a doubt about a call");
                     self.follow_up.after(&wallet).await?;
                     Ok(Attempt::Done(Accepted::Booked(corrected)))
@@ -125,11 +133,33 @@ impl Operating {
         self.db.until_written("the wallet", accept).await
     }
 
-    /// Books an adjustment, once for each id. Returns its entry; `None` when the org has no wallet.
+    /// What a doubt about a call that is there no more came to.
+    async fn accepted_before(&self, org: OrgId, id: &CallId) -> Result<Accepted, StoreError> {
+        let (call, wallet) =
+            futures::future::try_join(self.calls.get(org, id), self.wallets.get(org)).await?;
+        let (Some(Call { state: State::Settled(bill), .. }), Some(wallet)) = (call, wallet) else {
+            return Ok(Accepted::Unknown);
+        };
+        let last = Reason::CallCorrection {
+            call_id: id.clone(),
+            tariff: bill.tariff,
+            nth: bill.corrections,
+            direction: EntrySide::Debit,
+        };
+        let entry = self.ledger.get(org, &last.key()).await?;
+        if entry.is_none_or(|entry| entry.direction != EntrySide::Debit) {
+            return Ok(Accepted::Unknown);
+        }
+        self.follow_up.after(&wallet).await?;
+        Ok(Accepted::Booked(bill))
+    }
+
+    /// Books an adjustment, once for each id. Returns its entry, also when it was booked before; `None` when the org has no
+    /// wallet.
     ///
     /// # Errors
     /// When the store or the queue does not do its part.
-    pub async fn adjust(&self, adjustment: &Adjustment, by: &UserId) -> Result<Option<Entry>, StoreError> {
+    pub async fn adjust(&self, adjustment: &Adjustment, by: &Actor) -> Result<Option<Entry>, StoreError> {
         let reason = || Reason::Adjustment { id: adjustment.id.clone(), direction: adjustment.direction };
         let book = || async move {
             let (wallet, there) = futures::future::try_join(
@@ -137,19 +167,31 @@ impl Operating {
                 self.ledger.get(adjustment.org_id, &reason().key()),
             )
             .await?;
-            let (Some(wallet), None) = (&wallet, &there) else { return Ok(Attempt::Done(there)) };
+            let Some(wallet) = &wallet else { return Ok(Attempt::Done(None)) };
+            if there.is_some() {
+                // Also what followed it may have been lost.
+                self.follow_up.after(wallet).await?;
+                return Ok(Attempt::Done(there));
+            }
             let posting = Posting {
                 reason: reason(),
                 amount: adjustment.amount,
                 description: format!("Adjustment: {}", adjustment.reason),
                 at: self.clock.now(),
             };
-            match self.wallets.book(wallet, &posting).await {
-                Ok(after) => {
-                    tracing::warn!(org_id = %adjustment.org_id, user = %by, entry_key = %posting.reason.key(),
+            let act = (Action::AdjustWallet, RecordId::Wallet(Some(adjustment.id.clone())));
+            let act = AuditEntry::granted(
+                adjustment.org_id,
+                by.clone(),
+                act,
+                Some(adjustment.reason.clone()),
+                posting.at,
+            );
+            match self.wallets.adjust(wallet, &posting, &act).await {
+                Ok(_) => {
+                    tracing::warn!(org_id = %adjustment.org_id, user = %by.user, entry_key = %posting.reason.key(),
                         pence = posting.amount.pence(), "an operator adjusted a wallet");
-                    self.follow_up.after(&after).await?;
-                    // The next look finds the entry.
+                    // The next look finds the entry, and sees to what follows.
                     Ok(Attempt::Moved)
                 }
                 Err(ChangeError::Moved) => Ok(Attempt::Moved),
@@ -164,12 +206,20 @@ impl Operating {
     ///
     /// # Errors
     /// When the store does not do its part.
-    pub async fn unfreeze(&self, org: OrgId, by: &UserId, reason: &str) -> Result<bool, StoreError> {
-        let is_there = self.wallets.unfreeze(org).await?;
-        if is_there {
-            tracing::warn!(org_id = %org, user = %by, reason, "an operator unfroze a wallet");
-        }
-        Ok(is_there)
+    pub async fn unfreeze(&self, org: OrgId, by: &Actor, reason: &str) -> Result<bool, StoreError> {
+        let unfreeze = || async move {
+            if self.wallets.get(org).await?.is_none() {
+                return Ok(Attempt::Done(false));
+            }
+            let act = (Action::UnfreezeWallet, RecordId::Wallet(None));
+            let act = AuditEntry::granted(org, by.clone(), act, Some(reason.to_owned()), self.clock.now());
+            let written = Attempt::of(self.wallets.unfreeze(&act).await)?;
+            Ok(written.map(|()| {
+                tracing::warn!(org_id = %org, user = %by.user, reason, "an operator unfroze a wallet");
+                true
+            }))
+        };
+        self.db.until_written("the wallet", unfreeze).await
     }
 }
 

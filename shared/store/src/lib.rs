@@ -2,6 +2,7 @@
 //! transaction. Nothing here decides: the rules are [`domain`]'s.
 
 pub mod agents;
+pub mod audit;
 pub mod calls;
 pub mod customers;
 pub mod doubts;

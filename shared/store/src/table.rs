@@ -35,6 +35,8 @@ pub enum Table {
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
     StripeWebhookEvents,
+    /// Who did what to whose record: only ever added to.
+    AuditLog,
     /// What reconciliation has done, and how far it has come.
     Reconciliation,
 }
@@ -59,6 +61,7 @@ impl Table {
             Self::Agents => "agents",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
+            Self::AuditLog => "audit_log",
             Self::Reconciliation => "reconciliation",
         }
     }
@@ -74,6 +77,7 @@ impl Table {
             | Self::ManagedPhoneNumbers
             | Self::NumberPurchases
             | Self::TwilioSubaccounts
+            | Self::AuditLog
             | Self::Agents => Owner::Org,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
@@ -86,7 +90,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -103,6 +107,7 @@ impl Table {
         Self::Agents,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
+        Self::AuditLog,
         Self::Reconciliation,
     ];
 

@@ -7,6 +7,7 @@ mod recharge;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update, builders::UpdateBuilder};
 use domain::{
+    audit::AuditEntry,
     ids::{CustomerId, IdError, OrgId},
     ledger::Entry,
     wallet::{Booking, Wallet},
@@ -14,9 +15,10 @@ use domain::{
 use serde::Serialize;
 
 use crate::{
+    audit,
     dynamo::{self, Dynamo, Read},
     error::{ChangeError, StoreError, unavailable},
-    item::{Item, decode, encode, number, org_key, put_part, record, text},
+    item::{Item, decode, encode, number, org_key, put_part, record, text, update_part},
     scope::System,
     table::Table,
 };
@@ -80,16 +82,17 @@ impl Wallets {
         self.note(org, "SET frozen = :value", reason).await.map(|_| ())
     }
 
-    /// Lets a wallet be spent from again. Returns whether there is such a wallet; one that is not frozen stays as it is.
+    /// Lets a wallet be spent from again, and writes down who did it. One that is not frozen stays as it is.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn unfreeze(&self, org: OrgId) -> Result<bool, StoreError> {
-        match self.change(org, "REMOVE frozen", "attribute_exists(org_id)", &[]).await {
-            Ok(_) => Ok(true),
-            Err(ChangeError::Moved) => Ok(false),
-            Err(ChangeError::Store(error)) => Err(error),
-        }
+    /// [`ChangeError::Moved`] when there is no such wallet, or the log has the act.
+    pub async fn unfreeze(&self, act: &AuditEntry) -> Result<(), ChangeError> {
+        let update = self
+            .update(act.org_id)
+            .update_expression("REMOVE frozen")
+            .condition_expression("attribute_exists(org_id)");
+        let items = vec![update_part(update)?, audit::put(&self.db, act)?];
+        self.db.of_org(act.org_id).change(items).await
     }
 
     /// A page of all wallets, in no order, from where the last page ended. One that cannot be read does not hide the others.
@@ -179,6 +182,18 @@ impl Wallets {
             .expression_attribute_values(":read", number(wallet.ledger.seq))
             .expression_attribute_values(":seq", number(entry.seq))
             .expression_attribute_values(":head", text(entry.hash.to_string()))
+    }
+
+    /// The part of a transaction that moves the wallet for an entry which touches no hold. The wallet is as read.
+    fn moved(&self, wallet: &Wallet, booking: &Booking) -> Result<TransactWriteItem, StoreError> {
+        update_part(
+            self.chained(wallet, &booking.entry)
+                .update_expression(
+                    "SET available = available + :delta, ledger_seq = :seq, ledger_head = :head",
+                )
+                .condition_expression("ledger_seq = :read")
+                .expression_attribute_values(":delta", delta(wallet, booking)),
+        )
     }
 
     /// The only place that puts a ledger entry.

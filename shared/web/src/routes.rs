@@ -7,13 +7,16 @@
 use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, Response, StatusCode};
-use lambda_http::{Body, Request};
+use lambda_http::{Body, Request, RequestExt as _, request::RequestContext};
 use serde::{
     Deserialize, Serialize,
     de::{self, DeserializeOwned, IntoDeserializer, value::MapDeserializer},
 };
 
-use crate::problem::{Code, Problem, respond};
+use crate::{
+    problem::{Code, Problem, respond},
+    runtime::request_id,
+};
 
 /// The largest JSON body that the dashboard's routes take, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -30,6 +33,27 @@ pub struct Input<Q = (), B = ()> {
     pub body: B,
     /// The headers.
     pub headers: HeaderMap,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// Where a request came from, as the audit log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The id that the answer and the log lines have.
+    pub request_id: String,
+    /// The client's address, as the gateway saw it.
+    pub source: Option<String>,
+}
+
+impl Origin {
+    fn of(request: &Request) -> Self {
+        let source = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+            Some(_) | None => None,
+        };
+        Self { request_id: request_id(request), source }
+    }
 }
 
 /// The values that a path has in the place of its parameters.
@@ -54,6 +78,7 @@ impl<Q: QueryValues, B: JsonBody> Input<Q, B> {
             query: Q::read(request.uri().query().unwrap_or_default())?,
             body: B::read(request.body())?,
             headers: request.headers().clone(),
+            origin: Origin::of(request),
         })
     }
 }

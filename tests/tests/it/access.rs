@@ -83,10 +83,11 @@ const ROUTES: [Route; 22] = [
     },
 ];
 /// Those that need an operator's token (`operations.rs`).
-const OPERATOR_ROUTES: [(&str, &str); 5] = [
+const OPERATOR_ROUTES: [(&str, &str); 6] = [
     ("GET", "/api/operations/reconciliation"),
     ("GET", "/api/operations/doubts"),
     ("POST", "/api/operations/doubts/{orgId}/{callId}/accept"),
+    ("GET", "/api/operations/wallets/{orgId}/acts"),
     ("POST", "/api/operations/wallets/{orgId}/adjustments"),
     ("POST", "/api/operations/wallets/{orgId}/unfreeze"),
 ];

@@ -10,9 +10,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base::clock::Clock;
 use domain::{
     amount::Amount,
+    audit::{Action, Actor, ActorRole, AuditEntry, RecordId},
     call::{Bill, Call, Direction, Event, Parties, RefusalReason, State},
     hold::Hold,
-    ids::{CallId, CustomerId, OrgId, PaymentIntentId, VapiAssistantId, VapiCallId, VapiPhoneId},
+    ids::{
+        AdjustmentId, CallId, CustomerId, OrgId, PaymentIntentId, UserId, VapiAssistantId, VapiCallId,
+        VapiPhoneId,
+    },
     ledger::{EntrySide, Posting, Reason},
     phone_number::PhoneNumber,
     tariff::Tariff,
@@ -62,6 +66,7 @@ const SETTLE: &str = "ledger_seq = :read AND holds.#call.amount = :held";
 const SETTLE_BARE: &str = "ledger_seq = :read AND attribute_not_exists(holds.#call)";
 const VERSION: &str = "version = :read";
 const NEW_ENTRY: &str = "attribute_not_exists(entry_key)";
+const NEW_ACT: &str = "attribute_not_exists(entry_id)";
 
 fn guards() -> Vec<Guard> {
     of_calls().into_iter().chain(numbers::guards()).chain(recharge::guards()).collect()
@@ -94,10 +99,15 @@ fn of_calls() -> Vec<Guard> {
         "correct", "wallets", "ledger_seq = :read", "ledger_seq = :read" => a_correction_follows_the_last_entry;
         "correct", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_a_correction;
         "correct", "calls", VERSION, "version = :read" => no_correction_of_a_record_that_moved;
+        "correct", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => a_correction_overwrites_no_act;
+        "adjust", "wallets", "ledger_seq = :read", "ledger_seq = :read" => an_adjustment_follows_the_last_entry;
+        "adjust", "ledger_entries", NEW_ENTRY, "attribute_not_exists(entry_key)" => one_entry_an_adjustment;
+        "adjust", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => an_adjustment_overwrites_no_act;
         "doubt", "calls", VERSION, "version = :read" => no_doubt_about_a_record_that_moved;
         "name", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => one_record_a_vapi_call;
         "name", "calls", VERSION, "version = :read" => no_name_for_a_record_that_moved;
         "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
+        "unfreeze", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => unfreezing_overwrites_no_act;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
         "put", "wallets", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
         "put", "calls", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
@@ -133,6 +143,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some(change)) if change.contains("available - :cost") => "charge number",
         (_, Some(change)) if change.contains("available + :cost") => "refund number",
         ("UpdateItem", Some(_)) => "note",
+        (_, Some(_)) if items.iter().any(|item| is_put_to(item, "audit_log")) => "adjust",
         (_, Some(_)) if items.iter().any(|item| is_put_to(item, "calls")) => "settle without a hold",
         (_, Some(_)) => "book",
         (_, None) if items.is_empty() => "put",
@@ -253,7 +264,8 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     let call = harness.call("web-1").await;
     harness.wallets.doubt(&call, &call, None).await.unwrap();
     correct(&harness, &harness.wallet().await, &harness.call("web-1").await).await.unwrap();
-    assert!(harness.wallets.unfreeze(ORG).await.unwrap());
+    harness.wallets.unfreeze(&act(ORG, "request-a")).await.unwrap();
+    adjust(&harness, &harness.wallet().await, "adj-1", "request-b").await.unwrap();
     let harness = Harness::empty(vec![]).await;
     watch(&harness, &seen);
     Box::pin(numbers::use_everything(&harness)).await;
@@ -368,7 +380,27 @@ async fn correct(harness: &Harness, wallet: &Wallet, call: &Call) -> Result<Wall
         at: call.created_at,
     };
     let after = Call { state: State::Settled(corrected), ..call.clone() };
-    harness.wallets.correct(wallet, call, &after, &posting).await
+    let act = act(ORG, &format!("request-{}", wallet.ledger.seq));
+    harness.wallets.correct(wallet, call, &after, &posting, Some(&act)).await
+}
+
+/// What an operator did, in a request of this id.
+fn act(org: OrgId, request: &str) -> AuditEntry {
+    let actor = Actor {
+        user: UserId::parse("operator").unwrap(),
+        role: ActorRole::Operator,
+        source: None,
+        request_id: request.into(),
+    };
+    let act = (Action::UnfreezeWallet, RecordId::Wallet(None));
+    AuditEntry::granted(org, actor, act, None, local::stack::test_epoch())
+}
+
+async fn adjust(harness: &Harness, wallet: &Wallet, id: &str, request: &str) -> Result<Wallet, ChangeError> {
+    let id = AdjustmentId::parse(id).unwrap();
+    let posting =
+        Posting { reason: Reason::Adjustment { id, direction: EntrySide::Credit }, ..top_up("unused") };
+    harness.wallets.adjust(wallet, &posting, &act(ORG, request)).await
 }
 
 /// A call that is billed, and the wallet after.
@@ -425,10 +457,35 @@ async fn no_name_for_a_record_that_moved(harness: Harness) -> Result<(), String>
 
 async fn unfreezing_makes_no_wallet(harness: Harness) -> Result<(), String> {
     let stranger = OrgId::new(uuid::Uuid::from_u128(0xE));
-    match harness.wallets.unfreeze(stranger).await {
-        Ok(false) => Ok(()),
-        other => broken(other),
-    }
+    is_moved(harness.wallets.unfreeze(&act(stranger, "request-1")).await)
+}
+
+async fn unfreezing_overwrites_no_act(harness: Harness) -> Result<(), String> {
+    adjust(&harness, &harness.wallet().await, "adj-1", "request-1").await.unwrap();
+    is_moved(harness.wallets.unfreeze(&act(ORG, "request-1")).await)
+}
+
+async fn an_adjustment_follows_the_last_entry(harness: Harness) -> Result<(), String> {
+    let read = harness.wallet().await;
+    adjust(&harness, &read, "adj-1", "request-1").await.unwrap();
+    is_moved(adjust(&harness, &read, "adj-2", "request-2").await)
+}
+
+async fn one_entry_an_adjustment(harness: Harness) -> Result<(), String> {
+    adjust(&harness, &harness.wallet().await, "adj-1", "request-1").await.unwrap();
+    is_moved(adjust(&harness, &harness.wallet().await, "adj-1", "request-2").await)
+}
+
+async fn an_adjustment_overwrites_no_act(harness: Harness) -> Result<(), String> {
+    adjust(&harness, &harness.wallet().await, "adj-1", "request-1").await.unwrap();
+    is_moved(adjust(&harness, &harness.wallet().await, "adj-2", "request-1").await)
+}
+
+async fn a_correction_overwrites_no_act(harness: Harness) -> Result<(), String> {
+    let (call, _) = settled(&harness).await;
+    let wallet = harness.wallet().await;
+    harness.wallets.unfreeze(&act(ORG, &format!("request-{}", wallet.ledger.seq))).await.unwrap();
+    is_moved(correct(&harness, &wallet, &call).await)
 }
 
 fn top_up(payment: &str) -> Posting {

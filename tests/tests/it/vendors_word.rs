@@ -30,6 +30,14 @@ async fn doubts(harness: &Harness) -> Vec<Value> {
     answer["doubts"].as_array().unwrap().clone()
 }
 
+/// What the log says that operators did to the org's money, from before an act if one is named.
+async fn acts(harness: &Harness, before: &str) -> Value {
+    let path = format!("/api/operations/wallets/{ORG}/acts?before={}", before.replace('#', "%23"));
+    let (status, answer) = harness.get(&path, &operator(harness)).await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
 async fn accept(harness: &Harness, call: &str) -> (u16, Value) {
     harness.post(&format!("{DOUBTS}/{ORG}/{call}/accept"), &operator(harness), "").await
 }
@@ -146,12 +154,25 @@ async fn a_doubt_is_booked_by_a_person_once_and_lapses_after_14_days() {
     assert_eq!(harness.net_of("call-1").await, price(&harness, 900));
     let entry = harness.entries().await.pop().unwrap();
     assert!(entry.description.contains("900 s instead of 5 s"), "both figures: {}", entry.description);
-    assert_eq!(accept(&harness, "call-1").await.0, 404, "once");
+    let (money, again) = (harness.money().await, accept(&harness, "call-1").await);
+    assert_eq!(
+        (again, harness.money().await),
+        ((200, booked), money),
+        "once: again is answered with what is booked"
+    );
     assert_eq!(doubts(&harness).await.len(), 1);
     harness.clock.turn_to(harness.clock.now() + SignedDuration::from_hours(24 * 14));
     let (status, problem) = accept(&harness, "call-2").await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("doubt_lapsed")), "{problem}");
     assert_eq!(doubts(&harness).await.len(), 0);
+    assert_eq!(accept(&harness, "call-3").await.0, 404);
+    let acts = acts(&harness, "").await;
+    assert_eq!(
+        acts["acts"].as_array().unwrap().len(),
+        1,
+        "what was done, and nothing that was refused: {acts}"
+    );
+    assert_eq!(acts["acts"][0]["record"], json!({"kind": "call", "id": "call-1"}));
     harness.assert_books(ORG).await;
 }
 
@@ -421,6 +442,15 @@ async fn an_adjustment_is_booked_once_and_a_frozen_wallet_is_unfrozen_by_an_oper
     let reason = json!({"reason": "The ledger was checked by hand"}).to_string();
     assert_eq!(harness.post(&path, &token, reason).await.0, 200);
     assert_eq!(harness.wallet().await.frozen, None);
+    let log = acts(&harness, "").await;
+    let did: Vec<_> =
+        log["acts"].as_array().unwrap().iter().map(|act| (&act["action"], &act["reason"])).collect();
+    let reasons = [json!("The ledger was checked by hand"), json!("Goodwill for an outage")];
+    let actions = [json!("unfreeze_wallet"), json!("adjust_wallet")];
+    assert_eq!(did, actions.iter().zip(&reasons).collect::<Vec<_>>(), "once each, the newest first: {log}");
+    assert_eq!(log["acts"][0]["user"], "user-operator");
+    let older = acts(&harness, log["acts"][0]["id"].as_str().unwrap()).await;
+    assert_eq!(older["acts"].as_array().unwrap(), &log["acts"].as_array().unwrap()[1..]);
     let held = CallId::parse(harness.ring(60)).unwrap();
     harness.pass(5).await;
     assert!(harness.wallet().await.holds.contains_key(&held));

@@ -81,7 +81,7 @@ impl Charging {
             let written = Attempt::of(self.wallets.doubt(call, &after, None).await)?;
             return Ok(written.map(|()| Closed::Settled(corrected)));
         }
-        match self.wallets.correct(wallet, call, &after, &posting).await {
+        match self.wallets.correct(wallet, call, &after, &posting, None).await {
             Ok(_) => {
                 tracing::warn!(org_id = %call.org_id, call_id = %call.call_id, billed_secs = bill.duration_secs,
                     duration_secs = stated_secs, pence = posting.amount.pence(),

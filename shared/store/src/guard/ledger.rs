@@ -1,23 +1,21 @@
-//! The ledger is only ever added to, and no wallet is put over another.
+//! The ledger and the audit log are only ever added to, and no wallet is put over another.
 
 use serde_json::Value;
 
 use crate::table::Table;
 
-/// Whether the request leaves every ledger entry and every wallet that exists in its place: a put of an entry demands
-/// `attribute_not_exists(entry_key)`, a put of a wallet that the org has none, and neither is ever deleted, batched or named by
-/// a statement.
+/// Whether the request leaves every entry of the ledger and of the audit log, and every wallet, in its place: a put of an entry
+/// demands that there is none of its key, a put of a wallet that the org has none, and nothing of it is ever deleted, batched
+/// or named by a statement.
 pub(super) fn is_allowed(operation: &str, body: &Value) -> bool {
     match operation {
         "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems" | "DescribeTable" => true,
         "PutItem" => is_put_allowed(body),
-        "UpdateItem" => !is_of(body, Table::LedgerEntries),
-        "DeleteItem" => !is_money(body),
+        "UpdateItem" => !is_entry(body),
+        "DeleteItem" => !stays(body),
         "TransactWriteItems" => body["TransactItems"].as_array().is_some_and(|items| {
             items.iter().all(|item| {
-                is_put_allowed(&item["Put"])
-                    && !is_of(&item["Update"], Table::LedgerEntries)
-                    && !is_money(&item["Delete"])
+                is_put_allowed(&item["Put"]) && !is_entry(&item["Update"]) && !stays(&item["Delete"])
             })
         }),
         _ => false,
@@ -26,14 +24,19 @@ pub(super) fn is_allowed(operation: &str, body: &Value) -> bool {
 
 fn is_put_allowed(put: &Value) -> bool {
     let condition = &put["ConditionExpression"];
-    let is_new_entry = || condition == "attribute_not_exists(entry_key)";
     let is_new_wallet =
         || condition == "attribute_not_exists(#key)" && put["ExpressionAttributeNames"]["#key"] == "org_id";
-    (!is_of(put, Table::LedgerEntries) || is_new_entry()) && (!is_of(put, Table::Wallets) || is_new_wallet())
+    (!is_of(put, Table::LedgerEntries) || condition == "attribute_not_exists(entry_key)")
+        && (!is_of(put, Table::AuditLog) || condition == "attribute_not_exists(entry_id)")
+        && (!is_of(put, Table::Wallets) || is_new_wallet())
 }
 
-fn is_money(request: &Value) -> bool {
-    is_of(request, Table::LedgerEntries) || is_of(request, Table::Wallets)
+fn is_entry(request: &Value) -> bool {
+    is_of(request, Table::LedgerEntries) || is_of(request, Table::AuditLog)
+}
+
+fn stays(request: &Value) -> bool {
+    is_entry(request) || is_of(request, Table::Wallets)
 }
 
 fn is_of(request: &Value, table: Table) -> bool {
@@ -57,6 +60,9 @@ mod tests {
         let wallets = "voxanne-prod-wallets";
         let new_wallet = json!({"TableName": wallets, "Item": {}, "ConditionExpression": "attribute_not_exists(#key)",
             "ExpressionAttributeNames": {"#key": "org_id"}});
+        let act = json!({"TableName": "voxanne-prod-audit_log", "Item": {}});
+        let new_act = json!({"TableName": "voxanne-prod-audit_log", "Item": {},
+            "ConditionExpression": "attribute_not_exists(entry_id)"});
         let other = json!({"TableName": "voxanne-prod-calls", "Item": {"note": {"S": "ledger_entries"}}});
         let in_transaction =
             |verb: &str, request: &serde_json::Value| json!({"TransactItems": [{ verb: request }]});
@@ -67,6 +73,13 @@ mod tests {
             ("PutItem", other.clone(), true),
             ("PutItem", new_wallet, true),
             ("PutItem", json!({"TableName": wallets, "Item": {}}), false),
+            ("PutItem", act.clone(), false),
+            ("PutItem", new_act.clone(), true),
+            ("UpdateItem", act.clone(), false),
+            ("DeleteItem", act.clone(), false),
+            ("TransactWriteItems", in_transaction("Put", &new_act), true),
+            ("TransactWriteItems", in_transaction("Put", &act), false),
+            ("TransactWriteItems", in_transaction("Delete", &act), false),
             ("DeleteItem", json!({"TableName": wallets}), false),
             ("UpdateItem", json!({"TableName": wallets}), true),
             ("BatchWriteItem", json!({"RequestItems": {wallets: []}}), false),

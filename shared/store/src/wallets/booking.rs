@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use domain::{
+    audit::AuditEntry,
     ledger::{Entry, Posting},
     purchase::Purchase,
     recharge::AutoRecharge,
@@ -11,6 +12,7 @@ use domain::{
 
 use super::{Wallets, delta, map, recharge};
 use crate::{
+    audit,
     error::ChangeError,
     item::{number, update_part},
     purchases,
@@ -25,7 +27,24 @@ impl Wallets {
         self.book_with(wallet, posting, None).await
     }
 
-    /// The same for a payment whose credit changes the org's auto-recharge: both, or neither.
+    /// Books an adjustment, and writes down who made it. `wallet` is as read. Returns it after.
+    ///
+    /// # Errors
+    /// As [`Wallets::book`].
+    pub async fn adjust(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        act: &AuditEntry,
+    ) -> Result<Wallet, ChangeError> {
+        let booking = wallet.booked(posting);
+        let items =
+            vec![self.moved(wallet, &booking)?, self.entry_put(&booking.entry)?, audit::put(&self.db, act)?];
+        self.db.of_org(wallet.org_id).change(items).await?;
+        Ok(booking.wallet)
+    }
+
+    /// The same as [`Wallets::book`] for a payment whose credit changes the org's auto-recharge: both, or neither.
     ///
     /// # Errors
     /// As [`Wallets::book`], and [`ChangeError::Moved`] when the auto-recharge is not as read.

@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure::AllOld};
 use domain::{
+    audit::AuditEntry,
     call::Call,
     doubt::Doubt,
     hold::Hold,
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 
 use super::{Wallets, delta, map};
 use crate::{
-    calls, doubts,
+    audit, calls, doubts,
     dynamo::Update,
     error::{ChangeError, StoreError, TransactError},
     item::{Item, decode, is_refusal, number, org_key, text, update_part},
@@ -167,7 +168,7 @@ impl Wallets {
     }
 
     /// Books a correction of a billed call: the wallet, the entry, the record's bill and the end of any doubt about it, all
-    /// or nothing. `wallet` and `call` are as read. Returns the wallet after.
+    /// or nothing; and `act`, where a person decided it. `wallet` and `call` are as read. Returns the wallet after.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when wallet or record are not as read, or the correction is booked already.
@@ -177,19 +178,18 @@ impl Wallets {
         call: &Call,
         after: &Call,
         posting: &Posting,
+        act: Option<&AuditEntry>,
     ) -> Result<Wallet, ChangeError> {
         let booking = wallet.booked(posting);
-        let update = self
-            .chained(wallet, &booking.entry)
-            .update_expression("SET available = available + :delta, ledger_seq = :seq, ledger_head = :head")
-            .condition_expression("ledger_seq = :read")
-            .expression_attribute_values(":delta", delta(wallet, &booking));
-        let items = vec![
-            update_part(update)?,
+        let mut items = vec![
+            self.moved(wallet, &booking)?,
             self.entry_put(&booking.entry)?,
             calls::put(&self.db, after, call.version)?,
             doubts::settle(&self.db, call.org_id, &call.call_id)?,
         ];
+        if let Some(act) = act {
+            items.push(audit::put(&self.db, act)?);
+        }
         self.db.of_org(wallet.org_id).change(items).await?;
         Ok(booking.wallet)
     }

@@ -1,0 +1,154 @@
+//! The audit log: who did what, to whose record, why, and whether it was allowed. Entries are ids and never words of a patient's;
+//! they are only ever added.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AdjustmentId, CallId, OrgId, UserId},
+    time::rfc3339_millis,
+};
+
+/// How long an entry is kept: six years of 365.25 days.
+const KEPT: SignedDuration = SignedDuration::from_hours(52_596);
+
+/// One act, as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Whose record it is about.
+    pub org_id: OrgId,
+    /// When, and what: sorts by time, and makes the entry exist once.
+    pub entry_id: AuditId,
+    /// When it was done.
+    #[serde(with = "crate::time::millis")]
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// What was done.
+    pub action: Action,
+    /// The record that it was done to.
+    pub record: RecordId,
+    /// Why, as the actor says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Whether it was allowed.
+    pub outcome: Outcome,
+    /// When the entry goes, in seconds since 1970: the table's time to live.
+    pub expires_at: i64,
+}
+
+/// Who did something, and from where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The person, as the token names them.
+    pub user: UserId,
+    /// What they may do.
+    pub role: ActorRole,
+    /// The address that the request came from, as the gateway saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The request, as its answer and the log lines name it.
+    pub request_id: String,
+}
+
+/// What an actor may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorRole {
+    /// One of ours, who looks after all orgs.
+    Operator,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A doubt about a call was booked.
+    AcceptDoubt,
+    /// A wallet was corrected by hand.
+    AdjustWallet,
+    /// A frozen wallet may be spent from again.
+    UnfreezeWallet,
+}
+
+/// Whether an act was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Granted,
+    /// It was refused.
+    Refused,
+}
+
+/// The record that an act was done to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum RecordId {
+    /// A call.
+    Call(CallId),
+    /// The org's wallet, and the adjustment, where it is one.
+    Wallet(Option<AdjustmentId>),
+}
+
+/// The key of an entry within its org: its time, then what was done to what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AuditId(String);
+
+impl AuditId {
+    /// The key as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AuditId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AuditEntry {
+    /// The entry of an act that was done at `at`.
+    pub fn granted(
+        org_id: OrgId,
+        actor: Actor,
+        (action, record): (Action, RecordId),
+        purpose: Option<String>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            entry_id: AuditId(format!("{}#{}", rfc3339_millis(at), actor.request_id)),
+            expires_at: at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
+            outcome: Outcome::Granted,
+            org_id,
+            at,
+            actor,
+            action,
+            record,
+            purpose,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_sorts_by_its_time_and_is_kept_for_six_years() {
+        let entry = |secs: i64| {
+            let user = UserId::parse("operator").unwrap();
+            let actor =
+                Actor { user, role: ActorRole::Operator, source: None, request_id: "request-1".into() };
+            let at = Timestamp::from_second(secs).unwrap();
+            let act = (Action::UnfreezeWallet, RecordId::Wallet(None));
+            AuditEntry::granted(OrgId::new(uuid::Uuid::nil()), actor, act, None, at)
+        };
+        assert!(entry(9).entry_id < entry(10).entry_id && entry(999).entry_id < entry(1_000).entry_id);
+        assert_eq!(entry(0).expires_at, 6 * 31_557_600);
+    }
+}
