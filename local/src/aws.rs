@@ -21,7 +21,9 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use dynoxide::Database;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use self::engine::{elsewhere, evaluate};
@@ -354,7 +356,9 @@ fn conflict(sent: &Sent) -> (u16, Value) {
 
 fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
-    let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
+    // As over the network, where an answer's bytes are there only once they are read.
+    let streamed = SdkBody::from_body_1_x(Full::new(Bytes::from(body.to_string())));
+    let mut response = HttpResponse::new(status, streamed);
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     if let Some(code) = body["QueryErrorCode"].as_str() {
         response.headers_mut().insert("x-amzn-query-error", format!("{code};Sender"));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use axum::{
     Router,
     body::Body,
@@ -142,11 +142,15 @@ async fn aws(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
     let Ok(answer) = gateway.stack.aws.call(request).await else {
         return say(StatusCode::GATEWAY_TIMEOUT, &json!({"message": "Endpoint request timed out"}));
     };
-    let mut response = Response::new(Bytes::copy_from_slice(answer.body().bytes().unwrap_or_default()));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = answer.headers().clone();
+    let Ok(body) = ByteStream::new(answer.into_body()).collect().await else {
+        return say(StatusCode::BAD_GATEWAY, &json!({"message": "The answer broke off."}));
+    };
+    let mut response = Response::new(body.into_bytes());
+    *response.status_mut() = status;
     for name in ["content-type", "x-amzn-query-error"] {
-        if let Some(value) = answer.headers().get(name).and_then(|value| HeaderValue::from_str(value).ok()) {
+        if let Some(value) = headers.get(name).and_then(|value| HeaderValue::from_str(value).ok()) {
             response.headers_mut().insert(name, value);
         }
     }

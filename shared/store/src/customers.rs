@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dynamo::Dynamo, error::StoreError, item::encode, table::Table};
+use crate::{
+    dynamo::Dynamo,
+    error::StoreError,
+    item::{encode, text},
+    table::Table,
+};
 use domain::ids::{CustomerId, OrgId};
 
 /// The table of Stripe customers.
@@ -41,7 +46,6 @@ impl Customers {
     pub async fn add(&self, customer: &CustomerId, org_id: OrgId) -> Result<bool, StoreError> {
         let item = encode(Table::StripeCustomers, &Customer { customer_id: customer.clone(), org_id })?;
         let there = self.db.of_org(org_id).put_new(Table::StripeCustomers, "customer_id", item).await?;
-        // What is another org's, is not shown to this one.
-        Ok(there.is_none_or(|there| !there.is_empty()))
+        Ok(there.is_none_or(|there| there.get("org_id") == Some(&text(org_id.to_string()))))
     }
 }

@@ -2,6 +2,7 @@
 //! could change the ledger or put one wallet over another (no IAM policy can demand a condition), and one that reaches past
 //! the scope it bears (see [`crate::scope`]).
 
+mod answer;
 mod isolation;
 mod ledger;
 
@@ -9,15 +10,13 @@ use aws_sdk_dynamodb::{
     config::{ConfigBag, Intercept, RuntimeComponents},
     error::BoxError,
 };
-use aws_smithy_runtime_api::client::{
-    interceptors::context::{
-        BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-    },
-    orchestrator::HttpResponse,
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
 };
 use base::alarm;
 use serde_json::Value;
 
+use self::answer::Found;
 use crate::scope::Scope;
 
 /// Refuses every request that breaks a rule of the ledger or of isolation.
@@ -71,24 +70,24 @@ impl Intercept for Guard {
         })
     }
 
-    fn modify_before_deserialization(
+    /// After the answer is read, whatever transport it came by: over the network its bytes are not there before.
+    fn modify_before_attempt_completion(
         &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        context: &mut FinalizerInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(Scope::Org(org)) = config.load::<Scope>() else { return Ok(()) };
-        let response = context.response_mut();
-        let Some(shown) = response.body().bytes().and_then(|body| isolation::without_foreign(*org, body))
-        else {
-            return Ok(());
-        };
-        // A put that finds another's item is refused as it should be; a read that finds one should never have been made.
-        if response.status().is_success() {
-            alarm!("foreign_item", org_id = %org, "a read for one org found another's item; it was shown as absent");
+        let Some(outcome) = context.output_or_error_mut() else { return Ok(()) };
+        match answer::without_foreign(*org, outcome) {
+            // A put that finds another's item is refused as it should be.
+            Found::Own | Found::ForeignInRefusal => Ok(()),
+            // A read that finds one should never have been made.
+            Found::ForeignInRead => {
+                alarm!("foreign_item", org_id = %org, "a read for one org found another's item; it was shown as absent");
+                Ok(())
+            }
         }
-        *response = HttpResponse::new(response.status(), shown.into());
-        Ok(())
     }
 }
 

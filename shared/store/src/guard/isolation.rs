@@ -1,6 +1,5 @@
 //! One org's request never reaches another org's data: what its keys, items and conditions name is compared with its scope.
 
-use domain::ids::OrgId;
 use serde_json::Value;
 
 use crate::{
@@ -23,7 +22,7 @@ pub(super) fn check(scope: Scope, operation: &str, body: &Value) -> Result<(), &
 fn of_org(org: &str, operation: &str, body: &Value) -> Result<(), &'static str> {
     match operation {
         "GetItem" if table(body)?.owner() == Owner::Org => names(org, &body["Key"]),
-        // What it finds is compared before it is read: see `without_foreign`.
+        // What it finds is compared before it is read: see `answer::without_foreign`.
         "GetItem" if table(body)?.owner() == Owner::Mapping => Ok(()),
         "Query" => query(org, body),
         "PutItem" => put(org, body),
@@ -59,15 +58,30 @@ fn query(org: &str, body: &Value) -> Result<(), &'static str> {
 /// What an org puts bears its id, in every table.
 fn put(org: &str, part: &Value) -> Result<(), &'static str> {
     match table(part)?.owner() {
-        Owner::Org | Owner::Mapping => names(org, &part["Item"]),
+        Owner::Org => names(org, &part["Item"]),
+        // The key is the vendor's: only a condition keeps another org's mapping from being put over.
+        Owner::Mapping if is_guarded_mapping(org, part) => names(org, &part["Item"]),
+        Owner::Mapping => Err("an org puts a mapping only where there is none, or its own"),
         Owner::System => Err("an org writes no table of the deployment's own"),
     }
+}
+
+/// Whether a put of a mapping demands that there is none, or that what is there is the org's.
+fn is_guarded_mapping(org: &str, part: &Value) -> bool {
+    let condition = part["ConditionExpression"].as_str().unwrap_or_default();
+    let key = condition.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')'));
+    let is_new = key.is_some_and(|key| {
+        let name = part["ExpressionAttributeNames"][key].as_str().unwrap_or(key);
+        !part["Item"][name].is_null() && name != "org_id"
+    });
+    is_new || condition == "org_id = :org" && is(org, &part["ExpressionAttributeValues"][":org"])
 }
 
 /// What an org changes or deletes is its own: by the key, or in a mapping by the condition.
 fn change(org: &str, part: &Value) -> Result<(), &'static str> {
     match table(part)?.owner() {
         Owner::Org => names(org, &part["Key"]),
+        Owner::Mapping if moves_org(part) => Err("a mapping stays with its org"),
         Owner::Mapping
             if part["ConditionExpression"] == "org_id = :org"
                 && is(org, &part["ExpressionAttributeValues"][":org"]) =>
@@ -77,6 +91,15 @@ fn change(org: &str, part: &Value) -> Result<(), &'static str> {
         Owner::Mapping => Err("an org changes a mapping only on the condition that it is the org's"),
         Owner::System => Err("an org writes no table of the deployment's own"),
     }
+}
+
+/// Whether an update names the attribute that says whose the item is, in what it sets or removes.
+fn moves_org(part: &Value) -> bool {
+    let change = part["UpdateExpression"].as_str().unwrap_or_default();
+    let names = part["ExpressionAttributeNames"].as_object().into_iter().flatten();
+    let mut spelled =
+        names.filter(|(_, name)| *name == "org_id").map(|(placeholder, _)| placeholder.as_str());
+    change.contains("org_id") || spelled.any(|placeholder| change.contains(placeholder))
 }
 
 fn resolving(operation: &str, body: &Value) -> Result<(), &'static str> {
@@ -99,18 +122,6 @@ fn of_system(system: System, operation: &str, body: &Value) -> Result<(), &'stat
     Ok(())
 }
 
-/// The answer without its item, where that is another org's: then it is as if there were nothing. None where nothing is to be
-/// taken out.
-pub(super) fn without_foreign(org: OrgId, answer: &[u8]) -> Option<String> {
-    let mut answer: Value = serde_json::from_slice(answer).ok()?;
-    let owner = answer.get("Item")?["org_id"]["S"].as_str();
-    if owner.is_some_and(|owner| owner == org.to_string()) {
-        return None;
-    }
-    answer.as_object_mut()?.remove("Item");
-    Some(answer.to_string())
-}
-
 fn table(part: &Value) -> Result<Table, &'static str> {
     part["TableName"].as_str().and_then(Table::of_full_name).ok_or("it names no table of ours")
 }
@@ -125,6 +136,7 @@ fn is(org: &str, value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::OrgId;
     use serde_json::{Value, json};
 
     use super::*;
@@ -201,16 +213,39 @@ mod tests {
         assert!(allowed(scope, "DeleteItem", &mapping("org_id = :org", org(1))));
         assert!(!allowed(scope, "DeleteItem", &mapping("org_id = :org", org(2))));
         assert!(!allowed(scope, "DeleteItem", &mapping("attribute_exists(org_id)", org(1))));
+        let mut update = mapping("org_id = :org", org(1));
+        assert!(allowed(scope, "UpdateItem", &update));
+        update["UpdateExpression"] = json!("SET agent_limit_secs = :limit");
+        assert!(allowed(scope, "UpdateItem", &update));
+        update["UpdateExpression"] = json!("SET org_id = :other");
+        assert!(!allowed(scope, "UpdateItem", &update));
+        update["UpdateExpression"] = json!("REMOVE #owner");
+        update["ExpressionAttributeNames"] = json!({"#owner": "org_id"});
+        assert!(!allowed(scope, "UpdateItem", &update));
     }
 
     #[test]
-    fn an_item_that_is_anothers_or_no_ones_is_taken_out_of_the_answer() {
-        let shown = |body: Value| without_foreign(org(1), body.to_string().as_bytes());
-        let owned = |owner: OrgId| json!({"__type": "refused", "Item": {"org_id": {"S": owner.to_string()}}});
-        assert_eq!(shown(owned(org(1))), None);
-        assert_eq!(shown(owned(org(2))).as_deref(), Some(r#"{"__type":"refused"}"#));
-        assert_eq!(shown(json!({"Item": {"name": {"S": "x"}}})).as_deref(), Some("{}"));
-        assert_eq!(shown(json!({})), None);
+    fn a_mapping_is_put_only_where_there_is_none_or_the_orgs_own() {
+        let put = |condition: Value, owner: OrgId| {
+            json!({"TableName": name(Table::PhoneNumberMapping), "ConditionExpression": condition,
+                "Item": {"vapi_phone_id": {"S": "p"}, "org_id": {"S": owner.to_string()}},
+                "ExpressionAttributeNames": {"#key": "vapi_phone_id", "#owner": "org_id"},
+                "ExpressionAttributeValues": {":org": {"S": org(1).to_string()}}})
+        };
+        for (condition, owner, is_allowed) in [
+            (json!("attribute_not_exists(#key)"), org(1), true),
+            (json!("attribute_not_exists(vapi_phone_id)"), org(1), true),
+            (json!("org_id = :org"), org(1), true),
+            (json!("attribute_not_exists(#key)"), org(2), false),
+            (Value::Null, org(1), false),
+            (json!("attribute_not_exists(nothing)"), org(1), false),
+            (json!("attribute_not_exists(#owner)"), org(1), false),
+            (json!("attribute_not_exists(#key) OR attribute_exists(#key)"), org(1), false),
+            (json!("attribute_exists(org_id)"), org(1), false),
+        ] {
+            let put = put(condition, owner);
+            assert_eq!(allowed(Scope::Org(org(1)), "PutItem", &put), is_allowed, "{put}");
+        }
     }
 
     #[test]
