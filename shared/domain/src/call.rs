@@ -378,7 +378,9 @@ impl Call {
     /// Returns the prices that this call is billed by: those in force when it was authorized, which its hold
     /// bears; for a call that began without us, those in force when Vapi made it.
     pub fn tariff(&self, held_under: Option<TariffVersion>) -> Tariff {
-        held_under.map_or_else(|| Tariff::at(self.begun_at()), TariffVersion::tariff)
+        let began_with_us = self.asked_at.is_some() || self.dialled_at.is_some();
+        let authorized_under = held_under.filter(|_| began_with_us);
+        authorized_under.map_or_else(|| Tariff::at(self.begun_at()), TariffVersion::tariff)
     }
 
     /// Returns when the call began: when we were asked or dialled, else when Vapi made it, else when it was

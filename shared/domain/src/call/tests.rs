@@ -237,3 +237,20 @@ fn a_stray_end_is_forgotten_once_the_record_shows_the_call_live() {
     assert_eq!(live.state, State::InProgress { started_at: at(1) });
     assert_eq!((live.end_heard_at, live.shown_until, live.ended_reason), (None, Some(at(10)), None));
 }
+
+#[cfg(feature = "price-change")]
+#[test]
+fn a_call_is_billed_by_the_prices_of_its_authorization_or_of_when_vapi_made_it() {
+    use crate::tariff::{TariffVersion, price_change};
+
+    let (first, second) = (TariffVersion::try_from(1).unwrap(), TariffVersion::try_from(2).unwrap());
+    price_change::set(Some(at(100)));
+    let asked = Call { asked_at: Some(at(99)), ..ringing() };
+    assert_eq!(asked.tariff(Some(first)).version, first, "authorized before the change, settled after it");
+    assert_eq!(asked.tariff(Some(second)).version, second, "its hold says by which prices it was authorized");
+    let web = |made: i64| Call { vendor_created_at: Some(at(made)), created_at: at(150), ..ringing() };
+    // It began without us, and was heard of and held for after the change.
+    assert_eq!(web(99).tariff(Some(second)).version, first);
+    assert_eq!(web(100).tariff(Some(second)).version, second);
+    price_change::set(None);
+}
