@@ -131,6 +131,7 @@ pub(super) fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Pla
     let mut platform =
         Platform::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
     platform.local_control_host = Some(plan.address.clone());
+    platform.rings_fiction = true;
     platform
 }
 

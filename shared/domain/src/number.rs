@@ -1,4 +1,4 @@
-//! Phone numbers as goods: where and of what kind they are sold, what one costs, and which may be rung.
+//! Phone numbers as goods: where and of what kind they are sold, and what one costs.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,36 +53,6 @@ impl Country {
             Self::UnitedStates | Self::Canada => "+1",
             Self::UnitedKingdom => "+44",
             Self::Australia => "+61",
-        }
-    }
-}
-
-/// Area codes of +1 that lie neither in the United States nor in Canada, and those of services that bill the
-/// caller or belong to no place (NANPA's lists).
-const FOREIGN_AREA_CODES: [&str; 26] = [
-    "242", "246", "264", "268", "284", "345", "441", "473", "649", "658", "664", "721", "758", "767", "784",
-    "809", "829", "849", "868", "869", "876", "900", "976", "500", "700", "710",
-];
-/// The beginnings, after +44, of United Kingdom numbers that bill the caller more (Ofcom's numbering plan:
-/// personal, pager, shared-cost and premium numbers).
-const PREMIUM_GB: [&str; 6] = ["9", "70", "76", "84", "87", "55"];
-/// The beginnings, after +61, of such numbers in Australia (ACMA's numbering plan).
-const PREMIUM_AU: [&str; 4] = ["19", "13", "18", "16"];
-
-impl Country {
-    /// Returns whether `number` is an ordinary number of this country, of the length its numbers have, and
-    /// not one that earns its owner money from each caller. The United States and Canada share their numbers.
-    pub fn rings(self, number: &PhoneNumber) -> bool {
-        let Some(rest) = number.as_str().strip_prefix(self.calling_code()) else { return false };
-        let begins = |with: &[&str]| with.iter().any(|prefix| rest.starts_with(prefix));
-        match self {
-            Self::UnitedStates | Self::Canada => {
-                let is_dialled =
-                    |at: usize| rest.as_bytes().get(at).is_some_and(|digit| (b'2'..=b'9').contains(digit));
-                rest.len() == 10 && is_dialled(0) && is_dialled(3) && !begins(&FOREIGN_AREA_CODES)
-            }
-            Self::UnitedKingdom => (9..=10).contains(&rest.len()) && !begins(&["0"]) && !begins(&PREMIUM_GB),
-            Self::Australia => rest.len() == 9 && !begins(&["0"]) && !begins(&PREMIUM_AU),
         }
     }
 }
@@ -151,35 +121,4 @@ pub struct Available {
     pub locality: Option<String>,
     /// The state, province or county of the number, if the carrier names one.
     pub region: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_ordinary_numbers_of_a_country_are_rung() {
-        use Country::{Australia, Canada, UnitedKingdom, UnitedStates};
-        let cases = [
-            (UnitedStates, "+14155550100", true),
-            (Canada, "+16045550100", true),
-            (UnitedKingdom, "+442071838750", true),
-            (UnitedKingdom, "+447700900123", true),
-            (Australia, "+61491570156", true),
-            (UnitedStates, "+18765550100", false),
-            (UnitedStates, "+18095550100", false),
-            (UnitedStates, "+19005550100", false),
-            (UnitedStates, "+14151550100", false),
-            (UnitedStates, "+1415555010", false),
-            (UnitedKingdom, "+449098790123", false),
-            (UnitedKingdom, "+447012345678", false),
-            (UnitedKingdom, "+448712345678", false),
-            (UnitedKingdom, "+4420718", false),
-            (Australia, "+61190012345", false),
-            (Australia, "+442071838750", false),
-        ];
-        for (country, number, is_rung) in cases {
-            assert_eq!(country.rings(&PhoneNumber::parse(number).unwrap()), is_rung, "{number}");
-        }
-    }
 }

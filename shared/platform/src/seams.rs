@@ -43,6 +43,9 @@ pub struct Platform {
     /// A host that may take a call's commands although it is not Vapi's: the local stack's sandbox. Set in
     /// code there, and by no setting.
     pub local_control_host: Option<String>,
+    /// Whether the numbers that regulators keep for films and examples may be rung: on the local stack, whose
+    /// callers have them. Set in code there, and by no setting.
+    pub rings_fiction: bool,
 }
 
 /// How the clients reach AWS.
@@ -102,7 +105,18 @@ impl Platform {
         let dynamodb = dynamodb(aws, &clock);
         let sqs = sqs(aws, &clock);
         let secrets = secrets(aws, &clock);
-        Self { environment, dynamodb, sqs, secrets, vendors, clock, entropy, local_control_host: None }
+        let (local_control_host, rings_fiction) = (None, false);
+        Self {
+            environment,
+            dynamodb,
+            sqs,
+            secrets,
+            vendors,
+            clock,
+            entropy,
+            local_control_host,
+            rings_fiction,
+        }
     }
 
     /// Returns a client of Vapi's API, which also sends the commands of live calls.

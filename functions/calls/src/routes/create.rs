@@ -9,6 +9,7 @@ use domain::{
 };
 use futures::future::try_join;
 use http::StatusCode;
+use numbering::{Fiction, may_be_rung};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::charging::{Dialled, Intent};
@@ -60,7 +61,7 @@ pub async fn create(
     caller.may_change()?;
     let key = idempotency_key(&input.headers)?;
     let to = wanted_number(&input.body.phone_number)?;
-    may_be_rung(&deps.allowed, &to)?;
+    is_allowed(&to, &deps.allowed, Fiction::rung_if(deps.platform.rings_fiction))?;
     let role = role(&input.body.agent_role)?;
     let from = own_number(deps, caller.org, &to).await?;
     let now = deps.platform.clock.now();
@@ -122,13 +123,14 @@ fn wanted_number(value: &Value) -> Result<PhoneNumber, Problem> {
     phone_number(value, "phoneNumber")?.ok_or_else(missing)
 }
 
-fn may_be_rung(allowed: &[Country], to: &PhoneNumber) -> Result<(), Problem> {
-    if allowed.iter().any(|country| country.rings(to)) {
+fn is_allowed(to: &PhoneNumber, allowed: &[Country], fiction: Fiction) -> Result<(), Problem> {
+    if may_be_rung(to, allowed, fiction) {
         return Ok(());
     }
     let known = allowed.iter().map(|country| country.code()).collect::<Vec<_>>().join(", ");
-    let detail =
-        format!("Calls to that number are not allowed. Ordinary numbers of these countries are: {known}.");
+    let detail = format!(
+        "Calls to that number are not allowed. Landline and mobile numbers of these countries are: {known}."
+    );
     Err(Problem::new(Code::CountryNotAllowed).saying(detail))
 }
 
@@ -155,7 +157,7 @@ mod tests {
         ];
         for (number, is_allowed) in cases {
             let to = PhoneNumber::parse(number).unwrap();
-            assert_eq!(may_be_rung(&british, &to).is_ok(), is_allowed, "{number}");
+            assert_eq!(super::is_allowed(&to, &british, Fiction::Refused).is_ok(), is_allowed, "{number}");
         }
     }
 }

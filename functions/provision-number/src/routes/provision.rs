@@ -8,6 +8,7 @@ use domain::{
     purchase::{Failure, NumberRequest, Purchase, State},
 };
 use http::StatusCode;
+use numbering::{Fiction, may_be_rung};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::provisioning::{ProvisionRequest, Provisioned};
@@ -90,7 +91,7 @@ pub async fn provision(
 ) -> Result<Answer<Begun>, Problem> {
     caller.may_change()?;
     let key = idempotency_key(&input.headers)?;
-    let wanted = wanted(&input.body)?;
+    let wanted = wanted(&input.body, Fiction::rung_if(deps.platform.rings_fiction))?;
     let direction = direction(&input.body.direction, "direction")?;
     if wanted.country.needs_address() && wanted.address.is_none() {
         return Err(Problem::new(Code::AddressRequired));
@@ -107,7 +108,7 @@ pub async fn provision(
     answer(deps.provisioning.provision(&asked).await?)
 }
 
-fn wanted(body: &Wanted) -> Result<NumberRequest, Problem> {
+fn wanted(body: &Wanted, fiction: Fiction) -> Result<NumberRequest, Problem> {
     let country: Country = word(&body.country, "country is one of US, GB, CA, AU.")?;
     let number_type = given(&body.number_type)
         .map_or(Ok(NumberType::Local), |value| word(value, "numberType is local or toll_free."))?;
@@ -119,10 +120,9 @@ fn wanted(body: &Wanted) -> Result<NumberRequest, Problem> {
         return Err(invalid("phoneNumber is not a number of that country."));
     }
     let fallback_number = phone_number(&body.fallback_number, "fallbackNumber")?;
-    let is_ordinary = |number: &PhoneNumber| Country::ALL.iter().any(|country| country.rings(number));
-    if fallback_number.as_ref().is_some_and(|number| !is_ordinary(number)) {
+    if fallback_number.as_ref().is_some_and(|number| !may_be_rung(number, &Country::ALL, fiction)) {
         return Err(invalid(
-            "fallbackNumber is an ordinary number of the US, GB, CA or AU: the clinic's own line.",
+            "fallbackNumber is a landline or mobile number of the US, GB, CA or AU: the clinic's own line.",
         ));
     }
     Ok(NumberRequest { country, number_type, area_code, phone_number: named, address, fallback_number })
