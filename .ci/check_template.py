@@ -492,6 +492,53 @@ def log_retention(template):
     return faults
 
 
+def function_alarms(template):
+    """A function that fails, cannot start, or is refused for want of concurrency must tell somebody."""
+    alarmed = {
+        (alarm["MetricName"], referred_to(dimension.get("Value")))
+        for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
+        if alarm.get("Namespace") == "AWS/Lambda"
+        for dimension in alarm.get("Dimensions", [])
+    }
+    return [
+        f"{name} has no alarm on {metric}."
+        for name, _ in template.of_type("AWS::Lambda::Function")
+        for metric in ("Errors", "Throttles")
+        if (metric, name) not in alarmed
+    ]
+
+
+def named_alarms(template):
+    """The alarms that the code raises are told apart by name, or one that stays raised hides all others."""
+    dimensions = [{"Key": "Alarm", "Value": "$.alarm"}]
+    faults = [
+        f"{name} counts alarms without their names."
+        for name, counter in template.of_type("AWS::Logs::MetricFilter")
+        for counted in counter["MetricTransformations"]
+        if counted["MetricName"] == "Alarms" and counted.get("Dimensions") != dimensions
+    ]
+    expressions = [
+        text
+        for _, alarm in template.of_type("AWS::CloudWatch::Alarm")
+        for metric in alarm.get("Metrics", [])
+        for text in texts_in(metric.get("Expression", ""))
+    ]
+    if not any("SUM(Alarms)" in text and "GROUP BY Alarm ORDER BY" in text for text in expressions):
+        faults.append("no alarm looks at each name apart.")
+    return faults
+
+
+def production_is_heard(template):
+    """Production without a topic must not deploy: nobody would hear its alarms."""
+    is_production = {"Fn::Equals": [{"Ref": "Environment"}, "production"]}
+    has_topic = {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}]}
+    for rule in template.translated.get("Rules", {}).values():
+        asserted = [assertion["Assert"] for assertion in rule["Assertions"]]
+        if rule.get("RuleCondition") == is_production and has_topic in asserted:
+            return []
+    return ["no rule refuses production without AlarmTopicArn."]
+
+
 TRANSLATED_CHECKS = [
     ("cfn-lint on the translated template", cfn_lint),
     ("every Binary is a folder of functions/, and every folder a Binary", binaries),
@@ -503,6 +550,9 @@ TRANSLATED_CHECKS = [
     ("no managed policy but SAM's own", managed_policies),
     ("every consumed queue has a dead-letter queue and a long enough VisibilityTimeout", queues),
     ("every queue has a dead-letter queue, and each of those an alarm", dead_letters),
+    ("every function has alarms on its errors and throttles", function_alarms),
+    ("every alarm of the code is told apart by its name", named_alarms),
+    ("production does not deploy without a topic for its alarms", production_is_heard),
     (f"{VAPI_WEBHOOK}'s Timeout is below {VAPI_WEBHOOK_TIMEOUT_BELOW_SECS} s", vapi_webhook_timeout),
     ("every table has point-in-time recovery", point_in_time_recovery),
     ("every function has a log group with a retention", log_retention),
