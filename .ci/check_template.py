@@ -223,7 +223,7 @@ def binaries(template):
 
 # CloudFormation takes 500; what is left is for what SAM adds and for the next function.
 MOST_RESOURCES = 400
-INTEGRATION = re.compile(r"#/components/x-amazon-apigateway-integrations/(\w+)")
+INTEGRATION_URI = re.compile(r"/functions/\$\{(\w+)\.Arn\}/invocations")
 
 
 def resources(template):
@@ -243,30 +243,46 @@ def routes(template):
         if event["Type"] == "HttpApi"
     ]
     body = template.sam["Resources"]["Api"]["Properties"]["DefinitionBody"]
-    integrations = body["components"]["x-amazon-apigateway-integrations"]
     called = set()
     for path, methods in body["paths"].items():
         for method, operation in methods.items():
-            found = INTEGRATION.fullmatch(operation["x-amazon-apigateway-integration"].get("$ref", ""))
-            if not found or found[1] not in functions or found[1] not in integrations:
+            uri = operation["x-amazon-apigateway-integration"].get("uri")
+            found = INTEGRATION_URI.search(str(uri))
+            if not found or found[1] not in functions:
                 faults.append(f"{method.upper()} {path} leads to no function.")
                 continue
             called.add(found[1])
             declared = {parameter["name"] for parameter in operation.get("parameters", [])}
             if declared != set(re.findall(r"\{(\w+)\}", path)):
                 faults.append(f"{method.upper()} {path} does not declare the parameters of its path.")
-    for name, integration in integrations.items():
-        if f"functions/${{{name}.Arn}}/invocations" not in str(integration["uri"]):
-            faults.append(f"The integration {name} calls another function.")
     allowed = [
         referred_to(permission["FunctionName"])
         for _, permission in template.of_type("AWS::Lambda::Permission")
         if permission["Principal"] == "apigateway.amazonaws.com"
     ]
-    if sorted(allowed) != sorted(called) or set(integrations) != called:
-        faults.append(
-            f"The API calls {sorted(called)}, has integrations for {sorted(integrations)} and may call {sorted(allowed)}."
-        )
+    if sorted(allowed) != sorted(called):
+        faults.append(f"The API calls {sorted(called)} and may call {sorted(allowed)}.")
+    return faults
+
+
+def local_addresses(template):
+    """An address of the local stack reaches no deployment: without LocalEndpoint the variable is not there at all."""
+    absent = {"Ref": "AWS::NoValue"}
+    wanted = {"Fn::If": ["IsLocal", {"Ref": "LocalEndpoint"}, absent]}
+    needed = {"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SECRETS_MANAGER"}
+    faults = []
+    if template.sam["Parameters"]["LocalEndpoint"].get("Default") != "":
+        faults.append("The parameter LocalEndpoint is not empty by default.")
+    if template.sam["Conditions"]["IsLocal"] != {"Fn::Not": [{"Fn::Equals": [{"Ref": "LocalEndpoint"}, ""]}]}:
+        faults.append("The condition IsLocal is something else than a LocalEndpoint that is set.")
+    for name, function in template.of_type("AWS::Lambda::Function"):
+        variables = function["Environment"]["Variables"]
+        faults += [f"{name} has no {variable}." for variable in sorted(needed - set(variables))]
+        faults += [
+            f"{name} has {variable} without the condition IsLocal."
+            for variable, value in variables.items()
+            if "LocalEndpoint" in texts_in(value) and value != wanted
+        ]
     return faults
 
 
@@ -544,6 +560,7 @@ TRANSLATED_CHECKS = [
     ("every Binary is a folder of functions/, and every folder a Binary", binaries),
     (f"no more than {MOST_RESOURCES} resources", resources),
     ("every route leads to a function that the API may call, by one permission each", routes),
+    ("without LocalEndpoint no function has a local address", local_addresses),
     ("every schedule expression is grammatical", schedules),
     ("nobody may change or delete an entry of the ledger or the audit log", logs_are_append_only),
     ("no wildcard in any permission", no_wildcards),

@@ -24,6 +24,28 @@ pub struct Template {
     pub schedules: Vec<Schedule>,
     /// What each function may do at AWS, by the name of its binary.
     pub permissions: BTreeMap<String, Permissions>,
+    /// The functions, by their logical names.
+    pub functions: BTreeMap<String, Function>,
+}
+
+/// One function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its binary: `vapi-webhook`.
+    pub binary: String,
+    /// The environment variables that it is declared with, those of all functions too.
+    pub variables: BTreeMap<String, Variable>,
+}
+
+/// What an environment variable is declared to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// A text, or a parameter that has a default.
+    Given,
+    /// What only a deployment can tell: a secret, a queue's address, a parameter without a default.
+    Deployed,
+    /// There only where the local stack is.
+    Local,
 }
 
 /// One route.
@@ -65,6 +87,10 @@ pub enum TemplateError {
 
 #[derive(Deserialize)]
 struct Document {
+    #[serde(rename = "Parameters")]
+    parameters: BTreeMap<String, Value>,
+    #[serde(rename = "Globals")]
+    globals: Value,
     #[serde(rename = "Resources")]
     resources: BTreeMap<String, Value>,
 }
@@ -84,6 +110,7 @@ impl Template {
             queues: Vec::new(),
             schedules: Vec::new(),
             permissions: BTreeMap::new(),
+            functions: BTreeMap::new(),
         };
         let tables = table_names(&document);
         let mut consumers = Vec::new();
@@ -94,6 +121,9 @@ impl Template {
                     let binary = binary_of(&document, name)?;
                     let permissions = Permissions::read(&properties["Policies"], &tables);
                     template.permissions.insert(binary.clone(), permissions);
+                    let variables = variables(&document, properties);
+                    let function = Function { binary: binary.clone(), variables };
+                    template.functions.insert(name.clone(), function);
                     for (event_name, event) in properties["Events"].as_object().into_iter().flatten() {
                         let at = format!("{name}.{event_name}");
                         match event["Type"].as_str() {
@@ -133,17 +163,41 @@ fn binary_of(document: &Document, function: &str) -> Result<String, TemplateErro
     text_at(resource, &["Metadata", "BuildProperties", "Binary"], function)
 }
 
-/// The routes of the API's definition: each names the integration of its function.
+/// The environment variables of a function, with those that all functions have.
+fn variables(document: &Document, properties: &Value) -> BTreeMap<String, Variable> {
+    let declared = [&document.globals["Function"], properties]
+        .into_iter()
+        .filter_map(|function| function["Environment"]["Variables"].as_object())
+        .flatten();
+    declared.map(|(name, value)| (name.clone(), variable(document, value))).collect()
+}
+
+/// What a variable is: `!Ref Name` and `!Sub "…"` are read as their text.
+fn variable(document: &Document, value: &Value) -> Variable {
+    let Some(text) = value.as_str() else {
+        // The only list is that of `!If [IsLocal, …]`.
+        return if value.is_array() { Variable::Local } else { Variable::Given };
+    };
+    let is_resource = document.resources.contains_key(text);
+    let is_asked_for = document.parameters.get(text).is_some_and(|parameter| parameter["Default"].is_null());
+    if is_resource || is_asked_for || text.starts_with("{{resolve:") {
+        Variable::Deployed
+    } else {
+        Variable::Given
+    }
+}
+
+/// The routes of the API's definition: each has the integration of its function, whose address names it.
 fn routes(document: &Document, api: &Value, name: &str) -> Result<Vec<Route>, TemplateError> {
-    const INTEGRATIONS: &str = "#/components/x-amazon-apigateway-integrations/";
     let form = |at: &str| TemplateError::Form(format!("{name}.DefinitionBody.{at}"));
     let paths = api["DefinitionBody"]["paths"].as_object().ok_or_else(|| form("paths"))?;
     let mut routes = Vec::new();
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().ok_or_else(|| form(path))? {
-            let integration = operation["x-amazon-apigateway-integration"]["$ref"].as_str();
-            let function =
-                integration.and_then(|to| to.strip_prefix(INTEGRATIONS)).ok_or_else(|| form(path))?;
+            let uri = operation["x-amazon-apigateway-integration"]["uri"].as_str();
+            let function = uri
+                .and_then(|uri| uri.split_once("/functions/${")?.1.strip_suffix(".Arn}/invocations"))
+                .ok_or_else(|| form(path))?;
             routes.push(Route {
                 function: binary_of(document, function)?,
                 method: method.to_uppercase(),
@@ -237,6 +291,24 @@ mod tests {
             ("stripe-endpoint", Some("check"), 86_400),
         ] {
             assert!(runs.contains(&expected), "{expected:?} is not among {runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_given_or_deployed_or_local() {
+        let template = Template::read("test").unwrap();
+        let webhook = &template.functions["VapiWebhookFunction"];
+        assert_eq!(webhook.binary, "vapi-webhook");
+        for (name, expected) in [
+            ("LOG_LEVEL", Variable::Given),
+            ("OUTAGE_CREDIT_PENCE", Variable::Given),
+            ("VAPI_BASE_URL", Variable::Deployed),
+            ("VAPI_API_KEY", Variable::Deployed),
+            ("METER_QUEUE_URL", Variable::Deployed),
+            ("AWS_ENDPOINT_URL_SQS", Variable::Local),
+            ("STRIPE_BASE_URL", Variable::Local),
+        ] {
+            assert_eq!(webhook.variables.get(name), Some(&expected), "{name}");
         }
     }
 
