@@ -26,7 +26,7 @@ use dynoxide::Database;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use self::engine::{elsewhere, evaluate};
+use self::engine::{elsewhere, evaluate, peek_elsewhere};
 use crate::{
     iam::Permissions,
     queue::Queues,
@@ -193,14 +193,19 @@ impl Transport {
         true
     }
 
-    /// Asks the engine of this process directly: no plan, no faults, no waiting. Null over another endpoint.
+    /// Whether the engine is this process's own.
+    pub fn is_embedded(&self) -> bool {
+        !matches!(self.inner.engine, Engine::Elsewhere(..))
+    }
+
+    /// Asks the engine directly: no plan, no faults. Another endpoint is waited for.
     pub fn peek(&self, operation: &str, mut body: Value) -> Value {
         if let (true, Some(fields)) = (operation == "TransactWriteItems", body.as_object_mut()) {
             fields.remove("ClientRequestToken");
         }
         match &self.inner.engine {
             Engine::Memory(db) | Engine::Disk(db) => evaluate(db, operation, body).1,
-            Engine::Elsewhere(..) => Value::Null,
+            Engine::Elsewhere(url, _) => peek_elsewhere(url, operation, &body).1,
         }
     }
 

@@ -4,10 +4,15 @@ mod dead_letters;
 mod demo;
 mod real_vendors;
 mod rotate;
+mod sam_env;
 mod serve;
 mod target;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -39,6 +44,8 @@ enum Command {
         #[command(subcommand)]
         act: Letters,
     },
+    /// Writes what functions are given under `sam local`, against the stack that runs, and prints the commands.
+    SamEnv(SamEnv),
     /// Says what of downloaded statements (JSON or CSV) is intact, and what was altered.
     VerifyStatement {
         /// The files, of one clinic.
@@ -96,10 +103,26 @@ struct Place {
 }
 
 #[derive(Debug, Args)]
+struct SamEnv {
+    /// Where the local data lies that the stack runs on.
+    #[arg(long, default_value = ".voxanne")]
+    data_dir: PathBuf,
+    /// What a container calls this machine.
+    #[arg(long, default_value = "host.docker.internal")]
+    host: String,
+    /// Allows live keys, which move real money.
+    #[arg(long)]
+    live: bool,
+}
+
+#[derive(Debug, Args)]
 struct Serve {
     /// The port on 127.0.0.1.
     #[arg(long, default_value_t = 3000)]
     port: u16,
+    /// The address to listen at: 0.0.0.0 where containers are to reach it. Who comes from outside needs the data folder's key.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
     /// Where the data lies.
     #[arg(long, default_value = ".voxanne")]
     data_dir: PathBuf,
@@ -126,6 +149,7 @@ pub async fn run() -> Result<ExitCode, String> {
         Some(Command::RotateKeys { keys, place }) => {
             rotate::run(&place, keys).await.map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::SamEnv(options)) => sam_env::run(options).await.map(|()| ExitCode::SUCCESS),
         Some(Command::DeadLetters { act }) => dead_letters::run(act).await.map(|()| ExitCode::SUCCESS),
         None => serve::run(cli.serve).await.map(|()| ExitCode::SUCCESS),
     }

@@ -4,8 +4,8 @@
 use base::config::Invalid;
 use http::Response;
 use platform::Platform;
-use serde_json::Value;
-use web::runtime::{Body, Request, SqsBatchResponse, SqsEvent, answered};
+use serde_json::{Value, json};
+use web::runtime::{Body, Request, SqsBatchResponse, SqsEvent, answered, lambda_http};
 
 use crate::template::Template;
 
@@ -19,6 +19,30 @@ pub struct UnknownFunction {
     pub what: &'static str,
     /// The function's binary.
     pub function: String,
+}
+
+/// What an invocation ends in where a function does not answer.
+pub type InvocationError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Functions {
+    /// Gives an event to the function of this name as Lambda would: parsed as what the function's kind takes.
+    ///
+    /// # Errors
+    /// When there is no such function, the event is of another kind, or a schedule's run fails.
+    pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvocationError> {
+        if HTTP.contains(&function) {
+            let request = lambda_http::request::from_str(&event.to_string())?;
+            let answer = self.answer(function, request).await.ok_or("no HTTP function has this name")?;
+            let body = std::str::from_utf8(answer.body())?;
+            return Ok(json!({"statusCode": answer.status().as_u16(), "body": body}));
+        }
+        if QUEUE.contains(&function) {
+            let event = serde_json::from_value(event.clone())?;
+            let failed = self.consume(function, event).await.ok_or("no queue's function has this name")?;
+            return Ok(serde_json::to_value(failed)?);
+        }
+        self.run(function, event.clone()).await.ok_or("no function has this name")?.map(|()| Value::Null)
+    }
 }
 
 /// Makes the struct of all functions, and how each kind is called.

@@ -1,5 +1,7 @@
 //! The local port: API Gateway's part (routes, CORS), and the sandboxes' own addresses.
 
+mod guard;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
@@ -18,12 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{
-    alarms::Alarms,
-    demo_clinic,
-    stack::{KEYS_FILE, Stack},
-    token::Issuer,
-};
+pub use self::guard::{KEY_HEADER, KEY_PATH};
+use self::guard::{is_command, refused, show_key};
+use crate::{alarms::Alarms, demo_clinic, stack::Stack, token::Issuer};
 use sandbox::{
     faults::{Fault, OPERATIONS},
     hosts::ask_twilio,
@@ -51,11 +50,6 @@ pub struct Gateway {
     /// from this machine may be a tunnel's, and the sandboxes want the key of each.
     pub is_exposed: bool,
 }
-
-/// The header that the data folder's key is shown in.
-pub const KEY_HEADER: &str = "x-sandbox-key";
-/// The pages that a browser is sent to. They have no key, and are found by their random names alone, as Stripe's are.
-const PAGES: [&str; 2] = ["/_sandbox/stripe/pay/", "/_sandbox/stripe/authenticate/"];
 
 /// Serves `gateway` until `stop` says so.
 ///
@@ -93,11 +87,12 @@ async fn answer(
 }
 
 async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
-    let path = request.uri().path().to_owned();
     if request.method() == Method::OPTIONS {
         return preflight();
     }
-    if let Some(refused) = refused(gateway, peer, &request) {
+    let (request, has_key) = show_key(gateway, request);
+    let path = request.uri().path().to_owned();
+    if !has_key && let Some(refused) = refused(gateway, peer, &request) {
         return refused;
     }
     if let Some(rest) = path.strip_prefix("/_sandbox/vapi/api") {
@@ -120,7 +115,7 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
         return gateway.stack.stripe.answer(&request);
     }
     if path == "/_aws" || path.starts_with("/_aws/") {
-        return aws(gateway, request).await;
+        return aws(gateway, request, has_key).await;
     }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return sandbox(gateway, &request, &path);
@@ -131,10 +126,13 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     }
 }
 
-/// AWS's own JSON protocol, for a command beside this process: its access key must be the one in the data folder.
-async fn aws(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
-    if request.method() != Method::POST || !is_command(gateway, &request) {
-        return say(StatusCode::FORBIDDEN, &json!({"detail": "This address is for the command line."}));
+/// AWS's own JSON protocol, for what is beside this process: the AWS CLI, an SDK, a function under SAM. The access key must be
+/// the data folder's, where the key is not shown otherwise.
+async fn aws(gateway: &Gateway, request: Request<Bytes>, has_key: bool) -> Response<Bytes> {
+    if request.method() != Method::POST || !(has_key || is_command(gateway, &request)) {
+        let detail =
+            "This address is for AWS's SDKs and command line, with the data folder's key as the access key.";
+        return say(StatusCode::FORBIDDEN, &json!({"detail": detail}));
     }
     let Ok(request) = HttpRequest::try_from(request.map(SdkBody::from)) else {
         return refuse("The request's headers cannot be read.");
@@ -155,52 +153,6 @@ async fn aws(gateway: &Gateway, request: Request<Bytes>) -> Response<Bytes> {
         }
     }
     response
-}
-
-fn is_command(gateway: &Gateway, request: &Request<Bytes>) -> bool {
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = shown
-        .and_then(|shown| shown.strip_prefix("AWS4-HMAC-SHA256 Credential="))
-        .and_then(|credential| credential.split('/').next())
-        .unwrap_or_default();
-    is_key(gateway, key.as_bytes())
-}
-
-fn is_key(gateway: &Gateway, shown: &[u8]) -> bool {
-    aws_lc_rs::constant_time::verify_slices_are_equal(shown, gateway.folder_key.as_bytes()).is_ok()
-}
-
-/// Why a request comes no further; none when it may. `/api` guards itself. What gives tokens away and moves the sandboxes is
-/// opened by the folder's key, and without it only from this machine, while nothing leads here from outside.
-fn refused(gateway: &Gateway, peer: SocketAddr, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-    let path = request.uri().path();
-    let has_key = request.headers().get(KEY_HEADER).is_some_and(|key| is_key(gateway, key.as_bytes()));
-    let is_page = PAGES.iter().any(|page| path.starts_with(page));
-    if path.starts_with("/api/") || has_key || is_page {
-        return None;
-    }
-    if !is_from_here(peer, request) {
-        return Some(say(StatusCode::FORBIDDEN, &json!({"detail": "Only /api is reached from outside."})));
-    }
-    // A command beside the stack shows the key in AWS's own way.
-    let is_command = path == "/_aws" || path.starts_with("/_aws/");
-    (gateway.is_exposed && !is_command).then(|| {
-        let detail = format!(
-            "This stack may be reached from outside, so {path} wants the data folder's key: -H '{KEY_HEADER}: …'. \
-             It was printed at the start, and stands in the folder's {KEYS_FILE}."
-        );
-        say(StatusCode::FORBIDDEN, &json!({"detail": detail}))
-    })
-}
-
-/// Whether a request comes from this machine: by the address of its socket, which its sender cannot choose. One that was passed
-/// on, or names another machine (a page whose name was made to lead here), does not.
-fn is_from_here(peer: SocketAddr, request: &Request<Bytes>) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    let is_passed_on =
-        ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
-    peer.ip().is_loopback() && !is_passed_on && matches!(name, Some("127.0.0.1" | "localhost"))
 }
 
 fn preflight() -> Response<Bytes> {
@@ -370,33 +322,4 @@ fn say(status: StatusCode, body: &Value) -> Response<Bytes> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_local_request_is_known_by_its_socket_and_not_by_its_host() {
-        let here: SocketAddr = "127.0.0.1:50000".parse().unwrap();
-        let (also_here, there): (SocketAddr, SocketAddr) =
-            ("[::1]:50000".parse().unwrap(), "192.0.2.1:50000".parse().unwrap());
-        let cases = [
-            (here, "127.0.0.1:3000", None, true),
-            (also_here, "localhost:3000", None, true),
-            (there, "127.0.0.1:3000", None, false),
-            (there, "localhost", None, false),
-            (here, "tunnel.example", None, false),
-            (here, "127.0.0.1:3000", Some("x-forwarded-for"), false),
-            (here, "127.0.0.1:3000", Some("forwarded"), false),
-        ];
-        for (peer, host, passed_on, expected) in cases {
-            let mut request = Request::get("/_sandbox").header("host", host);
-            if let Some(name) = passed_on {
-                request = request.header(name, "127.0.0.1");
-            }
-            let request = request.body(Bytes::new()).unwrap();
-            assert_eq!(is_from_here(peer, &request), expected, "{peer} {host} {passed_on:?}");
-        }
-    }
 }

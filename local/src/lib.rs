@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod iam;
 pub mod queue;
 pub mod running;
+pub mod sam;
 pub mod schedule;
 pub mod secrets;
 pub mod stack;

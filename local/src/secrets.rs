@@ -119,6 +119,14 @@ impl Secrets {
                 }
                 Ok(json!({"ARN": arn(&name), "Name": name, "VersionId": version}))
             }
+            "ListSecrets" => {
+                let secrets = self.lock();
+                let listed = secrets.iter().map(|(name, secret)| {
+                    json!({"ARN": arn(name), "Name": name,
+                        "SecretVersionsToStages": {&secret.version: ["AWSCURRENT"]}})
+                });
+                Ok(json!({"SecretList": listed.collect::<Vec<Value>>()}))
+            }
             "DescribeSecret" => {
                 found.ok_or(SecretError::NotFound)?;
                 Ok(json!({"ARN": arn(&name), "Name": name}))
@@ -206,6 +214,9 @@ mod tests {
         assert_eq!(secrets.answer("GetSecretValue", &get).unwrap()["SecretString"], "one");
         secrets.answer("PutSecretValue", &put("two")).unwrap();
         assert_eq!(secrets.answer("GetSecretValue", &get).unwrap()["SecretString"], "two");
+        let listed = secrets.answer("ListSecrets", &json!({})).unwrap();
+        assert_eq!(listed["SecretList"][0]["Name"], "voxanne/test");
+        assert!(!listed.to_string().contains("two"), "a list has no text");
         assert_eq!(secrets.answer("DeleteSecret", &get), Err(SecretError::UnknownOperation));
         assert!(!format!("{secrets:?}").contains("two"));
     }

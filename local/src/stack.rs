@@ -15,17 +15,19 @@ use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Context, RequestExt};
 use platform::Platform;
+use serde_json::Value;
 use services::reconcile::{ReconcileError, Report, Task};
 use store::Dynamo;
 use web::problem::{Code, Problem, chain};
 
 pub use self::keys::{KEYS_FILE, Keys, private};
+pub(crate) use self::plan::SANDBOXES;
 pub use self::plan::{JWT_ISSUER, JWT_SECRET, Plan, Storage, TWILIO_SID};
 use self::plan::{hosts, platform, sdk_config, seed_secrets, transport, vendors};
 use crate::{
     aws::Transport,
     clock::SkewedClock,
-    functions::{self, Functions, UnknownFunction},
+    functions::{self, Functions, InvocationError, UnknownFunction},
     queue::Message,
     schedule::{Schedule, Schedules},
     template::{Template, TemplateError},
@@ -158,6 +160,14 @@ impl Stack {
             Body::Binary(bytes) => Bytes::from(bytes),
             Body::Empty | _ => Bytes::new(),
         })
+    }
+
+    /// Gives an event to a function, by the name of its binary, as `sam local invoke` does.
+    ///
+    /// # Errors
+    /// When there is no such function, the event is of another kind, or a schedule's run fails.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvocationError> {
+        Box::pin(self.functions.invoke(function, event)).await
     }
 
     /// Gives one message to the function that reads its queue. Deletes it when it was dealt with; else it comes

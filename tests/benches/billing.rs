@@ -113,7 +113,7 @@ impl Bare<'_> {
             .platform
             .sqs
             .send_message()
-            .queue_url(local::queue::Queues::url("CallMeterQueue"))
+            .queue_url(local::queue::Queues::url("127.0.0.1:3000", "CallMeterQueue"))
             .message_body("{\"org_id\": \"\", \"call_id\": \"\", \"due_at\": \"2026-01-01T00:00:00.000Z\"}")
             .delay_seconds(60);
         let (wallet, opened, mapped, sent) =

@@ -135,6 +135,17 @@ impl Harness {
         }
     }
 
+    /// Whether the database is the embedded engine, and not another that the tests were pointed at.
+    pub fn is_embedded(&self) -> bool {
+        self.stack.aws.is_embedded()
+    }
+
+    /// What a table is called here.
+    pub fn table(&self, name: &str) -> String {
+        let environment = self.stack.platform.environment.reader().optional("VOXANNE_ENVIRONMENT");
+        format!("voxanne-{}-{name}", environment.unwrap_or_default())
+    }
+
     /// Adds a clinic with a number and an assistant; its wallet too, empty.
     pub async fn add_clinic(&self, org: OrgId, phone_id: &str, number: &str, assistant_id: &str, limit: u32) {
         self.add_mappings(org, phone_id, number, assistant_id, limit).await;

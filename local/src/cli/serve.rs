@@ -41,11 +41,11 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let alarms = Alarms::default();
     logging(&alarms);
     let address = format!("127.0.0.1:{}", options.port);
-    let listener = match tokio::net::TcpListener::bind(&address).await {
+    let listener = match tokio::net::TcpListener::bind((options.listen, options.port)).await {
         Ok(listener) => listener,
         Err(error) => return Err(port_taken(&address, &error).await),
     };
-    let resumed_at = folder.last_time().unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
+    let resumed_at = Folder::last_time(&folder.path).unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
     let is_real = vendors.is_real();
     if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
         return Err(AHEAD.into());
@@ -271,6 +271,7 @@ impl Folder {
             KEYS_FILE,
             "time",
             "port",
+            "sam-env.json",
         ] {
             match std::fs::remove_file(self.path.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -300,9 +301,9 @@ impl Folder {
         Some((port.parse().ok()?, key.to_owned()))
     }
 
-    /// The time that the stack had when it last ran.
-    pub(super) fn last_time(&self) -> Option<Timestamp> {
-        std::fs::read_to_string(self.path.join("time")).ok()?.trim().parse().ok()
+    /// The time that the stack on the folder at `path` has, or had when it last ran.
+    pub(super) fn last_time(path: &Path) -> Option<Timestamp> {
+        std::fs::read_to_string(path.join("time")).ok()?.trim().parse().ok()
     }
 
     fn note_time(&self, now: Timestamp) {

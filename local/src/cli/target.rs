@@ -51,7 +51,10 @@ impl Target {
         let keys = Keys::of_folder(data_dir, &Entropy::System)?;
         let environment = environment(is_real, &keys);
         let storage = folder.as_ref().map(|folder| Storage::Folder(folder.path().to_owned()));
-        let last = folder.as_ref().and_then(Folder::last_time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let last = folder
+            .as_ref()
+            .and_then(|folder| Folder::last_time(folder.path()))
+            .unwrap_or(Timestamp::UNIX_EPOCH);
         let stack = Stack::build(Plan {
             environment: environment.clone(),
             // Where another process has the data, this one is only there for its settings.

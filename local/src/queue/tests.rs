@@ -18,7 +18,8 @@ fn queues(kept_in: Option<Database>) -> (Queues, Arc<TestClock>) {
         consumer: Some("worker".into()),
     };
     let entropy = Arc::new(Entropy::seeded(1));
-    (Queues::open(vec![work, dead_letters], kept_in, Arc::<TestClock>::clone(&clock), entropy), clock)
+    let clock_of = Arc::<TestClock>::clone(&clock);
+    (Queues::open(vec![work, dead_letters], "127.0.0.1:3000", kept_in, clock_of, entropy), clock)
 }
 
 #[test]
@@ -93,4 +94,21 @@ fn messages_outlive_the_process() {
     before.delete(&gone);
     let (after, _) = queues(Some(db));
     assert_eq!(after.messages(), before.messages());
+}
+
+#[test]
+fn clients_list_the_queues_and_compare_a_bodys_digest() {
+    let (queues, _) = queues(None);
+    let url = |name: &str| json!(Queues::url("127.0.0.1:3000", name));
+    let all = queues.answer("ListQueues", &json!({})).unwrap();
+    assert_eq!(all["QueueUrls"], json!([url("Work"), url("Dead")]));
+    let some = queues.answer("ListQueues", &json!({"QueueNamePrefix": "voxanne-test-d"})).unwrap();
+    assert_eq!(some["QueueUrls"], json!([url("Dead")]));
+    let work = url("Work");
+    let sent = queues.answer("SendMessage", &json!({"QueueUrl": work, "MessageBody": "hello"})).unwrap();
+    // RFC 1321's digest of "hello", as `md5sum` prints it.
+    let digest = "5d41402abc4b2a76b9719d911017c592";
+    assert_eq!(sent["MD5OfMessageBody"], digest);
+    let received = queues.answer("ReceiveMessage", &json!({"QueueUrl": work})).unwrap();
+    assert_eq!(received["Messages"][0]["MD5OfBody"], digest);
 }

@@ -63,6 +63,13 @@ const STRIPE_BASE: &str = "http://api.stripe.sandbox";
 pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
 const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
+/// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
+pub(crate) const SANDBOXES: [(&str, &str); 4] = [
+    (VAPI_BASE, "/_sandbox/vapi/api"),
+    (STRIPE_BASE, ""),
+    (TWILIO_BASE, ""),
+    (TWILIO_VOICE_BASE, "/_sandbox/twilio/voice"),
+];
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
 /// What the tokens of stacks in memory are signed with.
@@ -70,12 +77,44 @@ pub const JWT_SECRET: &str = "the-local-stack-signs-its-tokens-with-this";
 /// The issuer of the local stack's tokens.
 pub const JWT_ISSUER: &str = "http://voxanne.local/auth/v1";
 
+impl Plan {
+    /// The environment variables of every function: those of the sandboxes and of the stack, and over them the plan's settings.
+    pub fn functions_environment(&self) -> Environment {
+        let keys = &self.keys;
+        let usual = [
+            ("VOXANNE_ENVIRONMENT", self.environment.clone()),
+            ("METER_QUEUE_URL", Queues::url(&self.address, "CallMeterQueue")),
+            ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
+            ("VAPI_API_KEY", keys.vapi_api_key.clone()),
+            ("VAPI_WEBHOOK_SECRETS", keys.vapi_webhook_secret.clone()),
+            ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
+            ("STRIPE_API_KEY", keys.stripe_api_key.clone()),
+            ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
+            ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
+            ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
+            ("TWILIO_AUTH_TOKEN", keys.twilio_auth_token.clone()),
+            ("PUBLIC_URL", PUBLIC_URL.to_owned()),
+            ("API_ORIGIN", format!("http://{}", self.address)),
+            ("CREDENTIAL_KEYS", keys.credential_keys.clone()),
+            ("AGENT_SYNC_QUEUE_URL", Queues::url(&self.address, "AgentSyncQueue")),
+            ("RECHARGE_QUEUE_URL", Queues::url(&self.address, "RechargeQueue")),
+            ("NOTIFICATIONS_QUEUE_URL", Queues::url(&self.address, "NotificationsQueue")),
+            ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
+            ("JWT_ISSUER", JWT_ISSUER.to_owned()),
+            ("DASHBOARD_ORIGIN", format!("http://{}", self.address)),
+        ];
+        let usual = usual.map(|(name, value)| (name.to_owned(), value));
+        Environment::of(usual.into_iter().chain(self.settings.iter().cloned()))
+    }
+}
+
 pub(super) fn transport(plan: &Plan, template: &Template) -> Result<Transport, StackError> {
     let open = |db: Result<Database, dynoxide::DynoxideError>| {
         db.map_err(|error| StackError::Database(error.to_string()))
     };
     let queues = |kept_in| {
-        Queues::open(template.queues.clone(), kept_in, Arc::clone(&plan.clock), Arc::clone(&plan.entropy))
+        let (clock, entropy) = (Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+        Queues::open(template.queues.clone(), &plan.address, kept_in, clock, entropy)
     };
     Ok(match &plan.storage {
         Storage::Memory => Transport::memory(open(Database::memory())?, queues(None)),
@@ -103,33 +142,13 @@ pub(super) fn platform(plan: &Plan, transport: &Transport, vendors: Http) -> Pla
         transport: Some(SharedHttpClient::new(transport.clone())),
         attempt_timeout: None,
     };
-    let keys = &plan.keys;
-    let usual = [
-        ("VOXANNE_ENVIRONMENT", plan.environment.clone()),
-        ("METER_QUEUE_URL", Queues::url("CallMeterQueue")),
-        ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
-        ("VAPI_API_KEY", keys.vapi_api_key.clone()),
-        ("VAPI_WEBHOOK_SECRETS", keys.vapi_webhook_secret.clone()),
-        ("STRIPE_BASE_URL", STRIPE_BASE.to_owned()),
-        ("STRIPE_API_KEY", keys.stripe_api_key.clone()),
-        ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
-        ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
-        ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
-        ("TWILIO_AUTH_TOKEN", keys.twilio_auth_token.clone()),
-        ("PUBLIC_URL", PUBLIC_URL.to_owned()),
-        ("API_ORIGIN", format!("http://{}", plan.address)),
-        ("CREDENTIAL_KEYS", keys.credential_keys.clone()),
-        ("AGENT_SYNC_QUEUE_URL", Queues::url("AgentSyncQueue")),
-        ("RECHARGE_QUEUE_URL", Queues::url("RechargeQueue")),
-        ("NOTIFICATIONS_QUEUE_URL", Queues::url("NotificationsQueue")),
-        ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
-        ("JWT_ISSUER", JWT_ISSUER.to_owned()),
-        ("DASHBOARD_ORIGIN", format!("http://{}", plan.address)),
-    ];
-    let usual = usual.map(|(name, value)| (name.to_owned(), value));
-    let environment = Environment::of(usual.into_iter().chain(plan.settings.iter().cloned()));
-    let mut platform =
-        Platform::new(&aws, environment, vendors, Arc::clone(&plan.clock), Arc::clone(&plan.entropy));
+    let mut platform = Platform::new(
+        &aws,
+        plan.functions_environment(),
+        vendors,
+        Arc::clone(&plan.clock),
+        Arc::clone(&plan.entropy),
+    );
     platform.local_control_host = Some(plan.address.clone());
     platform.rings_fiction = true;
     platform

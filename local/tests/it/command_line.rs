@@ -78,3 +78,12 @@ fn a_real_vendor_without_a_public_url_is_refused() {
     let refused = voxanne(&["--port", "0"], &folder);
     assert!(!refused.status.success() && said(&refused).contains("PUBLIC_URL"), "{}", said(&refused));
 }
+
+#[test]
+fn what_functions_under_sam_need_is_written_beside_a_stack_that_runs() {
+    // `.ci/check_sam.py` shows what it writes then.
+    let folder = folder("sam");
+    let refused = voxanne(&["sam-env"], &folder);
+    assert!(!refused.status.success() && said(&refused).contains("No stack runs on"), "{}", said(&refused));
+    assert!(!folder.join(".voxanne/sam-env.json").exists());
+}

@@ -137,3 +137,24 @@ async fn without_a_way_in_from_outside_only_this_machine_is_answered() {
     let key = (KEY_HEADER, port.keys.folder.as_str());
     assert_eq!(port.send("GET", "/_sandbox", &[("host", "tunnel.example"), key], "").await.0, 200);
 }
+
+#[tokio::test]
+async fn a_container_shows_the_folders_key_in_its_addresses() {
+    // What a function under SAM is given: it sends no header of ours, and to it this machine has another name.
+    let port = Port::serve("container", true).await;
+    let docker = ("host", "host.docker.internal:3000");
+    let stripe = format!("Bearer {}", port.keys.stripe_api_key);
+    let stripe = ("authorization", stripe.as_str());
+    let of = |key: &str| format!("/_key/{key}/v1/events?limit=1");
+    assert_eq!(port.send("GET", &of(&port.keys.folder), &[docker, stripe], "").await.0, 200);
+    assert_eq!(port.send("GET", &of("another"), &[docker, stripe], "").await.0, 403);
+    assert_eq!(port.send("GET", "/v1/events?limit=1", &[docker, stripe], "").await.0, 403);
+    let tables = ("x-amz-target", "DynamoDB_20120810.ListTables");
+    for (key, expected) in [(port.keys.folder.as_str(), 200), ("another", 403)] {
+        let signed = format!("AWS4-HMAC-SHA256 Credential={key}/20260101/eu-west-2/dynamodb/aws4_request");
+        let headers = [docker, tables, ("authorization", signed.as_str())];
+        let (status, answer) = port.send("POST", "/_aws", &headers, "{}").await;
+        assert_eq!(status, expected, "{answer}");
+        assert_eq!(answer["TableNames"].is_array(), expected == 200, "{answer}");
+    }
+}

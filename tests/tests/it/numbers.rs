@@ -298,7 +298,7 @@ async fn the_dropdown_reads_one_table() {
         Outcome::Pass
     });
     assert_eq!(harness.dropdown_of(ORG).await.len(), 1);
-    assert_eq!(*read.lock().unwrap(), ["voxanne-test-org_credentials"]);
+    assert_eq!(*read.lock().unwrap(), [harness.table("org_credentials")]);
 }
 
 #[tokio::test]

@@ -313,7 +313,7 @@ async fn an_overdue_call_is_looked_at_in_the_first_run_however_many_are_over() {
     let call = harness.ring(60);
     harness.pass(5).await;
     let live = harness.call(&call).await;
-    let table = format!("voxanne-{}-calls", "test");
+    let table = harness.table("calls");
     for nth in 0..5_000 {
         let id = format!("over-{nth}");
         let item = json!({"org_id": {"S": ORG}, "call_id": {"S": id}, "state": {"S": "released"},
