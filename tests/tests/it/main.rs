@@ -12,6 +12,7 @@ mod cost;
 mod dashboard;
 mod docs;
 mod endpoint;
+mod events;
 mod isolation;
 mod numbers;
 mod operations;

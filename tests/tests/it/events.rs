@@ -1,0 +1,94 @@
+//! `tests/events`: what `sam local invoke` gives each function. Each is handled by the real handler.
+
+use bytes::Bytes;
+use http::Request;
+use local::{demo_clinic, template::Template, token};
+use serde_json::{Value, json};
+use tests::Harness;
+
+/// The event of a function, as it lies there.
+fn event_of(binary: &str) -> Value {
+    let file = format!("{}/events/{binary}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// Headers of a request that a sandbox signed.
+fn signed(request: &Request<Bytes>, names: &[&'static str]) -> Vec<(&'static str, String)> {
+    names.iter().map(|name| (*name, request.headers()[*name].to_str().unwrap().to_owned())).collect()
+}
+
+/// An event of API Gateway's, with what its sender would show in the place of `TOKEN` and `SIGNATURE`.
+fn shown(harness: &Harness, binary: &str, event: &Value) -> Value {
+    let now = harness.stack.clock.now();
+    let body = event["body"].as_str().unwrap_or_default();
+    let mut headers = event["headers"].clone();
+    let given: Vec<(&str, String)> = match binary {
+        "vapi-webhook" => signed(&harness.stack.vapi.signed(body), &["x-vapi-timestamp", "x-vapi-signature"]),
+        "stripe-webhook" => signed(&harness.stack.stripe.signed(body), &["stripe-signature"]),
+        "operations" => vec![("authorization", format!("Bearer {}", token::issue_operator(now).unwrap()))],
+        _ => {
+            let token = token::issue(demo_clinic::ORG, "owner", now).unwrap();
+            vec![("authorization", format!("Bearer {token}"))]
+        }
+    };
+    for (name, value) in given {
+        assert!(headers[name].is_string(), "{binary} has no {name} to be filled in");
+        headers[name] = json!(value);
+    }
+    let mut event = event.clone();
+    event["headers"] = headers;
+    event
+}
+
+#[tokio::test]
+async fn every_function_has_an_event_that_its_handler_deals_with() {
+    let harness = Harness::empty(vec![]).await;
+    let template = Template::read("test").unwrap();
+    let mut seen = Vec::new();
+    for function in template.functions.values() {
+        let binary = function.binary.as_str();
+        let event = event_of(binary);
+        let answer = harness.stack.invoke(binary, &event).await.unwrap();
+        if event["version"] == "2.0" {
+            assert_eq!(answer["statusCode"], 401, "{binary}, of whom nothing is known: {answer}");
+            let path = event["rawPath"].as_str().unwrap();
+            let method = event["requestContext"]["http"]["method"].as_str().unwrap();
+            let is_its = |route: &local::template::Route| {
+                route.function == binary && route.path == path && route.method == method
+            };
+            assert!(template.routes.iter().any(is_its), "{binary} has no route {method} {path}");
+            let answer = harness.stack.invoke(binary, &shown(&harness, binary, &event)).await.unwrap();
+            assert_eq!(answer["statusCode"], 200, "{binary}: {answer}");
+        } else {
+            let failed = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
+            assert_eq!(failed, 0, "{binary}: {answer}");
+        }
+        seen.push(format!("{binary}.json"));
+    }
+    let folder = format!("{}/events", env!("CARGO_MANIFEST_DIR"));
+    let mut there: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    seen.sort();
+    there.sort();
+    assert_eq!(there, seen, "an event is a function's");
+}
+
+#[tokio::test]
+async fn an_event_of_another_kind_is_an_error_of_the_function() {
+    let harness = Harness::empty(vec![]).await;
+    for (function, event) in [
+        ("wallet", event_of("reconcile")),
+        ("call-meter", event_of("reconcile")),
+        ("reconcile", event_of("call-meter")),
+        ("mailer", json!({})),
+    ] {
+        assert!(harness.stack.invoke(function, &event).await.is_err(), "{function}");
+    }
+    let mut unreadable = event_of("call-meter");
+    unreadable["Records"][0]["body"] = json!("{}");
+    let answer = harness.stack.invoke("call-meter", &unreadable).await.unwrap();
+    assert_eq!(answer["batchItemFailures"].as_array().map(Vec::len), Some(1), "{answer}");
+}
