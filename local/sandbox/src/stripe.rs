@@ -2,6 +2,7 @@
 //! and the events they are sent, signed and with retries, idempotency keys. The real `stripe` SDK can talk to it.
 
 mod api;
+mod customers;
 mod deliveries;
 mod endpoints;
 mod listing;
@@ -95,6 +96,10 @@ pub struct Faults {
     pub extra_copies: u32,
     /// The REST API answers 503.
     pub rest_is_down: bool,
+    /// A customer that is made is gone at once.
+    pub customers_vanish: bool,
+    /// What disputes move is stated in euros, as on an account that settles in them.
+    pub settles_in_euros: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,6 +150,13 @@ impl StripeSandbox {
         let state = self.lock();
         let objects = state.order.iter().filter_map(|id| state.objects.get(id));
         objects.chain(&state.events).filter(|object| object["object"] == kind).cloned().collect()
+    }
+
+    /// Has Stripe never have heard of an object, as after a change of account or of mode.
+    pub fn forget(&self, id: &str) {
+        let mut state = self.lock();
+        state.objects.remove(id);
+        state.order.retain(|known| known != id);
     }
 
     /// When the sandbox next does something by itself.
@@ -225,7 +237,7 @@ impl StripeSandbox {
         let payment = state.objects.get(intent).filter(|found| found["object"] == "payment_intent");
         let payment = payment.cloned().ok_or("There is no such payment.")?;
         let pence = pence.or(payment["amount_received"].as_i64()).unwrap_or_default();
-        let moved = self.balance_transaction(pence.saturating_neg());
+        let moved = self.balance_transaction(&state, pence.saturating_neg());
         let id = self.put(
             &mut state,
             "dp",
@@ -245,6 +257,7 @@ impl StripeSandbox {
     pub fn decide_dispute(&self, id: &str, is_won: bool) -> Result<(), String> {
         let mut state = self.lock();
         let moved = self.balance_transaction(
+            &state,
             state
                 .objects
                 .get(id)
@@ -262,6 +275,62 @@ impl StripeSandbox {
         }
         self.announce(&mut state, "charge.dispute.closed", id);
         Ok(())
+    }
+
+    /// The bank asks about a payment, and takes nothing yet. Returns the dispute's id.
+    ///
+    /// # Errors
+    /// When there is no such payment.
+    pub fn inquire(&self, intent: &str) -> Result<String, String> {
+        let mut state = self.lock();
+        let payment = state.objects.get(intent).filter(|found| found["object"] == "payment_intent");
+        let payment = payment.cloned().ok_or("There is no such payment.")?;
+        let inquiry = json!({"object": "dispute", "status": "warning_needs_response",
+            "amount": payment["amount_received"], "currency": payment["currency"],
+            "charge": payment["latest_charge"], "payment_intent": intent, "reason": "general",
+            "balance_transactions": []});
+        let id = self.put(&mut state, "dp", inquiry);
+        self.announce(&mut state, "charge.dispute.created", &id);
+        Ok(id)
+    }
+
+    /// Nothing comes of an inquiry.
+    ///
+    /// # Errors
+    /// When there is no such dispute.
+    pub fn close_inquiry(&self, id: &str) -> Result<(), String> {
+        let mut state = self.lock();
+        state.objects.get_mut(id).ok_or("There is no such dispute.")?["status"] = json!("warning_closed");
+        self.announce(&mut state, "charge.dispute.closed", id);
+        Ok(())
+    }
+
+    /// The bank gives a part of what a dispute took back, before or without deciding it.
+    ///
+    /// # Errors
+    /// When there is no such dispute.
+    pub fn reinstate(&self, id: &str, pence: i64) -> Result<(), String> {
+        let mut state = self.lock();
+        let moved = self.balance_transaction(&state, pence);
+        let dispute = state.objects.get_mut(id).ok_or("There is no such dispute.")?;
+        dispute["balance_transactions"].as_array_mut().ok_or("It moved nothing.")?.push(moved);
+        self.announce(&mut state, "charge.dispute.funds_reinstated", id);
+        Ok(())
+    }
+
+    /// A card network warns that a payment is likely to be fraud. Returns the warning's id.
+    ///
+    /// # Errors
+    /// When there is no such payment.
+    pub fn warn(&self, intent: &str) -> Result<String, String> {
+        let mut state = self.lock();
+        let payment = state.objects.get(intent).filter(|found| found["object"] == "payment_intent");
+        let charge = payment.ok_or("There is no such payment.")?["latest_charge"].clone();
+        let warning = json!({"object": "radar.early_fraud_warning", "actionable": true, "charge": charge,
+            "fraud_type": "made_with_stolen_card", "payment_intent": intent});
+        let id = self.put(&mut state, "issfr", warning);
+        self.announce(&mut state, "radar.early_fraud_warning.created", &id);
+        Ok(id)
     }
 
     /// A refund does not arrive.
@@ -286,13 +355,21 @@ impl StripeSandbox {
             found["url"] = Value::Null;
             found["payment_status"] = json!("paid");
             found["payment_intent"] = json!(intent);
+            if found["invoice_creation"]["enabled"] == true {
+                found["invoice"] = json!(self.id("in"));
+            }
         }
         self.announce(state, type_name, session);
         self.announce(state, "payment_intent.succeeded", &intent);
     }
 
-    fn balance_transaction(&self, pence: i64) -> Value {
-        json!({"id": self.id("txn"), "object": "balance_transaction", "amount": pence, "currency": "gbp",
+    fn balance_transaction(&self, state: &State, pence: i64) -> Value {
+        let (amount, currency) = if state.faults.settles_in_euros {
+            (pence.saturating_mul(6).div_euclid(5), "eur")
+        } else {
+            (pence, "gbp")
+        };
+        json!({"id": self.id("txn"), "object": "balance_transaction", "amount": amount, "currency": currency,
             "fee": 1_500, "type": "adjustment"})
     }
 

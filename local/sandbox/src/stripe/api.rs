@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Answered, State, StripeSandbox,
+    customers::{check_customer, check_methods, delete_customer, detach_card},
     endpoints::{delete_endpoint, update_endpoint},
     listing::list,
 };
@@ -24,6 +25,8 @@ pub(super) struct Refusal {
     pub(super) kind: &'static str,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// The parameter that is refused, where Stripe names it.
+    pub(super) param: Option<&'static str>,
     pub(super) decline: Option<Box<Decline>>,
 }
 
@@ -35,7 +38,13 @@ pub(super) struct Decline {
 
 impl Refusal {
     fn body(&self) -> Value {
-        let mut error = json!({"type": self.kind, "code": self.code, "message": self.message});
+        let mut error = json!({"type": self.kind, "message": self.message});
+        if !self.code.is_empty() {
+            error["code"] = json!(self.code);
+        }
+        if let Some(param) = self.param {
+            error["param"] = json!(param);
+        }
         if let Some(decline) = &self.decline {
             error["decline_code"] = json!(decline.code);
             error["payment_intent"] = decline.payment.clone();
@@ -50,6 +59,7 @@ pub(super) fn invalid(message: impl Into<String>) -> Refusal {
         kind: "invalid_request_error",
         code: "parameter_invalid",
         message: message.into(),
+        param: None,
         decline: None,
     }
 }
@@ -64,8 +74,8 @@ pub(super) fn missing(kind: &str, id: &str) -> Refusal {
 }
 
 /// An object that a parameter names is not there: 400.
-pub(super) fn missing_param(refusal: Refusal) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, ..refusal }
+pub(super) fn missing_param(param: &'static str) -> impl FnOnce(Refusal) -> Refusal {
+    move |refusal| Refusal { status: StatusCode::BAD_REQUEST, param: Some(param), ..refusal }
 }
 
 impl StripeSandbox {
@@ -123,7 +133,16 @@ impl StripeSandbox {
                 let customer = json!({"object": "customer", "metadata": object(&form["metadata"]),
                     "description": form["description"], "email": form["email"], "name": form["name"]});
                 let id = self.put(state, "cus", customer);
-                found(state, "customer", &id)
+                let made = found(state, "customer", &id);
+                if state.faults.customers_vanish {
+                    state.objects.remove(&id);
+                }
+                made
+            }
+            (&Method::DELETE, ["v1", "customers", id]) => delete_customer(state, id),
+            (&Method::POST, ["v1", "payment_methods", id, "detach"]) => detach_card(state, id),
+            (&Method::GET, ["v1", "radar", "early_fraud_warnings"]) => {
+                list(state, "radar.early_fraud_warning", request)
             }
             (&Method::POST, ["v1", "checkout", "sessions"]) => self.create_session(state, &form),
             (&Method::POST, ["v1", "checkout", "sessions", id, "expire"]) => {
@@ -175,9 +194,8 @@ impl StripeSandbox {
         if form["mode"] != "payment" {
             return Err(invalid("Received unknown parameter: mode. This sandbox takes mode=payment."));
         }
-        if let Some(customer) = form["customer"].as_str() {
-            found(state, "customer", customer).map_err(missing_param)?;
-        }
+        check_customer(state, &form["customer"])?;
+        let methods = check_methods(form)?;
         let success_url =
             form["success_url"].as_str().ok_or_else(|| invalid("Missing required param: success_url."))?;
         let items =
@@ -206,6 +224,8 @@ impl StripeSandbox {
                 "amount_total": total, "amount_subtotal": total, "currency": currency, "customer": form["customer"],
                 "client_reference_id": form["client_reference_id"], "metadata": object(&form["metadata"]),
                 "payment_intent": Value::Null, "payment_intent_data": form["payment_intent_data"],
+                "payment_method_types": methods, "invoice": Value::Null,
+                "invoice_creation": {"enabled": form["invoice_creation"]["enabled"] == "true"},
                 "success_url": success_url, "cancel_url": form["cancel_url"], "expires_at": expires_at}),
         );
         if let Some(session) = state.objects.get_mut(&id) {
@@ -234,7 +254,7 @@ impl StripeSandbox {
                 invalid("One of the following params should be provided: payment_intent or charge.")
             })?
             .to_owned();
-        let payment = found(state, "payment_intent", &intent).map_err(missing_param)?;
+        let payment = found(state, "payment_intent", &intent).map_err(missing_param("payment_intent"))?;
         let charge_id = payment["latest_charge"].as_str().unwrap_or_default().to_owned();
         let charge = state
             .objects

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     State, StripeSandbox,
-    api::{Refusal, invalid, missing, shown},
+    api::{Refusal, found, invalid, missing, missing_param, shown},
     deliveries::RETAINED,
 };
 
@@ -50,6 +50,10 @@ impl Query {
         Ok(query)
     }
 
+    fn field(&self, wanted: &str) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    }
+
     fn narrow(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let second: i64 = value.parse().map_err(|_| invalid(format!("Invalid integer: {name}")))?;
         let (from, to) = match name {
@@ -75,6 +79,10 @@ impl Query {
 /// The objects of one kind that a request asks for.
 pub(super) fn list(state: &State, kind: &str, request: &Request<Bytes>) -> Result<Value, Refusal> {
     let newest = state.order.iter().rev().filter_map(|id| state.objects.get(id));
+    // What a deleted customer paid is still listed; a customer who never was is refused.
+    if let Some(customer) = Query::parse(request)?.field("customer") {
+        found(state, "customer", customer).map_err(missing_param("customer"))?;
+    }
     page(newest.filter(|object| object["object"] == kind), kind, request)
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Act, StripeSandbox};
 
 impl StripeSandbox {
-    /// Returns what is under `/_sandbox/stripe/`: the payment page, the bank's page, disputes, refunds that fail, and
-    /// how cards behave.
+    /// Returns what is under `/_sandbox/stripe/`: the payment page, the bank's page, disputes, warnings, refunds that
+    /// fail, and how cards behave.
     pub fn page(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_sandbox/stripe/").to_owned();
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
@@ -31,6 +31,14 @@ impl StripeSandbox {
             }
             (&Method::POST, ["disputes", id]) => {
                 outcome(self.decide_dispute(id, body["won"] == true).map(|()| json!({"id": id})))
+            }
+            (&Method::POST, ["disputes", id, "reinstate"]) => {
+                let pence = body["amount"].as_i64().unwrap_or_default();
+                outcome(self.reinstate(id, pence).map(|()| json!({"id": id})))
+            }
+            (&Method::POST, ["early_fraud_warnings"]) => {
+                let intent = body["payment_intent"].as_str().unwrap_or_default();
+                outcome(self.warn(intent).map(|id| json!({"id": id})))
             }
             (&Method::POST, ["refunds", id, "fail"]) => {
                 outcome(self.fail_refund(id).map(|()| json!({"id": id})))

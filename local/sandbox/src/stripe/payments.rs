@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     State, StripeSandbox, Task,
     api::{Decline, Refusal, found, invalid, missing, missing_param, object, whole},
+    customers::{check_customer, check_methods},
 };
 
 /// How long a charge is on its way, where it does not succeed at once.
@@ -87,9 +88,8 @@ impl StripeSandbox {
             .ok_or_else(|| invalid("Invalid positive integer"))?;
         let currency =
             form["currency"].as_str().ok_or_else(|| invalid("Missing required param: currency."))?;
-        if let Some(customer) = form["customer"].as_str() {
-            found(state, "customer", customer).map_err(missing_param)?;
-        }
+        check_customer(state, &form["customer"])?;
+        let methods = check_methods(form)?;
         let is_confirmed = form["confirm"] == "true";
         let is_off_session = form["off_session"] == "true";
         if is_off_session && !is_confirmed {
@@ -108,6 +108,7 @@ impl StripeSandbox {
             json!({"object": "payment_intent", "status": status, "amount": amount, "amount_received": 0,
                 "currency": currency, "customer": form["customer"], "metadata": object(&form["metadata"]),
                 "payment_method": form["payment_method"], "latest_charge": Value::Null,
+                "payment_method_types": methods,
                 "setup_future_usage": form["setup_future_usage"], "next_action": Value::Null,
                 "last_payment_error": Value::Null}),
         );
@@ -216,6 +217,7 @@ impl StripeSandbox {
             kind: failure.kind,
             code: failure.code,
             message: failure.message.to_owned(),
+            param: None,
             decline: Some(Box::new(Decline { code: failure.decline_code, payment })),
         }
     }
@@ -238,6 +240,11 @@ fn card_of(state: &State, form: &Value) -> Result<Card, Refusal> {
     let method =
         form["payment_method"].as_str().ok_or_else(|| invalid("Missing required param: payment_method."))?;
     let saved = state.objects.get(method).filter(|object| object["object"] == "payment_method");
+    if saved.is_some_and(|saved| saved["detached"] == true) {
+        // Stripe gives this one neither a code nor a parameter.
+        let message = "The provided PaymentMethod was previously used and was detached from a Customer. It may not be used again.";
+        return Err(Refusal { code: "", ..invalid(message) });
+    }
     if saved.is_some_and(|saved| saved["customer"].is_string() && saved["customer"] != form["customer"]) {
         return Err(invalid("The provided PaymentMethod belongs to another Customer."));
     }
@@ -248,7 +255,7 @@ fn card_of(state: &State, form: &Value) -> Result<Card, Refusal> {
         _ => saved.map(|_| Card::Good),
     };
     let card = state.cards.get(method).copied().or(of_its_name);
-    card.ok_or_else(|| missing_param(missing("PaymentMethod", method)))
+    card.ok_or_else(|| missing_param("payment_method")(missing("PaymentMethod", method)))
 }
 
 fn set(state: &mut State, id: &str, field: &str, value: Value) {
