@@ -495,6 +495,14 @@ impl Harness {
         parts(&self.stack.stripe.answer(&request.expect("a request"))).1
     }
 
+    /// Takes something away at Stripe, as an operator at Stripe's dashboard would.
+    pub fn stripe_delete(&self, path: &str) -> Value {
+        let request = Request::delete(format!("http://api.stripe.sandbox{path}"))
+            .header("authorization", "Bearer sk_test_sandbox")
+            .body(Bytes::new());
+        parts(&self.stack.stripe.answer(&request.expect("a request"))).1
+    }
+
     /// Posts a body to `/api/webhooks/stripe`, signed.
     pub async fn stripe(&self, body: &Value) -> (u16, Value) {
         let request = self.stack.stripe.signed(&body.to_string());

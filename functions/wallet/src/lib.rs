@@ -5,7 +5,7 @@
 pub mod routes;
 
 use base::config::{Base, Invalid, StripeSettings};
-use domain::amount::Amount;
+use domain::{amount::Amount, wallet::LEAST_TOP_UP};
 use http::Response;
 use platform::Platform;
 use services::follow_up::Watch;
@@ -54,9 +54,8 @@ impl Deps {
         let stripe = StripeSettings::read(&mut reader);
         let watch = Watch::read(&mut reader, &platform);
         let dashboard_origin = reader.required("DASHBOARD_ORIGIN").trim_end_matches('/').to_owned();
-        let least = Amount::from_pence(2_500);
         let most = reader.pence_or("TOP_UP_MAX_PENCE", Amount::from_pence(100_000));
-        if most < least {
+        if most < LEAST_TOP_UP {
             reader.problem("TOP_UP_MAX_PENCE is below the least top-up, 2500");
         }
         reader.finish()?;
@@ -70,7 +69,7 @@ impl Deps {
             stripe: platform.stripe(stripe, base.environment),
             watch,
             dashboard_origin,
-            top_up_limits: (least, most),
+            top_up_limits: (LEAST_TOP_UP, most),
             platform,
         })
     }

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ledger;
 pub mod meter;
 pub mod number;
+pub mod payment;
 pub mod personal;
 pub mod phone_number;
 pub mod purchase;

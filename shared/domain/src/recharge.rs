@@ -1,19 +1,22 @@
 //! Auto-recharge: whether a clinic's card is charged automatically, for how much, and why it is not.
 
+mod stop;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::stop::{DisputeNews, DisputeStage, Skip, Suspension, SuspensionReason};
 use super::{
     amount::Amount,
     ids::{CustomerId, DisputeId, EpisodeId, PaymentIntentId},
     time::month_of,
-    wallet::Wallet,
+    wallet::{LEAST_TOP_UP, Wallet},
 };
 
-/// The least that one automatic charge may be set to: £10.00.
-pub const LEAST_AMOUNT: Amount = Amount::from_pence(1_000);
+/// The least that one automatic charge may be set to: what a top-up by hand is at least.
+pub const LEAST_AMOUNT: Amount = LEAST_TOP_UP;
 /// The least threshold that may be set: £1.00.
 pub const LEAST_THRESHOLD: Amount = Amount::from_pence(100);
 
@@ -39,6 +42,17 @@ pub struct AutoRecharge {
     /// The disputes that are open: while there is one, nothing is charged.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub disputes: BTreeSet<DisputeId>,
+    /// When money was last asked back, by a refund, a lost dispute or a warning; absent once the org has asked
+    /// for a charge since.
+    #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub asked_back_at: Option<Timestamp>,
+    /// The cards (`pm_…`) that were disputed or that Stripe warned of: none is charged by itself again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub barred_cards: BTreeSet<String>,
+    /// The lost disputes and the warnings (`dp_…`, `issfr_…`) that are taken into account: the same told again
+    /// does not stop what the org has asked for since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub bad_news: BTreeSet<String>,
     /// What the org was told of a low balance.
     #[serde(default)]
     pub notice: Notice,
@@ -53,38 +67,47 @@ pub struct Settings {
     pub amount: Amount,
     /// The card is charged when less than this is available.
     pub threshold: Amount,
-    /// The most that is charged in one calendar month, UTC; absent when the org sets no limit.
+    /// The most that is charged in one calendar month, UTC, as the org sets it: see
+    /// [`Settings::limit_per_month`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monthly_limit: Option<Amount>,
-}
-
-/// Why a card is not charged any more. Another card in its place ends the suspension.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suspension {
-    /// The bank's reason, in Stripe's words (`card_declined`, `authentication_required` …), or [`ASKED_BACK`]
-    /// or [`UNUSABLE`].
-    pub reason: String,
-    /// The card that is not charged any more, as Stripe names it (`pm_…`).
-    pub payment_method: String,
-    /// When the suspension began.
-    #[serde(with = "super::time::millis")]
-    pub at: Timestamp,
-    /// The page where the customer can pay, when the bank demands that they authenticate; shown for a day.
+    /// The most that one charge takes, as the org sets it: see [`Settings::limit_per_charge`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action_url: Option<String>,
+    pub max_charge: Option<Amount>,
 }
 
-impl Suspension {
-    /// Returns whether the bank refused the card: only another card changes that.
-    fn is_of_the_bank(&self) -> bool {
-        self.reason != ASKED_BACK && self.reason != UNUSABLE
+/// How many amounts one month takes, where the org sets no limit.
+const AMOUNTS_PER_MONTH: i64 = 10;
+/// How many amounts one charge takes, where the org sets no limit.
+const AMOUNTS_PER_CHARGE: i64 = 4;
+
+impl Settings {
+    /// Returns the most that is charged in one calendar month: ten amounts, where the org says nothing else.
+    pub fn limit_per_month(&self) -> Amount {
+        self.monthly_limit.unwrap_or(self.amounts(AMOUNTS_PER_MONTH))
+    }
+
+    /// Returns the most that one charge takes: four amounts, where the org says nothing else.
+    pub fn limit_per_charge(&self) -> Amount {
+        self.max_charge.unwrap_or(self.amounts(AMOUNTS_PER_CHARGE))
+    }
+
+    /// Returns the largest multiple of the amount that `room` leaves place for.
+    fn multiple_within(&self, room: Amount) -> Amount {
+        self.amounts(room.pence().div_euclid(self.amount.pence().max(1)))
+    }
+
+    /// Returns the smallest multiple of the amount, one at least, that is no less than `missing`.
+    fn multiple_for(&self, missing: i64) -> Amount {
+        let one = self.amount.pence().max(1);
+        self.amounts(missing.saturating_add(one.saturating_sub(1)).div_euclid(one).max(1))
+    }
+
+    /// Returns so many times the amount.
+    fn amounts(&self, times: i64) -> Amount {
+        Amount::try_from(self.amount.pence().saturating_mul(times)).unwrap_or(Amount::MAX)
     }
 }
-
-/// The reason for a card whose automatic charge was refunded or disputed.
-pub const ASKED_BACK: &str = "asked_back";
-/// The reason for a card that Stripe does not charge at all.
-pub const UNUSABLE: &str = "card_unusable";
 
 /// One shortage of an org's money, and the one charge that ends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,37 +171,6 @@ pub enum Decision {
     Charge(Amount),
 }
 
-/// Why a card is not charged although there is too little money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// The org has switched auto-recharge off.
-    Off,
-    /// The wallet has no card that may be charged again.
-    NoCard,
-    /// The card is suspended: see [`Suspension`].
-    Suspended,
-    /// A dispute over one of the org's payments is open.
-    Disputed,
-    /// The charge would exceed the org's limit for the month.
-    MonthlyLimit,
-    /// The books check froze the wallet.
-    Frozen,
-}
-
-impl Skip {
-    /// Returns a stable word for the dashboard and the log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::NoCard => "no_card",
-            Self::Suspended => "card_declined",
-            Self::Disputed => "dispute_open",
-            Self::MonthlyLimit => "monthly_limit",
-            Self::Frozen => "wallet_frozen",
-        }
-    }
-}
-
 /// How long a page to pay on stays open (Stripe's Checkout sessions: 24 hours).
 const LINK_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
@@ -210,21 +202,17 @@ impl AutoRecharge {
         after
     }
 
-    /// Returns the same with `card` suspended for this reason.
-    #[must_use]
-    pub fn left_alone(&self, reason: &str, card: &str, at: Timestamp) -> Self {
-        let suspended =
-            Suspension { reason: reason.to_owned(), payment_method: card.to_owned(), at, action_url: None };
-        Self { suspended: Some(suspended), ..self.clone() }
-    }
-
-    /// Returns the same with new settings. An org that switches it on anew also ends a suspension, unless the
-    /// bank refused the card.
+    /// Returns the same with new settings. An org that switches it on asks for a charge anew: that ends a stop
+    /// for money that was asked back, and a suspension, unless the bank refused the card.
     #[must_use]
     pub fn set(&self, settings: Settings) -> Self {
-        let is_meant_anew = settings.enabled;
-        let suspended = self.suspended.clone().filter(|there| !is_meant_anew || there.is_of_the_bank());
-        Self { settings: Some(settings), suspended, ..self.clone() }
+        let mut after = self.clone();
+        if settings.enabled {
+            after.asked_back_at = None;
+            after.suspended.take_if(|there| there.reason == SuspensionReason::Unusable);
+        }
+        after.settings = Some(settings);
+        after
     }
 
     /// Returns what a credited payment changes; `None` when it changes nothing. A payment for the open
@@ -252,61 +240,34 @@ impl Wallet {
     }
 
     /// Returns whether the card is to be charged, and how much: the smallest multiple of the amount that
-    /// brings `available` to the threshold, once at least.
+    /// brings `available` to the threshold, once at least; where the limits of one charge and of the month
+    /// leave less room, the largest multiple that they do leave room for.
     pub fn recharge(&self, now: Timestamp) -> Decision {
         let Some(settings) = &self.auto_recharge.settings else { return Decision::NotNeeded };
         if !self.is_short_of(settings.threshold) {
             return Decision::NotNeeded;
         }
-        if !settings.enabled {
-            return Decision::Skip(Skip::Off);
+        if let Some(skip) = self.charging_stop() {
+            return Decision::Skip(skip);
         }
-        if self.frozen.is_some() {
-            return Decision::Skip(Skip::Frozen);
-        }
-        if !self.auto_recharge.disputes.is_empty() {
-            return Decision::Skip(Skip::Disputed);
-        }
-        if self.payment_method.is_none() || self.stripe_customer.is_none() {
-            return Decision::Skip(Skip::NoCard);
-        }
-        if self.suspension().is_some() {
-            return Decision::Skip(Skip::Suspended);
-        }
-        let missing = settings.threshold.pence().saturating_sub(self.available.pence()).max(1);
-        let one = settings.amount.pence().max(1);
-        let times = missing.saturating_add(one.saturating_sub(1)).div_euclid(one);
-        let Ok(amount) = Amount::try_from(one.saturating_mul(times)) else {
-            return Decision::Skip(Skip::MonthlyLimit);
-        };
+        let missing = settings.threshold.pence().saturating_sub(self.available.pence());
         // What is underway is this very charge, or comes before it: it is not counted twice.
-        let would_be = self.auto_recharge.given_up().charged_in_month(now).plus(amount);
-        if settings.monthly_limit.is_some_and(|limit| would_be > limit) {
-            return Decision::Skip(Skip::MonthlyLimit);
-        }
-        Decision::Charge(amount)
+        let charged = self.auto_recharge.given_up().charged_in_month(now);
+        let room = settings.limit_per_month().minus_or_zero(charged).min(settings.limit_per_charge());
+        let amount = settings.multiple_for(missing).min(settings.multiple_within(room));
+        if amount.is_zero() { Decision::Skip(Skip::MonthlyLimit) } else { Decision::Charge(amount) }
     }
 
     /// Returns what the card may still be charged automatically this month, which a call may count on beside
-    /// the money that is there. It is zero where the card would not be charged.
+    /// the money that is there: whole amounts, and nothing where the card would not be charged.
     pub fn card_credit(&self, now: Timestamp) -> Amount {
-        let Some(settings) = self.auto_recharge.settings.as_ref().filter(|settings| settings.enabled) else {
-            return Amount::ZERO;
-        };
-        let has_card = self.payment_method.is_some() && self.stripe_customer.is_some();
-        let is_stopped =
-            self.frozen.is_some() || self.suspension().is_some() || !self.auto_recharge.disputes.is_empty();
-        if !has_card || is_stopped {
-            return Amount::ZERO;
+        match &self.auto_recharge.settings {
+            Some(settings) if self.charging_stop().is_none() => {
+                let charged = self.auto_recharge.charged_in_month(now);
+                settings.multiple_within(settings.limit_per_month().minus_or_zero(charged))
+            }
+            Some(_) | None => Amount::ZERO,
         }
-        let charged = self.auto_recharge.charged_in_month(now);
-        settings.monthly_limit.map_or(Amount::MAX, |limit| limit.minus_or_zero(charged))
-    }
-
-    /// Returns why the wallet's present card is not charged any more, if it is suspended.
-    pub fn suspension(&self) -> Option<&Suspension> {
-        let card = self.payment_method.as_ref();
-        self.auto_recharge.suspended.as_ref().filter(|there| Some(&there.payment_method) == card)
     }
 
     /// Returns the page where the customer must act, or can pay by hand, if there is one at `now`.

@@ -15,6 +15,8 @@ use super::{
     tariff::{Tariff, TariffVersion},
 };
 
+/// The least that a top-up may be, by hand or by itself: £25.00.
+pub const LEAST_TOP_UP: Amount = Amount::from_pence(2_500);
 /// The line of a low balance in a new wallet: £5.00.
 const LOW_BALANCE: Amount = Amount::from_pence(500);
 

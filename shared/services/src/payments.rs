@@ -7,7 +7,7 @@ mod movements;
 
 use std::sync::Arc;
 
-use self::movements::{Movement, movements_of, next_movement, top_up};
+use self::movements::movements_of;
 use crate::follow_up::FollowUp;
 use base::alarm;
 use base::clock::Clock;
@@ -15,8 +15,9 @@ use base::config::{Base, Reader, StripeSettings};
 use domain::{
     amount::Amount,
     ids::{OrgId, PaymentIntentId},
-    ledger::{Entry, EntrySide, Posting, Reason},
-    recharge::{ASKED_BACK, AutoRecharge},
+    ledger::{Entry, Posting, Reason},
+    payment::{Movement, next_movement},
+    recharge::{AutoRecharge, DisputeNews},
     wallet::Wallet,
 };
 use platform::Platform;
@@ -24,7 +25,10 @@ use store::{
     Attempt, ChangeError, Dynamo, StoreError, customers::Customers, ledger::Ledger, wallets::Wallets,
     webhook_events::WebhookEvents,
 };
-use vendors::stripe::{Currency, Dispute, PaymentIntent, PaymentStatus, Stripe, StripeError, event::Payment};
+use vendors::stripe::{
+    Currency, Dispute, Mark, PaymentIntent, PaymentStatus, Reference, Refund, Stripe, StripeError,
+    event::Payment,
+};
 
 /// Everything that booking payments needs.
 #[derive(Debug)]
@@ -76,6 +80,8 @@ pub enum Outcome {
     Repeated,
     /// There is nothing to book, now.
     Nothing,
+    /// It is of another environment or another product on the same account: nothing is kept of it.
+    Foreign,
     /// It is not ours to book, for this reason. A person must look.
     DeadLetter(&'static str),
 }
@@ -114,7 +120,8 @@ impl Payments {
     pub async fn session_paid(&self, id: &PaymentIntentId) -> Result<Outcome, PaymentError> {
         match self.stripe.payment(id).await {
             Ok(payment) => self.received(&payment).await,
-            Err(error) => Err(unknown_alarmed(id, error)),
+            Err(StripeError::NotFound) => Ok(UNKNOWN_PAYMENT),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -126,14 +133,13 @@ impl Payments {
         if payment.status != PaymentStatus::Succeeded {
             return Ok(Outcome::Nothing);
         }
-        let (org, amount) = match self.whose(payment).await? {
-            Ok(found) => found,
-            Err(reason) => return Ok(Outcome::DeadLetter(reason)),
-        };
-        self.wallets.ensure(org).await?;
-        let top_up = top_up(&payment.id, amount, payment.episode());
-        self.keep_card(org, payment, &top_up).await?;
-        self.book_all(org, &[top_up]).await
+        match self.owned(payment.clone()).await? {
+            Ok(owned) => {
+                self.keep_card(&owned).await?;
+                self.book_all(&owned, &[owned.top_up()]).await
+            }
+            Err(outcome) => Ok(outcome),
+        }
     }
 
     /// Books what was refunded and disputed of a payment, object by object, as Stripe lists it now.
@@ -141,73 +147,93 @@ impl Payments {
     /// # Errors
     /// When Stripe, the store or the queue does not do its part.
     pub async fn reversed(&self, payment: &Payment) -> Result<Outcome, PaymentError> {
+        let owned = match self.found(payment).await? {
+            Ok(owned) => owned,
+            Err(outcome) => return Ok(outcome),
+        };
+        let id = &owned.payment.id;
+        let (refunds, disputes) =
+            futures::future::try_join(self.stripe.refunds(id), self.stripe.disputes(id)).await?;
+        alarm_unbookable(owned.org, &refunds, &disputes);
+        // One whose payment was never credited books the top-up first.
+        self.keep_card(&owned).await?;
+        let news: Vec<DisputeNews> = disputes
+            .iter()
+            .map(|dispute| DisputeNews { id: dispute.id.clone(), stage: dispute.stage() })
+            .collect();
+        // Before the money moves: what it leaves is not to be charged to the card.
+        self.note(owned.org, |wallet| wallet.heard_of_disputes(owned.card(), &news, self.clock.now()))
+            .await?;
+        let mut movements = vec![owned.top_up()];
+        movements.extend(movements_of(id, &refunds, &disputes));
+        self.book_all(&owned, &movements).await
+    }
+
+    /// Takes a warning of Stripe's, that a payment is likely to be fraud, into account: it moves no money.
+    ///
+    /// # Errors
+    /// When Stripe or the store does not do its part.
+    pub async fn warned(&self, warning: &str, payment: &Payment) -> Result<Outcome, PaymentError> {
+        let owned = match self.found(payment).await? {
+            Ok(owned) => owned,
+            Err(outcome) => return Ok(outcome),
+        };
+        self.keep_card(&owned).await?;
+        self.note(owned.org, |wallet| wallet.warned_of(warning, owned.card(), self.clock.now())).await?;
+        tracing::warn!(org_id = %owned.org, payment_intent = %owned.payment.id, warning, "Stripe warned of a payment");
+        Ok(Outcome::Nothing)
+    }
+
+    /// The payment that an event is about, and whose it is; or what becomes of the event without.
+    async fn found(&self, payment: &Payment) -> Result<Result<Owned, Outcome>, PaymentError> {
         let id = match payment {
-            Payment::Intent(id) => Some(id.clone()),
+            Payment::Intent(id) => id.clone(),
             Payment::Charge(charge) => match self.stripe.payment_of_charge(charge).await {
-                Ok(found) => found,
-                Err(StripeError::NotFound) => None,
+                Ok(Some(id)) => id,
+                // Every charge of ours belongs to a payment.
+                Ok(None) => return Ok(Err(Outcome::Foreign)),
+                Err(StripeError::NotFound) => return Ok(Err(UNKNOWN_PAYMENT)),
                 Err(error) => return Err(error.into()),
             },
         };
-        let Some(id) = id else { return Ok(Outcome::DeadLetter("no payment belongs to this charge")) };
-        let payment = match self.stripe.payment(&id).await {
-            Ok(payment) => payment,
-            Err(error) => return Err(unknown_alarmed(&id, error)),
-        };
-        let (org, amount) = match self.whose(&payment).await? {
-            Ok(found) => found,
-            Err(reason) => return Ok(Outcome::DeadLetter(reason)),
-        };
-        let (refunds, disputes) =
-            futures::future::try_join(self.stripe.refunds(&id), self.stripe.disputes(&id)).await?;
-        if disputes
-            .iter()
-            .flat_map(|dispute| &dispute.balance_transactions)
-            .any(|moved| moved.currency != Currency::Gbp)
-        {
-            return Ok(Outcome::DeadLetter("a dispute moved another currency than pounds"));
+        match self.stripe.payment(&id).await {
+            Ok(payment) => Ok(self.owned(payment).await?),
+            Err(StripeError::NotFound) => Ok(Err(UNKNOWN_PAYMENT)),
+            Err(error) => Err(error.into()),
         }
-        for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
-            alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = ?refund.status,
-                "a refund has a state or an amount that is not known here, and is not booked");
-        }
-        self.wallets.ensure(org).await?;
-        self.note_disputes(org, &disputes).await?;
-        // One whose payment was never credited books the top-up first.
-        let top_up = top_up(&id, amount, payment.episode());
-        self.keep_card(org, &payment, &top_up).await?;
-        let mut movements = vec![top_up];
-        let reversals = movements_of(&id, &refunds, &disputes);
-        movements.extend(
-            reversals.into_iter().map(|movement| Movement { episode: payment.episode(), ..movement }),
-        );
-        self.book_all(org, &movements).await
     }
 
-    /// Whose a payment is and how much was received; or why it is not ours to credit.
-    async fn whose(
-        &self,
-        payment: &PaymentIntent,
-    ) -> Result<Result<(OrgId, Amount), &'static str>, StoreError> {
-        if !self.stripe.is_ours(payment) {
-            return Ok(Err("the payment does not bear this environment's mark"));
-        }
-        if payment.currency != Currency::Gbp {
-            return Ok(Err("the payment is not in pounds"));
-        }
-        let Some(customer) = &payment.customer else { return Ok(Err("the payment has no customer")) };
-        let Some(org) = self.customers.org(customer.id()).await? else {
-            return Ok(Err("the payment's customer is not one of ours"));
+    /// Whose a payment is and how much was received; or what becomes of news of it, because it is another's or cannot be booked.
+    async fn owned(&self, payment: PaymentIntent) -> Result<Result<Owned, Outcome>, StoreError> {
+        let org = match &payment.customer {
+            Some(customer) => self.customers.org(customer.id()).await?,
+            None => None,
         };
+        let org = match (self.stripe.mark(&payment), org) {
+            (Mark::Ours, Some(org)) => org,
+            (Mark::AnotherEnvironments, _) | (Mark::None, None) => return Ok(Err(Outcome::Foreign)),
+            (Mark::None, Some(_)) => {
+                return Ok(Err(Outcome::DeadLetter("the payment does not bear our mark")));
+            }
+            (Mark::Ours, None) if payment.customer.is_none() => {
+                return Ok(Err(Outcome::DeadLetter("the payment has no customer")));
+            }
+            (Mark::Ours, None) => {
+                return Ok(Err(Outcome::DeadLetter("the payment's customer is not one of ours")));
+            }
+        };
+        if payment.currency != Currency::Gbp {
+            return Ok(Err(Outcome::DeadLetter("the payment is not in pounds")));
+        }
         Ok(match Amount::try_from(payment.amount_received) {
-            Ok(amount) if !amount.is_zero() => Ok((org, amount)),
-            Ok(_) | Err(_) => Err("the payment's amount is not one we can credit"),
+            Ok(amount) if !amount.is_zero() => Ok(Owned { org, amount, payment }),
+            Ok(_) | Err(_) => Err(Outcome::DeadLetter("the payment's amount is not one we can credit")),
         })
     }
 
     /// Books whatever of `movements` is not booked yet, in their order; each rests on a fresh read.
-    async fn book_all(&self, org: OrgId, movements: &[Movement]) -> Result<Outcome, PaymentError> {
-        let mut outcome = Outcome::Repeated;
+    async fn book_all(&self, owned: &Owned, movements: &[Movement]) -> Result<Outcome, PaymentError> {
+        let (org, mut outcome) = (owned.org, Outcome::Repeated);
         let book_next = || async move {
             // The wallet first: whatever is booked after this read moves its ledger, and the write is refused.
             let wallet = self.wallets.existing(org).await?;
@@ -224,7 +250,7 @@ impl Payments {
             if amount < movement.amount && movement.takes() {
                 alarm_beyond(org, movement, amount);
             }
-            Ok(Attempt::of(self.book(&wallet, movement, amount).await)?.map(|()| true))
+            Ok(Attempt::of(self.book(&wallet, owned, movement, amount).await)?.map(|()| true))
         };
         while self.db.until_written("the wallet", book_next).await? {
             outcome = Outcome::Booked;
@@ -237,31 +263,34 @@ impl Payments {
         futures::future::try_join_all(keys.iter().map(|key| self.ledger.get(org, key))).await
     }
 
-    async fn book(&self, wallet: &Wallet, movement: &Movement, amount: Amount) -> Result<(), ChangeError> {
+    async fn book(
+        &self,
+        wallet: &Wallet,
+        owned: &Owned,
+        movement: &Movement,
+        amount: Amount,
+    ) -> Result<(), ChangeError> {
         let posting = Posting {
             reason: movement.reason.clone(),
             amount,
             description: movement.description.to_owned(),
             at: self.clock.now(),
         };
-        let recharge = recharge_after(wallet, movement, &posting);
+        let recharge = recharge_after(wallet, &owned.payment, &posting);
         self.wallets.book_with(wallet, &posting, recharge).await?;
         tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "a movement was booked");
         Ok(())
     }
 
-    /// Remembers which disputes are open: while one is, no card of the org is charged by itself.
-    async fn note_disputes(&self, org: OrgId, disputes: &[Dispute]) -> Result<(), StoreError> {
+    /// Writes what news changes about an org's auto-recharge, if anything.
+    async fn note(
+        &self,
+        org: OrgId,
+        change: impl Fn(&Wallet) -> AutoRecharge + Copy,
+    ) -> Result<(), StoreError> {
         let note = || async move {
             let wallet = self.wallets.existing(org).await?;
-            let mut after = wallet.auto_recharge.clone();
-            for dispute in disputes {
-                if dispute.is_open() {
-                    after.disputes.insert(dispute.id.clone());
-                } else {
-                    after.disputes.remove(&dispute.id);
-                }
-            }
+            let after = change(&wallet);
             if after == wallet.auto_recharge {
                 return Ok(Attempt::Done(()));
             }
@@ -270,33 +299,60 @@ impl Payments {
         self.db.until_written("the wallet", note).await
     }
 
-    /// Remembers the card that may be charged again, before its payment is credited: an event whose process dies in between is repeated
-    /// whole. News of a payment that is credited already leaves the card of a newer one in its place.
-    async fn keep_card(
-        &self,
-        org: OrgId,
-        payment: &PaymentIntent,
-        top_up: &Movement,
-    ) -> Result<(), StoreError> {
-        let (Some(method), Some("off_session")) =
-            (&payment.payment_method, payment.setup_future_usage.as_deref())
-        else {
+    /// Makes the wallet, and remembers the card that may be charged again, before its payment is credited: an event whose process
+    /// dies in between is repeated whole. News of a payment that is credited already leaves the card of a newer one in its place, and
+    /// a card goes with its customer.
+    async fn keep_card(&self, owned: &Owned) -> Result<(), StoreError> {
+        let Owned { org, payment, .. } = owned;
+        let wallet = self.wallets.ensure(*org).await?;
+        let (Some(card), Some("off_session")) = (owned.card(), payment.setup_future_usage.as_deref()) else {
             return Ok(());
         };
-        match self.ledger.get(org, &top_up.reason.key()).await? {
+        let payer = payment.customer.as_ref().map(Reference::id);
+        if wallet.stripe_customer.as_ref().is_some_and(|customer| payer != Some(customer)) {
+            return Ok(());
+        }
+        match self.ledger.get(*org, &owned.top_up().reason.key()).await? {
             Some(_) => Ok(()),
-            None => self.wallets.note_payment_method(org, method.id(), payment.created).await,
+            None => self.wallets.note_payment_method(*org, card, payment.created).await,
         }
     }
 }
 
-/// Stripe names a payment in a signed event and then does not know it: our key is of another account. The event is not
-/// acknowledged, so that it comes again once that is put right.
-fn unknown_alarmed(id: &PaymentIntentId, error: StripeError) -> PaymentError {
-    if matches!(error, StripeError::NotFound) {
-        alarm!("stripe_payment_unknown", payment_intent = %id, "Stripe does not know a payment that its own event names");
+/// A payment of an org's, and what Stripe received for it.
+struct Owned {
+    org: OrgId,
+    amount: Amount,
+    payment: PaymentIntent,
+}
+
+impl Owned {
+    /// The card that it was paid with, where Stripe names it.
+    fn card(&self) -> Option<&str> {
+        self.payment.payment_method.as_ref().map(|card| card.id().as_str())
     }
-    error.into()
+
+    fn top_up(&self) -> Movement {
+        Movement::top_up(&self.payment.id, self.amount, self.payment.episode().is_some())
+    }
+}
+
+/// Stripe names a payment in a signed event and then does not know it: our key is of another account or mode.
+const UNKNOWN_PAYMENT: Outcome = Outcome::DeadLetter("Stripe does not know this payment");
+
+/// A person must look at what Stripe shows in a way that is not known here, and that is therefore not booked.
+fn alarm_unbookable(org: OrgId, refunds: &[Refund], disputes: &[Dispute]) {
+    for refund in refunds.iter().filter(|refund| !refund.is_bookable()) {
+        alarm!("refund_not_bookable", org_id = %org, refund = %refund.id, status = ?refund.status,
+            "a refund has a state or an amount that is not known here, and is not booked");
+    }
+    for dispute in disputes {
+        let is_bookable = |moved| dispute.pence_of(moved).is_some();
+        if !dispute.balance_transactions.iter().all(is_bookable) {
+            alarm!("dispute_not_bookable", org_id = %org, dispute = %dispute.id,
+                "what a dispute moved cannot be told in pounds, and is not booked");
+        }
+    }
 }
 
 /// A person must look at a refund or dispute that takes more than is left of its payment.
@@ -306,30 +362,23 @@ fn alarm_beyond(org: OrgId, movement: &Movement, booked: Amount) {
         "more was refunded or disputed than can be booked");
 }
 
-/// What a movement changes about the org's auto-recharge, if anything.
-///
-/// An org that asks the money of an automatic charge back does not want the next: the card is left alone until the org has said so
-/// again, or there is another card.
-fn recharge_after(wallet: &Wallet, movement: &Movement, posting: &Posting) -> Option<AutoRecharge> {
+/// What a movement of a payment changes about the org's auto-recharge, if anything. Of a dispute the wallet has heard before its
+/// money moves.
+fn recharge_after(wallet: &Wallet, payment: &PaymentIntent, posting: &Posting) -> Option<AutoRecharge> {
     let before = &wallet.auto_recharge;
-    match (&posting.reason, &movement.episode, &wallet.payment_method) {
-        (Reason::TopUp { .. }, episode, _) => before.credited(episode.as_ref(), posting.amount, posting.at),
-        (Reason::Refund { .. }, Some(_), Some(card)) => Some(before.left_alone(ASKED_BACK, card, posting.at)),
-        (Reason::Dispute { direction: EntrySide::Debit, .. }, Some(_), Some(card)) => {
-            Some(before.left_alone(ASKED_BACK, card, posting.at))
+    match &posting.reason {
+        Reason::TopUp { .. } => before.credited(payment.episode().as_ref(), posting.amount, posting.at),
+        Reason::Refund { .. } => {
+            let card = payment.payment_method.as_ref().map(|card| card.id().as_str());
+            Some(wallet.asked_back(card, posting.at)).filter(|after| after != before)
         }
-        (
-            Reason::Refund { .. }
-            | Reason::Dispute { .. }
-            | Reason::RefundFailed { .. }
-            | Reason::Call { .. }
-            | Reason::CallCorrection { .. }
-            | Reason::Adjustment { .. }
-            | Reason::Number { .. }
-            | Reason::NumberRefund { .. }
-            | Reason::Rental { .. },
-            _,
-            _,
-        ) => None,
+        Reason::RefundFailed { .. }
+        | Reason::Dispute { .. }
+        | Reason::Call { .. }
+        | Reason::CallCorrection { .. }
+        | Reason::Adjustment { .. }
+        | Reason::Number { .. }
+        | Reason::NumberRefund { .. }
+        | Reason::Rental { .. } => None,
     }
 }

@@ -127,6 +127,28 @@ impl Wallets {
         Ok(wallet.stripe_customer.unwrap_or_else(|| customer.clone()))
     }
 
+    /// Puts a fresh customer in the place of one that is gone at Stripe, and with the old one its card. Returns the customer that is
+    /// noted then, which another request may have put there.
+    ///
+    /// # Errors
+    /// When the wallet does not exist, or the database does not answer.
+    pub async fn replace_customer(
+        &self,
+        org: OrgId,
+        gone: &CustomerId,
+        fresh: &CustomerId,
+    ) -> Result<CustomerId, StoreError> {
+        let change = "SET stripe_customer = :fresh REMOVE payment_method";
+        let values = [(":fresh", text(fresh.as_str())), (":gone", text(gone.as_str()))];
+        match self.change(org, change, "stripe_customer = :gone", &values).await {
+            Ok(_) => Ok(fresh.clone()),
+            Err(ChangeError::Moved) => {
+                Ok(self.existing(org).await?.stripe_customer.unwrap_or_else(|| fresh.clone()))
+            }
+            Err(ChangeError::Store(error)) => Err(error),
+        }
+    }
+
     /// Notes the card that may be charged again, as a payment of the second `paid_at` left it. News of an older payment does not
     /// put an older card back.
     ///

@@ -23,7 +23,10 @@ pub use self::{
     objects::{BalanceTransaction, CheckoutSession, Dispute, PaymentIntent, Reference, Refund},
     status::{Currency, DisputeStatus, PaymentStatus, RefundStatus, SessionStatus},
 };
-use self::{error::refusal, status::POUNDS};
+use self::{
+    error::refusal,
+    status::{CARD, POUNDS},
+};
 use super::{
     http::{Http, HttpError},
     signature::{Unverified, is_fresh, is_one_hmac_sha256, tags, usable},
@@ -98,6 +101,17 @@ pub struct Stripe {
     environment: String,
 }
 
+/// Whose mark a payment at Stripe carries: several environments and products may share one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// This environment's.
+    Ours,
+    /// Another environment's of ours.
+    AnotherEnvironments,
+    /// Nobody's.
+    None,
+}
+
 /// A top-up that a person wants to make.
 #[derive(Clone, Debug)]
 pub struct TopUp<'a> {
@@ -138,24 +152,35 @@ impl Stripe {
         Self { http, base_url: base_url.into(), key, environment: environment.into() }
     }
 
-    /// Returns whether a payment carries our mark.
-    pub fn is_ours(&self, payment: &PaymentIntent) -> bool {
-        payment.metadata.get(MARK) == Some(&self.environment)
+    /// Returns whose mark a payment carries.
+    pub fn mark(&self, payment: &PaymentIntent) -> Mark {
+        match payment.metadata.get(MARK) {
+            Some(environment) if *environment == self.environment => Mark::Ours,
+            Some(_) => Mark::AnotherEnvironments,
+            None => Mark::None,
+        }
     }
 
-    /// Makes a customer for an org; asking again in the same `window` of time returns the same customer. A
-    /// failure, which Stripe keeps under its key for a day, is over with its window.
+    /// Makes a customer for an org, in the place of `gone` where there was one; asking again in the same
+    /// `window` of time returns the same customer. A failure, which Stripe keeps under its key for a day, is
+    /// over with its window.
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn create_customer(&self, org: OrgId, window: i64) -> Result<CustomerId, StripeError> {
+    pub async fn create_customer(
+        &self,
+        org: OrgId,
+        gone: Option<&CustomerId>,
+        window: i64,
+    ) -> Result<CustomerId, StripeError> {
         let org = org.to_string();
         let form = [
             ("metadata[voxanne_environment]", self.environment.as_str()),
             ("metadata[org_id]", &org),
             ("description", &format!("Clinic {org}")),
         ];
-        let key = format!("customer-{}-{org}-{window}", self.environment);
+        let after = gone.map(|gone| format!("-after-{gone}")).unwrap_or_default();
+        let key = format!("customer-{}-{org}{after}-{window}", self.environment);
         Ok(self.post::<Created<CustomerId>>("/v1/customers", &form, &key).await?.id)
     }
 
@@ -177,7 +202,8 @@ impl Stripe {
         Ok(found.data.into_iter().find(is_same))
     }
 
-    /// Makes a Checkout session for a top-up. The card may be kept for later; the payment carries our mark.
+    /// Makes a Checkout session for a top-up by card, which ends with an invoice that Stripe mails as the
+    /// receipt. The card may be kept for later; the payment carries our mark.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -186,6 +212,8 @@ impl Stripe {
         let form = [
             ("mode", "payment"),
             ("customer", top_up.customer.as_str()),
+            ("payment_method_types[]", CARD),
+            ("invoice_creation[enabled]", "true"),
             ("line_items[0][quantity]", "1"),
             ("line_items[0][price_data][currency]", POUNDS),
             ("line_items[0][price_data][unit_amount]", &amount),

@@ -229,7 +229,7 @@ fn what(own: &mut Stream) -> What {
         77..=80 => What::Release,
         81..=86 => What::Recharge {
             enabled: own.chance(800),
-            pence: own.pick(&[1_000, 2_000, 5_000]).unwrap_or(1_000),
+            pence: own.pick(&[2_500, 3_000, 5_000]).unwrap_or(2_500),
             threshold: own.pick(&[200, 1_000, 3_000]).unwrap_or(1_000),
         },
         87..=89 => {

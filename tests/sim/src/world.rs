@@ -203,7 +203,7 @@ impl World {
         }
         if chance.chance(500) {
             let threshold = chance.pick(&[200, 1_000, 2_000]).unwrap_or(1_000);
-            let body = json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": threshold});
+            let body = json!({"enabled": true, "amount_pence": 2_500, "threshold_pence": threshold});
             self.ask(at, "/api/billing/wallet/auto-recharge", &body).await;
         }
         self.pass(20).await;

@@ -1,5 +1,8 @@
 //! Auto-recharge: one shortage, one charge of the card, one credit, whatever fails or dies; and a low balance is told once.
 
+mod asked_back;
+mod refused;
+
 use std::collections::BTreeSet;
 
 use base::clock::Clock;
@@ -21,10 +24,10 @@ const CARDS: [Card; 5] =
     [Card::Good, Card::Declined, Card::NeedsAuthentication, Card::RequiresAction, Card::Processing];
 
 fn terms() -> Value {
-    json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": 500})
+    json!({"enabled": true, "amount_pence": 2_500, "threshold_pence": 500})
 }
 
-/// A clinic with 2,500p, paid by a card that is kept, and charged 1,000p whenever less than 500p is available.
+/// A clinic with 2,500p, paid by a card that is kept, and charged 2,500p whenever less than 500p is available.
 async fn carded() -> Harness {
     let harness = Harness::with_wallet(0, 3_600).await;
     harness.pay(2_500).await;
@@ -162,7 +165,7 @@ async fn open_unsent(harness: &Harness) {
     let wallet = harness.wallet().await;
     let episode = Episode {
         id: EpisodeId::parse("episode-1").unwrap(),
-        amount: Amount::from_pence(1_000),
+        amount: Amount::from_pence(2_500),
         customer: wallet.stripe_customer.clone().unwrap(),
         payment_method: wallet.payment_method.clone().unwrap(),
         opened_at: harness.clock.now(),
@@ -193,14 +196,14 @@ async fn assert_at_rest(harness: &Harness, card: Card, what: &str) {
     assert_eq!(credits(harness).await, usize::from(is_paid), "{what}");
     let recharge = harness.wallet().await.auto_recharge;
     assert_eq!(recharge.episode, None, "{what}");
-    let reason = recharge.suspended.map(|suspended| suspended.reason);
+    let reason = recharge.suspended.map(|suspended| suspended.reason.as_str().to_owned());
     let wanted = match card {
         Card::Good | Card::RequiresAction | Card::Processing => None,
         Card::Declined => Some("insufficient_funds".to_owned()),
         Card::NeedsAuthentication => Some("authentication_required".to_owned()),
     };
     assert_eq!(reason, wanted, "{what}");
-    let charged = if is_paid { 1_000 } else { 0 };
+    let charged = if is_paid { 2_500 } else { 0 };
     assert_eq!(harness.money().await, (400 + charged, 0), "{what}");
     let in_month = recharge.month.map(|month| month.charged.pence());
     assert_eq!(in_month, Some(charged), "{what}: what counts in the month");
@@ -212,7 +215,7 @@ async fn twenty_calls_that_end_together_below_the_threshold_are_one_payment_and_
     // B9
     let harness = Harness::with_wallet(0, 600).await;
     harness.pay(6_000).await;
-    set(&harness, &json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": 6_000})).await;
+    set(&harness, &json!({"enabled": true, "amount_pence": 2_500, "threshold_pence": 6_000})).await;
     let calls: Vec<String> = (0..20).map(|i| format!("web-{i}")).collect();
     join_all(calls.iter().map(|call| spend(&harness, call, 280))).await;
     assert_eq!(harness.money().await, (400, 0));
@@ -226,36 +229,31 @@ async fn twenty_calls_that_end_together_below_the_threshold_are_one_payment_and_
     reconcile(&harness).await;
     let first = charges(&harness);
     assert_eq!(first.len(), 1, "{first:?}");
-    assert_eq!((&first[0]["amount"], &first[0]["status"]), (&json!(6_000), &json!("succeeded")));
+    assert_eq!((&first[0]["amount"], &first[0]["status"]), (&json!(7_500), &json!("succeeded")));
     assert_eq!(credits(&harness).await, 1);
-    assert_eq!(harness.money().await, (6_400, 0));
+    assert_eq!(harness.money().await, (7_900, 0));
 
-    spend(&harness, "web-again", 1_000).await;
+    spend(&harness, "web-again", 2_000).await;
     harness.pass(HOUR).await;
     assert_eq!((charges(&harness).len(), credits(&harness).await), (2, 2));
     assert_eq!(episodes(&harness).len(), 2, "another shortage is another episode");
-    assert_eq!(harness.money().await, (6_400, 0));
+    assert_eq!(harness.money().await, (8_400, 0));
     harness.assert_books(ORG).await;
 }
 
 #[tokio::test]
 async fn every_way_to_fall_below_the_threshold_charges_the_card() {
     // B9
-    for (way, threshold) in
-        [("call", 1_600), ("hold", 2_300), ("extension", 2_100), ("number", 1_600), ("refund", 1_600)]
-    {
+    for (way, threshold) in [("call", 1_600), ("hold", 2_300), ("extension", 2_100), ("number", 1_600)] {
         let harness = Harness::with_wallet(0, 3_600).await;
-        let payment = harness.pay(2_500).await;
-        set(&harness, &json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": threshold})).await;
+        harness.pay(2_500).await;
+        set(&harness, &json!({"enabled": true, "amount_pence": 2_500, "threshold_pence": threshold})).await;
         harness.pass(10).await;
         assert_eq!(charges(&harness).len(), 0, "{way}");
         match way {
             "call" => spend(&harness, "web-1", 1_000).await,
             "number" => {
                 harness.has_number("outbound").await;
-            }
-            "refund" => {
-                harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount=1000"));
             }
             _ => {
                 harness.ring(3_000);
@@ -292,7 +290,7 @@ async fn an_hours_call_on_a_small_wallet_with_a_good_card_is_not_cut_and_without
             assert_eq!(reason.as_deref(), Some("customer-ended-call"));
             assert_eq!(bills, [3_360], "it is billed whole");
             assert_eq!((episodes(&harness).len(), credits(&harness).await), (charged, charged));
-            let credited = 1_000 * i64::try_from(charged).unwrap();
+            let credited = 2_500 * i64::try_from(charged).unwrap();
             assert_eq!(harness.money().await, (600 + credited - 3_360, 0));
         } else {
             assert_eq!(reason.as_deref(), Some("manually-canceled"), "{card:?}");
@@ -305,9 +303,10 @@ async fn an_hours_call_on_a_small_wallet_with_a_good_card_is_not_cut_and_without
 
 #[tokio::test]
 async fn a_debt_is_charged_by_the_smallest_multiple_that_brings_the_threshold() {
-    for (spent, charged) in [(2_001, 1_000), (3_000, 1_000), (3_001, 2_000), (3_200, 2_000)] {
+    for (spent, charged) in [(2_001, 2_500), (4_500, 2_500), (4_501, 5_000), (5_000, 5_000)] {
         let harness = carded().await;
-        spend(&harness, "web-1", spent).await;
+        spend(&harness, "web-0", 1_900).await;
+        spend(&harness, "web-1", spent - 1_900).await;
         harness.pass(0).await;
         let payments = charges(&harness);
         assert_eq!(payments.len(), 1, "{spent}p spent");
@@ -349,47 +348,6 @@ async fn every_fault_at_every_request_to_stripe_is_one_charge_one_credit_and_a_c
             act_if_asked(&harness).await;
             assert_at_rest(&harness, card, &what).await;
         }
-    }
-}
-
-#[tokio::test]
-async fn a_card_that_stripe_does_not_charge_at_all_is_left_alone_until_the_clinic_asks_anew() {
-    let alarms = tests::alarms();
-    let harness = carded().await;
-    harness.fault(("stripe", "rest"), Mode::Refuse, 1);
-    spend(&harness, "web-low", 2_100).await;
-    come_again(&harness).await;
-    assert_eq!(shown(&harness).await["suspended_reason"], "card_unusable");
-    assert_eq!((charges(&harness).len(), attempt(&harness).await), (0, None));
-    assert_eq!(alarms.0.names().iter().filter(|name| *name == "recharge_refused").count(), 1);
-    set(&harness, &terms()).await;
-    harness.pass(0).await;
-    assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
-    harness.assert_books(ORG).await;
-}
-
-#[tokio::test]
-async fn money_of_an_automatic_charge_that_is_asked_back_is_not_charged_again_by_itself() {
-    for is_dispute in [false, true] {
-        let harness = carded().await;
-        spend(&harness, "web-low", 2_100).await;
-        harness.pass(0).await;
-        let charge = charges(&harness).remove(0)["id"].as_str().unwrap().to_owned();
-        if is_dispute {
-            let dispute = harness.stack.stripe.dispute(&charge, None).unwrap();
-            harness.pass(0).await;
-            harness.stack.stripe.decide_dispute(&dispute, false).unwrap();
-        } else {
-            harness.stripe_post("/v1/refunds", &format!("payment_intent={charge}"));
-        }
-        harness.pass(HOUR).await;
-        reconcile(&harness).await;
-        assert_eq!(charges(&harness).len(), 1, "nobody has asked for another");
-        assert_eq!(shown(&harness).await["suspended_reason"], "asked_back");
-        set(&harness, &terms()).await;
-        harness.pass(0).await;
-        assert_eq!(charges(&harness).len(), 2, "the clinic has");
-        harness.assert_books(ORG).await;
     }
 }
 
@@ -456,7 +414,7 @@ async fn a_declined_card_is_left_alone_until_there_is_another() {
     spend(&harness, "web-5", 2_200).await;
     harness.pass(0).await;
     assert_eq!((charges(&harness).len(), credits(&harness).await), (2, 1), "the new card pays");
-    assert_eq!(harness.money().await, (1_400, 0));
+    assert_eq!(harness.money().await, (2_900, 0));
     harness.assert_books(ORG).await;
 }
 
@@ -472,7 +430,7 @@ async fn a_card_whose_bank_wants_the_customer_shows_a_page_and_its_payment_ends_
     let session = page.rsplit('/').next().unwrap();
     harness.stack.stripe.act(session, Act::Pay).unwrap();
     harness.pass(0).await;
-    assert_eq!(harness.money().await, (1_400, 0), "what the card was to pay");
+    assert_eq!(harness.money().await, (2_900, 0), "what the card was to pay");
     let recharge = shown(&harness).await;
     assert!(recharge["suspended_reason"].is_null() && recharge["action_url"].is_null(), "{recharge}");
     assert_eq!(charges(&harness).len(), 1);
@@ -487,7 +445,7 @@ async fn a_payment_that_waits_for_the_customer_is_credited_or_given_up_as_the_cu
         spend(&harness, "web-low", 2_100).await;
         harness.pass(0).await;
         let recharge = shown(&harness).await;
-        assert_eq!(recharge["underway_pence"], 1_000, "{recharge}");
+        assert_eq!(recharge["underway_pence"], 2_500, "{recharge}");
         let charge = charges(&harness).remove(0)["id"].as_str().unwrap().to_owned();
         assert!(recharge["action_url"].as_str().unwrap().ends_with(&charge), "{recharge}");
         spend(&harness, "web-2", 100).await;
@@ -508,7 +466,7 @@ async fn a_payment_that_waits_for_the_customer_is_credited_or_given_up_as_the_cu
         assert!(recharge["underway_pence"].is_null(), "{recharge}");
         assert!(!is_paid || recharge["action_url"].is_null(), "{recharge}");
         assert_eq!(recharge["suspended_reason"].is_string(), !is_paid, "{recharge}");
-        assert_eq!(recharge["charged_this_month_pence"], if is_paid { 1_000 } else { 0 }, "{recharge}");
+        assert_eq!(recharge["charged_this_month_pence"], if is_paid { 2_500 } else { 0 }, "{recharge}");
         assert_eq!(credits(&harness).await, usize::from(is_paid));
         assert_eq!((charges(&harness).len(), attempt(&harness).await), (1, None));
         harness.assert_books(ORG).await;
@@ -519,18 +477,18 @@ async fn a_payment_that_waits_for_the_customer_is_credited_or_given_up_as_the_cu
 async fn no_more_than_the_limit_is_charged_in_a_month_and_the_next_month_again() {
     let harness = carded().await;
     let mut limited = terms();
-    limited["monthly_limit"] = json!(1_500);
+    limited["monthly_limit"] = json!(4_000);
     set(&harness, &limited).await;
     spend(&harness, "web-1", 2_100).await;
     harness.pass(0).await;
-    assert_eq!(harness.money().await, (1_400, 0));
-    spend(&harness, "web-2", 1_000).await;
+    assert_eq!(harness.money().await, (2_900, 0));
+    spend(&harness, "web-2", 2_500).await;
     harness.pass(HOUR).await;
     reconcile(&harness).await;
     let recharge = shown(&harness).await;
     assert_eq!(recharge["skipped_reason"], "monthly_limit", "{recharge}");
     assert_eq!(recharge["month"], "2025-12");
-    assert_eq!(recharge["charged_this_month_pence"], 1_000);
+    assert_eq!(recharge["charged_this_month_pence"], 2_500);
     assert_eq!(charges(&harness).len(), 1);
 
     harness.pass(15 * DAY).await;
@@ -539,7 +497,7 @@ async fn no_more_than_the_limit_is_charged_in_a_month_and_the_next_month_again()
     let recharge = shown(&harness).await;
     assert!(recharge["skipped_reason"].is_null(), "{recharge}");
     assert_eq!(recharge["month"], "2026-01");
-    assert_eq!(recharge["charged_this_month_pence"], 1_000, "each month counts for itself");
+    assert_eq!(recharge["charged_this_month_pence"], 2_500, "each month counts for itself");
     harness.assert_books(ORG).await;
 }
 
@@ -547,10 +505,13 @@ async fn no_more_than_the_limit_is_charged_in_a_month_and_the_next_month_again()
 async fn nothing_is_charged_while_a_dispute_is_open() {
     let harness = Harness::with_wallet(0, 600).await;
     let payment = harness.pay(3_000).await;
+    harness.pass(60).await;
+    harness.pay(2_500).await;
     set(&harness, &terms()).await;
     let dispute = harness.stack.stripe.dispute(&payment, Some(500)).unwrap();
     harness.pass(0).await;
     spend(&harness, "web-1", 2_100).await;
+    spend(&harness, "web-2", 2_500).await;
     harness.pass(HOUR).await;
     reconcile(&harness).await;
     assert_eq!(harness.money().await, (400, 0));
@@ -558,7 +519,7 @@ async fn nothing_is_charged_while_a_dispute_is_open() {
     assert_eq!(charges(&harness).len(), 0);
     harness.stack.stripe.decide_dispute(&dispute, false).unwrap();
     harness.pass(0).await;
-    assert_at_rest(&harness, Card::Good, "the dispute is decided").await;
+    assert_at_rest(&harness, Card::Good, "the dispute is decided, and was not over the present card").await;
 }
 
 #[tokio::test]
@@ -584,7 +545,7 @@ async fn another_top_up_closes_an_episode_that_has_sent_nothing_and_leaves_one_t
     reconcile(&harness).await;
     assert_eq!(attempt(&harness).await, None, "it is wanted again");
     assert_eq!((charges(&harness).len(), credits(&harness).await), (1, 1));
-    assert_eq!(harness.money().await, (1_300, 0));
+    assert_eq!(harness.money().await, (2_800, 0));
     harness.assert_books(ORG).await;
 }
 
@@ -709,8 +670,8 @@ async fn each_setting_that_cannot_be_used_has_its_own_sentence() {
         (with("enabled", json!("yes")), "invalid_value", "enabled must be true or false."),
         (with("amount_pence", json!(null)), "invalid_amount", "amount_pence is missing"),
         (with("threshold_pence", json!(null)), "invalid_amount", "threshold_pence is missing"),
-        (with("amount_pence", json!(999)), "invalid_amount", "amount_pence is less than 1000 (£10.00)."),
-        (with("amount_pence", json!(0)), "invalid_amount", "amount_pence is less than 1000"),
+        (with("amount_pence", json!(2_499)), "invalid_amount", "amount_pence is less than 2500 (£25.00)."),
+        (with("amount_pence", json!(0)), "invalid_amount", "amount_pence is less than 2500"),
         (with("threshold_pence", json!(99)), "invalid_amount", "threshold_pence is less than 100 (£1.00)."),
         (with("amount_pence", json!(-1)), "invalid_amount", "amount_pence is negative."),
         (with("threshold_pence", json!(-500)), "invalid_amount", "threshold_pence is negative."),
@@ -718,13 +679,21 @@ async fn each_setting_that_cannot_be_used_has_its_own_sentence() {
         (with("threshold_pence", json!("500")), "invalid_amount", "threshold_pence must be whole pence"),
         (with("amount_pence", json!(100_001)), "invalid_amount", "amount_pence is more than 100000"),
         (with("threshold_pence", json!(9_000_000_000_i64)), "invalid_amount", "threshold_pence is more than"),
-        (with("monthly_limit", json!(999)), "invalid_amount", "monthly_limit is less than 1000"),
+        (with("monthly_limit", json!(2_499)), "invalid_amount", "monthly_limit is less than 2500"),
+        (with("max_charge_pence", json!(2_499)), "invalid_amount", "max_charge_pence is less than 2500"),
+        (with("max_charge_pence", json!("5000")), "invalid_amount", "max_charge_pence must be whole pence"),
         (with("monthly_limit", json!([])), "invalid_amount", "monthly_limit must be whole pence"),
         (
-            json!({"enabled": true, "amount_pence": 2_000, "threshold_pence": 500, "monthly_limit": 1_999}),
+            json!({"enabled": true, "amount_pence": 3_000, "threshold_pence": 500, "monthly_limit": 2_999}),
             "invalid_amount",
             "monthly_limit is less than amount_pence",
         ),
+        (
+            json!({"enabled": true, "amount_pence": 3_000, "threshold_pence": 500, "max_charge_pence": 2_999}),
+            "invalid_amount",
+            "max_charge_pence is less than amount_pence",
+        ),
+        (with("ceiling", json!(1)), "invalid_value", "ceiling: unknown field"),
         (json!([]), "invalid_body", "The body is not the JSON object"),
     ];
     for (body, code, sentence) in cases {
@@ -753,18 +722,24 @@ async fn a_setting_is_for_who_may_pay_and_has_a_card_and_is_kept_and_shown() {
     assert_eq!(wallet["auto_recharge_enabled"], true);
     assert_eq!(wallet["has_payment_method"], true);
     assert_eq!(wallet["auto_recharge"], first["auto_recharge"]);
-    assert_eq!(wallet["auto_recharge"]["amount_pence"], 1_000);
+    assert_eq!(wallet["auto_recharge"]["amount_pence"], 2_500);
     assert_eq!(wallet["auto_recharge"]["threshold_pence"], 500);
-    assert!(wallet["auto_recharge"]["monthly_limit"].is_null());
+    // Where the clinic sets no limits, there are some.
+    assert_eq!(wallet["auto_recharge"]["monthly_limit"], 25_000);
+    assert_eq!(wallet["auto_recharge"]["max_charge_pence"], 10_000);
 
     // What is left out stays.
-    let limited = set(&harness, &json!({"enabled": true, "monthly_limit": 5_000})).await;
-    assert_eq!(limited["auto_recharge"]["amount_pence"], 1_000, "{limited}");
+    let limits = json!({"enabled": true, "monthly_limit": 5_000, "max_charge_pence": 3_000});
+    let limited = set(&harness, &limits).await;
+    assert_eq!(limited["auto_recharge"]["amount_pence"], 2_500, "{limited}");
     let off = set(&harness, &json!({"enabled": false})).await;
     assert_eq!(off["auto_recharge_enabled"], false);
     assert_eq!(off["auto_recharge"]["monthly_limit"], 5_000);
-    let lifted = set(&harness, &json!({"enabled": true, "monthly_limit": null})).await;
-    assert!(lifted["auto_recharge"]["monthly_limit"].is_null(), "{lifted}");
+    assert_eq!(off["auto_recharge"]["max_charge_pence"], 3_000);
+    let lifts = json!({"enabled": true, "monthly_limit": null, "max_charge_pence": null});
+    let lifted = set(&harness, &lifts).await;
+    assert_eq!(lifted["auto_recharge"]["monthly_limit"], 25_000, "{lifted}");
+    assert_eq!(lifted["auto_recharge"]["max_charge_pence"], 10_000, "{lifted}");
     harness.pass(HOUR).await;
     assert_eq!(charges(&harness).len(), 0, "there was always enough");
 }

@@ -28,10 +28,14 @@ pub struct Wanted {
     amount_pence: Value,
     #[serde(default)]
     threshold_pence: Value,
-    /// None when it is left out; `null` when there is to be none.
+    /// None when it is left out; `null` when the default is to hold: see `Settings::limit_per_month`.
     #[serde(default, deserialize_with = "given")]
     #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
     monthly_limit: Option<Option<Value>>,
+    /// The same of `Settings::limit_per_charge`.
+    #[serde(default, deserialize_with = "given")]
+    #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
+    max_charge_pence: Option<Option<Value>>,
 }
 web::json_bodies!(Wanted);
 
@@ -81,7 +85,8 @@ fn settings(body: &Wanted, wallet: &Wallet, most: Amount) -> Result<Settings, Pr
     let threshold = pence(&body.threshold_pence, "threshold_pence", LEAST_THRESHOLD, most)?;
     let missing =
         |name: &str| Problem::new(Code::InvalidAmount).saying(format!("{name} is missing: how many pence."));
-    let amount = charge.or(was(|settings| settings.amount)).or((!enabled).then_some(LEAST_AMOUNT));
+    let kept = was(|settings| settings.amount).filter(|amount| *amount >= LEAST_AMOUNT);
+    let amount = charge.or(kept).or((!enabled).then_some(LEAST_AMOUNT));
     let amount = amount.ok_or_else(|| missing("amount_pence"))?;
     let threshold =
         threshold.or(was(|settings| settings.threshold)).or((!enabled).then_some(LEAST_THRESHOLD));
@@ -91,11 +96,21 @@ fn settings(body: &Wanted, wallet: &Wallet, most: Amount) -> Result<Settings, Pr
         Some(None) => None,
         Some(Some(limit)) => pence(limit, "monthly_limit", LEAST_AMOUNT, Amount::MAX)?,
     };
-    if monthly_limit.is_some_and(|limit| limit < amount) {
-        let detail = "monthly_limit is less than amount_pence: the card would never be charged.";
-        return Err(Problem::new(Code::InvalidAmount).saying(detail));
+    let max_charge = match &body.max_charge_pence {
+        None => before.and_then(|settings| settings.max_charge),
+        Some(None) => None,
+        Some(Some(limit)) => pence(limit, "max_charge_pence", LEAST_AMOUNT, Amount::MAX)?,
+    };
+    let settings = Settings { enabled, amount, threshold, monthly_limit, max_charge };
+    for (name, limit) in
+        [("monthly_limit", settings.limit_per_month()), ("max_charge_pence", settings.limit_per_charge())]
+    {
+        if limit < amount {
+            let detail = format!("{name} is less than amount_pence: the card would never be charged.");
+            return Err(Problem::new(Code::InvalidAmount).saying(detail));
+        }
     }
-    Ok(Settings { enabled, amount, threshold, monthly_limit })
+    Ok(settings)
 }
 
 /// Whole pence within the limits, or nothing when none is given.

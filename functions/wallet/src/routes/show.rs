@@ -1,6 +1,6 @@
 //! `GET /api/billing/wallet`.
 
-use domain::{amount::Amount, recharge::Decision, tariff::Tariff, time::month_of, wallet::Wallet};
+use domain::{recharge::Decision, tariff::Tariff, time::month_of, wallet::Wallet};
 use jiff::Timestamp;
 use serde::Serialize;
 use web::{
@@ -35,6 +35,7 @@ pub struct AutoRecharge {
     amount_pence: Option<i64>,
     threshold_pence: Option<i64>,
     monthly_limit: Option<i64>,
+    max_charge_pence: Option<i64>,
     suspended_reason: Option<String>,
     skipped_reason: Option<&'static str>,
     underway_pence: Option<i64>,
@@ -85,8 +86,9 @@ impl AutoRecharge {
         Self {
             amount_pence: settings.map(|settings| settings.amount.pence()),
             threshold_pence: settings.map(|settings| settings.threshold.pence()),
-            monthly_limit: settings.and_then(|settings| settings.monthly_limit).map(Amount::pence),
-            suspended_reason: wallet.suspension().map(|there| there.reason.as_str().to_owned()),
+            monthly_limit: settings.map(|settings| settings.limit_per_month().pence()),
+            max_charge_pence: settings.map(|settings| settings.limit_per_charge().pence()),
+            suspended_reason: wallet.suspended_reason().map(str::to_owned),
             skipped_reason,
             underway_pence: recharge.episode.as_ref().map(|episode| episode.amount.pence()),
             charged_this_month_pence: recharge.charged_in_month(now).pence(),

@@ -53,29 +53,62 @@ pub async fn create(
     let path = return_path(&input.body.return_url)?;
     let customer = customer(deps, caller).await?;
     let fingerprint = fingerprint(caller, amount, &path);
-    let url = session_url(deps, &customer, amount, &path, &fingerprint).await?;
+    let asked = Asked { amount, path: &path, fingerprint: &fingerprint };
+    let url = match session_url(deps, &customer, &asked).await {
+        // Once: should the fresh one be gone too, another would be no better.
+        Err(NoSession::CustomerGone) => {
+            let fresh = replacement(deps, caller, &customer).await?;
+            session_url(deps, &fresh, &asked).await?
+        }
+        made => made?,
+    };
     tracing::info!(org_id = %caller.org, user = %caller.user, pence = amount.pence(), "a top-up was begun");
     Ok(Answer::ok(Begun { url }))
+}
+
+/// What is to be paid, as it makes two top-ups the same.
+struct Asked<'a> {
+    amount: Amount,
+    path: &'a str,
+    fingerprint: &'a str,
+}
+
+/// Why there is no page to pay at.
+enum NoSession {
+    /// Stripe has no such customer any more.
+    CustomerGone,
+    /// Anything else.
+    Failed(Problem),
+}
+
+impl From<StripeError> for NoSession {
+    fn from(error: StripeError) -> Self {
+        if error.is_customer_gone() { Self::CustomerGone } else { Self::Failed(stripe_problem(error)) }
+    }
+}
+
+impl From<NoSession> for Problem {
+    fn from(none: NoSession) -> Self {
+        match none {
+            NoSession::CustomerGone => Self::new(Code::PaymentProviderUnavailable),
+            NoSession::Failed(problem) => problem,
+        }
+    }
 }
 
 /// Where to pay: at the session that is open already, else at a new one.
 ///
 /// The key of the first try follows from what is there, so that two at once make one session. Stripe keeps a failure
 /// under its key for a day; the last try has a key of its own, for ten minutes.
-async fn session_url(
-    deps: &Deps,
-    customer: &CustomerId,
-    amount: Amount,
-    path: &str,
-    fingerprint: &str,
-) -> Result<String, Problem> {
+async fn session_url(deps: &Deps, customer: &CustomerId, asked: &Asked<'_>) -> Result<String, NoSession> {
+    let Asked { amount, path, fingerprint } = *asked;
     let separator = if path.contains('?') { '&' } else { '?' };
     let back = |outcome: &str| format!("{}{path}{separator}topup={outcome}", deps.dashboard_origin);
     let now = deps.platform.clock.now();
     let window = now.as_second().div_euclid(SESSION_LASTS.as_secs());
     let mut failure = None;
     for try_key in ["", "", "", &format!("-again-{window}")] {
-        let newest = deps.stripe.newest_session(customer, fingerprint).await.map_err(stripe_problem)?;
+        let newest = deps.stripe.newest_session(customer, fingerprint).await?;
         let current = newest.as_ref().filter(|session| is_current(session, now));
         if let Some(url) = current.and_then(|session| session.url.clone()) {
             return Ok(url);
@@ -89,19 +122,20 @@ async fn session_url(
                 success_url: &back("success"),
                 cancel_url: &back("cancelled"),
                 fingerprint,
-                idempotency_key: &format!("topup-{fingerprint}-after-{after}{try_key}"),
+                idempotency_key: &format!("topup-{fingerprint}-{customer}-after-{after}{try_key}"),
             })
             .await;
         match made {
             Ok(CheckoutSession { url: Some(url), .. }) => return Ok(url),
             Ok(_) => {}
             Err(error) if error.is_transient() => failure = Some(error),
-            Err(error) => return Err(stripe_problem(error)),
+            Err(error) => return Err(error.into()),
         }
         // The other click of a double click may be under way with the same key: a moment, and its session is there.
         deps.platform.clock.sleep(ANOTHER_MOMENT).await;
     }
-    Err(failure.map_or_else(|| Problem::new(Code::PaymentProviderUnavailable), stripe_problem))
+    let without = || NoSession::Failed(Problem::new(Code::PaymentProviderUnavailable));
+    Err(failure.map_or_else(without, NoSession::from))
 }
 
 /// The org's customer at Stripe, noted on our side before anything can be charged to it.
@@ -110,13 +144,33 @@ async fn customer(deps: &Deps, caller: &Caller) -> Result<CustomerId, Problem> {
     if let Some(customer) = wallet.stripe_customer {
         return Ok(customer);
     }
-    let window = deps.platform.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
-    let made = deps.stripe.create_customer(caller.org, window).await.map_err(stripe_problem)?;
-    if !deps.customers.add(&made, caller.org).await? {
-        // Stripe gave an org another's customer: nothing may be charged to it.
-        return Err(Problem::new(Code::Internal));
-    }
+    let made = made_customer(deps, caller, None).await?;
     Ok(deps.wallets.note_customer(caller.org, &made).await?)
+}
+
+/// The org's customer in the place of one that is gone at Stripe: deleted there, or of another account or mode. What the old one
+/// paid stays the org's.
+async fn replacement(deps: &Deps, caller: &Caller, gone: &CustomerId) -> Result<CustomerId, Problem> {
+    let made = made_customer(deps, caller, Some(gone)).await?;
+    let noted = deps.wallets.replace_customer(caller.org, gone, &made).await?;
+    tracing::warn!(org_id = %caller.org, %gone, fresh = %noted, "an org's customer is gone at Stripe and was replaced");
+    Ok(noted)
+}
+
+/// A customer that Stripe makes for the org, noted as its own.
+async fn made_customer(
+    deps: &Deps,
+    caller: &Caller,
+    gone: Option<&CustomerId>,
+) -> Result<CustomerId, Problem> {
+    let window = deps.platform.clock.now().as_second().div_euclid(SESSION_LASTS.as_secs());
+    let made = deps.stripe.create_customer(caller.org, gone, window).await.map_err(stripe_problem)?;
+    if deps.customers.add(&made, caller.org).await? {
+        Ok(made)
+    } else {
+        // Stripe gave an org another's customer: nothing may be charged to it.
+        Err(Problem::new(Code::Internal))
+    }
 }
 
 fn is_current(session: &CheckoutSession, now: Timestamp) -> bool {

@@ -10,7 +10,7 @@ use store::{
     webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent},
 };
 use vendors::stripe::{
-    PaymentIntent,
+    Mark, PaymentIntent,
     event::{Event, Kind},
 };
 
@@ -27,9 +27,14 @@ impl Payments {
             Kind::PaymentSucceeded(payment) => Some(self.received(payment).await?),
             Kind::PaymentFailed(payment) => Some(self.failed(payment).await?),
             Kind::Reversed(payment) => Some(self.reversed(payment).await?),
+            Kind::Warned { warning, payment } => Some(self.warned(warning, payment).await?),
             Kind::Other => None,
         };
-        self.record(event, outcome, raw).await?;
+        if outcome == Some(Outcome::Foreign) {
+            tracing::debug!(event_id = %event.id, "an event is another's");
+        } else {
+            self.record(event, outcome, raw).await?;
+        }
         Ok(outcome)
     }
 
@@ -57,12 +62,12 @@ impl Payments {
 
     /// A payment that was not received moves no money; an auto-recharge that waited for it goes on.
     async fn failed(&self, payment: &PaymentIntent) -> Result<Outcome, StoreError> {
+        if self.stripe.mark(payment) != Mark::Ours {
+            return Ok(Outcome::Foreign);
+        }
         let (Some(_), Some(customer)) = (payment.episode(), &payment.customer) else {
             return Ok(Outcome::Nothing);
         };
-        if !self.stripe.is_ours(payment) {
-            return Ok(Outcome::Nothing);
-        }
         if let Some(org) = self.customers.org(customer.id()).await?
             && let Some(wallet) = self.wallets.get(org).await?
         {
@@ -77,6 +82,7 @@ impl Payments {
             Some(Outcome::Booked) => ("booked", None),
             Some(Outcome::Repeated) => ("repeated", None),
             Some(Outcome::Nothing) => ("nothing", None),
+            Some(Outcome::Foreign) => ("foreign", None),
             Some(Outcome::DeadLetter(reason)) => (DEAD_LETTER, Some(reason)),
         };
         tracing::info!(event_id = %event.id, kind = event.type_name, outcome, reason, "an event of Stripe's was taken");

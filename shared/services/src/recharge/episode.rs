@@ -7,7 +7,7 @@ use super::{NEVER_CAME, NEXT_ATTEMPT, Recharge, SENT_AGAIN_FOR, Step, StepError}
 use base::alarm;
 use base::alarm::chain;
 use domain::{
-    recharge::{Decision, Episode, Suspension, UNUSABLE},
+    recharge::{Decision, Episode, SuspensionReason},
     time::plus_secs,
     wallet::Wallet,
 };
@@ -97,15 +97,39 @@ impl Recharge {
             Err(StripeError::Declined { code, payment_intent: None }) => {
                 self.declined(wallet, episode, code).await
             }
-            Err(error) if is_no_to_the_charge(&error) => {
-                alarm!("recharge_refused", org_id = %wallet.org_id, episode = %episode.id, cause = chain(&error),
-                    "Stripe refuses to charge a card at all");
-                self.declined(wallet, episode, UNUSABLE.to_owned()).await
-            }
+            Err(error) if error.is_of_the_card() => self.unusable(wallet, episode).await,
             // The same attempt is being sent by another look at this moment.
             Err(StripeError::Trouble { status }) if status == StatusCode::CONFLICT => Ok(Step::Done),
+            Err(error @ StripeError::Refused { .. }) => self.refused(wallet, episode, error).await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Stripe refuses the request as such. That says nothing of a card that is still there and the customer's: it is charged once the
+    /// request is right.
+    async fn refused(
+        &self,
+        wallet: &Wallet,
+        episode: &Episode,
+        error: StripeError,
+    ) -> Result<Step, StepError> {
+        // One key with two bodies: what the first one asked for may have been done, and is looked for.
+        let is_there = !error.is_final()
+            || self.payments.stripe.is_card_of(&episode.payment_method, &episode.customer).await?;
+        if !is_there {
+            return self.unusable(wallet, episode).await;
+        }
+        alarm!("recharge_refused", org_id = %wallet.org_id, episode = %episode.id, cause = chain(&error),
+            "Stripe refuses a charge, and not for its card's sake");
+        Err(error.into())
+    }
+
+    /// Stripe does not charge this card at all: it is left alone until the clinic asks anew, or has another.
+    async fn unusable(&self, wallet: &Wallet, episode: &Episode) -> Result<Step, StepError> {
+        tracing::warn!(org_id = %wallet.org_id, episode = %episode.id, "Stripe does not charge a card at all");
+        let after = wallet.auto_recharge.refused(SuspensionReason::Unusable, self.clock.now(), None);
+        self.payments.wallets.save_recharge(wallet, after).await?;
+        Ok(Step::Again)
     }
 
     /// The payment of an episode, by its own name or by the mark it bears; the one that counts, when there are several.
@@ -115,7 +139,11 @@ impl Recharge {
             return Ok(Some(stripe.payment(id).await?));
         }
         let since = plus_secs(episode.opened_at, SKEW_SECS.saturating_neg());
-        let found = stripe.episode_payments(&episode.customer, &episode.id, since).await?;
+        let found = match stripe.episode_payments(&episode.customer, &episode.id, since).await {
+            // A customer that Stripe does not know has no payments there.
+            Err(error) if error.is_customer_gone() => Vec::new(),
+            found => found?,
+        };
         Ok(found.into_iter().max_by_key(|payment| weight(payment.status)))
     }
 
@@ -234,9 +262,8 @@ impl Recharge {
             _ => None,
         };
         tracing::warn!(org_id = %wallet.org_id, episode = %episode.id, reason, "a recharge was declined");
-        let payment_method = episode.payment_method.clone();
-        let mut after = wallet.auto_recharge.given_up();
-        after.suspended = Some(Suspension { reason, payment_method, at: self.clock.now(), action_url });
+        let reason = SuspensionReason::Declined(reason);
+        let after = wallet.auto_recharge.refused(reason, self.clock.now(), action_url);
         self.payments.wallets.save_recharge(wallet, after).await?;
         Ok(Step::Again)
     }
@@ -272,18 +299,5 @@ fn weight(status: PaymentStatus) -> u8 {
         | PaymentStatus::RequiresConfirmation
         | PaymentStatus::Unknown => 1,
         PaymentStatus::Canceled => 0,
-    }
-}
-
-/// Whether Stripe says that this charge can never be: a card that is gone, or is another's. A key of ours that is refused says
-/// nothing of the card; nor does one idempotency key with two bodies, of which the first may have been done.
-fn is_no_to_the_charge(error: &StripeError) -> bool {
-    match error {
-        StripeError::Refused { status, .. } => *status == StatusCode::BAD_REQUEST && error.is_final(),
-        StripeError::Declined { .. } => true,
-        StripeError::NotFound
-        | StripeError::Trouble { .. }
-        | StripeError::Unreachable(_)
-        | StripeError::Unreadable(_) => false,
     }
 }

@@ -78,7 +78,9 @@ impl Reconcile {
         };
         match Box::pin(self.booking().take(&event, raw)).await {
             Ok(Some(Outcome::Booked)) => run.repaired("booked", &event.id),
-            Ok(Some(Outcome::Repeated | Outcome::Nothing | Outcome::DeadLetter(_)) | None) => {}
+            Ok(
+                Some(Outcome::Repeated | Outcome::Nothing | Outcome::Foreign | Outcome::DeadLetter(_)) | None,
+            ) => {}
             Err(error) => {
                 run.failed("event_not_booked", &event.id, &error);
                 return false;

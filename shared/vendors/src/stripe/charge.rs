@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{EPISODE, MARK, PaymentIntent, Stripe, StripeError, status::POUNDS};
+use super::{
+    EPISODE, MARK, PaymentIntent, Reference, Stripe, StripeError, plain,
+    status::{CARD, POUNDS},
+};
 use domain::{
     amount::Amount,
     ids::{CustomerId, EpisodeId, PaymentIntentId},
@@ -88,6 +91,7 @@ impl Stripe {
             ("currency", POUNDS),
             ("customer", charge.customer.as_str()),
             ("payment_method", charge.payment_method),
+            ("payment_method_types[]", CARD),
             ("off_session", "true"),
             ("confirm", "true"),
             ("return_url", charge.return_url),
@@ -95,6 +99,23 @@ impl Stripe {
             (episode.as_str(), charge.episode.as_str()),
         ];
         self.post("/v1/payment_intents", &form, charge.idempotency_key).await
+    }
+
+    /// Returns whether a saved card is still there and this customer's.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn is_card_of(&self, payment_method: &str, customer: &CustomerId) -> Result<bool, StripeError> {
+        #[derive(Deserialize)]
+        struct PaymentMethod {
+            #[serde(default)]
+            customer: Option<Reference<CustomerId>>,
+        }
+        match self.get::<PaymentMethod>(&format!("/v1/payment_methods/{}", plain(payment_method))).await {
+            Ok(card) => Ok(card.customer.is_some_and(|owner| owner.id() == customer)),
+            Err(StripeError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns all payments of an episode that were made at or after `since`, the newest first, whatever

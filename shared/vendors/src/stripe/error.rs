@@ -21,6 +21,8 @@ pub enum StripeError {
         status: StatusCode,
         /// Stripe's code of the error, or its type when it has no code.
         code: String,
+        /// The parameter of the request that Stripe refuses, if it names one.
+        param: Option<String>,
     },
     /// The bank declined a charge.
     #[error("the card was declined: {code}")]
@@ -65,6 +67,51 @@ impl StripeError {
     }
 }
 
+/// The codes by which Stripe refuses a charge for the sake of the card, its method or its owner
+/// (docs.stripe.com/error-codes). Any other code speaks of our request, our account or Stripe itself.
+const OF_THE_CARD: [&str; 16] = [
+    "authentication_required",
+    "card_declined",
+    "expired_card",
+    "incorrect_address",
+    "incorrect_cvc",
+    "incorrect_number",
+    "incorrect_zip",
+    "invalid_cvc",
+    "invalid_expiry_month",
+    "invalid_expiry_year",
+    "invalid_number",
+    "missing",
+    "payment_intent_authentication_failure",
+    "payment_method_customer_decline",
+    "payment_method_provider_decline",
+    "payment_method_unexpected_state",
+];
+/// The code of an object that is not there; the parameter says which (docs.stripe.com/error-codes#resource-missing).
+const RESOURCE_MISSING: &str = "resource_missing";
+
+impl StripeError {
+    /// Returns whether Stripe refuses a charge for the sake of its card, its method or its customer, so that
+    /// another request for the same card is refused too. What is wrong with our request says nothing of a card.
+    pub fn is_of_the_card(&self) -> bool {
+        match self {
+            Self::Declined { .. } => true,
+            Self::Refused { code, param, .. } if code == RESOURCE_MISSING => {
+                matches!(param.as_deref(), Some("payment_method" | "customer"))
+            }
+            Self::Refused { code, .. } => OF_THE_CARD.contains(&code.as_str()),
+            Self::NotFound | Self::Trouble { .. } | Self::Unreachable(_) | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// Returns whether Stripe has no such customer as the request names: it was deleted, or is of another
+    /// account or mode.
+    pub fn is_customer_gone(&self) -> bool {
+        matches!(self, Self::Refused { code, param, .. }
+            if code == RESOURCE_MISSING && param.as_deref() == Some("customer"))
+    }
+}
+
 /// Returns the error that an answer without success stands for.
 pub(super) fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
     #[derive(Deserialize)]
@@ -78,6 +125,7 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
         decline_code: Option<String>,
         #[serde(rename = "type")]
         kind: Option<String>,
+        param: Option<String>,
         payment_intent: Value,
     }
     if status == StatusCode::NOT_FOUND {
@@ -94,5 +142,5 @@ pub(super) fn refusal(status: StatusCode, body: &[u8]) -> StripeError {
             event::id_of(&reason.payment_intent).and_then(|id| PaymentIntentId::parse(id).ok());
         return StripeError::Declined { code: reason.decline_code.unwrap_or(code), payment_intent };
     }
-    StripeError::Refused { status, code }
+    StripeError::Refused { status, code, param: reason.param }
 }

@@ -29,6 +29,13 @@ pub enum Kind {
     PaymentFailed(Box<PaymentIntent>),
     /// Money of this payment was refunded or disputed.
     Reversed(Payment),
+    /// A card network warned that a payment is likely to be fraud (docs.stripe.com/disputes/measuring#early-fraud-warnings).
+    Warned {
+        /// The warning as Stripe names it (`issfr_…`).
+        warning: String,
+        /// The payment that is warned of.
+        payment: Payment,
+    },
     /// The event says nothing about our money.
     Other,
 }
@@ -107,19 +114,25 @@ impl Event {
             | "charge.dispute.updated"
             | "charge.dispute.closed"
             | "charge.dispute.funds_withdrawn"
-            | "charge.dispute.funds_reinstated" => {
-                let of_charge = || {
-                    if object["object"] == "charge" { id_of(&object["id"]) } else { id_of(&object["charge"]) }
-                };
-                match (id_of(&object["payment_intent"]), of_charge()) {
-                    (Some(intent), _) => Kind::Reversed(Payment::Intent(intent_id(intent)?)),
-                    (None, Some(charge)) => Kind::Reversed(Payment::Charge(charge.to_owned())),
-                    (None, None) => return Err(NotAnEvent::Field("payment_intent")),
-                }
+            | "charge.dispute.funds_reinstated" => Kind::Reversed(payment_of(object)?),
+            "radar.early_fraud_warning.created" => {
+                let warning = object["id"].as_str().ok_or(NotAnEvent::Field("id"))?;
+                Kind::Warned { warning: warning.to_owned(), payment: payment_of(object)? }
             }
             _ => Kind::Other,
         };
         Ok(Self { id: envelope.id, type_name: envelope.kind, kind })
+    }
+}
+
+/// Returns the payment that a refund, a dispute, a warning or a charge is about.
+fn payment_of(object: &Value) -> Result<Payment, NotAnEvent> {
+    let of_charge =
+        || if object["object"] == "charge" { id_of(&object["id"]) } else { id_of(&object["charge"]) };
+    match (id_of(&object["payment_intent"]), of_charge()) {
+        (Some(intent), _) => Ok(Payment::Intent(intent_id(intent)?)),
+        (None, Some(charge)) => Ok(Payment::Charge(charge.to_owned())),
+        (None, None) => Err(NotAnEvent::Field("payment_intent")),
     }
 }
 

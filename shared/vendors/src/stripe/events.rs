@@ -9,7 +9,7 @@ use domain::ids::EventId;
 
 /// The types of event that say something about our money: what the webhook endpoint is registered for, and
 /// what is listed when events are compared with the books.
-pub const TYPES: [&str; 15] = [
+pub const TYPES: [&str; 16] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "payment_intent.succeeded",
@@ -25,6 +25,7 @@ pub const TYPES: [&str; 15] = [
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
+    "radar.early_fraud_warning.created",
 ];
 
 /// One page of the list of events, the newest first.

@@ -9,6 +9,7 @@ use super::{
 use domain::{
     amount::Amount,
     ids::{BalanceTransactionId, CheckoutSessionId, CustomerId, DisputeId, PaymentIntentId, RefundId},
+    recharge::DisputeStage,
 };
 
 /// A payment: the fields we read.
@@ -94,25 +95,44 @@ pub struct Dispute {
     pub id: DisputeId,
     /// The state of the dispute.
     pub status: DisputeStatus,
+    /// The money that is disputed, in the smallest unit of the payment's currency.
+    #[serde(default)]
+    pub amount: i64,
+    /// The currency of the amount; absent where Stripe states none.
+    #[serde(default)]
+    pub currency: Option<Currency>,
     /// The money that the bank has moved so far.
     #[serde(default)]
     pub balance_transactions: Vec<BalanceTransaction>,
 }
 
 impl Dispute {
-    /// Returns whether the dispute is not decided yet. An inquiry that may become a dispute is open too.
-    pub fn is_open(&self) -> bool {
+    /// Returns how far the dispute has come. One that was prevented took no money, as an inquiry that was
+    /// closed; a state that is not known here may yet be decided.
+    pub const fn stage(&self) -> DisputeStage {
         match self.status {
-            DisputeStatus::Won
-            | DisputeStatus::Lost
-            | DisputeStatus::WarningClosed
-            | DisputeStatus::Prevented => false,
-            DisputeStatus::WarningNeedsResponse
-            | DisputeStatus::WarningUnderReview
-            | DisputeStatus::NeedsResponse
-            | DisputeStatus::UnderReview
-            | DisputeStatus::Unknown => true,
+            DisputeStatus::WarningNeedsResponse | DisputeStatus::WarningUnderReview => DisputeStage::Inquiry,
+            DisputeStatus::WarningClosed | DisputeStatus::Prevented => DisputeStage::InquiryClosed,
+            DisputeStatus::NeedsResponse | DisputeStatus::UnderReview | DisputeStatus::Unknown => {
+                DisputeStage::Open
+            }
+            DisputeStatus::Won => DisputeStage::Won,
+            DisputeStatus::Lost => DisputeStage::Lost,
         }
+    }
+
+    /// Returns how much of the payment `moved` took, below zero, or gave back, in the payment's pence; `None`
+    /// when that cannot be told. Where Stripe settles in another currency, `moved` states that one: of the
+    /// disputed amount it is as much as it is of all that was taken.
+    pub fn pence_of(&self, moved: &BalanceTransaction) -> Option<i64> {
+        if moved.currency == Currency::Gbp {
+            return Some(moved.amount);
+        }
+        let taken = self.balance_transactions.iter().map(|moved| moved.amount.min(0));
+        let taken = taken.fold(0_i64, i64::saturating_sub);
+        let whole = self.amount.max(0);
+        let share = whole.saturating_mul(moved.amount).checked_div(taken)?;
+        (self.currency == Some(Currency::Gbp)).then(|| share.clamp(whole.saturating_neg(), whole))
     }
 }
 

@@ -114,5 +114,8 @@ pub enum Currency {
     Other,
 }
 
+/// What every payment is made with, as Stripe writes it: a delayed method would credit days later, and cannot be
+/// charged while its owner is away.
+pub(super) const CARD: &str = "card";
 /// What every payment is asked for in, as Stripe writes it.
 pub(super) const POUNDS: &str = "gbp";

@@ -82,6 +82,10 @@ fn events_name_their_payment_wherever_it_stands() {
     );
     assert_eq!(kind("charge.refunded", &json!({"object": "charge", "id": "ch_1"})), by_charge);
     assert_eq!(kind("invoice.paid", &json!({})), Kind::Other);
+    let warning = json!({"object": "radar.early_fraud_warning", "id": "issfr_1", "charge": "ch_1",
+        "payment_intent": "pi_1"});
+    let warned = Kind::Warned { warning: "issfr_1".into(), payment: Payment::Intent(intent()) };
+    assert_eq!(kind("radar.early_fraud_warning.created", &warning), warned);
 }
 
 #[test]
@@ -133,6 +137,97 @@ fn a_refusal_says_whether_asking_again_can_help() {
     let declined = refusal(StatusCode::PAYMENT_REQUIRED, card.to_string().as_bytes());
     let StripeError::Declined { payment_intent, .. } = declined else { panic!("{declined}") };
     assert_eq!(payment_intent.unwrap().as_str(), "pi_1");
+}
+
+#[test]
+fn only_what_stripe_says_of_the_card_its_method_or_its_customer_is_of_the_card() {
+    // V10. `None` is a refusal without a code.
+    let refused = |code: Option<&str>, param: Option<&str>| {
+        let body = json!({"error": {"type": "invalid_request_error", "code": code, "param": param}});
+        refusal(StatusCode::BAD_REQUEST, body.to_string().as_bytes())
+    };
+    for (code, param) in [
+        ("resource_missing", Some("payment_method")),
+        ("resource_missing", Some("customer")),
+        ("payment_method_unexpected_state", None),
+        ("payment_method_provider_decline", None),
+        ("payment_method_customer_decline", None),
+        ("payment_intent_authentication_failure", None),
+        ("authentication_required", None),
+        ("expired_card", Some("exp_year")),
+        ("card_declined", None),
+        ("missing", None),
+    ] {
+        let error = refused(Some(code), param);
+        assert!(error.is_of_the_card(), "{error}");
+        assert_eq!(error.is_customer_gone(), param == Some("customer"), "{error}");
+    }
+    for (code, param) in [
+        (None, None),
+        (Some("resource_missing"), None),
+        (Some("resource_missing"), Some("return_url")),
+        (Some("amount_too_small"), Some("amount")),
+        (Some("amount_too_large"), Some("amount")),
+        (Some("parameter_unknown"), Some("payment_method")),
+        (Some("parameter_missing"), Some("payment_method")),
+        (Some("url_invalid"), Some("return_url")),
+        (Some("payment_method_unactivated"), Some("payment_method_types")),
+        (Some("testmode_charges_only"), None),
+        (Some("processing_error"), None),
+        (Some("idempotency_error"), None),
+    ] {
+        let error = refused(code, param);
+        assert!(!error.is_of_the_card() && !error.is_customer_gone(), "{error}");
+    }
+    let key = refusal(StatusCode::UNAUTHORIZED, b"{}");
+    assert!(!key.is_of_the_card(), "{key}");
+}
+
+#[test]
+fn what_a_dispute_moved_is_told_in_the_payments_pence() {
+    let moved = |id: &str, amount: i64, currency: Currency| BalanceTransaction {
+        id: domain::ids::BalanceTransactionId::parse(id).unwrap(),
+        amount,
+        currency,
+    };
+    let dispute = |currency: Option<Currency>, moved: &[BalanceTransaction]| Dispute {
+        id: domain::ids::DisputeId::parse("dp_1").unwrap(),
+        status: DisputeStatus::Lost,
+        amount: 2_000,
+        currency,
+        balance_transactions: moved.to_vec(),
+    };
+    let told = |dispute: &Dispute| -> Vec<Option<i64>> {
+        dispute.balance_transactions.iter().map(|moved| dispute.pence_of(moved)).collect()
+    };
+    let pounds = dispute(None, &[moved("txn_1", -1_900, Currency::Gbp), moved("txn_2", 700, Currency::Gbp)]);
+    assert_eq!(told(&pounds), [Some(-1_900), Some(700)], "as it is");
+    let elsewhere = [moved("txn_1", -2_400, Currency::Other), moved("txn_2", 1_200, Currency::Other)];
+    assert_eq!(told(&dispute(Some(Currency::Gbp), &elsewhere)), [Some(-2_000), Some(1_000)], "by its share");
+    assert_eq!(told(&dispute(Some(Currency::Other), &elsewhere)), [None, None]);
+    let given = [moved("txn_1", -2_400, Currency::Other), moved("txn_2", 2_500, Currency::Other)];
+    assert_eq!(told(&dispute(Some(Currency::Gbp), &given))[1], Some(2_000), "no more than was disputed");
+    let nothing = [moved("txn_1", 500, Currency::Other)];
+    assert_eq!(told(&dispute(Some(Currency::Gbp), &nothing)), [None], "nothing was taken");
+}
+
+#[tokio::test]
+async fn checkout_is_by_card_and_asks_for_an_invoice() {
+    let made = json!({"id": "cs_1", "status": "open", "url": "https://pay.example/1", "created": NOW});
+    let (stripe, asked) = answered(&[(200, made)]);
+    let top_up = TopUp {
+        customer: &CustomerId::parse("cus_1").unwrap(),
+        amount: Amount::from_pence(2_500),
+        success_url: "https://app.example/ok",
+        cancel_url: "https://app.example/no",
+        fingerprint: "f",
+        idempotency_key: "k",
+    };
+    stripe.create_session(&top_up).await.unwrap();
+    let body = asked.lock().unwrap()[0].2.clone();
+    for part in ["payment_method_types%5B%5D=card", "invoice_creation%5Benabled%5D=true", "customer=cus_1"] {
+        assert!(body.split('&').any(|pair| pair == part), "{part}: {body}");
+    }
 }
 
 /// A request that was sent: its method, its path with query, its body.
@@ -201,7 +296,7 @@ async fn a_saved_card_is_charged_and_its_payments_are_found_again() {
     let asked = asked.lock().unwrap();
     assert_eq!(
         asked[0].2,
-        "amount=2500&currency=gbp&customer=cus_1&payment_method=pm_1&off_session=true&confirm=true\
+        "amount=2500&currency=gbp&customer=cus_1&payment_method=pm_1&payment_method_types%5B%5D=card&off_session=true&confirm=true\
          &return_url=https%3A%2F%2Fapp.example%2Fwallet&metadata%5Bvoxanne_environment%5D=test\
          &metadata%5Bvoxanne_episode%5D=ep_1"
     );

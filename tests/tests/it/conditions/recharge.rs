@@ -54,6 +54,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "freeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_freeze_makes_no_wallet;
         "note card", "wallets", CARD_NOTE, "attribute_exists(org_id)" => a_card_makes_no_wallet;
         "note card", "wallets", CARD_NOTE, NEWER_CARD => an_older_payment_does_not_put_an_older_card_back;
+        "replace customer", "wallets", "stripe_customer = :gone", "stripe_customer = :gone" => a_customer_is_replaced_once;
         "retire", "calls", VERSION, "version = :read" => a_call_that_moved_stays_in_the_index;
         "put", "reconciliation", LATER, LATER => a_watermark_never_goes_back;
         "put", "reconciliation", NEW_ITEM, "attribute_not_exists(item)" => what_was_seen_was_seen_first_when_it_was;
@@ -63,7 +64,7 @@ pub(super) fn guards() -> Vec<Guard> {
 /// Charges a card by itself, pays a rental, retires a call, and freezes a wallet whose books are wrong.
 pub(super) async fn use_everything(harness: &Harness) {
     harness.pay(2_500).await;
-    let terms = json!({"enabled": true, "amount_pence": 1_000, "threshold_pence": 500});
+    let terms = json!({"enabled": true, "amount_pence": 2_500, "threshold_pence": 500});
     let route = "/api/billing/wallet/auto-recharge";
     let (status, answer) = harness.post(route, &harness.owner(), terms.to_string()).await;
     assert_eq!(status, 200, "{answer}");
@@ -72,8 +73,11 @@ pub(super) async fn use_everything(harness: &Harness) {
     let (status, answer) = harness.vapi(&report).await;
     assert_eq!(status, 200, "{answer}");
     harness.pass(10).await;
-    assert_eq!(harness.money().await, (1_400, 0), "2,100p were spent, and 1,000p came by themselves");
+    assert_eq!(harness.money().await, (2_900, 0), "2,100p were spent, and 2,500p came by themselves");
     rent(harness, &harness.wallet().await, 100).await.unwrap();
+    let customer = harness.wallet().await.stripe_customer.unwrap();
+    harness.stripe_delete(&format!("/v1/customers/{customer}"));
+    harness.begin_top_up(3_000).await;
 
     harness.pass(3_600).await;
     Box::pin(harness.reconcile("calls")).await;
@@ -250,6 +254,16 @@ async fn an_older_payment_does_not_put_an_older_card_back(harness: Harness) -> R
     harness.wallets.note_payment_method(ORG, "pm_old", 10).await.unwrap();
     let card = harness.wallet().await.payment_method;
     if card.as_deref() == Some("pm_new") { Ok(()) } else { broken("an older card is back") }
+}
+
+async fn a_customer_is_replaced_once(harness: Harness) -> Result<(), String> {
+    let customer = |id: &str| CustomerId::parse(id).unwrap();
+    let gone = harness.wallets.note_customer(ORG, &customer("cus_gone")).await.unwrap();
+    for fresh in ["cus_first", "cus_second"] {
+        harness.wallets.replace_customer(ORG, &gone, &customer(fresh)).await.unwrap();
+    }
+    let noted = harness.wallet().await.stripe_customer;
+    if noted == Some(customer("cus_first")) { Ok(()) } else { broken(noted) }
 }
 
 async fn a_freeze_makes_no_wallet(harness: Harness) -> Result<(), String> {

@@ -236,6 +236,7 @@ async fn short_of_money() -> Harness {
         amount: Amount::from_pence(1_000),
         threshold: Amount::from_pence(500),
         monthly_limit: None,
+        max_charge: None,
     });
     harness.wallets.save_recharge(&wallet, after).await.unwrap();
     harness.stack.aws.set_plan(|sent| {
