@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::stop::{DisputeNews, DisputeStage, Skip, Suspension, SuspensionReason};
+pub use self::stop::{Card, DisputeNews, DisputeStage, Skip, Suspension, SuspensionReason};
 use super::{
     amount::Amount,
     ids::{CustomerId, DisputeId, EpisodeId, PaymentIntentId},
@@ -46,7 +46,8 @@ pub struct AutoRecharge {
     /// for a charge since.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub asked_back_at: Option<Timestamp>,
-    /// The cards (`pm_…`) that were disputed or that Stripe warned of: none is charged by itself again.
+    /// The cards that were disputed or that Stripe warned of, by name (`pm_…`) and by fingerprint: none is charged
+    /// by itself again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub barred_cards: BTreeSet<String>,
     /// The lost disputes and the warnings (`dp_…`, `issfr_…`) that are taken into account: the same told again

@@ -42,6 +42,10 @@ pub struct Wallet {
     /// The card that may be charged again, as Stripe names it (`pm_…`); absent until one is saved.
     #[serde(default)]
     pub payment_method: Option<String>,
+    /// What Stripe calls that card's number by: the same however often the card is saved. Absent where Stripe did
+    /// not say.
+    #[serde(default)]
+    pub card_fingerprint: Option<String>,
     /// Why the books check froze the wallet; absent when it is not frozen. A frozen wallet spends nothing
     /// more until a person has looked into it.
     #[serde(default)]
@@ -151,6 +155,7 @@ impl Wallet {
             low_balance: LOW_BALANCE,
             stripe_customer: None,
             payment_method: None,
+            card_fingerprint: None,
             frozen: None,
             auto_recharge: AutoRecharge::default(),
         }

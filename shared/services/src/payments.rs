@@ -17,7 +17,7 @@ use domain::{
     ids::{OrgId, PaymentIntentId},
     ledger::{Entry, Posting, Reason},
     payment::{Movement, next_movement},
-    recharge::{AutoRecharge, DisputeNews},
+    recharge::{AutoRecharge, Card, DisputeNews},
     wallet::Wallet,
 };
 use platform::Platform;
@@ -162,8 +162,11 @@ impl Payments {
             .map(|dispute| DisputeNews { id: dispute.id.clone(), stage: dispute.stage() })
             .collect();
         // Before the money moves: what it leaves is not to be charged to the card.
-        self.note(owned.org, |wallet| wallet.heard_of_disputes(owned.card(), &news, self.clock.now()))
-            .await?;
+        if !news.is_empty() {
+            let fingerprint = self.fingerprint(owned.card()).await?;
+            let card = owned.card().map(|id| Card { id, fingerprint: fingerprint.as_deref() });
+            self.note(owned.org, |wallet| wallet.heard_of_disputes(card, &news, self.clock.now())).await?;
+        }
         let mut movements = vec![owned.top_up()];
         movements.extend(movements_of(id, &refunds, &disputes));
         self.book_all(&owned, &movements).await
@@ -179,7 +182,9 @@ impl Payments {
             Err(outcome) => return Ok(outcome),
         };
         self.keep_card(&owned).await?;
-        self.note(owned.org, |wallet| wallet.warned_of(warning, owned.card(), self.clock.now())).await?;
+        let fingerprint = self.fingerprint(owned.card()).await?;
+        let card = owned.card().map(|id| Card { id, fingerprint: fingerprint.as_deref() });
+        self.note(owned.org, |wallet| wallet.warned_of(warning, card, self.clock.now())).await?;
         tracing::warn!(org_id = %owned.org, payment_intent = %owned.payment.id, warning, "Stripe warned of a payment");
         Ok(Outcome::Nothing)
     }
@@ -302,7 +307,7 @@ impl Payments {
     /// Makes the wallet, and remembers the card that may be charged again, before its payment is credited: an event whose process
     /// dies in between is repeated whole. News of a payment that is credited already leaves the card of a newer one in its place, and
     /// a card goes with its customer.
-    async fn keep_card(&self, owned: &Owned) -> Result<(), StoreError> {
+    async fn keep_card(&self, owned: &Owned) -> Result<(), PaymentError> {
         let Owned { org, payment, .. } = owned;
         let wallet = self.wallets.ensure(*org).await?;
         let (Some(card), Some("off_session")) = (owned.card(), payment.setup_future_usage.as_deref()) else {
@@ -312,10 +317,19 @@ impl Payments {
         if wallet.stripe_customer.as_ref().is_some_and(|customer| payer != Some(customer)) {
             return Ok(());
         }
-        match self.ledger.get(*org, &owned.top_up().reason.key()).await? {
-            Some(_) => Ok(()),
-            None => self.wallets.note_payment_method(*org, card, payment.created).await,
+        if self.ledger.get(*org, &owned.top_up().reason.key()).await?.is_none() {
+            let fingerprint = self.fingerprint(Some(card)).await?;
+            let card = Card { id: card, fingerprint: fingerprint.as_deref() };
+            self.wallets.note_payment_method(*org, card, payment.created).await?;
         }
+        Ok(())
+    }
+
+    /// What Stripe calls a card's number by, where it says.
+    async fn fingerprint(&self, card: Option<&str>) -> Result<Option<String>, PaymentError> {
+        let Some(card) = card else { return Ok(None) };
+        let found = self.stripe.payment_method(card).await?;
+        Ok(found.and_then(|found| found.fingerprint().map(str::to_owned)))
     }
 }
 

@@ -10,6 +10,7 @@ use domain::{
     audit::AuditEntry,
     ids::{CustomerId, IdError, OrgId},
     ledger::Entry,
+    recharge::Card,
     wallet::{Booking, Wallet},
 };
 use serde::Serialize;
@@ -138,7 +139,7 @@ impl Wallets {
         gone: &CustomerId,
         fresh: &CustomerId,
     ) -> Result<CustomerId, StoreError> {
-        let change = "SET stripe_customer = :fresh REMOVE payment_method";
+        let change = "SET stripe_customer = :fresh REMOVE payment_method, card_fingerprint";
         let values = [(":fresh", text(fresh.as_str())), (":gone", text(gone.as_str()))];
         match self.change(org, change, "stripe_customer = :gone", &values).await {
             Ok(_) => Ok(fresh.clone()),
@@ -157,13 +158,14 @@ impl Wallets {
     pub async fn note_payment_method(
         &self,
         org: OrgId,
-        payment_method: &str,
+        card: Card<'_>,
         paid_at: i64,
     ) -> Result<(), StoreError> {
-        let change = "SET payment_method = :value, card_since = :since";
+        let change = "SET payment_method = :value, card_fingerprint = :number, card_since = :since";
         let condition =
             "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)";
-        let values = [(":value", text(payment_method)), (":since", number(paid_at))];
+        let fingerprint = card.fingerprint.map_or(AttributeValue::Null(true), text);
+        let values = [(":value", text(card.id)), (":number", fingerprint), (":since", number(paid_at))];
         match self.change(org, change, condition, &values).await {
             Ok(_) => Ok(()),
             // A newer card is there; or there is no wallet at all.

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub use self::{
-    charge::{CardCharge, NextAction, PaymentFailure},
+    charge::{CardCharge, NextAction, PaymentFailure, PaymentMethod},
     endpoints::WebhookEndpoint,
     error::StripeError,
     events::EventPage,

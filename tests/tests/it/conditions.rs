@@ -133,8 +133,10 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some("SET auto_recharge = :recharge")) => "save recharge",
         (_, Some(change)) if change.contains("auto_recharge = :recharge") => "book with recharge",
         (_, Some("SET frozen = :value")) => "freeze",
-        (_, Some("SET payment_method = :value, card_since = :since")) => "note card",
-        (_, Some("SET stripe_customer = :fresh REMOVE payment_method")) => "replace customer",
+        (_, Some(change)) if change.starts_with("SET payment_method = :value") => "note card",
+        (_, Some("SET stripe_customer = :fresh REMOVE payment_method, card_fingerprint")) => {
+            "replace customer"
+        }
         (_, Some("REMOVE live")) => "retire",
         (_, Some("REMOVE frozen")) => "unfreeze",
         (_, Some(_)) if items.iter().any(|item| item.get("Delete").is_some()) => "correct",

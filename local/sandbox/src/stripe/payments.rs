@@ -63,6 +63,15 @@ impl StripeSandbox {
         self.lock().cards.insert(payment_method.to_owned(), card);
     }
 
+    /// One saved card turns out to be the same as another, saved before.
+    pub fn make_same_card(&self, before: &str, now: &str) {
+        let mut state = self.lock();
+        let number = state.objects.get(before).map(|card| card["card"]["fingerprint"].clone());
+        if let (Some(number), Some(card)) = (number, state.objects.get_mut(now)) {
+            card["card"]["fingerprint"] = number;
+        }
+    }
+
     /// The customer proves to the bank that the card is theirs, or fails to.
     ///
     /// # Errors
@@ -175,7 +184,7 @@ impl StripeSandbox {
                 state,
                 "pm",
                 json!({"object": "payment_method", "type": "card", "customer": payment["customer"],
-                    "card": {"brand": "visa", "last4": "4242"}}),
+                    "card": {"brand": "visa", "last4": "4242", "fingerprint": self.id("card")}}),
             ),
         };
         let charge = self.put(

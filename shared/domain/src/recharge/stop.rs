@@ -94,6 +94,15 @@ impl Skip {
     }
 }
 
+/// A saved card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card<'a> {
+    /// The card as Stripe names it (`pm_…`): another name each time that the same card is saved.
+    pub id: &'a str,
+    /// What Stripe calls the card's number by, however often it is saved; absent where Stripe does not say.
+    pub fingerprint: Option<&'a str>,
+}
+
 /// How a dispute over a payment stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisputeNews {
@@ -130,8 +139,10 @@ impl AutoRecharge {
 
     /// Returns the same with `card`, where it is known, never charged by itself again.
     #[must_use]
-    fn barred(mut self, card: Option<&str>) -> Self {
-        self.barred_cards.extend(card.map(str::to_owned));
+    fn barred(mut self, card: Option<Card<'_>>) -> Self {
+        if let Some(Card { id, fingerprint }) = card {
+            self.barred_cards.extend(fingerprint.into_iter().chain([id]).map(str::to_owned));
+        }
         self
     }
 }
@@ -148,11 +159,17 @@ impl Wallet {
             _ if self.frozen.is_some() => Some(Skip::Frozen),
             _ if !recharge.disputes.is_empty() => Some(Skip::Disputed),
             None => Some(Skip::NoCard),
-            Some(card) if recharge.barred_cards.contains(card) => Some(Skip::CardBarred),
+            Some(_) if self.is_card_barred() => Some(Skip::CardBarred),
             Some(_) if recharge.asked_back_at.is_some() => Some(Skip::AskedBack),
             Some(_) if self.suspension().is_some() => Some(Skip::Suspended),
             Some(_) => None,
         }
+    }
+
+    /// Returns whether the wallet's present card was disputed or warned of, under this name or another.
+    fn is_card_barred(&self) -> bool {
+        let names = [&self.payment_method, &self.card_fingerprint];
+        names.into_iter().flatten().any(|name| self.auto_recharge.barred_cards.contains(name))
     }
 
     /// Returns why the wallet's present card is not charged any more, if the bank or Stripe refused it.
@@ -165,8 +182,7 @@ impl Wallet {
     /// it; `None` when nothing does.
     pub fn suspended_reason(&self) -> Option<&str> {
         let recharge = &self.auto_recharge;
-        let is_barred = self.payment_method.as_ref().is_some_and(|card| recharge.barred_cards.contains(card));
-        if is_barred {
+        if self.is_card_barred() {
             Some(Skip::CardBarred.as_str())
         } else if recharge.asked_back_at.is_some() {
             Some(Skip::AskedBack.as_str())
@@ -196,7 +212,7 @@ impl Wallet {
     #[must_use]
     pub fn heard_of_disputes(
         &self,
-        card: Option<&str>,
+        card: Option<Card<'_>>,
         disputes: &[DisputeNews],
         at: Timestamp,
     ) -> AutoRecharge {
@@ -223,16 +239,16 @@ impl Wallet {
     /// card is never charged by itself again, and no other until the org asks for it anew. Telling the same
     /// again changes nothing.
     #[must_use]
-    pub fn warned_of(&self, warning: &str, card: Option<&str>, at: Timestamp) -> AutoRecharge {
+    pub fn warned_of(&self, warning: &str, card: Option<Card<'_>>, at: Timestamp) -> AutoRecharge {
         self.bad_news(warning, card, at)
     }
 
     /// Returns the auto-recharge once a lost dispute or a warning of this id is told of, which counts once.
-    fn bad_news(&self, id: &str, card: Option<&str>, at: Timestamp) -> AutoRecharge {
+    fn bad_news(&self, id: &str, card: Option<Card<'_>>, at: Timestamp) -> AutoRecharge {
         if self.auto_recharge.bad_news.contains(id) {
             return self.auto_recharge.clone();
         }
-        let mut after = self.asked_back(card, at).barred(card);
+        let mut after = self.asked_back(card.map(|card| card.id), at).barred(card);
         after.bad_news.insert(id.to_owned());
         after
     }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+const PM_1: Option<Card<'_>> = Some(Card { id: "pm_1", fingerprint: Some("number-1") });
 
 fn wallet(available: i64, amount: u32, threshold: u32, limit: Option<u32>) -> Wallet {
     let org_id = OrgId::new(uuid::Uuid::nil());
@@ -29,6 +30,7 @@ fn wallet(available: i64, amount: u32, threshold: u32, limit: Option<u32>) -> Wa
         low_balance: Amount::from_pence(500),
         stripe_customer: Some(CustomerId::parse("cus_1").unwrap()),
         payment_method: Some("pm_1".into()),
+        card_fingerprint: None,
         frozen: None,
         auto_recharge: AutoRecharge { settings: Some(settings), ..AutoRecharge::default() },
     }
@@ -169,9 +171,9 @@ fn a_call_counts_on_what_the_card_may_still_be_charged() {
     let stopped = [
         with(declined(&good, "card_declined")),
         with(good.asked_back(Some("pm_1"), NOW)),
-        with(good.heard_of_disputes(Some("pm_1"), &[news("dp_1", DisputeStage::Open)], NOW)),
-        with(good.heard_of_disputes(Some("pm_1"), &[news("dp_1", DisputeStage::Won)], NOW)),
-        with(good.warned_of("issfr_1", Some("pm_1"), NOW)),
+        with(good.heard_of_disputes(PM_1, &[news("dp_1", DisputeStage::Open)], NOW)),
+        with(good.heard_of_disputes(PM_1, &[news("dp_1", DisputeStage::Won)], NOW)),
+        with(good.warned_of("issfr_1", PM_1, NOW)),
         Wallet { payment_method: None, ..good.clone() },
         Wallet { stripe_customer: None, ..good.clone() },
         Wallet { frozen: Some("books".into()), ..good.clone() },
@@ -208,8 +210,7 @@ fn stops(present: &str, tell: impl Fn(&Wallet) -> AutoRecharge) -> [Option<Skip>
 fn what_is_asked_back_stops_charging_until_the_org_asks_anew_and_a_disputed_card_for_ever() {
     // G6: the card of the payment, and a newer one.
     let barred = Some(Skip::CardBarred);
-    let dispute =
-        |stage| move |wallet: &Wallet| wallet.heard_of_disputes(Some("pm_1"), &[news("dp_1", stage)], NOW);
+    let dispute = |stage| move |wallet: &Wallet| wallet.heard_of_disputes(PM_1, &[news("dp_1", stage)], NOW);
     for stage in [DisputeStage::Won, DisputeStage::Lost] {
         assert_eq!(stops("pm_1", dispute(stage)), [barred; 3], "{stage:?}");
         assert_eq!(stops("pm_2", dispute(stage)), [None; 3], "{stage:?}: a newer card is left alone");
@@ -218,7 +219,7 @@ fn what_is_asked_back_stops_charging_until_the_org_asks_anew_and_a_disputed_card
     assert_eq!(stops("pm_2", dispute(DisputeStage::Open)), [Some(Skip::Disputed); 3], "whichever card it is");
     assert_eq!(stops("pm_1", dispute(DisputeStage::Inquiry)), [Some(Skip::Disputed); 3]);
     assert_eq!(stops("pm_1", dispute(DisputeStage::InquiryClosed)), [None; 3], "nothing came of it");
-    let warned = |wallet: &Wallet| wallet.warned_of("issfr_1", Some("pm_1"), NOW);
+    let warned = |wallet: &Wallet| wallet.warned_of("issfr_1", PM_1, NOW);
     assert_eq!(stops("pm_1", warned), [barred; 3]);
     assert_eq!(stops("pm_2", warned), [None; 3]);
     // A refund is told of once, by its entry.
@@ -231,13 +232,17 @@ fn what_is_asked_back_stops_charging_until_the_org_asks_anew_and_a_disputed_card
 #[test]
 fn a_lost_dispute_stops_the_next_card_too_until_the_org_asks_anew() {
     let mut wallet = wallet(0, 1_000, 500, None);
-    wallet.auto_recharge = wallet.heard_of_disputes(Some("pm_1"), &[news("dp_1", DisputeStage::Lost)], NOW);
+    wallet.auto_recharge = wallet.heard_of_disputes(PM_1, &[news("dp_1", DisputeStage::Lost)], NOW);
     wallet.payment_method = Some("pm_2".into());
     assert_eq!(wallet.charging_stop(), Some(Skip::AskedBack));
     wallet.auto_recharge = wallet.auto_recharge.set(wallet.auto_recharge.settings.clone().unwrap());
     assert_eq!(wallet.recharge(NOW), Decision::Charge(Amount::from_pence(1_000)));
     wallet.payment_method = Some("pm_1".into());
     assert_eq!(wallet.charging_stop(), Some(Skip::CardBarred), "the disputed card stays barred");
+    wallet.payment_method = Some("pm_3".into());
+    assert_eq!(wallet.charging_stop(), None);
+    wallet.card_fingerprint = Some("number-1".into());
+    assert_eq!(wallet.charging_stop(), Some(Skip::CardBarred), "the same card, saved anew");
 }
 
 #[test]

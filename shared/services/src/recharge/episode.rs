@@ -114,10 +114,11 @@ impl Recharge {
         error: StripeError,
     ) -> Result<Step, StepError> {
         // One key with two bodies: what the first one asked for may have been done, and is looked for.
-        let is_there = !error.is_final()
-            || self.payments.stripe.is_card_of(&episode.payment_method, &episode.customer).await?;
-        if !is_there {
-            return self.unusable(wallet, episode).await;
+        if error.is_final() {
+            let card = self.payments.stripe.payment_method(&episode.payment_method).await?;
+            if !card.is_some_and(|card| card.is_of(&episode.customer)) {
+                return self.unusable(wallet, episode).await;
+            }
         }
         alarm!("recharge_refused", org_id = %wallet.org_id, episode = %episode.id, cause = chain(&error),
             "Stripe refuses a charge, and not for its card's sake");

@@ -29,6 +29,34 @@ pub struct CardCharge<'a> {
     pub idempotency_key: &'a str,
 }
 
+/// A saved card: the fields we read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PaymentMethod {
+    #[serde(default)]
+    customer: Option<Reference<CustomerId>>,
+    #[serde(default)]
+    card: Option<CardDetails>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct CardDetails {
+    #[serde(default)]
+    fingerprint: Option<String>,
+}
+
+impl PaymentMethod {
+    /// Returns whether the card is saved for this customer; one that is detached is nobody's.
+    pub fn is_of(&self, customer: &CustomerId) -> bool {
+        self.customer.as_ref().is_some_and(|owner| owner.id() == customer)
+    }
+
+    /// Returns what Stripe calls the card's number by, the same however often the card is saved; absent where
+    /// Stripe does not say (docs.stripe.com/api/payment_methods/object).
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.card.as_ref()?.fingerprint.as_deref()
+    }
+}
+
 /// What the customer must do before a payment goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct NextAction {
@@ -101,19 +129,14 @@ impl Stripe {
         self.post("/v1/payment_intents", &form, charge.idempotency_key).await
     }
 
-    /// Returns whether a saved card is still there and this customer's.
+    /// Returns a saved card; `None` when Stripe has none of this name.
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn is_card_of(&self, payment_method: &str, customer: &CustomerId) -> Result<bool, StripeError> {
-        #[derive(Deserialize)]
-        struct PaymentMethod {
-            #[serde(default)]
-            customer: Option<Reference<CustomerId>>,
-        }
-        match self.get::<PaymentMethod>(&format!("/v1/payment_methods/{}", plain(payment_method))).await {
-            Ok(card) => Ok(card.customer.is_some_and(|owner| owner.id() == customer)),
-            Err(StripeError::NotFound) => Ok(false),
+    pub async fn payment_method(&self, id: &str) -> Result<Option<PaymentMethod>, StripeError> {
+        match self.get(&format!("/v1/payment_methods/{}", plain(id))).await {
+            Ok(found) => Ok(Some(found)),
+            Err(StripeError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@ use domain::{
     amount::Amount,
     ids::{CustomerId, EpisodeId, PurchaseId},
     ledger::Reason,
-    recharge::Episode,
+    recharge::{Card, Episode},
     time::plus_secs,
     wallet::Wallet,
 };
@@ -125,9 +125,13 @@ fn runs(harness: &Harness) -> Runs {
     Runs::new(harness.stack.db())
 }
 
+fn card(id: &str) -> Card<'_> {
+    Card { id, fingerprint: None }
+}
+
 /// The clinic's wallet as it is, with a card that may be charged.
 async fn carded(harness: &Harness) -> Wallet {
-    harness.wallets.note_payment_method(ORG, CARD, 0).await.unwrap();
+    harness.wallets.note_payment_method(ORG, card(CARD), 0).await.unwrap();
     harness.wallet().await
 }
 
@@ -190,7 +194,7 @@ async fn no_episode_on_money_that_has_come(harness: Harness) -> Result<(), Strin
 
 async fn no_episode_on_a_card_that_was_replaced(harness: Harness) -> Result<(), String> {
     let stale = carded(&harness).await;
-    harness.wallets.note_payment_method(ORG, "pm_2", 1).await.unwrap();
+    harness.wallets.note_payment_method(ORG, card("pm_2"), 1).await.unwrap();
     is_moved(open(&harness, &stale, "one").await)
 }
 
@@ -245,13 +249,13 @@ async fn one_rental_a_month(harness: Harness) -> Result<(), String> {
 }
 
 async fn a_card_makes_no_wallet(harness: Harness) -> Result<(), String> {
-    let noted = harness.wallets.note_payment_method(OTHER_ORG, CARD, 0).await;
+    let noted = harness.wallets.note_payment_method(OTHER_ORG, card(CARD), 0).await;
     if noted.is_err() { Ok(()) } else { broken("a card was noted for an org without a wallet") }
 }
 
 async fn an_older_payment_does_not_put_an_older_card_back(harness: Harness) -> Result<(), String> {
-    harness.wallets.note_payment_method(ORG, "pm_new", 20).await.unwrap();
-    harness.wallets.note_payment_method(ORG, "pm_old", 10).await.unwrap();
+    harness.wallets.note_payment_method(ORG, card("pm_new"), 20).await.unwrap();
+    harness.wallets.note_payment_method(ORG, card("pm_old"), 10).await.unwrap();
     let card = harness.wallet().await.payment_method;
     if card.as_deref() == Some("pm_new") { Ok(()) } else { broken("an older card is back") }
 }

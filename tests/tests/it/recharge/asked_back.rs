@@ -149,3 +149,24 @@ async fn an_inquiry_that_comes_to_nothing_leaves_the_card_as_it_was() {
     harness.pass(0).await;
     assert_at_rest(&harness, Card::Good, "nothing came of it").await;
 }
+
+#[tokio::test]
+async fn a_disputed_card_that_is_saved_anew_is_the_same_card() {
+    for asking in [Asking::LostDispute, Asking::WonDispute, Asking::Warning] {
+        let harness = carded().await;
+        let disputed = harness.wallet().await.payment_method.unwrap();
+        asking.happen(&harness, &payments(&harness)[0]).await;
+        let session = harness.begin_top_up(3_000).await;
+        harness.stack.stripe.act(&session, Act::Pay).unwrap();
+        let payment = payments(&harness).pop().unwrap();
+        let card = harness.stack.stripe.object(&payment).unwrap()["payment_method"].clone();
+        harness.stack.stripe.make_same_card(&disputed, card.as_str().unwrap());
+        harness.pass(0).await;
+        assert_eq!(harness.wallet().await.payment_method.as_deref(), card.as_str(), "it has another name");
+        set(&harness, &terms()).await;
+        spend_down(&harness, "web-1").await;
+        reconcile(&harness).await;
+        assert_eq!(shown(&harness).await["skipped_reason"], "card_barred", "{asking:?}");
+        assert_eq!(charges(&harness).len(), 0, "{asking:?}");
+    }
+}
