@@ -51,7 +51,7 @@ impl PaymentMethod {
     }
 
     /// Returns what Stripe calls the card's number by, the same however often the card is saved; absent where
-    /// Stripe does not say (docs.stripe.com/api/payment_methods/object).
+    /// Stripe does not say (`docs.stripe.com/api/payment_methods/object`).
     pub fn fingerprint(&self) -> Option<&str> {
         self.card.as_ref()?.fingerprint.as_deref()
     }
