@@ -5,6 +5,7 @@
 pub mod routes;
 
 use base::config::Invalid;
+use domain::rate::Costly;
 use http::Response;
 use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
@@ -36,6 +37,18 @@ impl Deps {
         let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
         Ok(Self { auth, provisioning: Provisioning::deployed(&platform, settings), platform })
+    }
+
+    /// Counts one more of what costs us something at the carrier.
+    ///
+    /// # Errors
+    /// When the caller's clinic has done it too often of late, or the store does not answer.
+    async fn count(&self, caller: &Caller, what: Costly) -> Result<(), Problem> {
+        let now = self.platform.clock.now();
+        match self.provisioning.rates.take(caller.org, what, now).await? {
+            Some(wait) => Err(Problem::too_often(wait)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use domain::{amount::Amount, wallet::LEAST_TOP_UP};
 use http::Response;
 use platform::Platform;
 use services::follow_up::Watch;
-use store::{Dynamo, customers::Customers, ledger::Ledger, wallets::Wallets};
+use store::{Dynamo, customers::Customers, ledger::Ledger, rates::Rates, wallets::Wallets};
 use vendors::stripe::Stripe;
 use web::{
     auth::{Auth, Caller},
@@ -28,6 +28,8 @@ pub struct Deps {
     pub ledger: Ledger,
     /// Whose a payment is.
     pub customers: Customers,
+    /// How often pages to pay at are asked for.
+    pub rates: Rates,
     /// Who takes payments.
     pub stripe: Stripe,
     /// Who looks at a wallet whose card may be charged.
@@ -65,6 +67,7 @@ impl Deps {
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
             customers: Customers::new(db.clone()),
+            rates: Rates::new(db.clone()),
             db,
             stripe: platform.stripe(stripe, base.environment),
             watch,

@@ -15,6 +15,7 @@ pub mod payment;
 pub mod personal;
 pub mod phone_number;
 pub mod purchase;
+pub mod rate;
 pub mod recharge;
 pub mod sealed;
 pub mod tariff;

@@ -35,6 +35,7 @@ use domain::{
     number::NUMBER_COST,
     phone_number::PhoneNumber,
     purchase::{Failure, NumberRequest, Purchase, Source, State},
+    rate::Costly,
     wallet::{Refusal, Wallet},
 };
 use platform::Platform;
@@ -45,6 +46,7 @@ use store::{
     numbers::{Numbers, Status},
     purchases::Purchases,
     queue::SyncQueue,
+    rates::Rates,
     wallets::Wallets,
 };
 use vendors::twilio::Twilio;
@@ -84,6 +86,8 @@ pub struct Provisioning {
     pub queue: SyncQueue,
     /// Who looks at a wallet that was spent from.
     pub watch: Watch,
+    /// How often what is done at the carrier.
+    pub rates: Rates,
     subaccounts: MadeOnce<Subaccount>,
     environment: String,
     clock: Arc<dyn Clock>,
@@ -127,6 +131,8 @@ pub enum Provisioned {
     },
     /// The wallet is frozen.
     Frozen,
+    /// The org has tried too often of late: it may again after so long.
+    TooOften(SignedDuration),
 }
 
 impl Provisioning {
@@ -146,6 +152,7 @@ impl Provisioning {
             keyring: settings.keyring,
             queue: SyncQueue::new(platform.sqs.clone(), settings.sync_queue_url),
             watch: settings.watch,
+            rates: Rates::new(db.clone()),
             subaccounts: MadeOnce::subaccounts(db.clone()),
             db,
             environment: settings.base.environment,
@@ -201,6 +208,10 @@ impl Provisioning {
                 let wallet = Box::new(wallet);
                 return Ok(Attempt::Done(Provisioned::Short { required: NUMBER_COST, wallet }));
             }
+        }
+        let counted = self.rates.take(asked.org_id, Costly::NumberPurchase, self.clock.now());
+        if let Some(wait) = counted.await? {
+            return Ok(Attempt::Done(Provisioned::TooOften(wait)));
         }
         let source = Source::Managed(asked.wanted.clone());
         let body_hash = asked.body_hash.clone();

@@ -17,6 +17,7 @@ pub mod numbers;
 pub mod outbox;
 pub mod purchases;
 pub mod queue;
+pub mod rates;
 pub mod runs;
 pub mod scope;
 pub mod table;

@@ -35,6 +35,8 @@ pub enum Table {
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
     StripeWebhookEvents,
+    /// How often an org did what costs money at a vendor.
+    Rates,
     /// Who did what to whose record: only ever added to.
     AuditLog,
     /// What reconciliation has done, and how far it has come.
@@ -61,6 +63,7 @@ impl Table {
             Self::Agents => "agents",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
+            Self::Rates => "rates",
             Self::AuditLog => "audit_log",
             Self::Reconciliation => "reconciliation",
         }
@@ -77,6 +80,7 @@ impl Table {
             | Self::ManagedPhoneNumbers
             | Self::NumberPurchases
             | Self::TwilioSubaccounts
+            | Self::Rates
             | Self::AuditLog
             | Self::Agents => Owner::Org,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
@@ -90,7 +94,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -107,6 +111,7 @@ impl Table {
         Self::Agents,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
+        Self::Rates,
         Self::AuditLog,
         Self::Reconciliation,
     ];

@@ -4,6 +4,7 @@ mod code;
 mod errors;
 
 use http::{Response, StatusCode, header};
+use jiff::SignedDuration;
 use lambda_http::Body;
 use serde_json::{Value, json};
 
@@ -21,12 +22,20 @@ pub struct Problem {
     repeats_input: bool,
     cause: Option<String>,
     more: Vec<(&'static str, Value)>,
+    retry_after_secs: Option<i64>,
 }
 
 impl Problem {
     /// A problem with its code's own sentence.
     pub fn new(code: Code) -> Self {
-        Self { code, detail: code.parts().2.to_owned(), repeats_input: false, cause: None, more: Vec::new() }
+        Self {
+            code,
+            detail: code.parts().2.to_owned(),
+            repeats_input: false,
+            cause: None,
+            more: Vec::new(),
+            retry_after_secs: None,
+        }
     }
 
     /// The same with one more member (RFC 9457, 3.2), for programs. It is shown: it must hold nothing internal.
@@ -34,6 +43,11 @@ impl Problem {
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.more.push((name, value.into()));
         self
+    }
+
+    /// It was done too often, and may be done again after `wait` (RFC 6585, section 4, with `Retry-After`).
+    pub fn too_often(wait: SignedDuration) -> Self {
+        Self { retry_after_secs: Some(wait.as_secs().max(1)), ..Self::new(Code::TooManyRequests) }
     }
 
     /// The same with a more exact sentence. It is shown: it must hold nothing internal.
@@ -92,7 +106,11 @@ impl Problem {
         for (name, value) in self.more {
             body[name] = value;
         }
-        respond(status, "application/problem+json", body.to_string())
+        let mut response = respond(status, "application/problem+json", body.to_string());
+        if let Some(secs) = self.retry_after_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(secs));
+        }
+        response
     }
 }
 

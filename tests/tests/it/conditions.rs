@@ -19,6 +19,7 @@ use domain::{
     },
     ledger::{EntrySide, Posting, Reason},
     phone_number::PhoneNumber,
+    rate::Costly,
     tariff::Tariff,
     wallet::{Extension, Grant, Wallet},
 };
@@ -30,6 +31,7 @@ use store::{
     calls::CallMapping,
     customers::Customers,
     mappings::{AssistantMapping, PhoneNumberMapping},
+    rates::Rates,
     wallets::AuthorizeError,
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
@@ -106,6 +108,7 @@ fn of_calls() -> Vec<Guard> {
         "doubt", "calls", VERSION, "version = :read" => no_doubt_about_a_record_that_moved;
         "name", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => one_record_a_vapi_call;
         "name", "calls", VERSION, "version = :read" => no_name_for_a_record_that_moved;
+        "rate", "rates", "attribute_not_exists(used) OR used < :most", "used < :most" => no_more_than_the_rate_is_counted;
         "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
         "unfreeze", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => unfreezing_overwrites_no_act;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
@@ -145,6 +148,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some(change)) if change.contains("available - :cost") && items.len() == 2 => "charge rental",
         (_, Some(change)) if change.contains("available - :cost") => "charge number",
         (_, Some(change)) if change.contains("available + :cost") => "refund number",
+        ("UpdateItem", Some(change)) if change.starts_with("ADD used") => "rate",
         ("UpdateItem", Some(_)) => "note",
         (_, Some(_)) if items.iter().any(|item| is_put_to(item, "audit_log")) => "adjust",
         (_, Some(_)) if items.iter().any(|item| is_put_to(item, "calls")) => "settle without a hold",
@@ -461,6 +465,18 @@ async fn no_name_for_a_record_that_moved(harness: Harness) -> Result<(), String>
 async fn unfreezing_makes_no_wallet(harness: Harness) -> Result<(), String> {
     let stranger = OrgId::new(uuid::Uuid::from_u128(0xE));
     is_moved(harness.wallets.unfreeze(&act(stranger, "request-1")).await)
+}
+
+async fn no_more_than_the_rate_is_counted(harness: Harness) -> Result<(), String> {
+    let (rates, now) = (Rates::new(harness.stack.db()), harness.clock.now());
+    let what = Costly::NumberPurchase;
+    for _ in 0..what.rate().most {
+        assert_eq!(rates.take(ORG, what, now).await.unwrap(), None);
+    }
+    match rates.take(ORG, what, now).await.unwrap() {
+        Some(_) => Ok(()),
+        None => broken("one more was let through"),
+    }
 }
 
 async fn unfreezing_overwrites_no_act(harness: Harness) -> Result<(), String> {

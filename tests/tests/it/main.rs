@@ -19,6 +19,7 @@ mod operations;
 mod outbound;
 mod payments;
 mod races;
+mod rates;
 mod recharge;
 mod reconcile;
 mod recorded;

@@ -1,7 +1,7 @@
 //! Numbers: bought, brought, listed, given up; whatever fails or dies, one of two ends.
 
 mod faults;
-mod own;
+pub(crate) mod own;
 
 use std::sync::{Arc, Mutex};
 

@@ -109,6 +109,7 @@ async fn settings_that_cannot_be_are_said() {
         ("TOP_UP_MAX_PENCE", "lots"),
         ("OUTAGE_CREDIT_PENCE", "-1"),
         ("JWT_HS256_SECRET", "short"),
+        ("JWT_JWKS_URL", "http://issuer.example.com/jwks.json"),
         ("PUBLIC_URL", "http://api.example.com"),
         ("CREDENTIAL_KEYS", "k1:c2hvcnQ="),
         ("TWILIO_ACCOUNT_SID", "a b"),

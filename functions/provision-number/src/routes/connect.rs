@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::ids::AccountSid;
+use domain::{ids::AccountSid, rate::Costly};
 use serde::Deserialize;
 use serde_json::Value;
 use services::provisioning::{Brought, Connected};
@@ -68,6 +68,7 @@ pub async fn connect(
     let direction = direction(&body.direction, "type")?;
     let body_hash = fingerprint(&[direction.as_str(), sid.as_str(), number.as_str(), &token]);
     let brought = Brought { number, account: Account { sid, token: token.into() } };
+    deps.count(caller, Costly::AccountConnect).await?;
     match deps.provisioning.connect(caller.org, direction, &brought, body_hash).await? {
         Connected::Done(provisioned) => answer(provisioned),
         Connected::AccountRefused(sentence) => Err(Problem::new(Code::CredentialsRefused).saying(sentence)),

@@ -159,6 +159,7 @@ pub(super) fn answer(provisioned: Provisioned) -> Result<Answer<Begun>, Problem>
         Provisioned::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         Provisioned::Short { required, wallet } => Err(short_of(required, &wallet)),
         Provisioned::Frozen => Err(Problem::new(Code::WalletFrozen)),
+        Provisioned::TooOften(wait) => Err(Problem::too_often(wait)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `GET /api/managed-telephony/available-numbers`.
 
-use domain::{number::Search, phone_number::PhoneNumber};
+use domain::{number::Search, phone_number::PhoneNumber, rate::Costly};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::provisioning::ProvisionError;
@@ -45,7 +45,7 @@ struct ForSale {
 ///
 /// # Errors
 /// When a query value is not usable, or the carrier does not answer.
-pub async fn search(deps: &Deps, _: &Caller, input: Input<Asked>) -> Result<Answer<Found>, Problem> {
+pub async fn search(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Found>, Problem> {
     let asked = &input.query;
     let text = |given: &Option<String>, default: &str| Value::from(given.as_deref().unwrap_or(default));
     let limit = asked.limit.as_deref().map_or(Ok(LARGEST_LIMIT), |limit| {
@@ -58,6 +58,7 @@ pub async fn search(deps: &Deps, _: &Caller, input: Input<Asked>) -> Result<Answ
         area_code: asked.area_code.as_deref().map(area_code).transpose()?,
         limit,
     };
+    deps.count(caller, Costly::NumberSearch).await?;
     let found = deps.provisioning.twilio.search(&search).await.map_err(ProvisionError::from)?;
     let numbers = found.into_iter().map(|found| ForSale {
         phone_number: found.phone_number,

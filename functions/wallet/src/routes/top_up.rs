@@ -1,7 +1,7 @@
 //! `POST /api/billing/wallet/topup`.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use domain::{amount::Amount, ids::CustomerId};
+use domain::{amount::Amount, ids::CustomerId, rate::Costly};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub struct Begun {
 /// minutes is returned again, and two at once have one idempotency key.
 ///
 /// # Errors
-/// When the caller may not pay, the amount or path is not usable, or Stripe or the store does not answer.
+/// When the caller may not pay, the amount or path is not usable, the clinic has asked too often of late, or Stripe or the store does not answer.
 pub async fn create(
     deps: &Deps,
     caller: &Caller,
@@ -51,6 +51,10 @@ pub async fn create(
     caller.may_change()?;
     let amount = amount(&input.body.amount_pence, deps.top_up_limits)?;
     let path = return_path(&input.body.return_url)?;
+    let now = deps.platform.clock.now();
+    if let Some(wait) = deps.rates.take(caller.org, Costly::Checkout, now).await? {
+        return Err(Problem::too_often(wait));
+    }
     let customer = customer(deps, caller).await?;
     let fingerprint = fingerprint(caller, amount, &path);
     let asked = Asked { amount, path: &path, fingerprint: &fingerprint };

@@ -73,13 +73,15 @@ pub enum Code {
     DoubtLapsed,
     /// The voice service does not give the recording.
     RecordingUnavailable,
+    /// It was done too often in a short time.
+    TooManyRequests,
     /// Something of ours failed.
     Internal,
 }
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -114,6 +116,7 @@ impl Code {
         Self::CallRefused,
         Self::DoubtLapsed,
         Self::RecordingUnavailable,
+        Self::TooManyRequests,
         Self::Internal,
     ];
 
@@ -278,6 +281,11 @@ impl Code {
                 "recording_unavailable",
                 StatusCode::BAD_GATEWAY,
                 "The recording cannot be had at this moment. Please try again.",
+            ),
+            Self::TooManyRequests => (
+                "too_many_requests",
+                StatusCode::TOO_MANY_REQUESTS,
+                "That was done too often in a short time. Try again when Retry-After says.",
             ),
             Self::Internal => (
                 "internal",

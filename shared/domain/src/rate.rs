@@ -1,0 +1,94 @@
+//! How often an org may do what costs us money or a share of a vendor's patience, whatever comes of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::time::rfc3339_millis;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Costly {
+    /// A page to pay at is made at Stripe.
+    Checkout,
+    /// Numbers for sale are searched at Twilio.
+    NumberSearch,
+    /// A number is bought. One whose purchase fails counts as well: it cost us the trial.
+    NumberPurchase,
+    /// An account at Twilio is tried with a token: unbounded, we would tell anyone which tokens are good.
+    AccountConnect,
+}
+
+/// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
+/// may be done twice in less than a window's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How often.
+    pub most: u32,
+    /// How long a window is, in seconds; above zero.
+    window_secs: i64,
+}
+
+/// The window that an instant lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// What it is counted under.
+    pub key: String,
+    /// When the next one begins.
+    pub ends_at: Timestamp,
+}
+
+impl Costly {
+    /// Everything that is counted.
+    pub const ALL: [Self; 4] =
+        [Self::Checkout, Self::NumberSearch, Self::NumberPurchase, Self::AccountConnect];
+
+    /// The name it is counted under.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkout => "checkout",
+            Self::NumberSearch => "number_search",
+            Self::NumberPurchase => "number_purchase",
+            Self::AccountConnect => "account_connect",
+        }
+    }
+
+    /// How often an org may do it.
+    pub const fn rate(self) -> Rate {
+        match self {
+            Self::Checkout => Rate { most: 30, window_secs: 3_600 },
+            Self::NumberSearch => Rate { most: 60, window_secs: 600 },
+            Self::NumberPurchase => Rate { most: 10, window_secs: 3_600 },
+            Self::AccountConnect => Rate { most: 10, window_secs: 3_600 },
+        }
+    }
+
+    /// The window in which it is counted at `now`.
+    pub fn window(self, now: Timestamp) -> Window {
+        let length = self.rate().window_secs;
+        let begins = now.as_second().div_euclid(length).saturating_mul(length);
+        let begins_at = Timestamp::from_second(begins).unwrap_or(now);
+        let ends_at = begins_at.saturating_add(SignedDuration::from_secs(length)).unwrap_or(Timestamp::MAX);
+        Window { key: format!("{}#{}", self.as_str(), rfc3339_millis(begins_at)), ends_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_instant_is_in_one_window_that_ends_after_it(second in 0_i64..4_000_000_000) {
+            let now = Timestamp::from_second(second).unwrap();
+            for costly in Costly::ALL {
+                let window = costly.window(now);
+                prop_assert!(window.ends_at > now);
+                prop_assert!(window.ends_at.as_second() - second <= costly.rate().window_secs);
+                let last = Timestamp::from_second(window.ends_at.as_second() - 1).unwrap();
+                prop_assert_eq!(costly.window(last), window.clone());
+                prop_assert_ne!(costly.window(window.ends_at), window);
+            }
+        }
+    }
+}
