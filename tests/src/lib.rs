@@ -385,6 +385,15 @@ impl Harness {
         parts(&self.send(request.expect("a request")).await)
     }
 
+    /// Lets an org have so many calls at a time, as an operator does.
+    pub async fn limit_calls(&self, org: OrgId, calls: u32) {
+        let operator = local::token::issue_operator(self.clock.now()).expect("a token");
+        let body = json!({"calls": calls, "reason": "as the test wants"}).to_string();
+        let path = format!("/api/operations/wallets/{org}/call-limit");
+        let (status, answer) = self.post(&path, &operator, body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// Begins a top-up of the clinic's. Returns its Checkout session.
     pub async fn begin_top_up(&self, pence: u32) -> String {
         let body = json!({ "amount_pence": pence }).to_string();

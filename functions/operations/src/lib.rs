@@ -62,6 +62,7 @@ web::routes! { Deps, Operator;
     GET "/api/operations/wallets/{orgId}/acts" => money::acts;
     POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust;
     POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze;
+    POST "/api/operations/wallets/{orgId}/call-limit" => money::limit_calls;
 }
 
 /// Answers a request of an operator's.

@@ -1,4 +1,4 @@
-//! What an operator decides about an org's money: doubts, adjustments, frozen wallets.
+//! What an operator decides about an org's money: doubts, adjustments, frozen wallets, calls at a time.
 
 use domain::{
     amount::Amount,
@@ -6,6 +6,7 @@ use domain::{
     doubt::{Doubt, Why},
     ids::{AdjustmentId, CallId, OrgId, UserId},
     ledger::{Entry, EntrySide},
+    wallet::MOST_CALLS,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -117,7 +118,15 @@ pub struct Wanted {
 pub struct Because {
     reason: String,
 }
-web::json_bodies!(Wanted, Because);
+
+/// How many calls an org may have at a time, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallLimit {
+    calls: u32,
+    reason: String,
+}
+web::json_bodies!(Wanted, Because, CallLimit);
 
 /// A booked adjustment.
 #[derive(Debug, Serialize)]
@@ -252,6 +261,30 @@ fn actor<Q, B>(operator: &Operator, input: &Input<Q, B>) -> Actor {
     let origin = input.origin.clone();
     let role = ActorRole::Operator;
     Actor { user: operator.user.clone(), role, source: origin.source, request_id: origin.request_id }
+}
+
+/// How many calls an org may have at a time.
+#[derive(Debug, Serialize)]
+pub struct Limited {
+    calls: u32,
+}
+
+/// `POST /api/operations/wallets/{orgId}/call-limit`: sets how many calls an org may have at a time. Calls that go on stay.
+///
+/// # Errors
+/// When a value is not usable, the org has no wallet, or the store does not answer.
+pub async fn limit_calls(
+    deps: &Deps,
+    operator: &Operator,
+    input: Input<(), CallLimit>,
+) -> Result<Answer<Limited>, Problem> {
+    let calls = input.body.calls;
+    if !(1..=MOST_CALLS).contains(&calls) {
+        return Err(invalid(format!("calls is a whole number from 1 to {MOST_CALLS}.")));
+    }
+    let reason = reason(&input.body.reason)?;
+    let is_there = deps.operating.limit_calls(org(&input)?, calls, &actor(operator, &input), &reason).await?;
+    if is_there { Ok(Answer::ok(Limited { calls })) } else { Err(Problem::new(Code::NotFound)) }
 }
 
 fn org<Q, B>(input: &Input<Q, B>) -> Result<OrgId, Problem> {

@@ -88,6 +88,9 @@ struct State {
     tools: BTreeMap<String, Value>,
     credentials: BTreeMap<String, Value>,
     outbound_talk_secs: Option<u32>,
+    /// How many calls the account may have at a time, where that is not the usual.
+    #[serde(default)]
+    slots: Option<usize>,
     agenda: Agenda<Task>,
     #[serde(skip)]
     faults: Faults,
@@ -231,6 +234,11 @@ impl VapiSandbox {
     /// Decides how long the person we ring means to talk, from the next call on.
     pub fn set_outbound_talk_secs(&self, secs: u32) {
         self.lock().outbound_talk_secs = Some(secs);
+    }
+
+    /// Decides how many calls the account may have at a time, from the next call on.
+    pub fn set_slots(&self, slots: usize) {
+        self.lock().slots = Some(slots);
     }
 
     /// An assistant, if there is one.

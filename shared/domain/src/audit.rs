@@ -71,6 +71,8 @@ pub enum Action {
     AdjustWallet,
     /// A frozen wallet may be spent from again.
     UnfreezeWallet,
+    /// How many calls an org may have at a time was set.
+    LimitCalls,
 }
 
 /// Whether an act was allowed.

@@ -87,6 +87,8 @@ pub enum RefusalReason {
     NotOurs,
     /// The call is over already, so it can no longer be let through.
     CallOver,
+    /// The org has as many calls as it may have at a time.
+    TooManyCalls,
 }
 
 impl RefusalReason {
@@ -99,6 +101,7 @@ impl RefusalReason {
             Self::NoAgent => "no_agent",
             Self::NotOurs => "not_ours",
             Self::CallOver => "call_over",
+            Self::TooManyCalls => "too_many_calls",
         }
     }
 
@@ -106,6 +109,9 @@ impl RefusalReason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::CallOver => "This call has already ended. Please ring again.",
+            Self::TooManyCalls => {
+                "We're sorry, all our lines are busy at the moment. Please ring again in a few minutes."
+            }
             Self::InsufficientFunds | Self::WalletFrozen | Self::NoWallet | Self::NoAgent | Self::NotOurs => {
                 "We're sorry, our phone assistant is not available at the moment. Please try again later."
             }

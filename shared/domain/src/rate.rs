@@ -11,8 +11,8 @@ pub enum Costly {
     Checkout,
     /// Numbers for sale are searched at Twilio.
     NumberSearch,
-    /// A number is bought. One whose purchase fails counts as well: it cost us the trial.
-    NumberPurchase,
+    /// A number is bought after a purchase that came to nothing: each such trial costs us, and the clinic nothing.
+    PurchaseAfterFailure,
     /// An account at Twilio is tried with a token: unbounded, we would tell anyone which tokens are good.
     AccountConnect,
 }
@@ -39,14 +39,14 @@ pub struct Window {
 impl Costly {
     /// Everything that is counted.
     pub const ALL: [Self; 4] =
-        [Self::Checkout, Self::NumberSearch, Self::NumberPurchase, Self::AccountConnect];
+        [Self::Checkout, Self::NumberSearch, Self::PurchaseAfterFailure, Self::AccountConnect];
 
     /// The name it is counted under.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Checkout => "checkout",
             Self::NumberSearch => "number_search",
-            Self::NumberPurchase => "number_purchase",
+            Self::PurchaseAfterFailure => "purchase_after_failure",
             Self::AccountConnect => "account_connect",
         }
     }
@@ -56,7 +56,7 @@ impl Costly {
         match self {
             Self::Checkout => Rate { most: 30, window_secs: 3_600 },
             Self::NumberSearch => Rate { most: 60, window_secs: 600 },
-            Self::NumberPurchase => Rate { most: 10, window_secs: 3_600 },
+            Self::PurchaseAfterFailure => Rate { most: 10, window_secs: 3_600 },
             Self::AccountConnect => Rate { most: 10, window_secs: 3_600 },
         }
     }

@@ -19,6 +19,10 @@ use super::{
 pub const LEAST_TOP_UP: Amount = Amount::from_pence(2_500);
 /// The line of a low balance in a new wallet: £5.00.
 const LOW_BALANCE: Amount = Amount::from_pence(500);
+/// How many calls an org has at a time where nothing else is agreed.
+const USUAL_CALLS: u32 = 5;
+/// How many calls any org has at a time at the most: all orgs share the lines of one account at Vapi.
+pub const MOST_CALLS: u32 = 15;
 
 /// An org's wallet as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,9 @@ pub struct Wallet {
     /// The settings of auto-recharge, and the charge that is underway.
     #[serde(default)]
     pub auto_recharge: AutoRecharge,
+    /// How many calls the org may have at a time, where an operator has said so; see [`Wallet::most_calls`].
+    #[serde(default)]
+    pub call_limit: Option<u32>,
 }
 
 /// The terms under which a call is to be authorized.
@@ -93,6 +100,8 @@ pub struct Grant {
     pub provider_limit_secs: u32,
     /// What must still be available when the hold is written for this grant to be right; at least `amount`.
     pub basis: Amount,
+    /// How many calls the org may have at a time: fewer must hold money when the hold is written.
+    pub most_calls: u32,
 }
 
 /// Why a call may not start.
@@ -112,6 +121,12 @@ pub enum Refusal {
     /// The org has never had a wallet.
     #[error("the org has no wallet")]
     NoWallet,
+    /// The org has as many calls as it may have at a time.
+    #[error("the org has {most} calls, and may have no more at a time")]
+    TooManyCalls {
+        /// How many it may have.
+        most: u32,
+    },
 }
 
 impl Refusal {
@@ -121,6 +136,7 @@ impl Refusal {
             Self::InsufficientFunds { .. } => RefusalReason::InsufficientFunds,
             Self::Frozen => RefusalReason::WalletFrozen,
             Self::NoWallet => RefusalReason::NoWallet,
+            Self::TooManyCalls { .. } => RefusalReason::TooManyCalls,
         }
     }
 }
@@ -158,7 +174,13 @@ impl Wallet {
             card_fingerprint: None,
             frozen: None,
             auto_recharge: AutoRecharge::default(),
+            call_limit: None,
         }
+    }
+
+    /// Returns how many calls the org may have at a time: five, or what an operator has set, up to [`MOST_CALLS`].
+    pub fn most_calls(&self) -> u32 {
+        self.call_limit.unwrap_or(USUAL_CALLS).min(MOST_CALLS)
     }
 
     /// Returns what the org owns: available and held.
@@ -248,10 +270,11 @@ impl Wallet {
     ///
     /// The grant is five minutes, or what is left when that pays at least one. The provider's limit is the
     /// agent's, cut to what `available` and the outage credit pay for, less two seconds. The write that makes
-    /// the hold demands that `basis` is still available, so that neither number rests on money that has gone.
+    /// the hold demands that `basis` is still available, so that neither number rests on money that has gone, and
+    /// that fewer calls than `most_calls` hold money.
     ///
     /// # Errors
-    /// When the wallet is frozen, or less than one minute is available.
+    /// When the wallet is frozen, the org has as many calls as it may have, or less than one minute is available.
     pub fn first_grant(&self, terms: &Terms) -> Result<Grant, Refusal> {
         self.grant_on(terms, self.available.spendable())
     }
@@ -269,6 +292,10 @@ impl Wallet {
         if self.frozen.is_some() {
             return Err(Refusal::Frozen);
         }
+        let most_calls = self.most_calls();
+        if u32::try_from(self.holds.len()).map_or(true, |calls| calls >= most_calls) {
+            return Err(Refusal::TooManyCalls { most: most_calls });
+        }
         let needed = terms.tariff.one_minute();
         if spendable < needed {
             return Err(Refusal::InsufficientFunds { available: self.available, needed });
@@ -285,6 +312,7 @@ impl Wallet {
                 .saturating_sub(END_MARGIN_SECS)
                 .max(*PROVIDER_LIMIT_SECS.start()),
             basis: amount.max(needed_for_most.min(spendable)),
+            most_calls,
         })
     }
 

@@ -56,12 +56,17 @@ pub struct Limits {
     /// The room a top-up has to lengthen a running call: how far a call's provider limit may reach past what was
     /// available when it began.
     pub outage_credit: Amount,
+    /// How many calls an org may begin on one day, by UTC.
+    pub calls_out_per_day: u32,
 }
 
 impl Limits {
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self { outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)) }
+        Self {
+            outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)),
+            calls_out_per_day: reader.or("CALLS_OUT_PER_DAY", 200),
+        }
     }
 }
 

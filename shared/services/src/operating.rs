@@ -207,19 +207,52 @@ impl Operating {
     /// # Errors
     /// When the store does not do its part.
     pub async fn unfreeze(&self, org: OrgId, by: &Actor, reason: &str) -> Result<bool, StoreError> {
-        let unfreeze = || async move {
+        let unfreeze = |act: AuditEntry| async move { self.wallets.unfreeze(&act).await };
+        let is_there = self.done(org, Action::UnfreezeWallet, by, reason, unfreeze).await?;
+        if is_there {
+            tracing::warn!(org_id = %org, user = %by.user, reason, "an operator unfroze a wallet");
+        }
+        Ok(is_there)
+    }
+
+    /// Sets how many calls an org may have at a time, because `by` says so. Returns whether there is such a wallet.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn limit_calls(
+        &self,
+        org: OrgId,
+        most: u32,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let limit = |act: AuditEntry| async move { self.wallets.limit_calls(most, &act).await };
+        let is_there = self.done(org, Action::LimitCalls, by, reason, limit).await?;
+        if is_there {
+            tracing::warn!(org_id = %org, user = %by.user, most, reason, "an operator set how many calls an org may have");
+        }
+        Ok(is_there)
+    }
+
+    /// Does something to a wallet that is no movement, with its entry in the log. Returns whether there is such a wallet.
+    async fn done<F: Future<Output = Result<(), ChangeError>>>(
+        &self,
+        org: OrgId,
+        action: Action,
+        by: &Actor,
+        reason: &str,
+        act: impl Fn(AuditEntry) -> F,
+    ) -> Result<bool, StoreError> {
+        let act = &act;
+        let write = || async move {
             if self.wallets.get(org).await?.is_none() {
                 return Ok(Attempt::Done(false));
             }
-            let act = (Action::UnfreezeWallet, RecordId::Wallet(None));
-            let act = AuditEntry::granted(org, by.clone(), act, Some(reason.to_owned()), self.clock.now());
-            let written = Attempt::of(self.wallets.unfreeze(&act).await)?;
-            Ok(written.map(|()| {
-                tracing::warn!(org_id = %org, user = %by.user, reason, "an operator unfroze a wallet");
-                true
-            }))
+            let done = (action, RecordId::Wallet(None));
+            let entry = AuditEntry::granted(org, by.clone(), done, Some(reason.to_owned()), self.clock.now());
+            Ok::<_, StoreError>(Attempt::of(act(entry).await)?.map(|()| true))
         };
-        self.db.until_written("the wallet", unfreeze).await
+        self.db.until_written("the wallet", write).await
     }
 }
 

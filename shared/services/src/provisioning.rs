@@ -204,13 +204,16 @@ impl Provisioning {
         match wallet.can_spend(NUMBER_COST) {
             Ok(()) => {}
             Err(Refusal::Frozen) => return Ok(Attempt::Done(Provisioned::Frozen)),
-            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet) => {
+            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet | Refusal::TooManyCalls { .. }) => {
                 let wallet = Box::new(wallet);
                 return Ok(Attempt::Done(Provisioned::Short { required: NUMBER_COST, wallet }));
             }
         }
-        let counted = self.rates.take(asked.org_id, Costly::NumberPurchase, self.clock.now());
-        if let Some(wait) = counted.await? {
+        let has_failed = claim.as_ref().is_some_and(|claim| claim.failed.is_some());
+        if has_failed
+            && let Some(wait) =
+                self.rates.take(asked.org_id, Costly::PurchaseAfterFailure, self.clock.now()).await?
+        {
             return Ok(Attempt::Done(Provisioned::TooOften(wait)));
         }
         let source = Source::Managed(asked.wanted.clone());

@@ -96,6 +96,20 @@ impl Wallets {
         self.db.of_org(act.org_id).change(items).await
     }
 
+    /// Sets how many calls an org may have at a time, from its next call on, and writes down who did it.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when there is no such wallet, or the log has the act.
+    pub async fn limit_calls(&self, most: u32, act: &AuditEntry) -> Result<(), ChangeError> {
+        let update = self
+            .update(act.org_id)
+            .update_expression("SET call_limit = :calls")
+            .condition_expression("attribute_exists(org_id)")
+            .expression_attribute_values(":calls", number(most));
+        let items = vec![update_part(update)?, audit::put(&self.db, act)?];
+        self.db.of_org(act.org_id).change(items).await
+    }
+
     /// A page of all wallets, in no order, from where the last page ended. One that cannot be read does not hide the others.
     ///
     /// # Errors

@@ -83,13 +83,14 @@ const ROUTES: [Route; 22] = [
     },
 ];
 /// Those that need an operator's token (`operations.rs`).
-const OPERATOR_ROUTES: [(&str, &str); 6] = [
+const OPERATOR_ROUTES: [(&str, &str); 7] = [
     ("GET", "/api/operations/reconciliation"),
     ("GET", "/api/operations/doubts"),
     ("POST", "/api/operations/doubts/{orgId}/{callId}/accept"),
     ("GET", "/api/operations/wallets/{orgId}/acts"),
     ("POST", "/api/operations/wallets/{orgId}/adjustments"),
     ("POST", "/api/operations/wallets/{orgId}/unfreeze"),
+    ("POST", "/api/operations/wallets/{orgId}/call-limit"),
 ];
 /// Those that need a ticket of ours in their path (`recordings.rs`).
 const TICKET_ROUTES: [(&str, &str); 1] = [calls::routes::recording::TICKETED];

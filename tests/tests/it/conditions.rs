@@ -61,13 +61,14 @@ macro_rules! guards {
 mod numbers;
 mod recharge;
 
-const AUTHORIZE: &str =
-    "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)";
+const AUTHORIZE: &str = "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \
+                         AND attribute_not_exists(frozen)";
 const EXTEND: &str = "holds.#call.step = :step AND available >= :more AND attribute_not_exists(frozen)";
 const SETTLE: &str = "ledger_seq = :read AND holds.#call.amount = :held";
 const SETTLE_BARE: &str = "ledger_seq = :read AND attribute_not_exists(holds.#call)";
 const VERSION: &str = "version = :read";
 const NEW_ENTRY: &str = "attribute_not_exists(entry_key)";
+const BELOW_RATE: &str = "attribute_not_exists(used) OR used < :most";
 const NEW_ACT: &str = "attribute_not_exists(entry_id)";
 
 fn guards() -> Vec<Guard> {
@@ -77,6 +78,7 @@ fn guards() -> Vec<Guard> {
 fn of_calls() -> Vec<Guard> {
     guards! {
         "authorize", "wallets", AUTHORIZE, "available >= :basis" => no_hold_without_the_money;
+        "authorize", "wallets", AUTHORIZE, "size(holds) < :org_limit" => no_more_holds_than_calls_at_a_time;
         "authorize", "wallets", AUTHORIZE, "attribute_not_exists(holds.#call)" => one_hold_a_call;
         "authorize", "wallets", AUTHORIZE, "attribute_not_exists(frozen)" => no_hold_on_a_frozen_wallet;
         "authorize", "calls", VERSION, "version = :read" => no_hold_for_a_record_that_moved;
@@ -108,7 +110,9 @@ fn of_calls() -> Vec<Guard> {
         "doubt", "calls", VERSION, "version = :read" => no_doubt_about_a_record_that_moved;
         "name", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => one_record_a_vapi_call;
         "name", "calls", VERSION, "version = :read" => no_name_for_a_record_that_moved;
-        "rate", "rates", "attribute_not_exists(used) OR used < :most", "used < :most" => no_more_than_the_rate_is_counted;
+        "rate", "rates", BELOW_RATE, BELOW_RATE => no_more_than_the_rate_is_counted;
+        "limit calls", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_limit_makes_no_wallet;
+        "limit calls", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => a_limit_overwrites_no_act;
         "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
         "unfreeze", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => unfreezing_overwrites_no_act;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
@@ -140,6 +144,8 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some("SET stripe_customer = :fresh REMOVE payment_method, card_fingerprint")) => {
             "replace customer"
         }
+        (_, Some("SET call_limit = :calls")) => "limit calls",
+        (_, Some("ADD begun :one")) => "dial",
         (_, Some("REMOVE live")) => "retire",
         (_, Some("REMOVE frozen")) => "unfreeze",
         (_, Some(_)) if items.iter().any(|item| item.get("Delete").is_some()) => "correct",
@@ -273,6 +279,7 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     correct(&harness, &harness.wallet().await, &harness.call("web-1").await).await.unwrap();
     harness.wallets.unfreeze(&act(ORG, "request-a")).await.unwrap();
     adjust(&harness, &harness.wallet().await, "adj-1", "request-b").await.unwrap();
+    harness.wallets.limit_calls(5, &act(ORG, "request-c")).await.unwrap();
     let harness = Harness::empty(vec![]).await;
     watch(&harness, &seen);
     Box::pin(numbers::use_everything(&harness)).await;
@@ -304,7 +311,7 @@ fn parties(call: &str) -> Parties {
 fn grant(pence: u32) -> Grant {
     let amount = Amount::from_pence(pence);
     let tariff = Tariff::at(local::stack::test_epoch()).version;
-    Grant { amount, tariff, provider_limit_secs: 3_598, basis: amount }
+    Grant { amount, tariff, provider_limit_secs: 3_598, basis: amount, most_calls: 5 }
 }
 
 async fn rung(harness: &Harness, call: &str) -> Call {
@@ -469,7 +476,7 @@ async fn unfreezing_makes_no_wallet(harness: Harness) -> Result<(), String> {
 
 async fn no_more_than_the_rate_is_counted(harness: Harness) -> Result<(), String> {
     let (rates, now) = (Rates::new(harness.stack.db()), harness.clock.now());
-    let what = Costly::NumberPurchase;
+    let what = Costly::PurchaseAfterFailure;
     for _ in 0..what.rate().most {
         assert_eq!(rates.take(ORG, what, now).await.unwrap(), None);
     }
@@ -507,6 +514,16 @@ async fn a_correction_overwrites_no_act(harness: Harness) -> Result<(), String> 
     is_moved(correct(&harness, &wallet, &call).await)
 }
 
+async fn a_limit_makes_no_wallet(harness: Harness) -> Result<(), String> {
+    let stranger = OrgId::new(uuid::Uuid::from_u128(0xE));
+    is_moved(harness.wallets.limit_calls(5, &act(stranger, "request-1")).await)
+}
+
+async fn a_limit_overwrites_no_act(harness: Harness) -> Result<(), String> {
+    harness.wallets.unfreeze(&act(ORG, "request-1")).await.unwrap();
+    is_moved(harness.wallets.limit_calls(5, &act(ORG, "request-1")).await)
+}
+
 fn top_up(payment: &str) -> Posting {
     Posting {
         reason: Reason::TopUp { payment_intent: PaymentIntentId::parse(payment).unwrap() },
@@ -528,6 +545,18 @@ async fn no_hold_without_the_money(harness: Harness) -> Result<(), String> {
     let grant = grant(2_501);
     let after = call.after(Event::Authorized(grant)).unwrap();
     match harness.wallets.authorize(&call, &after, &grant).await {
+        Err(AuthorizeError::WalletMoved(_)) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn no_more_holds_than_calls_at_a_time(harness: Harness) -> Result<(), String> {
+    for call in ["call-1", "call-2", "call-3", "call-4", "call-5"] {
+        held(&harness, call).await;
+    }
+    let call = rung(&harness, "call-6").await;
+    let after = call.after(Event::Authorized(grant(280))).unwrap();
+    match harness.wallets.authorize(&call, &after, &grant(280)).await {
         Err(AuthorizeError::WalletMoved(_)) => Ok(()),
         other => broken(other),
     }

@@ -14,6 +14,7 @@ mod docs;
 mod endpoint;
 mod events;
 mod isolation;
+mod limits;
 mod numbers;
 mod operations;
 mod outbound;

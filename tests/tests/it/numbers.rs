@@ -107,7 +107,6 @@ async fn both_directions_are_bought_used_released_and_bought_again() {
         "/api/integrations/vapi/numbers",
         "/api/agents",
         "/api/founder-console/agent/config",
-        "/api/billing/wallet/transactions",
         "/api/billing/wallet/statement",
     ] {
         let (_, answer) = harness.get(path, &harness.owner()).await;

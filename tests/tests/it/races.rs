@@ -9,6 +9,7 @@ use tests::{Harness, ORG, bodies, web_report};
 #[tokio::test]
 async fn a_hundred_calls_for_the_money_of_ten() {
     let harness = Harness::with_wallet(2_800, 600).await;
+    harness.limit_calls(ORG, 15).await;
     let answers = join_all((0..100).map(|i| {
         let body = bodies::request(&format!("call-{i}"));
         let harness = &harness;
@@ -27,6 +28,7 @@ async fn a_hundred_calls_for_the_money_of_ten() {
 async fn a_hundred_calls_that_all_rest_on_the_whole_wallet() {
     // An agent of an hour: the provider limit of each rests on everything that is available.
     let harness = Harness::with_wallet(2_800, 3_600).await;
+    harness.limit_calls(ORG, 15).await;
     let answers = join_all((0..100).map(|i| {
         let body = bodies::request(&format!("call-{i}"));
         let harness = &harness;

@@ -100,6 +100,9 @@ fn answer(dialled: Dialled) -> Result<Answer<Begun>, Problem> {
         Dialled::Short { required, wallet } => Err(short_of(required, &wallet)),
         Dialled::Frozen => Err(Problem::new(Code::WalletFrozen)),
         Dialled::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
+        Dialled::TooMany => Err(Problem::new(Code::TooManyCalls)),
+        Dialled::DayIsFull => Err(Problem::new(Code::TooManyCallsToday)),
+        Dialled::OnCall => Err(Problem::new(Code::NumberOnCall)),
     }
 }
 

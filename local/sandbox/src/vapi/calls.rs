@@ -26,8 +26,12 @@ const GIVE_UP: SignedDuration = SignedDuration::from_secs(25);
 const REPORT_DELAY: SignedDuration = SignedDuration::from_secs(2);
 /// Vapi's `maxDurationSeconds` when nothing is said.
 const DEFAULT_MAX_SECS: i64 = 600;
-/// How many calls an org of Vapi's may have at a time. The sandbox tells it and does not enforce it.
+/// How many calls an org of Vapi's may have at a time by default (docs.vapi.ai, "Call concurrency").
 const CONCURRENCY: usize = 10;
+/// What is said of a call that comes when all of them are taken.
+const NO_SLOT: &str = "call.start.error-subscription-concurrency-limit-reached";
+const OVER_CONCURRENCY: &str =
+    "Over Concurrency Limit. Your org has as many calls at a time as its plan allows.";
 /// Rung by us, this one never picks up.
 const NEVER_ANSWERS: &str = "+447700900199";
 /// Rung by us, this one is busy.
@@ -60,13 +64,17 @@ impl VapiSandbox {
     /// Places a call. Returns its id, or why it cannot be placed.
     ///
     /// # Errors
-    /// When no such number was imported.
+    /// When no such number was imported, or a web call finds all of the account's slots taken.
     pub fn place(&self, placing: &Placing) -> Result<String, String> {
         let now = self.clock.now();
         let id = self.entropy.uuid(now).to_string();
         let talk = i64::from(placing.talk_seconds);
         let mut state = self.lock();
+        let is_full = state.free_slots() == 0;
         if let Some(assistant) = &placing.web_assistant_id {
+            if is_full {
+                return Err(OVER_CONCURRENCY.to_owned());
+            }
             let mut call = self.ringing(&id, "webCall", &placing.from, talk);
             call.assistant_id = Some(assistant.clone());
             call.max_duration_secs = Some(placing.max_duration_seconds.unwrap_or(DEFAULT_MAX_SECS));
@@ -84,8 +92,10 @@ impl VapiSandbox {
         let mut call = self.ringing(&id, "inboundPhoneCall", &placing.from, talk);
         self.connect(&number, &call);
         call.phone_number_id = Some(number.id);
-        // Our backend is not asked about a number that has its assistant.
-        if let Some(assistant) = number.assistant_id {
+        // Our backend is asked neither about a call without a slot nor about a number that has its assistant.
+        if is_full {
+            state.agenda.enter(now, Task::End { call: id.clone(), reason: NO_SLOT.into() });
+        } else if let Some(assistant) = number.assistant_id {
             call.max_duration_secs = Some(own_limit(&state, &assistant));
             call.assistant_id = Some(assistant);
             state.agenda.enter(now + PICK_UP, Task::Start { call: id.clone() });
@@ -121,6 +131,9 @@ impl VapiSandbox {
         let number =
             state.numbers.get(number_id).cloned().ok_or_else(|| missing("Phone Number", number_id))?;
 
+        if state.free_slots() == 0 {
+            return Err(Refusal::too_many(OVER_CONCURRENCY));
+        }
         let now = self.clock.now();
         let id = self.entropy.uuid(now).to_string();
         let talk = i64::from(state.outbound_talk_secs.unwrap_or(OUTBOUND_TALK_SECS));
@@ -141,9 +154,8 @@ impl VapiSandbox {
         state.agenda.enter(now, Task::Ring { call: id.clone() });
         let mut answer = call_record(&call);
         state.calls.insert(id, call);
-        let live = state.calls.values().filter(|call| call.status != "ended").count();
-        answer["subscriptionLimits"] = json!({"concurrencyBlocked": false, "concurrencyLimit": CONCURRENCY,
-            "remainingConcurrentCalls": CONCURRENCY.saturating_sub(live)});
+        answer["subscriptionLimits"] = json!({"concurrencyBlocked": false, "concurrencyLimit": state.slots(),
+            "remainingConcurrentCalls": state.free_slots()});
         Ok((StatusCode::CREATED, answer))
     }
 
@@ -298,6 +310,18 @@ impl VapiSandbox {
             let task = Task::Deliver { label: label.to_owned(), body: body.to_string(), attempt: 0 };
             state.agenda.enter(now, task);
         }
+    }
+}
+
+impl State {
+    fn slots(&self) -> usize {
+        self.slots.unwrap_or(CONCURRENCY)
+    }
+
+    /// How many more calls the account may have now.
+    fn free_slots(&self) -> usize {
+        let live = self.calls.values().filter(|call| call.status != "ended").count();
+        self.slots().saturating_sub(live)
     }
 }
 

@@ -32,6 +32,11 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, message: json!(flaws) }
     }
 
+    /// More than the account may have at a time.
+    pub(super) fn too_many(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::TOO_MANY_REQUESTS, message: Value::String(message.into()) }
+    }
+
     pub(super) fn missing(message: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, message: Value::String(message.into()) }
     }

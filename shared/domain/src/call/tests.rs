@@ -24,7 +24,13 @@ fn ringing() -> Call {
 
 fn grant() -> Grant {
     let amount = Amount::from_pence(280);
-    Grant { amount, tariff: Tariff::at(at(0)).version, provider_limit_secs: 598, basis: amount }
+    Grant {
+        amount,
+        tariff: Tariff::at(at(0)).version,
+        provider_limit_secs: 598,
+        basis: amount,
+        most_calls: 5,
+    }
 }
 
 fn bill() -> Bill {

@@ -32,6 +32,7 @@ fn wallet(available: i64, amount: u32, threshold: u32, limit: Option<u32>) -> Wa
         payment_method: Some("pm_1".into()),
         card_fingerprint: None,
         frozen: None,
+        call_limit: None,
         auto_recharge: AutoRecharge { settings: Some(settings), ..AutoRecharge::default() },
     }
 }

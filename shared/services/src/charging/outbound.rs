@@ -1,6 +1,6 @@
 //! Calls that we start: the intent is written, the money is set aside, and only then is the phone rung; once.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{Charging, ChargingError, log_vapi, meter_message};
@@ -18,7 +18,7 @@ use domain::{
 };
 use store::{
     Attempt, ChangeError,
-    calls::{CallMapping, DialClaim},
+    calls::{CallMapping, DayLimit, DialClaim, DialError},
 };
 use vendors::vapi::{VapiCall, VapiError, outbound::Dial};
 
@@ -84,6 +84,12 @@ pub enum Dialled {
     Frozen,
     /// The client's key was used with another body.
     KeyReused,
+    /// The org has as many calls as it may have at a time.
+    TooMany,
+    /// The org has begun as many calls as it may on one day.
+    DayIsFull,
+    /// The org is on a call with that number already, which another request began.
+    OnCall,
 }
 
 impl Charging {
@@ -102,10 +108,15 @@ impl Charging {
                 return Ok(Attempt::Done(self.resume(intent.org_id, &used.dialled).await?));
             }
             let before = self.calls.dial_claim(intent.org_id, intent.to.reveal()).await?;
-            if let (Some(before), None) = (&before, &intent.key)
-                && self.is_repeat(intent.org_id, before).await?
-            {
-                return Ok(Attempt::Done(self.resume(intent.org_id, &before.dialled).await?));
+            if let Some(last) = self.last_begun(intent.org_id, before.as_ref()).await? {
+                match &intent.key {
+                    None if self.is_repeat(&last) => {
+                        return Ok(Attempt::Done(self.resume(intent.org_id, &last.call_id).await?));
+                    }
+                    // Another key is another call, and nobody is rung by two at a time.
+                    Some(_) if last.is_open() => return Ok(Attempt::Done(Dialled::OnCall)),
+                    None | Some(_) => {}
+                }
             }
             // Known to be short: nothing is begun, and no key is used up by it.
             if let Some(refused) = self.cannot_pay(intent).await? {
@@ -115,11 +126,13 @@ impl Charging {
             self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
             let (before, key) = (before.as_ref(), intent.key.as_deref());
-            match self.calls.claim_dial(&record, &claim, intent.to.reveal(), before, key).await {
+            match self.calls.claim_dial(&record, &claim, intent.to.reveal(), before, key, self.today()).await
+            {
                 Ok(()) => Ok(Attempt::Done(self.resume(intent.org_id, &record.call_id).await?)),
                 // Another request for the same number, or with the same key: what it began is answered.
-                Err(ChangeError::Moved) => Ok(Attempt::Moved),
-                Err(ChangeError::Store(error)) => Err(error.into()),
+                Err(DialError::Moved) => Ok(Attempt::Moved),
+                Err(DialError::DayIsFull) => Ok(Attempt::Done(Dialled::DayIsFull)),
+                Err(DialError::Store(error)) => Err(error.into()),
             }
         };
         self.db.until_written("the call", begin).await
@@ -130,6 +143,7 @@ impl Charging {
         Ok(match wallet.first_grant(&self.terms(intent.agent_limit_secs)) {
             Ok(_) => None,
             Err(Refusal::Frozen) => Some(Dialled::Frozen),
+            Err(Refusal::TooManyCalls { .. }) => Some(Dialled::TooMany),
             Err(Refusal::InsufficientFunds { needed, .. }) => {
                 Some(Dialled::Short { required: needed, wallet: Box::new(wallet) })
             }
@@ -140,10 +154,27 @@ impl Charging {
         })
     }
 
-    /// Whether the call that was begun to this number before stands for a new request: one that is open or was begun just now,
-    /// unless no phone was rung.
-    async fn is_repeat(&self, org: OrgId, before: &DialClaim) -> Result<bool, ChargingError> {
-        let Some(call) = self.calls.get(org, &before.dialled).await? else { return Ok(false) };
+    /// The day's limit of calls that an org begins. A day is UTC's.
+    fn today(&self) -> DayLimit {
+        let day = self.clock.now().to_zoned_datetime(TimeZone::UTC).date();
+        DayLimit { day, most: self.limits.calls_out_per_day }
+    }
+
+    /// The call that was begun to a number before.
+    async fn last_begun(
+        &self,
+        org: OrgId,
+        before: Option<&DialClaim>,
+    ) -> Result<Option<Call>, ChargingError> {
+        match before {
+            Some(before) => Ok(self.calls.get(org, &before.dialled).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the call that was begun to this number before stands for a new request without a key: one that is open or was
+    /// begun just now, unless no phone was rung.
+    fn is_repeat(&self, call: &Call) -> bool {
         let is_recent = self.clock.now().duration_since(call.created_at) < SAME_CALL;
         let nobody_was_rung = match &call.state {
             State::Refused { .. } => true,
@@ -154,7 +185,7 @@ impl Charging {
             | State::Ended { .. }
             | State::Settled(_) => false,
         };
-        Ok(call.is_open() || is_recent && !nobody_was_rung)
+        call.is_open() || is_recent && !nobody_was_rung
     }
 
     fn intended(&self, intent: &Intent) -> Call {
@@ -189,6 +220,7 @@ impl Charging {
         };
         match &call.state {
             State::Refused { reason: RefusalReason::WalletFrozen } => Ok(Dialled::Frozen),
+            State::Refused { reason: RefusalReason::TooManyCalls } => Ok(Dialled::TooMany),
             State::Refused { .. } => {
                 let wallet = Box::new(self.wallets.ensure(org).await?);
                 Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })

@@ -37,7 +37,7 @@ impl Provisioning {
         match wallet.can_spend(NUMBER_COST) {
             Ok(()) => {}
             Err(Refusal::Frozen) => return self.end_uncharged(purchase, Failure::WalletFrozen).await,
-            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet) => {
+            Err(Refusal::InsufficientFunds { .. } | Refusal::NoWallet | Refusal::TooManyCalls { .. }) => {
                 return self.end_uncharged(purchase, Failure::InsufficientFunds).await;
             }
         }

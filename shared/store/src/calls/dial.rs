@@ -1,17 +1,18 @@
 //! Calls of ours: a number is rung once at a time, and a client's key rings once for ever.
 
-use aws_sdk_dynamodb::types::Put;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::{
     call::Call,
     ids::{CallId, OrgId},
     phone_number::PhoneNumber,
 };
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Calls, record};
 use crate::{
-    error::{ChangeError, StoreError},
-    item::{Item, encode, org_key, put_new_part, put_part, text},
+    error::{StoreError, TransactError},
+    item::{Item, encode, is_refusal, number, org_key, put_new_part, put_part, text, update_part},
     table::Table,
 };
 
@@ -22,6 +23,29 @@ pub struct DialClaim {
     pub dialled: CallId,
     /// The body it was asked for with.
     pub body_hash: String,
+}
+
+/// How many calls an org may begin on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayLimit {
+    /// The day.
+    pub day: Date,
+    /// How many.
+    pub most: u32,
+}
+
+/// Why a call was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Another call was begun to the number, or by the key, since it was read: read again, decide again.
+    #[error("another call was begun since it was read")]
+    Moved,
+    /// The org has begun as many calls as it may on this day.
+    #[error("the org has begun as many calls as it may on one day")]
+    DayIsFull,
+    /// It could not be done.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Calls {
@@ -46,11 +70,11 @@ impl Calls {
         self.db.of_org(org).get(Table::Calls, &[(name, &value), ("call_id", item)]).await
     }
 
-    /// Records a call that is to be started, as the one begun to its number (in the place of `before`) and by its key. All or
-    /// nothing.
+    /// Records a call that is to be started, as the one begun to its number (in the place of `before`) and by its key, and
+    /// counts it on its day. All or nothing.
     ///
     /// # Errors
-    /// [`ChangeError::Moved`] when another was begun to the number or by the key since it was read.
+    /// See [`DialError`].
     pub async fn claim_dial(
         &self,
         call: &Call,
@@ -58,7 +82,8 @@ impl Calls {
         to: &PhoneNumber,
         before: Option<&DialClaim>,
         key: Option<&str>,
-    ) -> Result<(), ChangeError> {
+        limit: DayLimit,
+    ) -> Result<(), DialError> {
         let item = |name: String| -> Result<Item, StoreError> {
             let mut item = encode(Table::Calls, claim)?;
             item.insert("org_id".into(), text(call.org_id.to_string()));
@@ -80,6 +105,31 @@ impl Calls {
         if let Some(key) = key {
             items.push(put_new_part(&self.db, Table::Calls, "call_id", item(format!("key#{key}"))?)?);
         }
-        self.db.of_org(call.org_id).change(items).await
+        items.push(self.counted(call.org_id, limit)?);
+        match self.db.of_org(call.org_id).transact(items).await {
+            Ok(()) => Ok(()),
+            // Only the last part counts the day; what another has begun is read again first.
+            Err(TransactError::Refused(reasons)) => match reasons.split_last() {
+                Some((day, others)) if is_refusal(day) && !others.iter().any(is_refusal) => {
+                    Err(DialError::DayIsFull)
+                }
+                Some(_) | None => Err(DialError::Moved),
+            },
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// One more call that an org begins on a day, if it may.
+    fn counted(&self, org: OrgId, limit: DayLimit) -> Result<TransactWriteItem, StoreError> {
+        update_part(
+            Update::builder()
+                .table_name(self.db.table_name(Table::Calls))
+                .key("org_id", text(org.to_string()))
+                .key("call_id", text(format!("day#{}", limit.day)))
+                .update_expression("ADD begun :one")
+                .condition_expression("attribute_not_exists(begun) OR begun < :most")
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":most", number(limit.most)),
+        )
     }
 }

@@ -45,7 +45,8 @@ pub enum AuthorizeError {
 
 impl Wallets {
     /// Moves `grant` from available to held for `call`, and the call's record to authorized: one transaction, which
-    /// is also the check. So there is no hold without a due record, and none for a call that is over.
+    /// is also the check. So there is no hold without a due record, none for a call that is over, and never more of them
+    /// than the org may have calls at a time.
     ///
     /// `call` is the record as read. Repeating it for the same call returns the hold that is already there.
     ///
@@ -61,11 +62,13 @@ impl Wallets {
                 "SET available = available - :grant, held = held + :grant, holds.#call = :hold",
             )
             .condition_expression(
-                "available >= :basis AND attribute_not_exists(holds.#call) AND attribute_not_exists(frozen)",
+                "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \
+                 AND attribute_not_exists(frozen)",
             )
             .expression_attribute_names("#call", call.call_id.as_str())
             .expression_attribute_values(":grant", number(grant.amount.pence()))
             .expression_attribute_values(":basis", number(grant.basis.pence()))
+            .expression_attribute_values(":org_limit", number(grant.most_calls))
             .expression_attribute_values(":hold", map(&hold)?)
             .return_values_on_condition_check_failure(AllOld);
         let items = vec![update_part(wallet)?, calls::put(&self.db, after, call.version)?];

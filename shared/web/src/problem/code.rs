@@ -69,6 +69,12 @@ pub enum Code {
     CountryNotAllowed,
     /// The voice service will not start the call.
     CallRefused,
+    /// The org has as many calls as it may have at a time.
+    TooManyCalls,
+    /// The org has begun as many calls as it may on one day.
+    TooManyCallsToday,
+    /// The org is on a call with that number already.
+    NumberOnCall,
     /// The doubt about a call can no longer be accepted.
     DoubtLapsed,
     /// The voice service does not give the recording.
@@ -81,7 +87,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -114,6 +120,9 @@ impl Code {
         Self::NoOutboundNumber,
         Self::CountryNotAllowed,
         Self::CallRefused,
+        Self::TooManyCalls,
+        Self::TooManyCallsToday,
+        Self::NumberOnCall,
         Self::DoubtLapsed,
         Self::RecordingUnavailable,
         Self::TooManyRequests,
@@ -271,6 +280,21 @@ impl Code {
                 "call_refused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The voice service would not start the call. Nothing was charged. Check the number and the agent.",
+            ),
+            Self::TooManyCalls => (
+                "too_many_calls",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The clinic has as many calls at a time as it may have. Try again when one of them is over.",
+            ),
+            Self::TooManyCallsToday => (
+                "too_many_calls_today",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The clinic has begun as many calls as it may on one day. Try again tomorrow, or ask us for more.",
+            ),
+            Self::NumberOnCall => (
+                "number_on_call",
+                StatusCode::CONFLICT,
+                "The clinic is calling that number already. Try again when that call is over.",
             ),
             Self::DoubtLapsed => (
                 "doubt_lapsed",

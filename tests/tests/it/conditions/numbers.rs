@@ -24,7 +24,7 @@ use services::provisioning::{Provisioning, Settings};
 use store::{
     ChangeError,
     agents::Agents,
-    calls::DialClaim,
+    calls::{DayLimit, DialClaim, DialError},
     made_once::MadeOnce,
     mappings::{AssistantMapping, PhoneNumberMapping},
     numbers::{ManagedNumber, Numbers, OrgNumber, Status, provider_type},
@@ -44,6 +44,7 @@ const REVISION: &str = "revision = :read";
 const OWN: &str = "org_id = :org";
 pub(super) const NEW_ITEM: &str = "attribute_not_exists(item)";
 const NEW_CALL: &str = "attribute_not_exists(call_id)";
+const DAY: &str = "attribute_not_exists(begun) OR begun < :most";
 
 pub(super) fn guards() -> Vec<Guard> {
     guards! {
@@ -90,6 +91,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "dial", "calls dial#", NEW_CALL, "attribute_not_exists(call_id)" => one_first_call_to_a_number;
         "dial", "calls dial#", "dialled = :read", "dialled = :read" => one_call_follows_another;
         "dial", "calls", NEW_CALL, "attribute_not_exists(call_id)" => a_call_begins_once;
+        "dial", "calls", DAY, DAY => a_day_has_so_many_calls;
         "dial", "calls key#", NEW_CALL, "attribute_not_exists(call_id)" => a_key_begins_one_call;
     }
 }
@@ -750,18 +752,30 @@ async fn dial(
     to: &str,
     before: Option<&DialClaim>,
     key: Option<&str>,
-) -> Result<DialClaim, ChangeError> {
+) -> Result<DialClaim, DialError> {
     let call_id = CallId::parse(call).unwrap();
     let record = Call::first_heard(ORG, call_id.clone(), parties(call), 600, harness.clock.now());
     let claim = DialClaim { dialled: call_id, body_hash: "body".into() };
     let to = PhoneNumber::parse(to).unwrap();
-    harness.calls.claim_dial(&record, &claim, &to, before, key).await?;
+    let limit = DayLimit { day: jiff::civil::date(2026, 11, 27), most: 3 };
+    harness.calls.claim_dial(&record, &claim, &to, before, key, limit).await?;
     Ok(claim)
 }
 
-fn is_not_begun(outcome: Result<DialClaim, ChangeError>) -> Result<(), String> {
+fn is_not_begun(outcome: Result<DialClaim, DialError>) -> Result<(), String> {
     match outcome {
-        Err(ChangeError::Moved) => Ok(()),
+        Err(DialError::Moved) => Ok(()),
+        other => broken(other),
+    }
+}
+
+async fn a_day_has_so_many_calls(harness: Harness) -> Result<(), String> {
+    for (call, to) in [("call-1", "+447700900451"), ("call-2", "+447700900452"), ("call-3", "+447700900453")]
+    {
+        dial(&harness, call, to, None, None).await.unwrap();
+    }
+    match dial(&harness, "call-4", "+447700900454", None, None).await {
+        Err(DialError::DayIsFull) => Ok(()),
         other => broken(other),
     }
 }
