@@ -26,25 +26,28 @@ impl Fiction {
     }
 }
 
-/// Numbers that the library takes for ordinary ones and that are none, by how they begin after the calling code. A `?` is any
-/// digit.
+/// Numbers that the library takes for ordinary ones and that are none, by how they begin after the calling code.
 const NOT_KNOWN: [(&str, &[&str]); 3] = [
-    // NANPA: service codes (N11) and operators' exchanges (555 with directory enquiries, 950, 958, 959, 976) in any area; area
-    // codes of no place (500 and its followers, 600, 622, 633, 700, 710) and premium ones (900).
+    // NANPA: area codes of no place (500 and its followers, 600, 622, 633, 700, 710) and premium ones (900).
     (
         "+1",
         &[
-            "???211", "???311", "???411", "???511", "???611", "???711", "???811", "???911", "???555",
-            "???950", "???958", "???959", "???976", "500", "521", "522", "523", "524", "525", "526", "527",
-            "528", "529", "532", "533", "535", "538", "542", "543", "544", "545", "546", "547", "549", "550",
-            "552", "553", "554", "556", "558", "566", "569", "577", "578", "588", "589", "600", "622", "633",
-            "700", "710", "900",
+            "500", "521", "522", "523", "524", "525", "526", "527", "528", "529", "532", "533", "535", "538",
+            "542", "543", "544", "545", "546", "547", "549", "550", "552", "553", "554", "556", "558", "566",
+            "569", "577", "578", "588", "589", "600", "622", "633", "700", "710", "900",
         ],
     ),
     // Ofcom: corporate (55, 56) and personal numbers (70), pagers (76), shared cost (84, 87) and premium (9).
     ("+44", &["55", "56", "70", "76", "84", "87", "9"]),
     // ACMA: satellite (14), premium and shared cost (13, 18, 19), pagers (16), location independent (550).
     ("+61", &["13", "14", "16", "18", "19", "550"]),
+];
+
+/// The exchanges of +1 that no person has, in whatever area: service codes (N11), and the operators' own (555 with directory
+/// enquiries, 950, 958, 959, 976). A `?` is any digit.
+const NO_PERSONS: [&str; 13] = [
+    "???211", "???311", "???411", "???511", "???611", "???711", "???811", "???911", "???555", "???950",
+    "???958", "???959", "???976",
 ];
 
 /// Ranges that the regulators keep for drama and examples (NANPA 555-0100 to 0199; Ofcom's and ACMA's lists).
@@ -100,20 +103,23 @@ const FICTION: [(Country, &str, &[&str]); 4] = [
 /// countries' plans gives out. Neither a number that costs the caller more, or of no place, or of a satellite, nor one of
 /// an island or territory with a plan of its own is (ITU-T E.164 gives several of them one calling code).
 pub fn may_be_rung(number: &PhoneNumber, allowed: &[Country], fiction: Fiction) -> bool {
+    let begins = |code: &str, beginnings: &[&str]| {
+        let rest = number.as_str().strip_prefix(code);
+        rest.is_some_and(|rest| beginnings.iter().any(|pattern| is_like(pattern, rest)))
+    };
+    if NOT_KNOWN.iter().any(|(code, beginnings)| begins(code, beginnings)) {
+        return false;
+    }
     let Ok(parsed) = phonenumber::parse(None, number.as_str()) else { return false };
     let country = parsed.country().id().and_then(country_of);
     if let Some(kept_by) = fictional(number) {
         // The areas of +1 are of many countries; the others' ranges are none that the library knows.
-        let is_allowed =
-            |kept_by| allowed.contains(&kept_by) && country.is_none_or(|country| country == kept_by);
-        let is_shared = parsed.country().code() == 1 && country.is_none();
-        return fiction == Fiction::Rung && !is_shared && kept_by.into_iter().any(is_allowed);
+        let is_its = |kept_by: &Country| country.is_none_or(|country| country == *kept_by);
+        let is_foreign = parsed.country().code() == 1 && country.is_none();
+        let is_allowed = kept_by.iter().any(|kept_by| allowed.contains(kept_by) && is_its(kept_by));
+        return fiction == Fiction::Rung && !is_foreign && is_allowed;
     }
-    let begins = |(code, beginnings): &(&str, &[&str])| {
-        let rest = number.as_str().strip_prefix(code);
-        rest.is_some_and(|rest| beginnings.iter().any(|pattern| is_like(pattern, rest)))
-    };
-    if NOT_KNOWN.iter().any(begins) {
+    if begins("+1", &NO_PERSONS) {
         return false;
     }
     let is_ordinary =

@@ -30,7 +30,7 @@ const ORDINARY: [(&str, Country); 20] = [
 ];
 
 /// What must never be rung, and what each is.
-const REFUSED: [(&str, &str); 48] = [
+const REFUSED: [(&str, &str); 49] = [
     ("+881612345678", "a satellite of Globalstar's"),
     ("+870773123456", "a satellite of Inmarsat's"),
     ("+882161234567", "an international network"),
@@ -48,6 +48,7 @@ const REFUSED: [(&str, &str); 48] = [
     ("+12844941234", "the British Virgin Islands"),
     ("+16644911234", "Montserrat"),
     ("+19002345678", "premium"),
+    ("+19005550100", "premium, and in a film"),
     ("+19765551234", "an area code that is none"),
     ("+12129761234", "a premium exchange"),
     ("+12125551212", "directory enquiries"),
