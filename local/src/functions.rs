@@ -115,6 +115,7 @@ functions! {
     http {
         agents => "agents",
         calls => "calls",
+        clinic => "clinic",
         operations => "operations",
         provision_number => "provision-number",
         stripe_webhook => "stripe-webhook",

@@ -11,7 +11,7 @@ use http::Response;
 use platform::Platform;
 use secrecy::SecretString;
 use services::charging::{Charging, Settings};
-use store::{agents::Agents, ledger::Ledger, numbers::Numbers};
+use store::{agents::Agents, clinics::Clinics, ledger::Ledger, numbers::Numbers};
 use web::{
     auth::{Auth, Caller},
     problem::Problem,
@@ -31,6 +31,8 @@ pub struct Deps {
     pub numbers: Numbers,
     /// Who talks.
     pub agents: Agents,
+    /// Where a clinic's days begin and end.
+    pub clinics: Clinics,
     /// Where calls may go.
     pub allowed: Vec<Country>,
     /// What tickets for recordings are signed with.
@@ -61,7 +63,8 @@ impl Deps {
             charging: Charging::deployed(&platform, settings),
             ledger: Ledger::new(db.clone()),
             numbers: Numbers::new(db.clone()),
-            agents: Agents::new(db),
+            agents: Agents::new(db.clone()),
+            clinics: Clinics::new(db),
             allowed,
             ticket_key,
             origin: origin.trim_end_matches('/').to_owned(),

@@ -9,7 +9,10 @@ use domain::{amount::Amount, wallet::LEAST_TOP_UP};
 use http::Response;
 use platform::Platform;
 use services::follow_up::Watch;
-use store::{Dynamo, customers::Customers, ledger::Ledger, rates::Rates, wallets::Wallets};
+use store::{
+    Dynamo, calls::Calls, clinics::Clinics, customers::Customers, ledger::Ledger, numbers::Numbers, rates::Rates,
+    wallets::Wallets,
+};
 use vendors::stripe::Stripe;
 use web::{
     auth::{Auth, Caller},
@@ -26,6 +29,12 @@ pub struct Deps {
     pub wallets: Wallets,
     /// Its movements.
     pub ledger: Ledger,
+    /// Where a clinic's days begin and end.
+    pub clinics: Clinics,
+    /// Whose number a call was with.
+    pub calls: Calls,
+    /// The numbers that were paid for.
+    pub numbers: Numbers,
     /// Whose a payment is.
     pub customers: Customers,
     /// How often pages to pay at are asked for.
@@ -66,6 +75,9 @@ impl Deps {
             auth,
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
+            clinics: Clinics::new(db.clone()),
+            calls: Calls::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
             customers: Customers::new(db.clone()),
             rates: Rates::new(db.clone()),
             db,

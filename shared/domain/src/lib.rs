@@ -4,6 +4,7 @@ pub mod agent;
 pub mod amount;
 pub mod audit;
 pub mod call;
+pub mod clinic;
 pub mod content;
 pub mod doubt;
 pub mod hold;

@@ -31,6 +31,8 @@ pub enum Table {
     VapiObjects,
     /// The orgs' agents.
     Agents,
+    /// What orgs say about themselves: their time zone.
+    Clinics,
     /// What Vapi sent that could not be placed.
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
@@ -61,6 +63,7 @@ impl Table {
             Self::TwilioSubaccounts => "twilio_subaccounts",
             Self::VapiObjects => "vapi_objects",
             Self::Agents => "agents",
+            Self::Clinics => "clinics",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
             Self::Rates => "rates",
@@ -82,7 +85,8 @@ impl Table {
             | Self::TwilioSubaccounts
             | Self::Rates
             | Self::AuditLog
-            | Self::Agents => Owner::Org,
+            | Self::Agents
+            | Self::Clinics => Owner::Org,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
             }
@@ -109,6 +113,7 @@ impl Table {
         Self::TwilioSubaccounts,
         Self::VapiObjects,
         Self::Agents,
+        Self::Clinics,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
         Self::Rates,

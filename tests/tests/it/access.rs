@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 22] = [
+const ROUTES: [Route; 24] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -59,11 +59,13 @@ const ROUTES: [Route; 22] = [
     at(
         "POST",
         "/api/founder-console/agent/behavior",
-        r#"{"inbound": {"name": "A", "systemPrompt": "B", "firstMessage": "C", "voiceId": "Elliot",
+        r#"{"outbound": {"name": "A", "systemPrompt": "B", "firstMessage": "C", "voiceId": "Elliot",
             "voiceProvider": "vapi", "language": "en", "maxDurationSeconds": 60}}"#,
         200,
     ),
     at("POST", "/api/calls", r#"{"phoneNumber": "+447700900123"}"#, 409),
+    at("GET", "/api/clinic", "", 200),
+    at("PATCH", "/api/clinic", r#"{"time_zone": "America/New_York"}"#, 200),
     at("GET", "/api/calls-dashboard", "", 200),
     at("GET", "/api/calls-dashboard/stats", "", 200),
     at("GET", "/api/calls-dashboard/live", "", 200),
@@ -182,6 +184,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
     let tables = [
         ("agents", agents::ROUTES),
         ("calls", calls::ROUTES),
+        ("clinic", clinic::ROUTES),
         ("operations", operations::ROUTES),
         ("provision-number", provision_number::ROUTES),
         ("wallet", wallet::ROUTES),

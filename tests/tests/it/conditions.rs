@@ -12,6 +12,7 @@ use domain::{
     amount::Amount,
     audit::{Action, Actor, ActorRole, AuditEntry, RecordId},
     call::{Bill, Call, Direction, Event, Parties, RefusalReason, State},
+    clinic::Clinic,
     hold::Hold,
     ids::{
         AdjustmentId, CallId, CustomerId, OrgId, PaymentIntentId, UserId, VapiAssistantId, VapiCallId,
@@ -29,6 +30,7 @@ use serde_json::Value;
 use store::{
     ChangeError,
     calls::CallMapping,
+    clinics::Clinics,
     customers::Customers,
     mappings::{AssistantMapping, PhoneNumberMapping},
     rates::Rates,
@@ -116,6 +118,8 @@ fn of_calls() -> Vec<Guard> {
         "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
         "unfreeze", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => unfreezing_overwrites_no_act;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
+        "put", "clinics", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_clinics_first_save_is_one;
+        "put", "clinics", VERSION, "version = :read" => an_older_clinic_changes_nothing;
         "put", "wallets", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
         "put", "calls", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
         "put", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
@@ -280,6 +284,9 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     harness.wallets.unfreeze(&act(ORG, "request-a")).await.unwrap();
     adjust(&harness, &harness.wallet().await, "adj-1", "request-b").await.unwrap();
     harness.wallets.limit_calls(5, &act(ORG, "request-c")).await.unwrap();
+    let clinics = Clinics::new(harness.stack.db());
+    let clinic = clinics.save(&Clinic::unsaved(ORG)).await.unwrap();
+    clinics.save(&clinic).await.unwrap();
     let harness = Harness::empty(vec![]).await;
     watch(&harness, &seen);
     Box::pin(numbers::use_everything(&harness)).await;
@@ -777,6 +784,19 @@ async fn a_call_is_one_orgs(harness: Harness) -> Result<(), String> {
     harness.calls.map(&mapping(ORG)).await.unwrap();
     let noted = harness.calls.map(&mapping(OTHER_ORG)).await.unwrap();
     if noted == mapping(ORG) { Ok(()) } else { broken(noted) }
+}
+
+async fn a_clinics_first_save_is_one(harness: Harness) -> Result<(), String> {
+    let clinics = Clinics::new(harness.stack.db());
+    clinics.save(&Clinic::unsaved(ORG)).await.unwrap();
+    is_moved(clinics.save(&Clinic::unsaved(ORG)).await)
+}
+
+async fn an_older_clinic_changes_nothing(harness: Harness) -> Result<(), String> {
+    let clinics = Clinics::new(harness.stack.db());
+    let first = clinics.save(&Clinic::unsaved(ORG)).await.unwrap();
+    clinics.save(&first).await.unwrap();
+    is_moved(clinics.save(&first).await)
 }
 
 async fn a_customer_is_one_orgs(harness: Harness) -> Result<(), String> {

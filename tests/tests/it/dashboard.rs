@@ -280,6 +280,42 @@ async fn calls_are_paged_within_a_period() {
 }
 
 #[tokio::test]
+async fn a_number_is_found_as_it_is_dialled_at_home() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    assert_eq!(harness.vapi(&bodies::request("call-1")).await.0, 200);
+    for (search, count) in [
+        ("07700900123", 1),
+        ("07700%20900%20123", 1),
+        ("0770", 1),
+        ("%2B447700900123", 1),
+        ("900123", 1),
+        ("07700900124", 0),
+        ("01700900123", 0),
+    ] {
+        assert_eq!(ids(&harness, &format!("search={search}")).await.1, count, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_names_the_number_that_it_is_about() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.vapi(&bodies::request("call-1")).await;
+    harness.vapi(&bodies::report("call-1", 60)).await;
+    let bought = harness.has_number("outbound").await;
+    let path = "/api/billing/wallet/transactions";
+    let (status, page) = harness.get(path, &harness.owner()).await;
+    assert_eq!(status, 200, "{page}");
+    let shown: Vec<(&str, Option<&str>)> = page["transactions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["type"].as_str().unwrap(), entry["phone_number"].as_str()))
+        .collect();
+    let expected = [("phone_number", Some(bought.as_str())), ("call", Some(CALLER)), ("top_up", None)];
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
 async fn bad_query_values_are_named_problems() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let owner = harness.owner();

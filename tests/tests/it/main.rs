@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod bodies;
 mod calls;
+mod clinic;
 mod conditions;
 mod cost;
 mod dashboard;

@@ -1,6 +1,9 @@
 //! `GET /api/calls-dashboard`.
 
-use domain::call::{Call, Direction};
+use domain::{
+    call::{Call, Direction},
+    number::Country,
+};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use web::{
@@ -61,7 +64,8 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
         asked.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| count("limit", text, LARGEST_LIMIT))?;
     let filter = Filter::read(asked)?;
     let now = deps.platform.clock.now();
-    let period = Period::parse(asked.start_date.as_deref(), asked.end_date.as_deref(), now)?;
+    let zone = deps.clinics.zone(caller.org).await?;
+    let period = Period::parse(asked.start_date.as_deref(), asked.end_date.as_deref(), now, &zone)?;
     deps.charging.wallets.ensure(caller.org).await?;
     let mut calls = period.calls(deps, caller.org).await?;
     calls.retain(|call| filter.passes(call));
@@ -80,8 +84,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
 struct Filter {
     status: Option<Status>,
     direction: Option<Direction>,
-    /// In lower case.
-    search: Option<String>,
+    search: Option<Search>,
 }
 
 impl Filter {
@@ -90,20 +93,49 @@ impl Filter {
         Ok(Self {
             status: asked.status.as_deref().map(status).transpose()?,
             direction: asked.call_type.as_deref().map(direction).transpose()?,
-            search: search.filter(|text| !text.is_empty()),
+            search: search.filter(|text| !text.is_empty()).map(Search::of),
         })
     }
 
     fn passes(&self, call: &Call) -> bool {
-        let has = |text: &str| {
-            let is_in = |place: Option<&str>| place.is_some_and(|place| place.to_lowercase().contains(text));
-            is_in(phone_number(call))
-                || is_in(Some(call.call_id.as_str()))
-                || is_in(call.ended_reason.as_deref())
-        };
         self.status.is_none_or(|status| Status::of(call) == status)
             && self.direction.is_none_or(|direction| call.parties.direction == direction)
-            && self.search.as_deref().is_none_or(has)
+            && self.search.as_ref().is_none_or(|search| search.finds(call))
+    }
+}
+
+/// What is looked for in a call's number, id and reason.
+#[derive(Debug)]
+struct Search {
+    /// In lower case.
+    text: String,
+    /// How a number begins in E.164, without its `+`, that the text has the beginning of as one dials it at home: `07…` in one of
+    /// the countries we serve.
+    dialled: Vec<String>,
+}
+
+impl Search {
+    fn of(text: String) -> Self {
+        let digits: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
+        let is_dialled = digits.len() > 1 && digits.bytes().all(|c| c.is_ascii_digit());
+        let rest = digits.strip_prefix('0').filter(|_| is_dialled);
+        // Of these, numbers are dialled with a 0 in front within the United Kingdom and Australia.
+        let countries = [Country::UnitedKingdom, Country::Australia].map(Country::calling_code);
+        let dialled =
+            |rest: &str| countries.map(|code| format!("{}{rest}", code.trim_start_matches('+'))).to_vec();
+        Self { dialled: rest.map(dialled).unwrap_or_default(), text }
+    }
+
+    fn finds(&self, call: &Call) -> bool {
+        let is_in =
+            |place: Option<&str>| place.is_some_and(|place| place.to_lowercase().contains(&self.text));
+        let number = phone_number(call);
+        let digits = number.map(|number| number.trim_start_matches('+'));
+        let begins = |start: &String| digits.is_some_and(|digits| digits.starts_with(start.as_str()));
+        is_in(number)
+            || self.dialled.iter().any(begins)
+            || is_in(Some(call.call_id.as_str()))
+            || is_in(call.ended_reason.as_deref())
     }
 }
 

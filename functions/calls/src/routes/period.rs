@@ -1,7 +1,7 @@
 //! The time that a list covers.
 
-use domain::{call::Call, ids::OrgId, time::whole_millis};
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use domain::{call::Call, clinic::ClinicZone, ids::OrgId, time::whole_millis};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use web::problem::{Code, Problem};
 
 use crate::Deps;
@@ -10,11 +10,10 @@ use crate::Deps;
 pub const MOST_CALLS: usize = 10_000;
 /// The period when none is asked for.
 const DEFAULT: SignedDuration = SignedDuration::from_hours(24 * 30);
-/// The longest period.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 92);
+/// The longest period: 92 days, one of which may have an hour more where the clocks go back.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 92 + 1);
 /// How far another function's clock may be ahead of ours.
 const LARGEST_SKEW: SignedDuration = SignedDuration::from_mins(5);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How a day is written: 2026-01-31.
 const DAY_LENGTH: usize = 10;
 
@@ -28,17 +27,23 @@ pub struct Period {
 }
 
 impl Period {
-    /// The period from `start` to `end`: days in UTC, the last one included, or instants. Without an end it
-    /// is up to now, without a start the last thirty days.
+    /// The period from `start` to `end`: days in the clinic's zone, the last one included, or instants. Without
+    /// an end it is up to now, without a start the last thirty days.
     ///
     /// # Errors
     /// When one is not readable, they are in the wrong order, or too far apart.
-    pub fn parse(start: Option<&str>, end: Option<&str>, now: Timestamp) -> Result<Self, Problem> {
-        let to = end.map_or(Ok(now + LARGEST_SKEW), |text| instant("endDate", text, DAY))?;
+    pub fn parse(
+        start: Option<&str>,
+        end: Option<&str>,
+        now: Timestamp,
+        zone: &ClinicZone,
+    ) -> Result<Self, Problem> {
+        let to =
+            end.map_or(Ok(now + LARGEST_SKEW), |text| instant("endDate", text, |day| zone.end_of(day)))?;
         // What is still to come holds no calls, and does not count.
         let last = to.min(now);
         let from =
-            start.map_or(Ok(last - DEFAULT), |text| instant("startDate", text, SignedDuration::ZERO))?;
+            start.map_or(Ok(last - DEFAULT), |text| instant("startDate", text, |day| zone.start_of(day)))?;
         let period = Self { from: whole_millis(from), to: whole_millis(to) };
         if period.from >= period.to {
             return Err(Problem::new(Code::InvalidValue).saying("startDate must lie before endDate."));
@@ -71,13 +76,16 @@ impl Period {
     }
 }
 
-/// An instant, or a day in UTC; a day `later` for one that is to be included.
-fn instant(name: &str, text: &str, later: SignedDuration) -> Result<Timestamp, Problem> {
+/// An instant, or a day, which stands for the instant that `of_day` says.
+fn instant(
+    name: &str,
+    text: &str,
+    of_day: impl FnOnce(Date) -> Option<Timestamp>,
+) -> Result<Timestamp, Problem> {
     // Within these centuries no sum leaves what an instant can be.
     let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
     let read = if text.len() == DAY_LENGTH {
-        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok());
-        day.map(|day| day.timestamp()).filter(is_near).map(|midnight| midnight + later)
+        text.parse::<Date>().ok().and_then(of_day).filter(is_near)
     } else {
         text.parse::<Timestamp>().ok().filter(is_near)
     };
@@ -98,7 +106,8 @@ mod tests {
     }
 
     fn parse(start: Option<&str>, end: Option<&str>) -> Result<(Timestamp, Timestamp), String> {
-        let period = Period::parse(start, end, at("2026-04-10T12:00:00Z"));
+        let zone = ClinicZone::parse("Etc/UTC").unwrap();
+        let period = Period::parse(start, end, at("2026-04-10T12:00:00Z"), &zone);
         period.map(|period| (period.from, period.to)).map_err(|problem| {
             let answer = problem.answer("request");
             let web::runtime::Body::Text(body) = answer.body() else { return String::new() };
@@ -130,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn ninety_two_days_are_given_also_where_the_clocks_go_back() {
+        let zone = ClinicZone::parse("Europe/London").unwrap();
+        let now = at("2026-12-31T12:00:00Z");
+        let period = Period::parse(Some("2026-09-20"), Some("2026-12-20"), now, &zone).unwrap();
+        assert_eq!((period.from, period.to), (at("2026-09-19T23:00:00Z"), at("2026-12-21T00:00:00Z")));
+        assert!(Period::parse(Some("2026-09-19"), Some("2026-12-20"), now, &zone).is_err());
+    }
+
+    #[test]
     fn what_is_not_a_period_is_told_why() {
         let cases = [
             (Some("yesterday"), None, "invalid_value"),
@@ -141,7 +159,7 @@ mod tests {
             (Some("2026-02-01"), Some("2026-01-30"), "invalid_value"),
             (Some("2026-02-01T00:00:00.0001Z"), Some("2026-02-01T00:00:00.0009Z"), "invalid_value"),
             (Some("2026-01-01"), Some("2026-04-03"), "period_too_large"),
-            (Some("2026-01-08T11:59:59Z"), None, "period_too_large"),
+            (Some("2026-01-08T10:59:59Z"), None, "period_too_large"),
         ];
         for (start, end, code) in cases {
             assert_eq!(parse(start, end), Err(code.to_owned()), "{start:?} to {end:?}");

@@ -2,10 +2,11 @@
 
 use domain::{
     call::{Call, Direction, State},
+    clinic::ClinicZone,
     ledger::{self, Entry, Kind},
 };
 use futures::future::try_join;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
 use web::{
@@ -66,15 +67,15 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
             StatementError::Store(error) => error.into(),
         })
     };
+    let zone = deps.clinics.zone(caller.org).await?;
     let (calls, entries) = try_join(period.calls(deps, caller.org), statement).await?;
     // A statement has no gaps, so it may hold entries from outside.
     let inside = entries.iter().filter(|entry| period.holds(entry.created_at));
-    Ok(Answer::ok(figures(&calls, now, spent_pence(inside))))
+    Ok(Answer::ok(figures(&calls, zone.day_of(now), &zone, spent_pence(inside))))
 }
 
-fn figures(calls: &[Call], now: Timestamp, spent_pence: i64) -> Figures {
+fn figures(calls: &[Call], today: Date, zone: &ClinicZone, spent_pence: i64) -> Figures {
     let count = |is_counted: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| is_counted(call)).count();
-    let today = day_of(now);
     let talks: Vec<u64> = calls.iter().filter_map(billed_secs).collect();
     let secs = talks.iter().fold(0_u64, |sum, secs| sum.saturating_add(*secs));
     let average = u64::try_from(talks.len()).ok().and_then(|count| secs.checked_div(count));
@@ -83,15 +84,11 @@ fn figures(calls: &[Call], now: Timestamp, spent_pence: i64) -> Figures {
         inbound_calls: count(&|call| call.parties.direction == Direction::Inbound),
         outbound_calls: count(&|call| call.parties.direction == Direction::Outbound),
         completed_calls: count(&|call| Status::of(call) == Status::Completed),
-        calls_today: count(&|call| day_of(call.created_at) == today),
+        calls_today: count(&|call| zone.day_of(call.created_at) == today),
         avg_duration: average.unwrap_or_default(),
         minutes_billed: secs.div_ceil(60),
         spent_pence,
     }
-}
-
-fn day_of(at: Timestamp) -> jiff::civil::Date {
-    at.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 fn billed_secs(call: &Call) -> Option<u64> {

@@ -7,7 +7,7 @@ use domain::{
     time::rfc3339_millis,
 };
 use http::{HeaderValue, Response, StatusCode, header};
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
 use web::{
@@ -120,8 +120,12 @@ pub async fn download(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Resu
     let Asked { from, to, format } = &input.query;
     let now = deps.platform.clock.now();
     // Without an end it holds all there is, also what a function with a faster clock has just booked.
-    let to = to.as_deref().map_or(Ok(now + LARGEST_SKEW), |text| instant("to", text, 1))?;
-    let from = from.as_deref().map_or(Ok(to.min(now) - DEFAULT_PERIOD), |text| instant("from", text, 0))?;
+    let zone = deps.clinics.zone(caller.org).await?;
+    let to = to.as_deref();
+    let to = to.map_or(Ok(now + LARGEST_SKEW), |text| instant("to", text, |day| zone.end_of(day)))?;
+    let from = from.as_deref();
+    let first = to.min(now) - DEFAULT_PERIOD;
+    let from = from.map_or(Ok(first), |text| instant("from", text, |day| zone.start_of(day)))?;
     if from >= to {
         return Err(Problem::new(Code::InvalidValue).saying("from must lie before to."));
     }
@@ -161,17 +165,16 @@ fn csv_form(rows: &[Row<'_>]) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// An instant, or a day in UTC; `plus_days` later, so that a last day is included.
-fn instant(name: &str, text: &str, plus_days: i64) -> Result<Timestamp, Problem> {
-    // Within these centuries no sum below leaves what an instant can be.
+/// An instant, or a day in the clinic's zone, which stands for the instant that `of_day` says.
+fn instant(
+    name: &str,
+    text: &str,
+    of_day: impl FnOnce(Date) -> Option<Timestamp>,
+) -> Result<Timestamp, Problem> {
+    // Within these centuries no sum leaves what an instant can be.
     let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
     let instant = text.parse::<Timestamp>().ok().filter(is_near);
-    let midnight =
-        || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|day| day.timestamp());
-    let day = || {
-        let days = SignedDuration::from_hours(24_i64.saturating_mul(plus_days));
-        midnight().filter(is_near).map(|midnight| midnight + days)
-    };
+    let day = || text.parse::<Date>().ok().and_then(of_day).filter(is_near);
     instant.or_else(day).ok_or_else(|| {
         let detail = format!(
             "{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z), between 1970 and 2199."

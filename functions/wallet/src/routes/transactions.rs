@@ -5,8 +5,13 @@ use domain::{
     ids::{CallId, OrgId, PaymentIntentId},
     ledger::{Entry, EntryKey, Kind},
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use store::{
+    StoreError,
+    numbers::{ManagedNumber, Status},
+};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -55,7 +60,7 @@ struct Transaction {
     balance_before_pence: i64,
     balance_after_pence: i64,
     call_id: Option<CallId>,
-    /// No entry names a number.
+    /// The number that a call was with, or that was paid for.
     phone_number: Option<String>,
     stripe_payment_intent_id: Option<PaymentIntentId>,
     description: String,
@@ -63,9 +68,25 @@ struct Transaction {
     created_at: Timestamp,
 }
 
-impl From<Entry> for Transaction {
-    fn from(entry: Entry) -> Self {
-        Self {
+impl Transaction {
+    /// Reads the number that an entry is about, which the entry itself does not name: what is hashed for ever holds no caller's
+    /// number.
+    async fn read(deps: &Deps, entry: Entry) -> Result<Self, StoreError> {
+        let phone_number = match (&entry.call_id, entry.entry_key.purchase()) {
+            (Some(call), _) => {
+                let call = deps.calls.get(entry.org_id, call).await?;
+                let number = call.and_then(|call| call.parties.customer_number);
+                number.map(|number| number.reveal().as_str().to_owned())
+            }
+            (None, Some(purchase)) => {
+                let bought = deps.numbers.managed_number(entry.org_id, &purchase).await?;
+                // One that was given up may be another's by now: it is not mentioned any more.
+                let is_had = |bought: &ManagedNumber| bought.status != Status::Released;
+                bought.filter(is_had).map(|bought| bought.phone_number.as_str().to_owned())
+            }
+            (None, None) => None,
+        };
+        Ok(Self {
             id: entry.entry_key,
             seq: entry.seq,
             kind: entry.kind.as_str(),
@@ -74,11 +95,11 @@ impl From<Entry> for Transaction {
             balance_before_pence: entry.balance_before.pence(),
             balance_after_pence: entry.balance_after.pence(),
             call_id: entry.call_id,
-            phone_number: None,
+            phone_number,
             stripe_payment_intent_id: entry.payment_intent,
             description: entry.description,
             created_at: entry.created_at,
-        }
+        })
     }
 }
 
@@ -98,10 +119,9 @@ pub async fn list(
     deps.wallets.ensure(caller.org).await?;
     let page = deps.ledger.page(caller.org, before, kind, limit).await?;
     let next_cursor = page.next_before.map(|before| cursor(caller.org, before));
-    Ok(Answer::ok(Transactions {
-        transactions: page.entries.into_iter().map(Transaction::from).collect(),
-        pagination: Pagination { next_cursor },
-    }))
+    let shown = page.entries.into_iter().map(|entry| Transaction::read(deps, entry));
+    let transactions = try_join_all(shown).await?;
+    Ok(Answer::ok(Transactions { transactions, pagination: Pagination { next_cursor } }))
 }
 
 fn limit(text: &str) -> Result<usize, Problem> {

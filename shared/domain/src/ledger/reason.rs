@@ -98,6 +98,13 @@ impl EntryKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the purchase of a number that the entry pays for, rents or refunds.
+    pub fn purchase(&self) -> Option<PurchaseId> {
+        let mut parts = self.0.split('#');
+        let is_of_number = matches!(parts.next(), Some("number" | "rental"));
+        parts.next().filter(|_| is_of_number).and_then(|id| PurchaseId::parse(id).ok())
+    }
 }
 
 impl fmt::Display for EntryKey {

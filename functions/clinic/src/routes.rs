@@ -1,0 +1,71 @@
+//! `GET` and `PATCH /api/clinic`.
+
+use domain::clinic::{Clinic, ClinicZone};
+use serde::{Deserialize, Serialize};
+use store::Attempt;
+use web::{
+    auth::Caller,
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
+};
+
+use crate::Deps;
+
+/// What may be changed. What is left out stays as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The name of a zone of the IANA database.
+    time_zone: Option<String>,
+}
+web::json_bodies!(Wanted);
+
+/// The clinic as the dashboard knows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    time_zone: String,
+}
+
+impl From<Clinic> for Shown {
+    fn from(clinic: Clinic) -> Self {
+        Self { time_zone: clinic.time_zone.into() }
+    }
+}
+
+/// Shows what the clinic has said; of a clinic that has said nothing, what is taken to be so.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn show(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Shown>, Problem> {
+    Ok(Answer::ok(deps.clinics.get(caller.org).await?.into()))
+}
+
+/// Changes what the body names, and shows the clinic as it is then.
+///
+/// # Errors
+/// When the caller may not change, or there is no such time zone.
+pub async fn change(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Wanted>,
+) -> Result<Answer<Shown>, Problem> {
+    caller.may_change()?;
+    let time_zone = input.body.time_zone.as_deref().map(ClinicZone::parse).transpose();
+    let time_zone = time_zone.map_err(|error| invalid(format!("time_zone: {error}.")))?;
+    let time_zone = &time_zone;
+    let save = || async move {
+        let there = deps.clinics.get(caller.org).await?;
+        let after = Clinic {
+            time_zone: time_zone.clone().unwrap_or_else(|| there.time_zone.clone()),
+            ..there.clone()
+        };
+        if after == there {
+            return Ok::<_, Problem>(Attempt::Done(there));
+        }
+        Ok(Attempt::of(deps.clinics.save(&after).await)?)
+    };
+    let saved = deps.db.until_written("the clinic", save).await?;
+    tracing::info!(org_id = %caller.org, user = %caller.user, "a clinic was saved");
+    Ok(Answer::ok(saved.into()))
+}

@@ -1,0 +1,151 @@
+//! What a clinic says about itself. Its days are those of its own time zone.
+
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+use serde::{Deserialize, Serialize};
+
+use super::ids::OrgId;
+
+/// A time zone of the IANA database that is compiled in. What the machine has installed is never asked: two
+/// machines would write one clinic's day differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClinicZone {
+    name: String,
+    zone: TimeZone,
+}
+
+/// Why a text is not a time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time zone is a name of the IANA database, such as Europe/London or America/New_York")]
+pub struct UnknownZone;
+
+impl ClinicZone {
+    /// The zone of a clinic that has not said where it is.
+    pub const DEFAULT: &str = "Europe/London";
+
+    /// Takes the name of a zone, in capitals or not; the zone has it as the database writes it.
+    ///
+    /// # Errors
+    /// When the database has no zone of that name.
+    pub fn parse(name: &str) -> Result<Self, UnknownZone> {
+        let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| UnknownZone)?;
+        let name = zone.iana_name().ok_or(UnknownZone)?.to_owned();
+        Ok(Self { name, zone })
+    }
+
+    /// Returns the name, as the database writes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the day that it is in this zone at an instant.
+    pub fn day_of(&self, at: Timestamp) -> Date {
+        at.to_zoned_datetime(self.zone.clone()).date()
+    }
+
+    /// Returns the first instant of a day in this zone; `None` for one that lies beyond all that can be written. A day
+    /// whose midnight the clocks skip begins when they go on.
+    pub fn start_of(&self, day: Date) -> Option<Timestamp> {
+        day.to_zoned_datetime(self.zone.clone()).ok().map(|midnight| midnight.timestamp())
+    }
+
+    /// Returns the first instant after a day in this zone, as [`ClinicZone::start_of`].
+    pub fn end_of(&self, day: Date) -> Option<Timestamp> {
+        day.tomorrow().ok().and_then(|next| self.start_of(next))
+    }
+}
+
+impl Default for ClinicZone {
+    fn default() -> Self {
+        Self::parse(Self::DEFAULT).unwrap_or_else(|_| unreachable!("the database has London"))
+    }
+}
+
+impl TryFrom<String> for ClinicZone {
+    type Error = UnknownZone;
+
+    fn try_from(name: String) -> Result<Self, UnknownZone> {
+        Self::parse(&name)
+    }
+}
+
+impl From<ClinicZone> for String {
+    fn from(zone: ClinicZone) -> Self {
+        zone.name
+    }
+}
+
+/// A clinic, as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clinic {
+    /// The org that it is.
+    pub org_id: OrgId,
+    /// Raised by every write; a write names the one that it read. 0 is a clinic that has saved nothing.
+    pub version: u64,
+    /// Where its days begin and end.
+    pub time_zone: ClinicZone,
+}
+
+impl Clinic {
+    /// Returns the clinic of an org that has saved nothing about itself.
+    pub fn unsaved(org_id: OrgId) -> Self {
+        Self { org_id, version: 0, time_zone: ClinicZone::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_zone_is_one_that_the_database_has() {
+        assert_eq!(ClinicZone::parse("europe/london").unwrap().name(), "Europe/London");
+        for unknown in ["", "London", "Europe/Londn", "+01:00", "../zoneinfo/UTC", "BST"] {
+            assert_eq!(ClinicZone::parse(unknown), Err(UnknownZone), "{unknown:?}");
+        }
+        assert!(serde_json::from_str::<ClinicZone>(r#""Mars/Base""#).is_err());
+    }
+
+    #[test]
+    fn the_zones_are_those_that_are_compiled_in() {
+        // British Columbia stays on -07:00 from 2026 on. A machine with an older database still says -08:00.
+        let vancouver = ClinicZone::parse("America/Vancouver").unwrap();
+        let start = vancouver.start_of(jiff::civil::date(2027, 1, 15)).unwrap();
+        assert_eq!(start, at("2027-01-15T07:00:00Z"));
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_the_clocks_make_it() {
+        let cases = [
+            // Before British Summer Time, on the day it begins, within it, on the day it ends.
+            ("Europe/London", "2026-03-28", "2026-03-28T00:00:00Z", "2026-03-29T00:00:00Z"),
+            ("Europe/London", "2026-03-29", "2026-03-29T00:00:00Z", "2026-03-29T23:00:00Z"),
+            ("Europe/London", "2027-06-16", "2027-06-15T23:00:00Z", "2027-06-16T23:00:00Z"),
+            ("Europe/London", "2026-10-25", "2026-10-24T23:00:00Z", "2026-10-26T00:00:00Z"),
+            ("America/New_York", "2026-03-08", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+            ("America/New_York", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+            // Midnight itself is skipped.
+            ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"),
+        ];
+        for (zone, day, from, to) in cases {
+            let zone = ClinicZone::parse(zone).unwrap();
+            let day: Date = day.parse().unwrap();
+            assert_eq!(
+                (zone.start_of(day), zone.end_of(day)),
+                (Some(at(from)), Some(at(to))),
+                "{day} {}",
+                zone.name()
+            );
+            assert_eq!(zone.day_of(at(from)), day);
+            assert_eq!(zone.day_of(at(to)), day.tomorrow().unwrap());
+        }
+    }
+}
