@@ -452,6 +452,26 @@ impl Harness {
         self.call_api(("DELETE", &path), &self.owner(), None, &Value::Null).await
     }
 
+    /// The clinic's agents as a page would save them that has just been loaded: each bears the version that is there.
+    pub async fn as_loaded(&self, body: &Value) -> Value {
+        let agents = store::agents::Agents::new(self.stack.db());
+        let mut body = body.clone();
+        for role in Direction::ALL {
+            let wanted = &mut body[role.as_str()];
+            if wanted.is_object()
+                && wanted["version"].is_null()
+                && let Some(there) = agents.get(ORG, role).await.expect("the store works")
+            {
+                wanted["version"] = json!(there.version);
+            }
+        }
+        // What was not there is not sent.
+        if let Some(fields) = body.as_object_mut() {
+            fields.retain(|_, agent| !agent.is_null());
+        }
+        body
+    }
+
     /// The numbers in an org's dropdown.
     pub async fn dropdown_of(&self, org: OrgId) -> Vec<String> {
         let (status, answer) = self.get("/api/integrations/vapi/numbers", &self.token(org, "owner")).await;

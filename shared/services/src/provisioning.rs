@@ -6,6 +6,7 @@ mod buy;
 mod error;
 mod inventory;
 mod release;
+mod renew;
 mod rotate;
 mod run;
 mod settings;

@@ -22,6 +22,7 @@ fn kind_of(received: &Received) -> &'static str {
         ("POST", "tool") => "Tool",
         ("POST", "credential") => "Credential",
         ("POST", "phone-number") => "Number",
+        ("PATCH", "phone-number") => "NumberChange",
         ("POST", "call") => "Call",
         ("POST", "control") => "Command",
         other => panic!("there is no schema for {other:?}: write one in tests/schemas"),
@@ -56,6 +57,7 @@ fn said(validator: &Validator, body: &Value) -> Vec<String> {
 
 async fn save(harness: &Harness, body: &Value) {
     let path = "/api/founder-console/agent/behavior";
+    let body = harness.as_loaded(body).await;
     let (status, saved) = harness.post(path, &harness.owner(), body.to_string()).await;
     assert_eq!(status, 200, "{saved}");
     harness.pass(30).await;

@@ -138,11 +138,19 @@ impl VapiSandbox {
         Ok((StatusCode::OK, number.json()))
     }
 
-    pub(super) fn patch_number(state: &mut State, id: &str, body: &Value) -> Answer {
+    /// `PATCH /phone-number/{id}`. Credentials that do not open the number's account are refused, as at the import.
+    pub(super) fn patch_number(&self, state: &mut State, id: &str, body: &Value) -> Answer {
         let number = state.numbers.get_mut(id).ok_or_else(|| missing("Phone Number", id))?;
         let flaws = shapes::NUMBER.flaws_of_changes(body);
         if !flaws.is_empty() {
             return Err(Refusal::flaws(&flaws));
+        }
+        if let Some(token) = body["twilioAuthToken"].as_str() {
+            let known = number.twilio_account_sid.as_deref();
+            let account = body["twilioAccountSid"].as_str().or(known).unwrap_or_default();
+            if self.settings.twilio_owns.as_ref().is_some_and(|owns| !owns(account, token, &number.number)) {
+                return Err(Refusal::bad("Number Not Found on Twilio."));
+            }
         }
         number.take_over(body);
         Ok((StatusCode::OK, number.json()))

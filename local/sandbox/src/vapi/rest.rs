@@ -89,7 +89,7 @@ impl VapiSandbox {
             (&Method::GET, ["phone-number"]) => listed(query, state.numbers.values().map(Number::json)),
             (&Method::POST, ["phone-number"]) => self.import(&mut state, &body),
             (&Method::GET, ["phone-number", id]) => Self::number(&state, id),
-            (&Method::PATCH, ["phone-number", id]) => Self::patch_number(&mut state, id, &body),
+            (&Method::PATCH, ["phone-number", id]) => self.patch_number(&mut state, id, &body),
             (&Method::DELETE, ["phone-number", id]) => Self::delete_number(&mut state, id),
             (&Method::GET, [kind @ ("assistant" | "tool" | "credential")]) => {
                 listed(query, shelf(&state, kind).values().cloned())

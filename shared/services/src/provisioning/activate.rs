@@ -29,6 +29,15 @@ pub struct Brought {
     pub account: Account,
 }
 
+impl Brought {
+    /// Whether this is the number, of the same account, that a connection was made for; with whatever token.
+    fn is_of(&self, claim: &Purchase) -> bool {
+        claim.wanted().is_none()
+            && claim.phone_number.as_ref() == Some(&self.number)
+            && claim.account_sid.as_ref() == Some(&self.account.sid)
+    }
+}
+
 /// What became of a number that was brought.
 #[derive(Clone, Debug)]
 pub enum Connected {
@@ -111,7 +120,8 @@ impl Provisioning {
     }
 
     /// Connects a number that an org has in its own account at the carrier. The account and the number are checked there before
-    /// anything is stored; nothing is bought or charged.
+    /// anything is stored; nothing is bought or charged. A number that is connected already stays so, without a gap, and whatever
+    /// the org has in that account gets the token that was given: the clinic may have changed it there.
     ///
     /// # Errors
     /// When something of ours did not do its part, or the carrier does not answer.
@@ -130,13 +140,16 @@ impl Provisioning {
         let Some(owned) = self.twilio.owned(&brought.account, &brought.number).await? else {
             return Ok(Connected::NumberNotThere);
         };
+        self.renew_token(org, &brought.account).await?;
         let claim = self.purchases.claim_of(org, direction).await?;
         let same = |claim: &Purchase| claim.body_hash == body_hash && claim.wanted().is_none();
         match &claim {
             Some(claim) if claim.is_open() && same(claim) => {
                 return self.resume_purchase(claim.clone()).await.map(Connected::Done);
             }
-            Some(claim) if claim.state == State::Active && same(claim) && self.is_in_use(claim).await? => {
+            Some(claim)
+                if claim.state == State::Active && brought.is_of(claim) && self.is_in_use(claim).await? =>
+            {
                 return Ok(Connected::Done(Provisioned::Active(Box::new(claim.clone()))));
             }
             Some(claim) if claim.is_open() => return Ok(Connected::Done(Provisioned::Taken(None))),

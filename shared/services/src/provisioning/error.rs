@@ -20,6 +20,9 @@ pub enum ProvisionError {
     /// The carrier did not do its part.
     #[error(transparent)]
     Twilio(#[from] TwilioError),
+    /// Vapi did not do its part.
+    #[error(transparent)]
+    Vapi(#[from] VapiError),
     /// Others kept changing the same purchase.
     #[error("the purchase was changed by others until the time was up")]
     Contended,
@@ -61,6 +64,7 @@ impl<E: Into<ProvisionError>> From<E> for StepError {
                 tracing::warn!(cause = chain(&error), "the carrier did not do its part of a number");
                 Self::Failed(of_twilio(&error))
             }
+            ProvisionError::Vapi(error) => Self::of_vapi(&error),
             ours @ (ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended) => {
                 Self::Ours(ours)
             }

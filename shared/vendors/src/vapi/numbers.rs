@@ -90,6 +90,22 @@ impl Vapi {
         Ok(made.id)
     }
 
+    /// Gives Vapi the token that opens the Twilio account of a number now (`PATCH /phone-number/{id}`). Repeating it changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// See [`VapiError`].
+    pub async fn renew_account(&self, id: &VapiPhoneId, account: &Account) -> Result<(), VapiError> {
+        let body = json!({
+            "provider": "twilio",
+            "twilioAccountSid": account.sid.as_str(),
+            "twilioAuthToken": account.token.expose_secret(),
+        });
+        let path = format!("/phone-number/{id}");
+        let _: Named<VapiPhoneId> = self.send_json(Method::PATCH, &path, &body).await?;
+        Ok(())
+    }
+
     /// Returns Vapi's record of exactly this number of exactly this account; the oldest, when there are
     /// several.
     ///

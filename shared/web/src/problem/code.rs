@@ -59,6 +59,8 @@ pub enum Code {
     CredentialsRefused,
     /// The carrier did not answer.
     CarrierUnavailable,
+    /// Vapi does not answer.
+    VoiceUnavailable,
     /// Another request saved meanwhile.
     VersionConflict,
     /// The agent has no assistant at the voice service yet.
@@ -87,7 +89,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -115,6 +117,7 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::CredentialsRefused,
         Self::CarrierUnavailable,
+        Self::VoiceUnavailable,
         Self::VersionConflict,
         Self::AgentNotReady,
         Self::NoOutboundNumber,
@@ -255,6 +258,11 @@ impl Code {
                 "carrier_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The carrier does not answer at the moment. Try again in a minute.",
+            ),
+            Self::VoiceUnavailable => (
+                "voice_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The voice service does not answer at the moment. Try again in a minute.",
             ),
             Self::VersionConflict => (
                 "version_conflict",

@@ -19,6 +19,7 @@ impl From<services::provisioning::ProvisionError> for Problem {
         use services::provisioning::ProvisionError;
         match &error {
             ProvisionError::Twilio(_) => Self::new(Code::CarrierUnavailable).because(&error),
+            ProvisionError::Vapi(_) => Self::new(Code::VoiceUnavailable).because(&error),
             ProvisionError::Store(_) | ProvisionError::Keyring(_) | ProvisionError::Contended => {
                 Self::internal(&error)
             }

@@ -99,6 +99,78 @@ async fn a_connection_that_fails_touches_no_other_number_and_blocks_nothing() {
     assert_eq!(status, 201, "the other org too: {answer}");
 }
 
+/// The tokens that Vapi was given for numbers that it had already.
+fn given_to_vapi(harness: &tests::Harness) -> Vec<String> {
+    let received = harness.stack.vapi.received();
+    let changes = received.iter().filter(|sent| sent.method == "PATCH" && sent.path.contains("phone-number"));
+    changes.map(|sent| sent.body["twilioAuthToken"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The token that our records have of the clinic's inbound number.
+async fn kept(harness: &tests::Harness) -> String {
+    use secrecy::ExposeSecret;
+    let provisioning = harness.provisioning();
+    let number = provisioning.numbers.of_direction(ORG, Direction::Inbound).await.unwrap().unwrap();
+    let record = store::numbers::provider_type(Direction::Inbound);
+    provisioning.keyring.open(ORG, &record, &number.token).unwrap().expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn a_rotated_token_takes_the_place_of_the_old_one() {
+    let harness = rich().await;
+    let route = ("POST", "/api/integrations/twilio");
+    harness.stack.twilio.add_account(OWN_SID, "first-token", &["+14155550177"]);
+    let connect = async |token: &str| {
+        let body = own(token, "+14155550177");
+        harness.call_api(route, &harness.owner(), None, &body).await
+    };
+    let (status, first) = connect("first-token").await;
+    assert_eq!(status, 201, "{first}");
+    harness.pass(10).await;
+    harness.stack.twilio.add_account(OWN_SID, "second-token", &[]);
+    let (status, problem) = connect("first-token").await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("credentials_refused")), "{problem}");
+    assert_eq!(kept(&harness).await, "first-token");
+    // Vapi does not answer: nothing of ours has changed, and the same request again does it.
+    harness.fault(("vapi", "update_number"), Mode::Error, 1);
+    let (status, problem) = connect("second-token").await;
+    assert_eq!((status, problem["code"].as_str()), (503, Some("voice_unavailable")), "{problem}");
+    assert_eq!(kept(&harness).await, "first-token");
+    let (status, second) = connect("second-token").await;
+    assert_eq!((status, &second["vapiPhoneId"]), (201, &first["vapiPhoneId"]), "{second}");
+    assert_eq!(kept(&harness).await, "second-token");
+    assert_eq!(given_to_vapi(&harness).last().map(String::as_str), Some("second-token"));
+    assert_eq!((at_vapi(&harness).len(), harness.dropdown_of(ORG).await.len()), (1, 1));
+    // Another's account of the same number stays refused, and the number rings as before.
+    let call = harness.stack.vapi.place(&placing("+14155550177")).unwrap();
+    harness.pass(100).await;
+    assert_eq!(harness.bills_of(&call).await, [56]);
+}
+
+#[tokio::test]
+async fn the_token_that_is_kept_is_the_one_that_vapi_was_given_last() {
+    for polls in 0..40 {
+        let harness = rich().await;
+        harness.stack.twilio.add_account(OWN_SID, "first-token", &["+14155550177"]);
+        let route = ("POST", "/api/integrations/twilio");
+        let body = own("first-token", "+14155550177");
+        assert_eq!(harness.call_api(route, &harness.owner(), None, &body).await.0, 201);
+        harness.stack.twilio.add_account(OWN_SID, "second-token", &[]);
+        let body = own("second-token", "+14155550177");
+        let owner = harness.owner();
+        let done = tests::crashed_after(polls, harness.call_api(route, &owner, None, &body)).await;
+        let is_given = given_to_vapi(&harness).last().is_some_and(|token| token == "second-token");
+        assert!(kept(&harness).await == "first-token" || is_given, "{polls}: what is kept, Vapi has");
+        assert_eq!(harness.call_api(route, &owner, None, &body).await.0, 201, "{polls}");
+        assert_eq!(kept(&harness).await, "second-token", "{polls}");
+        if done.is_some() {
+            assert!(polls > 0);
+            return;
+        }
+    }
+    panic!("it never came to its end");
+}
+
 #[tokio::test]
 async fn no_token_is_told_logged_stored_in_clear_or_opened_elsewhere() {
     let (captured, _guard) = crate::webhooks::Captured::start();
