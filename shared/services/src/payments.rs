@@ -86,6 +86,16 @@ pub enum Outcome {
     DeadLetter(&'static str),
 }
 
+/// What one look at the movements of a payment came to.
+enum Look {
+    /// All that is to be booked is booked.
+    NothingLeft,
+    /// One was booked, and another look is due.
+    Booked,
+    /// One was booked, and what follows was seen to; no other is left.
+    BookedTheLast,
+}
+
 /// Why news about a payment could not be dealt with. It is to be sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum PaymentError {
@@ -250,17 +260,30 @@ impl Payments {
                     }
                 }
                 self.follow_up.after(&wallet).await?;
-                return Ok::<_, PaymentError>(Attempt::Done(false));
+                return Ok::<_, PaymentError>(Attempt::Done(Look::NothingLeft));
             };
             if amount < movement.amount && movement.takes() {
                 alarm_beyond(org, movement, amount);
             }
-            Ok(Attempt::of(self.book(&wallet, owned, movement, amount).await)?.map(|()| true))
+            let written = self.book(&wallet, owned, movement, amount).await;
+            let Attempt::Done(after) = Attempt::of(written)? else {
+                return Ok(Attempt::Moved);
+            };
+            // A debit is followed by another look: a call that began since the wallet was read is to be ended too.
+            let is_last = booked.iter().filter(|entry| entry.is_none()).count() == 1;
+            if !is_last || movement.reason.direction() == EntrySide::Debit {
+                return Ok(Attempt::Done(Look::Booked));
+            }
+            self.follow_up.after(&after).await?;
+            Ok(Attempt::Done(Look::BookedTheLast))
         };
-        while self.db.until_written("the wallet", book_next).await? {
-            outcome = Outcome::Booked;
+        loop {
+            match self.db.until_written("the wallet", book_next).await? {
+                Look::NothingLeft => return Ok(outcome),
+                Look::BookedTheLast => return Ok(Outcome::Booked),
+                Look::Booked => outcome = Outcome::Booked,
+            }
         }
-        Ok(outcome)
     }
 
     async fn booked(&self, org: OrgId, movements: &[Movement]) -> Result<Vec<Option<Entry>>, StoreError> {
@@ -268,13 +291,14 @@ impl Payments {
         futures::future::try_join_all(keys.iter().map(|key| self.ledger.get(org, key))).await
     }
 
+    /// Books one movement. Returns the wallet after it.
     async fn book(
         &self,
         wallet: &Wallet,
         owned: &Owned,
         movement: &Movement,
         amount: Amount,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<Wallet, ChangeError> {
         let posting = Posting {
             reason: movement.reason.clone(),
             amount,
@@ -282,9 +306,9 @@ impl Payments {
             at: self.clock.now(),
         };
         let recharge = recharge_after(wallet, &owned.payment, &posting);
-        self.wallets.book_with(wallet, &posting, recharge).await?;
+        let after = self.wallets.book_with(wallet, &posting, recharge).await?;
         tracing::info!(org_id = %wallet.org_id, entry_key = %posting.reason.key(), pence = amount.pence(), "a movement was booked");
-        Ok(())
+        Ok(after)
     }
 
     /// Writes what news changes about an org's auto-recharge, if anything.

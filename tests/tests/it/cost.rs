@@ -61,3 +61,20 @@ async fn authorize_and_settle_cost_what_is_documented() {
     harness.vapi_as_it_is(&report).await;
     assert_cost(&harness, "settle, again");
 }
+
+#[tokio::test]
+async fn a_credit_reads_the_wallet_and_its_key_twice() {
+    let harness = Harness::with_wallet(0, 600).await;
+    harness.pay(2_500).await;
+    let session = harness.begin_top_up(2_500).await;
+    cost(&harness);
+    harness.stack.stripe.act(&session, sandbox::stripe::Act::Pay).unwrap();
+    harness.pass(0).await;
+    let spent = harness.stack.aws.take_spent();
+    let operations: Vec<&str> = spent.iter().map(|request| request.operation.as_str()).collect();
+    // Whose the customer is, the wallet and the key; the card; the wallet and the key again; both written; the event noted. The next
+    // event of the same payment begins with the customer.
+    let (read, written) = (["GetItem"; 3], ["TransactWriteItems", "PutItem"]);
+    let expected = [&read[..], &["UpdateItem"], &read[..2], &written].concat();
+    assert!(operations.starts_with(&expected), "{operations:?}");
+}
