@@ -51,13 +51,17 @@ impl From<VapiError> for PushError {
     }
 }
 
-/// Gives the agent that `push` names to the vendor, as it is stored now, and lets its number lead to it.
+/// Gives the agent that `push` names to the vendor, as it is stored now, and lets its number lead to it. One that the vendor has as it
+/// is stored is left alone: each write has two messages, of which the second finds nothing to do.
 ///
 /// # Errors
 /// When the vendor does not have it yet. A refusal is none: it is noted with the agent, for the clinic to change it.
 pub(crate) async fn push(deps: &Deps, push: &Push) -> Result<(), PushError> {
     let now = deps.platform.clock.now();
     let Some(there) = deps.agents.get(push.org_id, push.role).await? else { return Ok(()) };
+    if there.sync == Sync::Synced {
+        return Ok(());
+    }
     // The process that is at it may have read an older version: another message comes when it is done.
     let later = || deps.queue.send(push, BUSY_SECS);
     if there.sync_lease_until > now {

@@ -22,7 +22,8 @@ fn agent(name: &str) -> Value {
 }
 
 async fn save(harness: &Harness, body: &Value) -> (u16, Value) {
-    harness.call_api(("POST", BEHAVIOR), &harness.owner(), None, body).await
+    let body = harness.as_loaded(body).await;
+    harness.call_api(("POST", BEHAVIOR), &harness.owner(), None, &body).await
 }
 
 /// The clinic's inbound agent as the dashboard shows it.
@@ -225,7 +226,12 @@ async fn two_tabs_from_one_base_have_one_winner() {
         harness.pass(10).await;
     }
     assert_eq!(save(&harness, &from("Old", 1)).await.0, 409);
-    assert_eq!(save(&harness, &json!({"inbound": agent("Whatever is there")})).await.0, 200);
+    // What was made to nothing is not written over what is there.
+    let blind = json!({"inbound": agent("Whatever is there")});
+    let (status, problem) = harness.call_api(("POST", BEHAVIOR), &harness.owner(), None, &blind).await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("version is missing"), "{problem}");
+    assert_ne!(shown(&harness).await["name"], "Whatever is there");
     // Both roles at once, or neither.
     let mut both = from("New", 1);
     both["outbound"] = agent("New");
@@ -259,7 +265,9 @@ async fn pushes_at_once_and_broken_off_leave_one_assistant() {
     // N12
     let harness = clinic().await;
     let saves = join_all((0..10).map(|i| {
-        let (harness, body) = (&harness, json!({"inbound": agent(&format!("Agent {i}"))}));
+        let mut first = agent(&format!("Agent {i}"));
+        first["version"] = json!(0);
+        let (harness, body) = (&harness, json!({ "inbound": first }));
         async move { save(harness, &body).await.0 }
     }))
     .await;
@@ -382,4 +390,19 @@ async fn an_unlinked_number_takes_no_call_and_the_caller_hears_why() {
     let call = harness.stack.vapi.call(&call).unwrap();
     assert!(call.heard.iter().any(|said| said.contains("not available")), "{:?}", call.heard);
     assert_eq!(harness.money().await, (4_000, 0));
+}
+
+#[tokio::test]
+async fn a_save_is_given_to_the_vendor_once() {
+    let harness = clinic().await;
+    let pushes = |harness: &Harness| {
+        let received = harness.stack.vapi.received();
+        received.iter().filter(|sent| sent.path.starts_with("/assistant")).count()
+    };
+    save(&harness, &json!({"inbound": agent("One")})).await;
+    harness.pass(120).await;
+    assert_eq!((pushes(&harness), &shown(&harness).await["sync"]), (1, &json!("synced")));
+    save(&harness, &json!({"inbound": agent("Two")})).await;
+    harness.pass(120).await;
+    assert_eq!((pushes(&harness), given(&harness).await["name"].as_str()), (2, Some("Two")));
 }

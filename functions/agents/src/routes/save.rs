@@ -23,7 +23,7 @@ struct Change {
     role: Direction,
     behavior: Behavior,
     number: Link,
-    /// What the change was made to.
+    /// What the change was made to; none only where nothing was saved before.
     base: Option<u64>,
 }
 
@@ -94,8 +94,8 @@ pub struct Saved {
 /// Saves one or both agents, together or not at all; then they are given to the vendor.
 ///
 /// # Errors
-/// When the caller may not change, a value is not usable, a number is not the org's, or an agent was saved by another request
-/// since `version`.
+/// When the caller may not change, a value is not usable, a number is not the org's, an agent was saved by another request
+/// since `version`, or there is no `version` although one was saved.
 pub async fn save(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Result<Answer<Saved>, Problem> {
     caller.may_change()?;
     let given = [(Direction::Inbound, input.body.inbound), (Direction::Outbound, input.body.outbound)];
@@ -138,10 +138,14 @@ async fn changed(deps: &Deps, caller: &Caller, change: &Change) -> Result<Agent,
         Some(there) => there,
         None => deps.agents.ensure(caller.org, change.role, now).await?,
     };
-    // Version 1 is what every org starts from: a page that saw it as version 0 saw the same.
-    let is_first = change.base == Some(0) && there.version == 1;
-    if change.base.is_some_and(|base| base != there.version) && !is_first {
-        return Err(Problem::new(Code::VersionConflict).with("version", there.version));
+    // Version 1 is what every org starts from: a page that saw it as version 0, or as none, saw the same.
+    let is_first = change.base.unwrap_or_default() == 0 && there.version == 1;
+    if change.base != Some(there.version) && !is_first {
+        let role = change.role.as_str();
+        return Err(match change.base {
+            Some(_) => Problem::new(Code::VersionConflict).with("version", there.version),
+            None => invalid(format!("{role}: version is missing: send the one that came with the agent.")),
+        });
     }
     let vapi_phone_number_id = match &change.number {
         Link::Kept => there.vapi_phone_number_id.clone(),

@@ -166,6 +166,7 @@ async fn link_agent(harness: &Harness) {
         "voiceProvider": "vapi", "language": "en", "maxDurationSeconds": 700,
         "vapiPhoneNumberId": number.vapi_phone_id}});
     let route = ("POST", "/api/founder-console/agent/behavior");
+    let body = harness.as_loaded(&body).await;
     let (status, answer) = harness.call_api(route, &harness.owner(), None, &body).await;
     assert_eq!(status, 200, "{answer}");
     harness.pass(10).await;
