@@ -4,6 +4,7 @@
 mod chain;
 mod check;
 mod reason;
+pub mod rota;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -17,15 +17,10 @@ pub struct Tariff {
     rate_per_minute: Decimal,
 }
 
-/// The number of a [`Tariff`]. Only a version that is compiled in has one.
+/// The number of a [`Tariff`]. A record may bear one of a newer build, which this one does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
+#[serde(transparent)]
 pub struct TariffVersion(u32);
-
-/// A tariff version that this build does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tariff version {0} is not known to this build")]
-pub struct UnknownTariff(u32);
 
 /// The first version: 56p a minute.
 const FIRST: Tariff =
@@ -70,21 +65,13 @@ pub mod price_change {
 
 impl TariffVersion {
     /// Returns the prices of this version.
+    ///
+    /// One that this build does not know, because a newer build was taken back, has the prices of the newest that it knows:
+    /// a record with it stays readable, and its call goes on, ends and is billed.
     pub fn tariff(self) -> Tariff {
-        // A version is made only from this list, so it is always found.
-        tariffs().into_iter().find(|tariff| tariff.version == self).unwrap_or(FIRST)
-    }
-}
-
-impl TryFrom<u32> for TariffVersion {
-    type Error = UnknownTariff;
-
-    fn try_from(version: u32) -> Result<Self, UnknownTariff> {
-        tariffs()
-            .iter()
-            .map(|tariff| tariff.version)
-            .find(|known| known.0 == version)
-            .ok_or(UnknownTariff(version))
+        let known = tariffs();
+        let newest = known.last().copied().unwrap_or(FIRST);
+        known.into_iter().find(|tariff| tariff.version == self).unwrap_or(newest)
     }
 }
 
@@ -160,8 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_one_that_is_compiled_in() {
+    fn a_version_of_a_newer_build_is_read_and_has_the_newest_known_prices() {
         assert_eq!(serde_json::from_str::<TariffVersion>("1").unwrap().tariff(), FIRST);
-        assert!(serde_json::from_str::<TariffVersion>("7").is_err());
+        let newer: TariffVersion = serde_json::from_str("7").unwrap();
+        assert_eq!(newer.tariff(), *tariffs().last().unwrap());
+        assert_eq!(serde_json::to_string(&newer).unwrap(), "7", "it is written as it was read");
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn org_key(org: OrgId) -> (&'static str, String) {
     ("org_id", org.to_string())
 }
 
-/// Reads a record; one that does not decode is an error that names its keys.
+/// Reads a record; one that does not decode is an error that names its keys, without what may be a caller's number.
 pub(crate) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, StoreError> {
     let keys = [
         "org_id",
@@ -49,10 +49,16 @@ pub(crate) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T,
     ];
     let key = keys
         .into_iter()
-        .filter_map(|name| item.get(name)?.as_s().ok().cloned())
+        .filter_map(|name| item.get(name)?.as_s().ok().map(|value| without_suffix(value)))
         .collect::<Vec<_>>()
         .join("/");
     serde_dynamo::from_item(item).map_err(|source| StoreError::Decode { table: table.name(), key, source })
+}
+
+/// A part of a key as a log may have it. What follows a `#` may be a caller's phone number (`dial#+44…`) or words of a
+/// client's (`key#…`): only the kind of key is left.
+fn without_suffix(key: &str) -> String {
+    key.split_once('#').map_or_else(|| key.to_owned(), |(kind, _)| format!("{kind}#…"))
 }
 
 /// Writes a record, leaving out what is absent.
@@ -110,4 +116,33 @@ pub(crate) fn delete_part(delete: DeleteBuilder) -> Result<TransactWriteItem, St
 /// Whether a condition of this item did not hold.
 pub(crate) fn is_refusal(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_record_is_named_without_numbers_and_words_of_others() {
+        let org = "0198c0de-0000-7000-8000-00000000000a";
+        for (key, shown) in [
+            ("dial#+442079460113", "dial#…"),
+            ("key#call Mrs Jones #2", "key#…"),
+            ("call#web-1", "call#…"),
+            ("web-1", "web-1"),
+        ] {
+            let item = Item::from([
+                ("org_id".to_owned(), text(org)),
+                ("item".to_owned(), text(key)),
+                ("amount".to_owned(), text("not a number")),
+            ]);
+            #[derive(Debug, serde::Deserialize)]
+            struct Record {
+                #[expect(dead_code, reason = "it is never read: it cannot be")]
+                amount: u64,
+            }
+            let error = decode::<Record>(Table::Calls, item).unwrap_err();
+            assert_eq!(error.to_string(), format!("the record {org}/{shown} in calls cannot be read"));
+        }
+    }
 }

@@ -18,6 +18,8 @@ const BY_SEQ: &str = "by_seq";
 /// How far two functions' clocks may be apart: entries may lie out of the order of their times by this much.
 const SKEW: SignedDuration = SignedDuration::from_mins(10);
 
+/// The most entries that [`Ledger::range`] returns at once.
+const RANGE: i32 = 500;
 /// The most entries that one page may read to find those of one kind.
 const MOST_READ: usize = 2_000;
 
@@ -25,6 +27,15 @@ const MOST_READ: usize = 2_000;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     db: Dynamo,
+}
+
+/// Some entries of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// In the order of their numbers.
+    pub entries: Vec<Entry>,
+    /// Whether the range may hold more after them.
+    pub has_more: bool,
 }
 
 /// A page of entries.
@@ -65,30 +76,22 @@ impl Ledger {
         self.db.of_org(org).get(Table::LedgerEntries, &[(name, &value), ("entry_key", key.as_str())]).await
     }
 
-    /// The entries numbered above `seq`, in the order of their numbers, and how many entries there are in all. From the table
-    /// itself, consistently: no index is believed.
+    /// The first entries numbered `first` to `last`, consistently: 500 of them, or as many as a page holds. Two that bear one
+    /// number are both in the range.
     ///
     /// # Errors
     /// When the database does not answer, or a record does not decode.
-    pub async fn since(&self, org: OrgId, seq: u64) -> Result<(Vec<Entry>, u64), StoreError> {
-        let values = [(":org", text(org.to_string())), (":seq", number(seq))];
-        let read = Read {
-            condition: Some("org_id = :org"),
-            filter: Some("seq > :seq"),
-            values: &values,
-            ..Read::default()
-        };
-        let mut pages = self.db.of_org(org).pages(Table::LedgerEntries, read);
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut all = 0_u64;
-        while let Some(page) = pages.next().await? {
-            all = all.saturating_add(page.scanned);
-            for item in page.items {
-                entries.push(decode(Table::LedgerEntries, item)?);
-            }
-        }
-        entries.sort_by_key(|entry| entry.seq);
-        Ok((entries, all))
+    pub async fn range(&self, org: OrgId, first: u64, last: u64) -> Result<Range, StoreError> {
+        self.query(org, first, last, true, RANGE).await
+    }
+
+    /// The number of the first entry after `seq`, consistently; none when there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn first_after(&self, org: OrgId, seq: u64) -> Result<Option<u64>, StoreError> {
+        let found = self.query(org, seq.saturating_add(1), u64::MAX, true, 1).await?;
+        Ok(found.entries.first().map(|entry| entry.seq))
     }
 
     /// The newest entries below `before`, of one kind or of all, newest first.
@@ -110,7 +113,7 @@ impl Ledger {
             if read >= MOST_READ {
                 return Ok(Page { entries, next_before: Some(below) });
             }
-            let batch = self.query(org, 1, below.saturating_sub(1), false, 100).await?;
+            let batch = self.query(org, 1, below.saturating_sub(1), false, 100).await?.entries;
             let Some(oldest) = batch.last() else { break };
             below = oldest.seq;
             read = read.saturating_add(batch.len());
@@ -142,7 +145,7 @@ impl Ledger {
         let mut run: Vec<Entry> = Vec::new();
         let mut inside = 0;
         while next <= last_seq {
-            let batch = self.query(org, next, last_seq, true, 500).await?;
+            let batch = self.query(org, next, last_seq, true, 500).await?.entries;
             let Some(newest) = batch.last() else { break };
             next = newest.seq.saturating_add(1);
             let is_past = newest.created_at > to + SKEW;
@@ -172,7 +175,7 @@ impl Ledger {
         while low < high {
             let middle = low.midpoint(high);
             let found = self.query(org, middle, middle, true, 1).await?;
-            if found.first().is_some_and(|entry| entry.created_at < at) {
+            if found.entries.first().is_some_and(|entry| entry.created_at < at) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
@@ -181,7 +184,7 @@ impl Ledger {
         Ok(low)
     }
 
-    /// Entries numbered `first` to `last`, by the index, read consistently. At most `limit`, or what fits a page.
+    /// Entries numbered `first` to `last`, which is no less, by the index, read consistently. At most `limit`, or what fits a page.
     async fn query(
         &self,
         org: OrgId,
@@ -189,7 +192,7 @@ impl Ledger {
         last: u64,
         ascending: bool,
         limit: i32,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Range, StoreError> {
         let values = [
             (":org", text(org.to_string())),
             (":first", number(first)),
@@ -205,7 +208,8 @@ impl Ledger {
             ..Read::default()
         };
         let page = self.db.of_org(org).pages(Table::LedgerEntries, read).next().await?;
-        let items = page.map_or_else(Vec::new, |page| page.items);
-        items.into_iter().map(|item| decode(Table::LedgerEntries, item)).collect()
+        let (items, next) = page.map_or_else(Default::default, |page| (page.items, page.next));
+        let entries = items.into_iter().map(|item| decode(Table::LedgerEntries, item));
+        Ok(Range { entries: entries.collect::<Result<_, _>>()?, has_more: next.is_some() })
     }
 }

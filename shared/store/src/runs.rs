@@ -64,7 +64,38 @@ pub struct Finding {
     pub id: String,
 }
 
-/// How far an org's ledger is verified.
+/// How far an org's ledger is verified, and how far what was verified is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Up to where it is verified.
+    #[serde(flatten)]
+    pub verified: Verified,
+    /// When it was. Absent in a note of a build that read nothing anew.
+    #[serde(default)]
+    pub rota: Option<Rota>,
+}
+
+/// When an org's ledger was verified, and the round in which it is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rota {
+    /// When everything that the wallet then had booked was last verified; for one that never was, when it was first seen.
+    #[serde(with = "domain::time::millis")]
+    pub verified_at: Timestamp,
+    /// When this round began.
+    #[serde(with = "domain::time::millis")]
+    pub round_began_at: Timestamp,
+    /// How far this round has come.
+    pub read: Verified,
+}
+
+impl Rota {
+    /// The rota of a ledger that is seen for the first time.
+    pub fn begin(org: OrgId, now: Timestamp) -> Self {
+        Self { verified_at: now, round_began_at: now, read: Verified::nothing(org) }
+    }
+}
+
+/// A point of an org's ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     /// The last entry.
@@ -74,11 +105,27 @@ pub struct Verified {
     pub balance: Balance,
 }
 
+impl Verified {
+    /// The point before the first entry.
+    pub fn nothing(org: OrgId) -> Self {
+        Self { head: Head::genesis(org), balance: Balance::ZERO }
+    }
+}
+
 #[derive(Deserialize)]
 struct Seen {
     item: String,
     #[serde(with = "domain::time::millis")]
     first_seen_at: Timestamp,
+}
+
+/// Which ledgers have waited longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The one that was verified longest ago.
+    pub verified: (Timestamp, OrgId),
+    /// The one whose round began longest ago.
+    pub round: (Timestamp, OrgId),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,7 +266,7 @@ impl Runs {
     ///
     /// # Errors
     /// When the database does not answer, or the record does not decode.
-    pub async fn verified(&self, org: OrgId) -> Result<Option<Verified>, StoreError> {
+    pub async fn verified(&self, org: OrgId) -> Result<Option<Checked>, StoreError> {
         self.db().get(Table::Reconciliation, &[("task", BOOKS), ("item", &org.to_string())]).await
     }
 
@@ -227,11 +274,32 @@ impl Runs {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn note_verified(&self, org: OrgId, verified: &Verified) -> Result<(), StoreError> {
-        let mut item = record(Table::Reconciliation, verified)?;
+    pub async fn note_verified(&self, org: OrgId, checked: &Checked) -> Result<(), StoreError> {
+        let mut item = record(Table::Reconciliation, checked)?;
         item.insert("task".into(), text(BOOKS));
         item.insert("item".into(), text(org.to_string()));
         self.put(item).await
+    }
+
+    /// The org of the note whose ledger has waited longest to be verified, and that whose round began first, each with its
+    /// time. None where nothing is noted yet.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn longest_waiting(&self) -> Result<Option<Waiting>, StoreError> {
+        let mut waiting: Option<Waiting> = None;
+        for item in self.query(BOOKS, "", true, None).await? {
+            let org: Option<OrgId> =
+                item.get("item").and_then(|org| org.as_s().ok()).and_then(|org| org.parse().ok());
+            let Checked { rota, .. } = decode(Table::Reconciliation, item)?;
+            let (Some(org), Some(rota)) = (org, rota) else { continue };
+            let (verified, round) = ((rota.verified_at, org), (rota.round_began_at, org));
+            waiting = Some(waiting.map_or(Waiting { verified, round }, |first| Waiting {
+                verified: first.verified.min(verified),
+                round: first.round.min(round),
+            }));
+        }
+        Ok(waiting)
     }
 
     /// Notes that an org's books are not right; answers since when that is known.

@@ -1,33 +1,44 @@
 //! Every wallet against its ledger. A wallet that is not right is frozen and shown to a person; nothing "fixes" it.
+//!
+//! The wallet is read once. Entries are only ever added, so those up to the number that it then bore can be read afterwards,
+//! a page at a time, however much is booked meanwhile. What was verified is read anew in rounds ([`rota`]).
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Reconcile, ReconcileError, Run, Task};
-use base::alarm;
+use base::{alarm, alarm::chain};
 use domain::{
     amount::Amount,
-    ids::OrgId,
-    ledger::{Entry, Head, flaws},
+    ids::{CallId, OrgId},
+    ledger::{Entry, flaws, rota},
     wallet::Wallet,
 };
-use store::{StoreError, runs::Verified};
+use store::{
+    StoreError,
+    runs::{Checked, Rota, Verified},
+};
 
 /// How long after a run that found something wrong the next one counts.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
-/// How often a wallet that others change meanwhile is read again.
-const TRIES: usize = 4;
+/// How long a wallet may have gone unverified before a person is told: its run came two times and did not get to it.
+const LONGEST_UNVERIFIED: SignedDuration = SignedDuration::from_hours(72);
 
 /// What a look at one wallet's books came to.
 enum Books {
-    Right(Verified),
-    /// Others kept changing the wallet.
-    Busy,
+    Right,
+    /// The run's time was over before the end; what it read is noted.
+    Cut,
     Wrong(String),
 }
 
 impl Reconcile {
-    /// Checks every wallet, from where the last run ended.
+    /// Checks every wallet, from where the last run ended, and says how long one has waited.
     pub(super) async fn books(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        self.check_all_books(run).await?;
+        self.tell_longest_waiting().await
+    }
+
+    async fn check_all_books(&self, run: &mut Run) -> Result<(), ReconcileError> {
         let task = Task::Books.as_str();
         let mut after: Option<OrgId> = self.runs.cursor(task).await?.and_then(|org| org.parse().ok());
         loop {
@@ -68,16 +79,17 @@ impl Reconcile {
 
     async fn check_books(&self, run: &mut Run, org: OrgId, is_daily: bool) -> Result<(), ReconcileError> {
         run.checked(org);
-        match self.verify(org).await {
-            Ok(Books::Right(verified)) => {
-                self.runs.note_verified(org, &verified).await?;
-                self.runs.note_right(org).await?;
-            }
-            Ok(Books::Busy) => run.left("wallet_busy", org),
+        match self.verify(run, org).await {
+            Ok(Books::Right) => self.runs.note_right(org).await?,
+            // The next run goes on where this one came to.
+            Ok(Books::Cut) => {}
             Ok(Books::Wrong(why)) => self.wrong(run, org, &why, is_daily).await?,
-            // A record that cannot be read is a flaw like any other; a database that does not answer is not.
+            // A record that this build cannot read says nothing of the money: a person looks, and the clinic's calls go on.
             Err(ReconcileError::Store(error @ StoreError::Decode { .. })) => {
-                self.wrong(run, org, &error.to_string(), is_daily).await?;
+                if is_daily {
+                    alarm!("books_unreadable", org_id = %org, cause = chain(&error), "a wallet or its ledger cannot be read, and is not verified");
+                }
+                run.failed("books_unreadable", org, &error);
             }
             Err(error) => return Err(error),
         }
@@ -111,71 +123,186 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Reads the ledger between two reads of the wallet: only what did not change meanwhile is judged.
-    async fn verify(&self, org: OrgId) -> Result<Books, ReconcileError> {
-        for _ in 0..TRIES {
-            let Some(wallet) = self.wallets.get(org).await? else {
-                return Ok(Books::Wrong("the wallet is gone".to_owned()));
-            };
-            let verified = self.runs.verified(org).await?.unwrap_or_else(|| Verified {
-                head: Head::genesis(org),
-                balance: domain::amount::Balance::ZERO,
-            });
-            let (entries, all) = self.ledger.since(org, verified.head.seq).await?;
-            let orphan = self.hold_without_call(&wallet).await?;
-            if self.wallets.get(org).await?.as_ref() != Some(&wallet) {
-                continue;
-            }
-            if let Some(call) = orphan {
-                return Ok(Books::Wrong(format!(
-                    "money is set aside for call {call}, which is not going on"
-                )));
-            }
-            return Ok(judge(&wallet, &verified, &entries, all));
+    /// Tells how long ago the wallet was verified that has waited longest, and how long the slowest round has gone on.
+    async fn tell_longest_waiting(&self) -> Result<(), ReconcileError> {
+        let Some(waiting) = self.runs.longest_waiting().await? else { return Ok(()) };
+        let now = self.clock.now();
+        let (verified_at, unverified) = waiting.verified;
+        let (began_at, slowest) = waiting.round;
+        let (oldest, round) = (now.duration_since(verified_at), now.duration_since(began_at));
+        tracing::info!(
+            oldest_unverified_secs = oldest.as_secs(),
+            longest_round_secs = round.as_secs(),
+            "how long the books have waited to be verified"
+        );
+        if oldest > LONGEST_UNVERIFIED {
+            alarm!("books_unverified", org_id = %unverified, since = %verified_at, "a wallet has not been verified for days");
         }
-        Ok(Books::Busy)
+        if round > rota::LONGEST_ROUND {
+            alarm!("books_not_read_anew", org_id = %slowest, since = %began_at, "a ledger's old entries have not been hashed again for a month");
+        }
+        Ok(())
+    }
+
+    /// Verifies a wallet as it stands at one moment, then reads on in the round of what was verified before.
+    async fn verify(&self, run: &mut Run, org: OrgId) -> Result<Books, ReconcileError> {
+        let now = self.clock.now();
+        // Before the wallet: what was verified is never ahead of a wallet that is read later.
+        let noted = self.runs.verified(org).await?;
+        let mut verified = noted.map_or_else(|| Verified::nothing(org), |noted| noted.verified);
+        let mut rota = noted.and_then(|noted| noted.rota).unwrap_or_else(|| Rota::begin(org, now));
+        if noted.is_none_or(|noted| noted.rota.is_none()) {
+            // One that is never verified is known to wait all the same.
+            self.runs.note_verified(org, &Checked { verified, rota: Some(rota) }).await?;
+        }
+        let Some(wallet) = self.wallets.get(org).await? else {
+            return Ok(Books::Wrong("the wallet is gone".to_owned()));
+        };
+        let mut outcome = self.follow(run, &mut verified, &wallet, wallet.ledger.seq).await?;
+        if matches!(outcome, Books::Right) {
+            outcome = self.judge(&wallet, &verified).await?;
+        }
+        if matches!(outcome, Books::Right) {
+            rota.verified_at = now;
+            outcome = self.read_anew(run, &mut rota, &verified, &wallet, now).await?;
+        }
+        // Both points are before whatever is wrong: the next look sees it again.
+        self.runs.note_verified(org, &Checked { verified, rota: Some(rota) }).await?;
+        Ok(outcome)
+    }
+
+    /// Reads the entries of a wallet from `point` to the one numbered `last`, and moves `point` as far as they are right.
+    async fn follow(
+        &self,
+        run: &mut Run,
+        point: &mut Verified,
+        wallet: &Wallet,
+        last: u64,
+    ) -> Result<Books, ReconcileError> {
+        if point.head.seq > last {
+            return Ok(Books::Wrong(format!(
+                "entry {} was verified, the wallet is at {last}",
+                point.head.seq
+            )));
+        }
+        let mut has_more = point.head.seq < last;
+        while has_more {
+            if run.is_out_of_time(self.clock.now()) {
+                return Ok(Books::Cut);
+            }
+            // The one that is verified comes once more: the next must follow it, and no other may bear its number.
+            let range = self.ledger.range(wallet.org_id, point.head.seq, last).await?;
+            let next = match following(point, &range.entries) {
+                Ok(next) => next,
+                Err(why) => return Ok(Books::Wrong(why)),
+            };
+            has_more = range.has_more && next != *point;
+            *point = next;
+        }
+        if point.head.seq < last {
+            let (end, at) = (point.head.seq, wallet.ledger.seq);
+            return Ok(Books::Wrong(format!("the ledger ends at entry {end}, the wallet at {at}")));
+        }
+        Ok(Books::Right)
+    }
+
+    /// Reads as much of what was verified anew as is due by now; at the end of a round begins the next.
+    async fn read_anew(
+        &self,
+        run: &mut Run,
+        rota: &mut Rota,
+        verified: &Verified,
+        wallet: &Wallet,
+        now: Timestamp,
+    ) -> Result<Books, ReconcileError> {
+        let elapsed = now.duration_since(rota.round_began_at);
+        let due = rota::due(verified.head.seq, elapsed).max(rota.read.head.seq);
+        match self.follow(run, &mut rota.read, wallet, due).await? {
+            Books::Right => {}
+            stopped @ (Books::Cut | Books::Wrong(_)) => return Ok(stopped),
+        }
+        if rota.read.head.seq < verified.head.seq || elapsed < rota::ROUND {
+            return Ok(Books::Right);
+        }
+        if rota.read != *verified {
+            return Ok(Books::Wrong(format!(
+                "read anew, entry {} is not what was verified",
+                verified.head.seq
+            )));
+        }
+        rota.round_began_at = now;
+        rota.read = Verified::nothing(wallet.org_id);
+        Ok(Books::Right)
+    }
+
+    /// Whether a wallet is what its ledger came to at `end`, its last entry as the wallet has it.
+    async fn judge(&self, wallet: &Wallet, end: &Verified) -> Result<Books, ReconcileError> {
+        if let Some(why) = disagreement(wallet, end) {
+            return Ok(Books::Wrong(why));
+        }
+        if let Some(call) = self.hold_without_call(wallet).await? {
+            return Ok(Books::Wrong(format!("money is set aside for call {call}, which is not going on")));
+        }
+        if let Some(beyond) = self.ledger.first_after(wallet.org_id, wallet.ledger.seq).await? {
+            // Entry and wallet are written together: one that is in the ledger is in the wallet that is read after it.
+            let later = self.wallets.get(wallet.org_id).await?;
+            if later.is_none_or(|later| later.ledger.seq < beyond) {
+                let at = wallet.ledger.seq;
+                return Ok(Books::Wrong(format!("the ledger has an entry {beyond}, the wallet is at {at}")));
+            }
+        }
+        Ok(Books::Right)
     }
 
     /// A hold whose call is not open.
-    async fn hold_without_call(&self, wallet: &Wallet) -> Result<Option<String>, ReconcileError> {
+    async fn hold_without_call(&self, wallet: &Wallet) -> Result<Option<CallId>, ReconcileError> {
         for id in wallet.holds.keys() {
             let call = self.charging.calls.get(wallet.org_id, id).await?;
-            if !call.is_some_and(|call| call.is_open()) {
-                return Ok(Some(id.to_string()));
+            if call.is_some_and(|call| call.is_open()) {
+                continue;
+            }
+            // A call and its hold end together: where it has just ended, the wallet read after it has no hold of it.
+            let later = self.wallets.get(wallet.org_id).await?;
+            if later.is_some_and(|later| later.holds.contains_key(id)) {
+                return Ok(Some(id.clone()));
             }
         }
         Ok(None)
     }
 }
 
-/// Whether `entries`, those after what is verified, lead to the wallet; `all` is how many the ledger has.
-fn judge(wallet: &Wallet, verified: &Verified, entries: &[Entry], all: u64) -> Books {
+/// The point to which `entries` lead from `point`; they begin with its own entry, where it has one. Or what is wrong.
+fn following(point: &Verified, entries: &[Entry]) -> Result<Verified, String> {
     if let Some(flaw) = flaws(entries).into_iter().next() {
-        return Books::Wrong(flaw.to_string());
+        return Err(flaw.to_string());
     }
-    if let Some(first) = entries.first() {
-        let follows = first.seq == verified.head.seq.saturating_add(1)
-            && first.previous_hash == verified.head.hash
-            && first.balance_before == verified.balance;
-        if !follows {
-            return Books::Wrong(format!(
-                "entry {} does not follow the last one that was verified",
-                first.seq
-            ));
-        }
+    let first = entries.first();
+    let is_rooted = match point.head.seq {
+        // `flaws` sees what the first entry follows.
+        0 => first.is_none_or(|first| first.seq == 1),
+        _ => first.is_some_and(|first| point_after(first) == *point),
+    };
+    if !is_rooted {
+        let seq = point.head.seq;
+        return Err(format!("what was verified up to entry {seq} is not what the ledger has there"));
     }
-    let head = entries.last().map_or(verified.head, Entry::head);
-    let balance = entries.last().map_or(verified.balance, |last| last.balance_after);
+    Ok(entries.last().map_or(*point, point_after))
+}
+
+fn point_after(entry: &Entry) -> Verified {
+    Verified { head: entry.head(), balance: entry.balance_after }
+}
+
+/// What in a wallet is not as its ledger says, which ends at `end`.
+fn disagreement(wallet: &Wallet, end: &Verified) -> Option<String> {
     let set_aside = wallet.holds.values().fold(Amount::ZERO, |sum, hold| sum.plus(hold.amount));
-    if head != wallet.ledger {
-        Books::Wrong(format!("the ledger ends at entry {}, the wallet at {}", head.seq, wallet.ledger.seq))
-    } else if all != wallet.ledger.seq {
-        Books::Wrong(format!("the ledger has {all} entries, and should have {}", wallet.ledger.seq))
-    } else if balance != wallet.balance() {
-        Books::Wrong(format!("the ledger sums to {balance}, the wallet to {}", wallet.balance()))
+    if end.head != wallet.ledger {
+        Some(format!("entry {} of the ledger is not the one that the wallet names", end.head.seq))
+    } else if end.balance != wallet.balance() {
+        Some(format!("the ledger sums to {}, the wallet to {}", end.balance, wallet.balance()))
     } else if set_aside != wallet.held {
-        Books::Wrong(format!("the holds sum to {set_aside}, and {} is held", wallet.held))
+        Some(format!("the holds sum to {set_aside}, and {} is held", wallet.held))
     } else {
-        Books::Right(Verified { head, balance })
+        None
     }
 }

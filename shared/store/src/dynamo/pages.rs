@@ -36,8 +36,6 @@ pub(crate) struct Read<'a> {
 pub(crate) struct Page {
     /// What the filter let through.
     pub(crate) items: Vec<Item>,
-    /// How many records were read for it.
-    pub(crate) scanned: u64,
     /// Where the next page begins, if there is one.
     pub(crate) next: Option<Item>,
 }
@@ -107,7 +105,7 @@ impl Pages<'_> {
             })
             .await
             .map_err(|error| unavailable("Query", error))?;
-        Ok(page(answer.items, answer.scanned_count, answer.last_evaluated_key))
+        Ok(page(answer.items, answer.last_evaluated_key))
     }
 
     async fn scan(&self) -> Result<Page, StoreError> {
@@ -132,14 +130,10 @@ impl Pages<'_> {
             })
             .await
             .map_err(|error| unavailable("Scan", error))?;
-        Ok(page(answer.items, answer.scanned_count, answer.last_evaluated_key))
+        Ok(page(answer.items, answer.last_evaluated_key))
     }
 }
 
-fn page(items: Option<Vec<Item>>, scanned: i32, next: Option<Item>) -> Page {
-    Page {
-        items: items.unwrap_or_default(),
-        scanned: u64::try_from(scanned).unwrap_or_default(),
-        next: next.filter(|key| !key.is_empty()),
-    }
+fn page(items: Option<Vec<Item>>, next: Option<Item>) -> Page {
+    Page { items: items.unwrap_or_default(), next: next.filter(|key| !key.is_empty()) }
 }
