@@ -33,6 +33,7 @@ use crate::{
     template::{Template, TemplateError},
 };
 use sandbox::{
+    bucket::BucketSandbox,
     faults::Faults,
     hosts::Hosts,
     stripe::{self, StripeSandbox},
@@ -75,6 +76,8 @@ pub struct Stack {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// S3, where heads of ledgers are anchored.
+    pub bucket: Arc<BucketSandbox>,
     /// What goes wrong on the way to the vendors.
     pub faults: Arc<Faults>,
     /// What the template declares.
@@ -97,7 +100,7 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, faults, .. } = hosts.clone();
+        let Hosts { vapi, stripe, twilio, bucket, faults, .. } = hosts.clone();
         seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
@@ -113,7 +116,19 @@ impl Stack {
         let schedules =
             plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
         let clock = plan.clock;
-        Ok(Self { clock, platform, aws, vapi, stripe, twilio, faults, template, schedules, functions })
+        Ok(Self {
+            clock,
+            platform,
+            aws,
+            vapi,
+            stripe,
+            twilio,
+            bucket,
+            faults,
+            template,
+            schedules,
+            functions,
+        })
     }
 
     /// Registers the endpoint at Stripe, as a deployment does. Without one everything else works, and its webhook answers 503.

@@ -10,8 +10,8 @@ use http::Response;
 use platform::Platform;
 use services::follow_up::Watch;
 use store::{
-    Dynamo, calls::Calls, clinics::Clinics, customers::Customers, ledger::Ledger, numbers::Numbers, rates::Rates,
-    wallets::Wallets,
+    Dynamo, calls::Calls, clinics::Clinics, customers::Customers, ledger::Ledger, numbers::Numbers,
+    rates::Rates, wallets::Wallets,
 };
 use vendors::stripe::Stripe;
 use web::{

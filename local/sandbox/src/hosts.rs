@@ -8,6 +8,7 @@ use http::{Request, Response};
 use vendors::http::{Http, HttpError};
 
 use super::{
+    bucket::{self, BucketSandbox},
     faults::{Faults, through},
     stripe::StripeSandbox,
     twilio::TwilioSandbox,
@@ -23,6 +24,8 @@ pub struct Hosts {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// S3.
+    pub bucket: Arc<BucketSandbox>,
     /// What goes wrong on the way.
     pub faults: Arc<Faults>,
     /// The time.
@@ -47,6 +50,9 @@ impl Hosts {
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
             _ => None,
         };
+        if request.uri().host() == Some(bucket::HOST) {
+            return Ok(self.bucket.answer(&request));
+        }
         match (vendor, network) {
             (Some(vendor), _) => {
                 let act = || self.act(vendor, &request);

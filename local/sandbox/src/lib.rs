@@ -1,6 +1,7 @@
 //! Sandboxes that keep state and behave as the vendors document, failures included.
 
 pub mod agenda;
+pub mod bucket;
 pub mod faults;
 pub mod hosts;
 pub mod kept;

@@ -15,6 +15,7 @@ use vendors::http::Http;
 use super::{StackError, keys::Keys};
 use crate::{aws::Transport, queue::Queues, template::Template};
 use sandbox::{
+    bucket::{self, BucketSandbox},
     hosts::Hosts,
     stripe::{self, StripeSandbox},
     twilio::{self, TwilioSandbox},
@@ -83,6 +84,7 @@ impl Plan {
         let keys = &self.keys;
         let usual = [
             ("VOXANNE_ENVIRONMENT", self.environment.clone()),
+            ("ANCHORS_URL", format!("http://{}", bucket::HOST)),
             ("METER_QUEUE_URL", Queues::url(&self.address, "CallMeterQueue")),
             ("VAPI_BASE_URL", VAPI_BASE.to_owned()),
             ("VAPI_API_KEY", keys.vapi_api_key.clone()),
@@ -208,7 +210,8 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     };
     let (clock, entropy) = seams();
     let stripe = Arc::new(StripeSandbox::new(settings, clock, entropy));
-    Hosts { vapi, stripe, twilio, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
+    let bucket = Arc::new(BucketSandbox::new(kept_in(plan, "anchors.json")));
+    Hosts { vapi, stripe, twilio, bucket, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
 }
 
 /// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.

@@ -3,6 +3,7 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use aws_sdk_dynamodb::config::{Region, SharedCredentialsProvider};
 use aws_smithy_async::{
     rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep, TokioSleep},
     time::TimeSource,
@@ -34,6 +35,10 @@ pub struct Platform {
     pub sqs: aws_sdk_sqs::Client,
     /// The client of Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
+    /// The region, for requests that no client of the SDK makes.
+    pub region: Option<Region>,
+    /// The credentials of the function's role, for the same.
+    pub credentials: Option<SharedCredentialsProvider>,
     /// The HTTP transport to all vendors.
     pub vendors: Http,
     /// Where the time comes from.
@@ -105,17 +110,18 @@ impl Platform {
         let dynamodb = dynamodb(aws, &clock);
         let sqs = sqs(aws, &clock);
         let secrets = secrets(aws, &clock);
-        let (local_control_host, rings_fiction) = (None, false);
         Self {
             environment,
             dynamodb,
             sqs,
             secrets,
+            region: aws.config.region().cloned(),
+            credentials: aws.config.credentials_provider(),
             vendors,
             clock,
             entropy,
-            local_control_host,
-            rings_fiction,
+            local_control_host: None,
+            rings_fiction: false,
         }
     }
 

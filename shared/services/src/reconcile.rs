@@ -24,13 +24,14 @@ use base::config::Reader;
 use base::entropy::Entropy;
 use base::keyring::Keyring;
 use domain::{amount::Amount, wallet::Wallet};
-use platform::Platform;
+use platform::{Platform, bucket::Bucket};
 use store::{
     Dynamo, StoreError, doubts::Doubts, ledger::Ledger, runs::Runs, wallets::Wallets,
     webhook_events::WebhookEvents,
 };
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
 
+pub use books::Anchors;
 pub use numbers::LONGEST_STEP;
 
 pub use store::runs::{Finding, Report};
@@ -49,6 +50,8 @@ pub struct Reconcile {
     pub wallets: Wallets,
     /// Its movements.
     pub ledger: Ledger,
+    /// Where the heads of ledgers are anchored.
+    pub anchors: Anchors,
     /// What it remembers.
     pub runs: Runs,
     /// What vendors state of calls beyond what is billed.
@@ -70,6 +73,7 @@ pub struct Settings {
     recharge: recharge::Settings,
     provisioning: provisioning::Settings,
     keyring: Keyring,
+    anchors_url: String,
     rental: Amount,
 }
 
@@ -81,6 +85,7 @@ impl Settings {
             recharge: recharge::Settings::read(reader, platform),
             provisioning: provisioning::Settings::read(reader, platform),
             keyring: Keyring::read(reader, Arc::clone(&platform.entropy)),
+            anchors_url: reader.required("ANCHORS_URL"),
             rental: reader.pence_or("NUMBER_RENTAL_PENCE", Amount::ZERO),
         }
     }
@@ -267,6 +272,7 @@ impl Reconcile {
             provisioning,
             wallets: Wallets::new(db.clone()),
             ledger: Ledger::new(db.clone()),
+            anchors: Anchors::new(Bucket::of(platform, settings.anchors_url)),
             runs: Runs::new(db.clone()),
             dead_letters: WebhookEvents::vapi(db.clone()),
             db,

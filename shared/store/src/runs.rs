@@ -73,6 +73,16 @@ pub struct Checked {
     /// When it was. Absent in a note of a build that read nothing anew.
     #[serde(default)]
     pub rota: Option<Rota>,
+    /// Whether its head was anchored outside the tables, ever.
+    #[serde(default)]
+    pub is_anchored: bool,
+}
+
+impl Checked {
+    /// What is known of a ledger that was never looked at.
+    pub fn nothing(org: OrgId) -> Self {
+        Self { verified: Verified::nothing(org), rota: None, is_anchored: false }
+    }
 }
 
 /// When an org's ledger was verified, and the round in which it is read anew.

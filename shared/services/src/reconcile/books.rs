@@ -1,7 +1,10 @@
 //! Every wallet against its ledger. A wallet that is not right is frozen and shown to a person; nothing "fixes" it.
 //!
 //! The wallet is read once. Entries are only ever added, so those up to the number that it then bore can be read afterwards,
-//! a page at a time, however much is booked meanwhile. What was verified is read anew in rounds ([`rota`]).
+//! a page at a time, however much is booked meanwhile. What was verified is read anew in rounds ([`rota`]), and held against
+//! what was anchored outside the tables ([`anchors`]).
+
+mod anchors;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +20,8 @@ use store::{
     StoreError,
     runs::{Checked, Rota, Verified},
 };
+
+pub use anchors::Anchors;
 
 /// How long after a run that found something wrong the next one counts.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
@@ -147,27 +152,33 @@ impl Reconcile {
     /// Verifies a wallet as it stands at one moment, then reads on in the round of what was verified before.
     async fn verify(&self, run: &mut Run, org: OrgId) -> Result<Books, ReconcileError> {
         let now = self.clock.now();
-        // Before the wallet: what was verified is never ahead of a wallet that is read later.
-        let noted = self.runs.verified(org).await?;
-        let mut verified = noted.map_or_else(|| Verified::nothing(org), |noted| noted.verified);
-        let mut rota = noted.and_then(|noted| noted.rota).unwrap_or_else(|| Rota::begin(org, now));
-        if noted.is_none_or(|noted| noted.rota.is_none()) {
+        // Both before the wallet: what was verified and anchored is never ahead of a wallet that is read later.
+        let mut checked = self.runs.verified(org).await?.unwrap_or_else(|| Checked::nothing(org));
+        let mut rota = checked.rota.unwrap_or_else(|| Rota::begin(org, now));
+        if checked.rota.is_none() {
             // One that is never verified is known to wait all the same.
-            self.runs.note_verified(org, &Checked { verified, rota: Some(rota) }).await?;
+            checked.rota = Some(rota);
+            self.runs.note_verified(org, &checked).await?;
         }
+        let last = self.last_anchor(run, org, checked.is_anchored).await;
         let Some(wallet) = self.wallets.get(org).await? else {
             return Ok(Books::Wrong("the wallet is gone".to_owned()));
         };
-        let mut outcome = self.follow(run, &mut verified, &wallet, wallet.ledger.seq).await?;
+        let mut outcome = self.follow(run, &mut checked.verified, &wallet, wallet.ledger.seq).await?;
         if matches!(outcome, Books::Right) {
-            outcome = self.judge(&wallet, &verified).await?;
+            outcome = self.judge(&wallet, &checked.verified).await?;
+        }
+        if matches!(outcome, Books::Right) {
+            outcome = self.hold_against(&last, &checked.verified).await?;
         }
         if matches!(outcome, Books::Right) {
             rota.verified_at = now;
-            outcome = self.read_anew(run, &mut rota, &verified, &wallet, now).await?;
+            checked.is_anchored |= self.anchor(run, &last, org, checked.verified).await;
+            outcome = self.read_anew(run, &mut rota, &checked.verified, &wallet, now).await?;
         }
         // Both points are before whatever is wrong: the next look sees it again.
-        self.runs.note_verified(org, &Checked { verified, rota: Some(rota) }).await?;
+        checked.rota = Some(rota);
+        self.runs.note_verified(org, &checked).await?;
         Ok(outcome)
     }
 

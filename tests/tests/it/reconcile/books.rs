@@ -1,5 +1,6 @@
 //! Every wallet against its ledger: what is wrong is found whatever it is, frozen at the second look, and never put right.
 
+mod anchors;
 mod anew;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::*;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A clinic with three entries, whose books are right and verified.
-async fn verified_clinic() -> Harness {
+pub(super) async fn verified_clinic() -> Harness {
     let harness = Harness::with_wallet(2_500, 600).await;
     harness.vapi(&web_report("web-1", "2025-12-17T00:00:00Z", "2025-12-17T00:01:40Z")).await;
     harness.top_up(ORG, "pi_second", 1_000).await;
@@ -27,16 +27,15 @@ async fn rota(harness: &Harness, org: OrgId) -> Rota {
     verified(harness, org).await.rota.unwrap()
 }
 
-fn later(harness: &Harness, by: SignedDuration) {
+pub(super) fn later(harness: &Harness, by: SignedDuration) {
     harness.clock.turn_to(harness.clock.now() + by);
 }
 
 /// Puts an entry into the table as DynamoDB holds it, past every guard.
-async fn put_entry(harness: &Harness, entry: &Entry) {
+pub(super) async fn put_entry(harness: &Harness, entry: &Entry) {
     let Value::Object(fields) = serde_json::to_value(entry).unwrap() else { panic!("an entry is a map") };
-    let attribute = |value: Value| match value {
-        Value::Number(number) => json!({"N": number.to_string()}),
-        other => json!({"S": other}),
+    let attribute = |value: Value| {
+        if value.is_number() { json!({"N": value.to_string()}) } else { json!({"S": value}) }
     };
     let item: Map<String, Value> = fields.into_iter().map(|(name, value)| (name, attribute(value))).collect();
     tamper(harness, "PutItem", Table::LedgerEntries, json!({"Item": item})).await;
@@ -206,7 +205,9 @@ async fn a_wallet_that_waits_for_days_and_a_round_that_goes_on_for_a_month_alarm
         // An org whose wallet no run comes to.
         let verified = Verified { head: Head::genesis(OTHER_ORG), balance: Balance::ZERO };
         let rota = Rota { verified_at: now - waited, round_began_at: now - round, read: verified };
-        runs.note_verified(OTHER_ORG, &Checked { verified, rota: Some(rota) }).await.unwrap();
+        runs.note_verified(OTHER_ORG, &Checked { verified, rota: Some(rota), is_anchored: false })
+            .await
+            .unwrap();
         run(&harness, "books").await;
         let counted = (count(&alarms, "books_unverified"), count(&alarms, "books_not_read_anew"));
         assert_eq!(counted, raised, "waited {waited}, round {round}");
