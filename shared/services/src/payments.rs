@@ -15,7 +15,7 @@ use base::config::{Base, Reader, StripeSettings};
 use domain::{
     amount::Amount,
     ids::{OrgId, PaymentIntentId},
-    ledger::{Entry, Posting, Reason},
+    ledger::{Entry, EntrySide, Posting, Reason},
     payment::{Movement, next_movement},
     recharge::{AutoRecharge, Card, DisputeNews},
     wallet::Wallet,

@@ -98,7 +98,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,

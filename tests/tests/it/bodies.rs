@@ -104,7 +104,7 @@ async fn everything_sent() -> Vec<Received> {
 
 #[tokio::test]
 async fn every_body_that_we_send_is_one_that_vapis_api_describes() {
-    let sent = everything_sent().await;
+    let sent = Box::pin(everything_sent()).await;
     for received in &sent {
         let kind = kind_of(received);
         assert_eq!(flaws(kind, &received.body), Vec::<String>::new(), "{kind}: {:#}", received.body);
@@ -162,7 +162,7 @@ fn spoilt(body: &Value) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_sandbox_refuses_what_the_schemas_refuse() {
-    let sent = everything_sent().await;
+    let sent = Box::pin(everything_sent()).await;
     let at = Harness::with_wallet(2_500, 600).await;
     save(&at, &json!({"inbound": {"name": "One", "systemPrompt": "Answer.", "firstMessage": "Hello.", "voiceId": "Elliot",
         "voiceProvider": "vapi", "language": "en-GB", "maxDurationSeconds": 600}}))
@@ -239,7 +239,7 @@ async fn every_body_that_we_send_is_one_that_vapis_own_specification_describes()
         ("Call", "CreateCallDTO"),
         ("AssistantRequestAnswer", "ServerMessageResponseAssistantRequest"),
     ];
-    for received in everything_sent().await {
+    for received in Box::pin(everything_sent()).await {
         let kind = kind_of(&received);
         let Some((_, name)) = named.iter().find(|(ours, _)| *ours == kind) else { continue };
         let schema = json!({"$ref": format!("#/components/schemas/{name}"),

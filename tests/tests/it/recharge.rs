@@ -567,7 +567,7 @@ async fn an_episode_that_has_sent_nothing_is_gone_on_with_only_while_it_is_neede
 #[tokio::test]
 async fn an_attempt_of_23_hours_ago_is_only_looked_for_and_after_25_given_up_with_an_alarm() {
     for hours in [1, 22, 23, 24] {
-        let harness = sent_and_lost().await;
+        let harness = Box::pin(sent_and_lost()).await;
         let before = harness.wallet().await.auto_recharge.episode.unwrap().id;
         harness.pass(hours * HOUR).await;
         harness.stack.faults.forget_log();
@@ -582,7 +582,7 @@ async fn an_attempt_of_23_hours_ago_is_only_looked_for_and_after_25_given_up_wit
         }
     }
     let (alarms, _guard) = alarms();
-    let harness = sent_and_lost().await;
+    let harness = Box::pin(sent_and_lost()).await;
     let before = harness.wallet().await.auto_recharge.episode.unwrap().id;
     harness.pass(25 * HOUR).await;
     reconcile(&harness).await;

@@ -247,10 +247,11 @@ fn a_stray_end_is_forgotten_once_the_record_shows_the_call_live() {
 #[cfg(feature = "price-change")]
 #[test]
 fn a_call_is_billed_by_the_prices_of_its_authorization_or_of_when_vapi_made_it() {
-    use crate::tariff::{TariffVersion, price_change};
+    use crate::tariff::price_change;
 
-    let (first, second) = (TariffVersion::try_from(1).unwrap(), TariffVersion::try_from(2).unwrap());
     price_change::set(Some(at(100)));
+    let (first, second) = (Tariff::at(at(99)).version, Tariff::at(at(100)).version);
+    assert_ne!(first, second);
     let asked = Call { asked_at: Some(at(99)), ..ringing() };
     assert_eq!(asked.tariff(Some(first)).version, first, "authorized before the change, settled after it");
     assert_eq!(asked.tariff(Some(second)).version, second, "its hold says by which prices it was authorized");

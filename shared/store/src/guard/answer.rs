@@ -39,16 +39,11 @@ struct Unknown;
 /// error.
 pub(super) fn without_foreign(org: OrgId, outcome: &mut Result<Output, OrchestratorError<Error>>) -> Found {
     let org = org.to_string();
-    match outcome {
-        Ok(output) => match of_output(&org, output) {
-            Some(found) => found,
-            None => {
-                *outcome = Err(OrchestratorError::other(Unknown));
-                Found::Own
-            }
-        },
-        Err(_) => of_refusal(&org, outcome),
-    }
+    let Ok(output) = outcome else { return of_refusal(&org, outcome) };
+    of_output(&org, output).unwrap_or_else(|| {
+        *outcome = Err(OrchestratorError::other(Unknown));
+        Found::Own
+    })
 }
 
 fn of_output(org: &str, output: &mut Output) -> Option<Found> {
@@ -88,7 +83,6 @@ fn of_refusal(org: &str, outcome: &mut Result<Output, OrchestratorError<Error>>)
 }
 
 /// Takes what is another's out of an error. Returns whether there was anything.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only these errors show items, and the SDK's enums grow")]
 fn of_error(org: &str, error: &mut Error) -> bool {
     let of_check = |check: &mut ConditionalCheckFailedException| take_foreign(org, &mut check.item);
     if let Some(PutItemError::ConditionalCheckFailedException(check)) = error.downcast_mut() {
@@ -103,7 +97,8 @@ fn of_error(org: &str, error: &mut Error) -> bool {
     match error.downcast_mut() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             let reasons = cancelled.cancellation_reasons.iter_mut().flatten();
-            reasons.fold(false, |any, reason| take_foreign(org, &mut reason.item) || any)
+            // All of them, and not only as far as the first.
+            reasons.filter_map(|reason| take_foreign(org, &mut reason.item).then_some(())).count() > 0
         }
         _ => false,
     }

@@ -65,7 +65,7 @@ async fn a_charge_of_a_customer_that_is_gone_ends_and_the_next_top_up_brings_ano
     // V7: deleted, or never known to this account; before the charge is sent, or after it was lost on its way.
     for (is_unknown, is_sent) in [(false, false), (false, true), (true, false), (true, true)] {
         let what = format!("unknown: {is_unknown}, sent: {is_sent}");
-        let harness = if is_sent { sent_and_lost().await } else { carded().await };
+        let harness = if is_sent { Box::pin(sent_and_lost()).await } else { carded().await };
         let gone = harness.wallet().await.stripe_customer.unwrap();
         if is_unknown {
             harness.stack.stripe.forget(gone.as_str());
