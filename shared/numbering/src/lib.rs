@@ -1,6 +1,6 @@
 //! Which numbers may be rung. What may be is listed, and everything else is refused: geographic and mobile numbers of the
 //! allowed countries, as the numbering plans give them out. The plans are those of libphonenumber, by a kept library; what it
-//! does not tell apart stands in [`NOT_KNOWN`]. The library reads its plans into 16 MB, which takes a tenth of a second: it is
+//! does not tell apart stands in `NOT_KNOWN`. The library reads its plans into 16 MB, which takes a tenth of a second: it is
 //! linked where a person enters a number, and not where a phone rings.
 
 #[cfg(test)]
