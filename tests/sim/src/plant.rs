@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 16] = [
+pub static PLANTS: [Plant; 15] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -109,11 +109,6 @@ pub static PLANTS: [Plant; 16] = [
                 tracing::debug!(caller, "a call was written");
             }
         },
-    },
-    Plant {
-        name: "correcting_a_bill_without_its_record",
-        place: "correct: the call's record",
-        change: |sent| without_put(sent, Write::Correct, "calls"),
     },
     Plant {
         name: "settling_without_the_doubt",
