@@ -56,9 +56,9 @@ impl Settings {
 /// What became of a doubt that a person accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// The difference is booked: the bill as it is now.
+    /// The difference is booked, now or by an earlier acceptance: the bill as it is now.
     Booked(Bill),
-    /// There is no such doubt: it was accepted before, or a later word of the vendor's has settled it.
+    /// There is no such doubt: there never was one, or a later word of the vendor's has settled it.
     Unknown,
     /// The doubt has lapsed.
     Lapsed,
@@ -188,11 +188,12 @@ impl Operating {
                 posting.at,
             );
             match self.wallets.adjust(wallet, &posting, &act).await {
-                Ok(_) => {
+                Ok(after) => {
                     tracing::warn!(org_id = %adjustment.org_id, user = %by.user, entry_key = %posting.reason.key(),
                         pence = posting.amount.pence(), "an operator adjusted a wallet");
-                    // The next look finds the entry, and sees to what follows.
-                    Ok(Attempt::Moved)
+                    // A process that dies from here on has booked it: the same request again sees to the rest.
+                    self.follow_up.after(&after).await?;
+                    self.ledger.get(adjustment.org_id, &posting.reason.key()).await.map(Attempt::Done)
                 }
                 Err(ChangeError::Moved) => Ok(Attempt::Moved),
                 Err(ChangeError::Store(error)) => Err(error),
