@@ -42,6 +42,11 @@ impl ClinicZone {
         &self.name
     }
 
+    /// Returns the zone's rules.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Returns the day that it is in this zone at an instant.
     pub fn day_of(&self, at: Timestamp) -> Date {
         at.to_zoned_datetime(self.zone.clone()).date()

@@ -122,6 +122,12 @@ opaque_ids! {
     CheckoutSessionId
     /// A vendor's delivery, or a notification of ours. Every repeat of it has the same id.
     EventId
+    /// A service that a clinic offers: ours, fresh for each.
+    ServiceId
+    /// A practitioner or a room of a clinic's: ours, fresh for each.
+    ResourceId
+    /// An appointment, through all its changes: ours, fresh for each.
+    AppointmentId
     /// A signed-in person, as the token's `sub` names them.
     UserId
 }

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod amount;
 pub mod audit;
+pub mod booking;
 pub mod call;
 pub mod clinic;
 pub mod content;

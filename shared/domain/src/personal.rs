@@ -72,6 +72,15 @@ impl<T, C: Classed> Personal<T, C> {
     }
 }
 
+/// Returns a text as it may be shown in a line: without control characters and without the marks that turn the direction of
+/// writing (Unicode's Bidi_Control) or take no room, each run of white space one space.
+pub fn plain(text: &str) -> String {
+    let is_mark = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let shown: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !is_mark(*c)).collect();
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl<T, C: Classed> fmt::Debug for Personal<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Personal({:?})", C::CLASS)
@@ -93,6 +102,18 @@ impl<'de, T: Deserialize<'de>, C> Deserialize<'de> for Personal<T, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_text_is_one_line_in_one_direction() {
+        for (text, plain_text) in [
+            ("  Ada \n\t Lovelace ", "Ada Lovelace"),
+            ("Ada\u{202e}ecalevoL\u{202c}", "AdaecalevoL"),
+            ("\u{200f}\u{feff}", ""),
+            ("محمد علي", "محمد علي"),
+        ] {
+            assert_eq!(plain(text), plain_text, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_personal_value_shows_its_class_and_nothing_else_and_is_written_as_itself() {

@@ -1,0 +1,11 @@
+//! Appointments: what a clinic offers ([`catalog`]), whose time is taken ([`diary`]), what can be booked ([`availability`]), what a
+//! caller's words for a time mean ([`when`]), what was offered on a call ([`conversation`]), and the appointment itself
+//! ([`appointment`]). Times are said to callers by [`spoken`].
+
+pub mod appointment;
+pub mod availability;
+pub mod catalog;
+pub mod conversation;
+pub mod diary;
+pub mod spoken;
+pub mod when;

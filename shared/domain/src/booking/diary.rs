@@ -1,0 +1,214 @@
+//! Whose time is taken. An interval that is taken stands in every UTC day that it touches, so that two that overlap share a day,
+//! hence a version: whoever writes the second must have read the first.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AppointmentId, CallId, OrgId, ResourceId};
+
+/// A half-open interval of time, `[from, to)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first instant of it.
+    #[serde(with = "crate::time::millis")]
+    pub from: Timestamp,
+    /// The first instant after it.
+    #[serde(with = "crate::time::millis")]
+    pub to: Timestamp,
+}
+
+impl Interval {
+    /// Returns whether the two have an instant in common.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+
+    /// Returns whether `other` lies in it from its first instant to its last.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
+
+    /// Returns the UTC days that it touches, in order; an interval that ends at midnight does not touch the day after.
+    pub fn days(&self) -> Vec<Date> {
+        let day = |at: Timestamp| at.to_zoned_datetime(TimeZone::UTC).date();
+        let last = Timestamp::from_millisecond(self.to.as_millisecond().saturating_sub(1)).unwrap_or(self.to);
+        let mut days = vec![day(self.from)];
+        while let Some(next) =
+            days.last().filter(|date| **date < day(last)).and_then(|date| date.tomorrow().ok())
+        {
+            days.push(next);
+        }
+        days
+    }
+}
+
+/// Why a time is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Taken {
+    /// By an appointment.
+    Appointment {
+        /// Which.
+        appointment_id: AppointmentId,
+        /// Whether staff laid it over another on purpose.
+        overbooked: bool,
+    },
+    /// By a call that is being asked for a name, for a short while.
+    Hold {
+        /// Which call.
+        call_id: CallId,
+        /// When the time is free again.
+        #[serde(with = "crate::time::millis")]
+        expires_at: Timestamp,
+    },
+}
+
+/// A time that is taken, with the buffers that belong to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Why.
+    #[serde(flatten)]
+    pub taken: Taken,
+    /// When.
+    #[serde(flatten)]
+    pub interval: Interval,
+}
+
+impl Entry {
+    /// Returns whether the entry still counts: a hold ends by the clock of whoever reads it.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        match &self.taken {
+            Taken::Appointment { .. } => true,
+            Taken::Hold { expires_at, .. } => now < *expires_at,
+        }
+    }
+}
+
+/// Which entry is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// The appointment's.
+    Appointment(&'a AppointmentId),
+    /// The hold of the call.
+    Hold(&'a CallId),
+}
+
+impl Owner<'_> {
+    /// Returns whether an entry is this one's.
+    pub fn owns(&self, entry: &Entry) -> bool {
+        match (self, &entry.taken) {
+            (Self::Appointment(id), Taken::Appointment { appointment_id, .. }) => *id == appointment_id,
+            (Self::Hold(id), Taken::Hold { call_id, .. }) => *id == call_id,
+            (Self::Appointment(_), Taken::Hold { .. }) | (Self::Hold(_), Taken::Appointment { .. }) => false,
+        }
+    }
+}
+
+/// What is taken of one resource on one UTC day, as the store holds it. Its version only grows: a day that was emptied is not one
+/// that never was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceDay {
+    /// The org.
+    pub org_id: OrgId,
+    /// The resource.
+    pub resource_id: ResourceId,
+    /// The day, in UTC.
+    pub day: Date,
+    /// Raised by every write; 0 for a day that nobody has written. A write names the one that it read.
+    pub version: u64,
+    /// What is taken.
+    pub entries: Vec<Entry>,
+}
+
+impl ResourceDay {
+    /// Returns the day on which nothing was ever taken.
+    pub const fn untouched(org_id: OrgId, resource_id: ResourceId, day: Date) -> Self {
+        Self { org_id, resource_id, day, version: 0, entries: Vec::new() }
+    }
+
+    /// Returns the day without what has lapsed by `now` and without the entries of `owner`.
+    #[must_use]
+    pub fn without(&self, owner: Owner<'_>, now: Timestamp) -> Self {
+        let entries = self.entries.iter().filter(|entry| entry.counts_at(now) && !owner.owns(entry));
+        Self { entries: entries.cloned().collect(), ..self.clone() }
+    }
+
+    /// Returns the day with one more entry.
+    #[must_use]
+    pub fn with(&self, entry: Entry) -> Self {
+        let mut entries = self.entries.clone();
+        entries.push(entry);
+        Self { entries, ..self.clone() }
+    }
+}
+
+/// What is taken of several resources over several days, as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diary {
+    /// The days, of any resource.
+    pub days: Vec<ResourceDay>,
+}
+
+impl Diary {
+    /// Returns who has taken any of `interval` of a resource at `now`, besides the `ignored`.
+    pub fn taken_by(
+        &self,
+        resource: &ResourceId,
+        interval: &Interval,
+        ignored: &[Owner<'_>],
+        now: Timestamp,
+    ) -> Option<&Entry> {
+        let days = self.days.iter().filter(|day| day.resource_id == *resource);
+        days.flat_map(|day| &day.entries).find(|entry| {
+            entry.counts_at(now)
+                && entry.interval.overlaps(interval)
+                && !ignored.iter().any(|owner| owner.owns(entry))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_interval_touches_the_days_it_has_an_instant_in() {
+        let days = |from: &str, to: &str| {
+            let days = Interval { from: at(from), to: at(to) }.days();
+            days.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(days("2026-12-07T10:00:00Z", "2026-12-07T10:30:00Z"), ["2026-12-07"]);
+        assert_eq!(days("2026-12-07T23:50:00Z", "2026-12-08T00:20:00Z"), ["2026-12-07", "2026-12-08"]);
+        assert_eq!(
+            days("2026-12-07T23:30:00Z", "2026-12-08T00:00:00Z"),
+            ["2026-12-07"],
+            "it ends at midnight"
+        );
+        assert_eq!(
+            days("2028-02-28T12:00:00Z", "2028-03-01T12:00:00Z"),
+            ["2028-02-28", "2028-02-29", "2028-03-01"]
+        );
+    }
+
+    proptest! {
+        /// The reason for the days: whoever takes what another has taken must have read that other's day.
+        #[test]
+        fn two_that_overlap_share_a_day(
+            one in 0i64..5_000, length in 1i64..3_000, other in 0i64..5_000, other_length in 1i64..3_000,
+        ) {
+            let interval = |start: i64, mins: i64| {
+                let from = Timestamp::from_second(start * 60).unwrap();
+                Interval { from, to: Timestamp::from_second((start + mins) * 60).unwrap() }
+            };
+            let (one, other) = (interval(one, length), interval(other, other_length));
+            let shares = one.days().iter().any(|day| other.days().contains(day));
+            prop_assert!(!one.overlaps(&other) || shares);
+            prop_assert_eq!(one.overlaps(&other), other.overlaps(&one));
+        }
+    }
+}
