@@ -1,16 +1,20 @@
 //! The clinic that the local stack starts with: a wallet, an agent, and a number of its own that leads to it.
 
+use std::collections::BTreeMap;
+
 use base::config::Invalid;
 use domain::{
     agent::{Agent, Behavior, Sync},
+    booking::catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
     call::Direction,
-    ids::{AccountSid, IdError, OrgId},
+    clinic::ClinicZone,
+    ids::{AccountSid, IdError, OrgId, ResourceId, ServiceId},
     phone_number::{PhoneNumber, PhoneNumberError},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, civil::Time};
 use serde_json::json;
 use services::provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings};
-use store::{ChangeError, StoreError, queue::Push};
+use store::{ChangeError, StoreError, booking::Bookings, queue::Push};
 use uuid::Uuid;
 use vendors::twilio::Account;
 
@@ -54,6 +58,62 @@ pub enum SeedError {
     NotConnected(String),
 }
 
+/// What the clinic offers: a check-up by either of two practitioners, and a visit to the hygienist.
+async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
+    let catalog = bookings.catalog(ORG).await?;
+    if !catalog.services.is_empty() {
+        return Ok(());
+    }
+    let mut ids = Vec::new();
+    for (id, name) in
+        [("demo-rahman", "Dr Rahman"), ("demo-jones", "Dr Jones"), ("demo-hygienist", "the hygienist")]
+    {
+        let resource_id = ResourceId::parse(id)?;
+        ids.push(resource_id.clone());
+        if catalog.resource(&resource_id).is_none() {
+            let hours = working_hours(name);
+            bookings.save_resource(&Resource { org_id: ORG, resource_id, version: 0, hours }).await?;
+        }
+    }
+    let (practitioners, hygienist) = ids.split_at(2);
+    for (id, name, duration_mins, need) in
+        [("demo-check-up", "Check-up", 30, practitioners), ("demo-hygiene", "Hygienist visit", 45, hygienist)]
+    {
+        let terms = Terms {
+            name: name.to_owned(),
+            duration_mins,
+            buffer_before_mins: 0,
+            buffer_after_mins: 10,
+            start_interval_mins: 15,
+            needs: vec![Need(need.to_vec())],
+            price_shown: None,
+            min_notice_mins: 60,
+            horizon_days: 90,
+            callers_may_book: true,
+        };
+        let service = Service { org_id: ORG, service_id: ServiceId::parse(id)?, version: 0, terms };
+        bookings.save_service(&service).await?;
+    }
+    Ok(())
+}
+
+/// From nine to one and from two to half past five, on weekdays.
+fn working_hours(name: &str) -> Hours {
+    let span = |from: (i8, i8), to: (i8, i8)| Span {
+        from: Time::constant(from.0, from.1, 0, 0),
+        to: Time::constant(to.0, to.1, 0, 0),
+    };
+    let spans = vec![span((9, 0), (13, 0)), span((14, 0), (17, 30))];
+    let weekdays = [Day::Monday, Day::Tuesday, Day::Wednesday, Day::Thursday, Day::Friday];
+    Hours {
+        name: name.to_owned(),
+        time_zone: ClinicZone::default(),
+        weekly: weekdays.map(|day| (day, spans.clone())).into(),
+        overrides: BTreeMap::new(),
+        closures: Vec::new(),
+    }
+}
+
 /// Sets the clinic up, by the same steps as any other. Doing it again changes nothing. Returns its number; none where a vendor is
 /// real: then the clinic starts without.
 ///
@@ -66,6 +126,7 @@ pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
     reader.finish()?;
     let provisioning = Provisioning::deployed(&stack.platform, settings);
     provisioning.wallets.ensure(ORG).await?;
+    offer(&Bookings::new(stack.db())).await?;
     if bases.iter().any(|base| !base.ends_with(".sandbox")) {
         return Ok(None);
     }

@@ -115,6 +115,7 @@ functions! {
     http {
         agents => "agents",
         calls => "calls",
+        appointments => "appointments",
         clinic => "clinic",
         operations => "operations",
         provision_number => "provision-number",

@@ -219,7 +219,7 @@ fn overview(gateway: &Gateway) -> Value {
         "routes": routes,
         "sandbox": [
             "POST /_sandbox/token {org_id?, role?} | {operator: true}",
-            "POST /_sandbox/vapi/calls {to, from?, talk_seconds} | {web_assistant_id, talk_seconds}",
+            "POST /_sandbox/vapi/calls {to, from?, talk_seconds, says?: [{says?, tool, arguments, repeats?}]} | {web_assistant_id, talk_seconds}",
             "GET /_sandbox/vapi/calls/{id}",
             "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
             "POST /_sandbox/stripe/disputes {payment_intent, amount?}; POST /_sandbox/stripe/disputes/{id} {won}",

@@ -25,7 +25,7 @@ use local::{
 };
 use sandbox::{
     faults::{Fault, Mode},
-    vapi::Placing,
+    vapi::{Placing, Turn},
 };
 use serde_json::{Value, json};
 use services::provisioning::{Provisioning, Settings};
@@ -286,6 +286,7 @@ impl Harness {
             talk_seconds,
             web_assistant_id: None,
             max_duration_seconds: None,
+            says: vec![],
         })
     }
 
@@ -297,11 +298,30 @@ impl Harness {
             talk_seconds,
             web_assistant_id: Some(ASSISTANT_ID.into()),
             max_duration_seconds: Some(600),
+            says: vec![],
+        })
+    }
+
+    /// Rings the clinic's number from `from`, and has the assistant use tools, one after the other. Returns the call's id.
+    pub fn ring_and_ask(&self, from: &str, turns: &[(&str, Value)]) -> String {
+        let turn = |(tool, arguments): &(&str, Value)| Turn {
+            says: None,
+            tool: (*tool).to_owned(),
+            arguments: arguments.clone(),
+            repeats: 0,
+        };
+        self.place(&Placing {
+            to: Some(NUMBER.into()),
+            from: from.to_owned(),
+            talk_seconds: 120,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+            says: turns.iter().map(turn).collect(),
         })
     }
 
     /// Places a call at the sandbox. Returns its id.
-    fn place(&self, placing: &Placing) -> String {
+    pub fn place(&self, placing: &Placing) -> String {
         self.stack.vapi.place(placing).expect("the call is placed")
     }
 

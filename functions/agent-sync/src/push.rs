@@ -140,10 +140,11 @@ async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
     let webhook = deps.voice.webhook().await?;
     let tools = deps.voice.tools().await?;
     let behavior = &agent.behavior;
+    let prompt = services::reception::prompt(&behavior.system_prompt);
     let wanted = Assistant {
         name: &behavior.name,
         first_message: &behavior.first_message,
-        system_prompt: &behavior.system_prompt,
+        system_prompt: &prompt,
         voice_provider: &behavior.voice_provider,
         voice_id: &behavior.voice_id,
         language: &behavior.language,

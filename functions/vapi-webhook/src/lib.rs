@@ -10,7 +10,10 @@ use lambda_http::{Body, Request, Response};
 use platform::Platform;
 use platform::secrets::WebhookSecrets;
 use serde_json::{Value, json};
-use services::charging::{Answer, CallOwner, Charging, Closed, Settings, limit_warning};
+use services::{
+    charging::{Answer, CallOwner, Charging, Closed, Settings, limit_warning},
+    reception::{Line, NOT_LIVE, Reception},
+};
 use store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents};
 use vendors::vapi::{
     VapiWebhook,
@@ -26,6 +29,8 @@ const LARGEST_BODY: usize = 6 * 1024 * 1024;
 pub struct Deps {
     /// The rules of calls and money.
     pub charging: Charging,
+    /// The receptionist's tools.
+    pub reception: Reception,
     /// What proves that a message comes from Vapi.
     pub secrets: WebhookSecrets,
     /// Where messages are kept that no org is known for.
@@ -46,6 +51,7 @@ impl Deps {
         reader.finish()?;
         let db = platform.database(&settings.base.table_prefix);
         Ok(Self {
+            reception: Reception::new(&platform, db.clone()),
             charging: Charging::deployed(&platform, settings),
             secrets,
             events: WebhookEvents::vapi(db),
@@ -83,7 +89,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
         }
         (Kind::ToolCalls(calls), _) => {
             shown(deps, &message).await?;
-            Ok(json_answer(StatusCode::OK, &tool_results(calls)))
+            Ok(json_answer(StatusCode::OK, &tool_results(deps, &message, calls).await?))
         }
         (_, None) => dead_letter(deps, &message, &raw).await,
         (Kind::AssistantRequest, Some(call)) => authorize(deps, call, &message, &raw).await,
@@ -179,15 +185,29 @@ async fn report(
     Ok(())
 }
 
-/// No tool is offered yet: each call is answered so, in the order asked, on one line, as Vapi demands.
-fn tool_results(calls: &[ToolCall]) -> Value {
-    let results: Vec<Value> = calls
-        .iter()
-        .map(
-            |call| json!({"toolCallId": call.id, "name": call.name, "result": "This tool is not available."}),
-        )
-        .collect();
-    json!({ "results": results })
+/// Each tool call has its result, in the order asked, on one line, as Vapi demands (docs.vapi.ai, "Custom tools: troubleshooting").
+/// Whose call it is, is what our own record says; without one there is nothing that a tool may do.
+async fn tool_results(deps: &Deps, message: &Message, calls: &[ToolCall]) -> Result<Value, Problem> {
+    let line = match &message.call {
+        Some(call) => line(deps, call).await?,
+        None => None,
+    };
+    let mut results = Vec::new();
+    for call in calls {
+        let result = match &line {
+            Some(line) => deps.reception.answer(line, call).await,
+            None => NOT_LIVE.to_owned(),
+        };
+        results.push(json!({"toolCallId": call.id, "name": call.name, "result": result}));
+    }
+    Ok(json!({ "results": results }))
+}
+
+/// The live call that a message comes from, by our record of it.
+async fn line(deps: &Deps, call: &CallRef) -> Result<Option<Line>, Problem> {
+    let Some(mapping) = deps.charging.calls.mapping(&call.vapi_call_id).await? else { return Ok(None) };
+    let record = deps.charging.calls.get(mapping.org_id, &mapping.call_id).await?;
+    Ok(record.as_ref().and_then(Line::of))
 }
 
 /// Keeps a message that no org is known for, without what was said in it, and tells a person.

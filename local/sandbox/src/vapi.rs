@@ -2,6 +2,7 @@
 //! answers the REST calls we make. The real `@vapi-ai/server-sdk` can talk to it.
 
 mod calls;
+mod conversation;
 mod objects;
 mod record;
 mod rest;
@@ -34,6 +35,7 @@ use super::{
 };
 
 pub use calls::Placing;
+pub use conversation::Turn;
 pub use objects::Number;
 pub use record::Call;
 
@@ -145,6 +147,8 @@ enum Task {
     Start { call: String },
     /// Say a hook's sentence.
     Say { call: String, sentence: String },
+    /// The caller says something, and the assistant uses a tool.
+    Turn { call: String, place: usize, repeat: u32 },
     /// The call ends for this reason, if it has not yet.
     End { call: String, reason: String },
     /// Post the report.
@@ -170,7 +174,7 @@ impl Post {
     /// Whether a caller waits for the answer, on the phone.
     pub const fn is_question(&self) -> bool {
         match self.then {
-            Then::Answer { .. } => true,
+            Then::Answer { .. } | Then::Result { .. } => true,
             Then::Delivered { .. } => false,
         }
     }
@@ -179,6 +183,7 @@ impl Post {
 #[derive(Debug)]
 enum Then {
     Answer { call: String },
+    Result { call: String, place: usize, repeat: u32, tool_call: String },
     Delivered { label: String, body: String, attempt: u32 },
 }
 
@@ -342,6 +347,7 @@ impl VapiSandbox {
                 }
                 None
             }
+            Task::Turn { call, place, repeat } => self.turn(&mut state, &call, place, repeat),
             Task::End { call, reason } => {
                 Self::end(&mut state, &call, &reason, now);
                 None
@@ -366,6 +372,9 @@ impl VapiSandbox {
         let mut state = self.lock();
         match then.then {
             Then::Answer { call } => Self::answered(&mut state, &call, answer, now),
+            Then::Result { call, place, repeat, tool_call } => {
+                self.resulted(&mut state, (&call, place, repeat), &tool_call, answer);
+            }
             Then::Delivered { label, body, attempt } => {
                 let taken = answer.is_some_and(|answer| answer.status().is_success());
                 if !taken && attempt < MAX_RETRIES {

@@ -191,6 +191,7 @@ impl Story {
             talk_seconds,
             web_assistant_id: None,
             max_duration_seconds: None,
+            says: vec![],
         })
     }
 

@@ -150,7 +150,7 @@ fn greeting(address: &str, folder: &Path, speed: u32, kinds: &str, number: Optio
     format!(
         "Voxanne {version} at {base}   ({kinds}, data in {folder}, speed {speed}×)\n\
          Demo clinic {org}, {has}. GET {base}/_sandbox lists everything.\n\n\
-         Four things to try, each a line to paste:\n\n\
+         Five things to try, each a line to paste:\n\n\
          1. Pay £25 in, and look at the wallet:\n   \
          {token}; curl -s -d act=pay $(curl -s -H \"authorization: Bearer $T\" -d '{{\"amount_pence\":2500}}' {base}/api/billing/wallet/topup | {url}); sleep 1; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet\n\n\
          2. Ring the clinic for 20 seconds, and see what the caller heard:\n   \
@@ -159,6 +159,8 @@ fn greeting(address: &str, folder: &Path, speed: u32, kinds: &str, number: Optio
          {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet/statement > statement.json; cargo run -q -- verify-statement statement.json\n\n\
          4. Buy a number to call from, and let the agent ring a patient:\n   \
          {token}; curl -s -H \"authorization: Bearer $T\" -d '{{\"country\":\"US\",\"direction\":\"outbound\"}}' {base}/api/managed-telephony/provision; sleep 8; curl -s -H \"authorization: Bearer $T\" -d '{{\"phoneNumber\":\"+447700900123\"}}' {base}/api/calls; sleep 5; curl -s -H \"authorization: Bearer $T\" {base}/api/calls-dashboard/live\n\n\
+         5. Ring and book a check-up by voice, and see it in the diary:\n   \
+         W=$(curl -s -XPOST {base}/_sandbox/vapi/calls -d '{{\"to\":\"{number}\",\"talk_seconds\":40,\"says\":[{{\"says\":\"A check-up next Tuesday afternoon?\",\"tool\":\"checkAvailability\",\"arguments\":{{\"service\":\"check-up\",\"when\":\"next Tuesday afternoon\"}}}},{{\"says\":\"The second one. I am Ada Lovelace.\",\"tool\":\"bookClinicAppointment\",\"arguments\":{{\"option\":\"B\",\"patient_name\":\"Ada Lovelace\"}}}}]}}' | sed -n 's/.*\"watch\": \"\\(.*\\)\".*/\\1/p'); sleep 15; curl -s {base}$W; {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/appointments\n\n\
          Ctrl-C stops; --help shows more; `cargo run -- demo` tells the whole story in under a minute.",
         version = env!("CARGO_PKG_VERSION"),
         folder = folder.display(),

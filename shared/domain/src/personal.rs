@@ -73,7 +73,7 @@ impl<T, C: Classed> Personal<T, C> {
 }
 
 /// Returns a text as it may be shown in a line: without control characters and without the marks that turn the direction of
-/// writing (Unicode's Bidi_Control) or take no room, each run of white space one space.
+/// writing (Unicode's `Bidi_Control`) or take no room, each run of white space one space.
 pub fn plain(text: &str) -> String {
     let is_mark = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     let shown: String =

@@ -5,6 +5,7 @@ pub mod follow_up;
 pub mod operating;
 pub mod payments;
 pub mod provisioning;
+pub mod reception;
 pub mod recharge;
 pub mod reconcile;
 pub mod voice;

@@ -87,6 +87,30 @@ impl Dynamo {
         }
     }
 
+    /// The same, at most so many times and with a short pause between: for somebody who waits on the telephone. None when another
+    /// write came between each time.
+    ///
+    /// # Errors
+    /// The attempt's own.
+    pub async fn a_few_times<T, E, F>(
+        &self,
+        times: u32,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<Option<T>, E>
+    where
+        F: Future<Output = Result<Attempt<T>, E>>,
+    {
+        for time in 0..times {
+            if time > 0 {
+                self.pause(PAUSE_MILLIS).await;
+            }
+            if let Attempt::Done(done) = attempt().await? {
+                return Ok(Some(done));
+            }
+        }
+        Ok(None)
+    }
+
     /// The rounds of [`Dynamo::until_written`], for the few that carry over what the refused write told them.
     pub fn rounds(&self, what: &'static str) -> Rounds<'_> {
         Rounds { db: self, what, give_up_at: self.clock.now() + PATIENCE, begun: 1 }

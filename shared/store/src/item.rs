@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update,
     builders::{DeleteBuilder, PutBuilder, UpdateBuilder},
 };
 use domain::ids::OrgId;
@@ -88,6 +88,24 @@ pub(crate) fn put_over_part(
 ) -> Result<TransactWriteItem, StoreError> {
     let put = Put::builder().table_name(db.table_name(table)).set_item(Some(item));
     put_part(put.condition_expression("version = :read").expression_attribute_values(":read", number(read)))
+}
+
+/// The part of a transaction that changes nothing, and holds only while the record at `key` is the one whose `version` was `read`.
+pub(crate) fn check_part(
+    db: &Dynamo,
+    table: Table,
+    key: &[(&str, &str)],
+    read: u64,
+) -> Result<TransactWriteItem, StoreError> {
+    let check = key
+        .iter()
+        .fold(ConditionCheck::builder(), |check, (name, value)| check.key(*name, text(*value)))
+        .table_name(db.table_name(table))
+        .condition_expression("version = :read")
+        .expression_attribute_values(":read", number(read))
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
 }
 
 /// Writes a record.

@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod booking;
 pub mod calls;
 pub mod clinics;
 pub mod customers;

@@ -3,17 +3,17 @@
 
 mod record;
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 
 pub use self::record::{ManagedNumber, NotListed, OrgNumber, Status, listed};
 use crate::{
     agents,
     dynamo::Dynamo,
-    error::{ChangeError, StoreError, unavailable},
+    error::{ChangeError, StoreError},
     item::{
-        Item, decode, delete_part, number as number_value, org_key, put_new_part, put_over_part, put_part,
-        record, text,
+        Item, check_part, decode, delete_part, number as number_value, org_key, put_new_part, put_over_part,
+        put_part, record, text,
     },
     mappings::PhoneNumberMapping,
     purchases,
@@ -165,15 +165,9 @@ impl Numbers {
     }
 
     fn is_as_read(&self, number: &OrgNumber) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(self.db.table_name(Table::OrgCredentials))
-            .key("org_id", text(number.org_id.to_string()))
-            .key("provider_type", text(provider_type(number.direction)))
-            .condition_expression("version = :read")
-            .expression_attribute_values(":read", number_value(number.version))
-            .build()
-            .map_err(|error| unavailable("TransactWriteItems", error))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
+        let (name, value) = org_key(number.org_id);
+        let key = [(name, value.as_str()), ("provider_type", &provider_type(number.direction))];
+        check_part(&self.db, Table::OrgCredentials, &key, number.version)
     }
 
     /// Ends a number that both vendors have confirmed gone: the credential and the mapping are deleted, the history says so,

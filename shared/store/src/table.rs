@@ -33,6 +33,12 @@ pub enum Table {
     Agents,
     /// What orgs say about themselves: their time zone.
     Clinics,
+    /// What clinics offer: services, practitioners, rooms.
+    BookingCatalog,
+    /// What is taken of each practitioner and room, by UTC day.
+    ResourceDays,
+    /// Appointments, what was asked for, and what was offered on calls.
+    Appointments,
     /// What Vapi sent that could not be placed.
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
@@ -64,6 +70,9 @@ impl Table {
             Self::VapiObjects => "vapi_objects",
             Self::Agents => "agents",
             Self::Clinics => "clinics",
+            Self::BookingCatalog => "booking_catalog",
+            Self::ResourceDays => "resource_days",
+            Self::Appointments => "appointments",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
             Self::Rates => "rates",
@@ -86,6 +95,9 @@ impl Table {
             | Self::Rates
             | Self::AuditLog
             | Self::Agents
+            | Self::BookingCatalog
+            | Self::ResourceDays
+            | Self::Appointments
             | Self::Clinics => Owner::Org,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
@@ -98,7 +110,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -114,6 +126,9 @@ impl Table {
         Self::VapiObjects,
         Self::Agents,
         Self::Clinics,
+        Self::BookingCatalog,
+        Self::ResourceDays,
+        Self::Appointments,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
         Self::Rates,

@@ -108,6 +108,7 @@ impl Driver {
                     talk_seconds: talk_secs,
                     web_assistant_id: assistant,
                     max_duration_seconds: Some(600),
+                    says: vec![],
                 });
             }
             What::Dial { talk_secs, caller, twice } => {
@@ -184,6 +185,7 @@ impl Driver {
             talk_seconds,
             web_assistant_id: None,
             max_duration_seconds: None,
+            says: vec![],
         });
     }
 

@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 24] = [
+const ROUTES: [Route; 32] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -64,6 +64,31 @@ const ROUTES: [Route; 24] = [
         200,
     ),
     at("POST", "/api/calls", r#"{"phoneNumber": "+447700900123"}"#, 409),
+    at("GET", "/api/appointments", "", 200),
+    at("GET", "/api/appointments/available-slots", "", 400),
+    at("GET", "/api/services", "", 200),
+    at(
+        "POST",
+        "/api/services",
+        r#"{"name": "Check-up", "duration_mins": 30, "needs": [["no-such-resource"]]}"#,
+        400,
+    ),
+    Route {
+        method: "PATCH",
+        template: "/api/services/{id}",
+        path: "/api/services/service-1",
+        body: r#"{"version": 1, "terms": {"name": "Check-up", "duration_mins": 30, "needs": [["x"]]}}"#,
+        answer: 404,
+    },
+    at("GET", "/api/resources", "", 200),
+    at("POST", "/api/resources", r#"{"name": "Dr Rahman", "time_zone": "Europe/London"}"#, 201),
+    Route {
+        method: "PATCH",
+        template: "/api/resources/{id}",
+        path: "/api/resources/resource-1",
+        body: r#"{"version": 1, "hours": {"name": "Dr Rahman", "time_zone": "Europe/London"}}"#,
+        answer: 404,
+    },
     at("GET", "/api/clinic", "", 200),
     at("PATCH", "/api/clinic", r#"{"time_zone": "America/New_York"}"#, 200),
     at("GET", "/api/calls-dashboard", "", 200),
@@ -184,6 +209,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
     let tables = [
         ("agents", agents::ROUTES),
         ("calls", calls::ROUTES),
+        ("appointments", appointments::ROUTES),
         ("clinic", clinic::ROUTES),
         ("operations", operations::ROUTES),
         ("provision-number", provision_number::ROUTES),

@@ -19,6 +19,8 @@ fn kind_of(received: &Received) -> &'static str {
     match (received.method.as_str(), place) {
         ("ANSWER", _) => "AssistantRequestAnswer",
         ("POST" | "PATCH", "assistant") => "Assistant",
+        ("RESULT", _) => "ToolCallsAnswer",
+        ("POST", "tool") if received.body["type"] == "function" => "FunctionTool",
         ("POST", "tool") => "Tool",
         ("POST", "credential") => "Credential",
         ("POST", "phone-number") => "Number",
@@ -91,6 +93,11 @@ async fn everything_sent() -> Vec<Received> {
     assert_eq!(status, 201, "{placed}");
     harness.ring(20);
     harness.pass(120).await;
+    harness.ring_and_ask(
+        "+447700900123",
+        &[("checkAvailability", json!({"service": "check-up", "when": "tomorrow"}))],
+    );
+    harness.pass(150).await;
     let poor = Harness::with_wallet(280, 600).await;
     poor.ring(900);
     poor.pass(400).await;
@@ -109,7 +116,18 @@ async fn every_body_that_we_send_is_one_that_vapis_api_describes() {
         let kind = kind_of(received);
         assert_eq!(flaws(kind, &received.body), Vec::<String>::new(), "{kind}: {:#}", received.body);
     }
-    for kind in ["Assistant", "Tool", "Credential", "Number", "Call", "Command", "AssistantRequestAnswer"] {
+    let kinds = [
+        "Assistant",
+        "Tool",
+        "FunctionTool",
+        "Credential",
+        "Number",
+        "Call",
+        "Command",
+        "AssistantRequestAnswer",
+        "ToolCallsAnswer",
+    ];
+    for kind in kinds {
         assert!(sent.iter().any(|received| kind_of(received) == kind), "no {kind} was sent in these flows");
     }
     let answers: Vec<&Value> =
@@ -169,7 +187,7 @@ async fn the_sandbox_refuses_what_the_schemas_refuse() {
     .await;
     let assistant = at.stack.vapi.assistants().remove(0)["id"].as_str().unwrap().to_owned();
     let mut refused = 0;
-    for kind in ["Assistant", "Tool", "Credential", "Number", "Call"] {
+    for kind in ["Assistant", "Tool", "FunctionTool", "Credential", "Number", "Call"] {
         let received = sent.iter().rfind(|received| kind_of(received) == kind).unwrap();
         let path =
             if kind == "Assistant" { format!("/assistant/{assistant}") } else { received.path.clone() };
@@ -177,7 +195,7 @@ async fn the_sandbox_refuses_what_the_schemas_refuse() {
         for body in spoilt(&received.body) {
             let found = flaws(kind, &body);
             // What a voice, a clinic's metadata or the schema of its data may have is not for the sandbox to know.
-            let is_open = ["/voice", "/schema", "/transcriber"];
+            let is_open = ["/voice", "/schema", "/transcriber", "/function/parameters"];
             if found.is_empty() || found.iter().all(|flaw| is_open.iter().any(|part| flaw.contains(part))) {
                 continue;
             }
@@ -234,6 +252,7 @@ async fn every_body_that_we_send_is_one_that_vapis_own_specification_describes()
     let specification = of_the_vendor();
     let named = [
         ("Assistant", "CreateAssistantDTO"),
+        ("FunctionTool", "CreateFunctionToolDTO"),
         ("Credential", "CreateCustomCredentialDTO"),
         ("Number", "CreateTwilioPhoneNumberDTO"),
         ("Call", "CreateCallDTO"),

@@ -60,6 +60,7 @@ macro_rules! guards {
 }
 
 // After the macro, which they use.
+mod booking;
 mod numbers;
 mod recharge;
 
@@ -74,7 +75,12 @@ const BELOW_RATE: &str = "attribute_not_exists(used) OR used < :most";
 const NEW_ACT: &str = "attribute_not_exists(entry_id)";
 
 fn guards() -> Vec<Guard> {
-    of_calls().into_iter().chain(numbers::guards()).chain(recharge::guards()).collect()
+    of_calls()
+        .into_iter()
+        .chain(booking::guards())
+        .chain(numbers::guards())
+        .chain(recharge::guards())
+        .collect()
 }
 
 fn of_calls() -> Vec<Guard> {
@@ -166,7 +172,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, None) if items.is_empty() => "put",
         (_, None) if items.iter().any(|item| is_put_to(item, "call_mapping")) => "name",
         (_, None) if items.iter().any(is_about_a_doubt) => "doubt",
-        (_, None) => numbers::transaction_of(items),
+        (_, None) => booking::transaction_of(items).unwrap_or_else(|| numbers::transaction_of(items)),
     }
 }
 
@@ -184,10 +190,16 @@ fn is_about_a_doubt(item: &Value) -> bool {
 fn place_of(request: &Value) -> String {
     let name = request["TableName"].as_str().unwrap_or_default();
     let table = name.rsplit('-').next().unwrap_or(name);
-    let item = &request["Item"];
+    let item = if table == "booking_catalog" && request["Item"].is_null() {
+        &request["Key"]
+    } else {
+        &request["Item"]
+    };
     let key = item["item"]["S"].as_str().or(item["call_id"]["S"].as_str()).unwrap_or_default();
     match key.split_once('#') {
-        Some((kind, _)) if table != "reconciliation" => format!("{table} {kind}#"),
+        Some((kind, _)) if !["reconciliation", "resource_days"].contains(&table) => {
+            format!("{table} {kind}#")
+        }
         Some(_) | None => table.to_owned(),
     }
 }
@@ -293,6 +305,7 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     let harness = Harness::with_wallet(0, 3_600).await;
     watch(&harness, &seen);
     Box::pin(recharge::use_everything(&harness)).await;
+    Box::pin(booking::use_everything(&harness)).await;
     let listed: Seen = guards()
         .into_iter()
         .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))

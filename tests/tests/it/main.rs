@@ -6,6 +6,7 @@
 mod access;
 mod agents;
 mod bodies;
+mod booking;
 mod calls;
 mod clinic;
 mod conditions;

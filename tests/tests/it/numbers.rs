@@ -131,6 +131,7 @@ pub(crate) fn placing(to: &str) -> sandbox::vapi::Placing {
         talk_seconds: 60,
         web_assistant_id: None,
         max_duration_seconds: None,
+        says: vec![],
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Number, OUTBOUND_TALK_SECS, Post, State, Task, Then, VapiSandbox,
+    Number, OUTBOUND_TALK_SECS, Post, State, Task, Then, Turn, VapiSandbox, conversation,
     objects::NOT_E164,
     record::{COST_USD, Call, OUTBOUND, analysis, artifact, call_json, call_record, transcript},
     rest::{Answer, Refusal},
@@ -54,6 +54,9 @@ pub struct Placing {
     /// The assistant's own limit, for a web call.
     #[serde(default)]
     pub max_duration_seconds: Option<i64>,
+    /// What the caller brings the assistant to do, one turn after the other.
+    #[serde(default)]
+    pub says: Vec<Turn>,
 }
 
 fn default_caller() -> String {
@@ -76,6 +79,7 @@ impl VapiSandbox {
                 return Err(OVER_CONCURRENCY.to_owned());
             }
             let mut call = self.ringing(&id, "webCall", &placing.from, talk);
+            call.says.clone_from(&placing.says);
             call.assistant_id = Some(assistant.clone());
             call.max_duration_secs = Some(placing.max_duration_seconds.unwrap_or(DEFAULT_MAX_SECS));
             state.calls.insert(id.clone(), call);
@@ -90,6 +94,7 @@ impl VapiSandbox {
             return Err(format!("{to} is not a number of this sandbox; ring one of its numbers, in E.164"));
         };
         let mut call = self.ringing(&id, "inboundPhoneCall", &placing.from, talk);
+        call.says.clone_from(&placing.says);
         self.connect(&number, &call);
         call.phone_number_id = Some(number.id);
         // Our backend is asked neither about a call without a slot nor about a number that has its assistant.
@@ -187,6 +192,7 @@ impl VapiSandbox {
             talk_secs,
             max_duration_secs: None,
             heard: Vec::new(),
+            says: Vec::new(),
             answer_status: None,
             control: format!("{}/_sandbox/vapi/control/{id}-{bits:016x}", self.settings.control_base),
         }
@@ -267,6 +273,7 @@ impl VapiSandbox {
         call.heard.push("Hello, how can I help you?".to_owned());
         let limit = SignedDuration::from_secs(call.max_duration_secs.unwrap_or(DEFAULT_MAX_SECS));
         let (talk, call) = (SignedDuration::from_secs(call.talk_secs), call.clone());
+        conversation::begin(state, id, now);
         state
             .agenda
             .enter(now + talk, Task::End { call: id.to_owned(), reason: "customer-ended-call".into() });

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Turn;
+
 /// The type of a call of ours.
 pub(super) const OUTBOUND: &str = "outboundPhoneCall";
 
@@ -50,6 +52,9 @@ pub struct Call {
     pub heard: Vec<String>,
     /// How we answered the assistant-request.
     pub answer_status: Option<u16>,
+    /// What the caller brings the assistant to do.
+    #[serde(default)]
+    pub says: Vec<Turn>,
     pub(super) control: String,
 }
 
@@ -93,10 +98,17 @@ pub(super) fn artifact(call: &Call) -> Value {
     artifact
 }
 
-/// What the assistant said, as the other side heard it.
+/// What was said: by the assistant, as the other side heard it, and by the other side, where it is scripted.
 pub(super) fn transcript(call: &Call) -> String {
-    format!("AI: {}", call.heard.join("\nAI: "))
+    let line = |heard: &String| match heard.strip_prefix(CALLER_SAYS) {
+        Some(said) => format!("User: {said}"),
+        None => format!("AI: {heard}"),
+    };
+    call.heard.iter().map(line).collect::<Vec<_>>().join("\n")
 }
+
+/// What marks the other side's words among what was heard.
+pub(super) const CALLER_SAYS: &str = "(caller) ";
 
 /// What the vendor's model makes of it.
 pub(super) fn analysis() -> Value {

@@ -135,8 +135,8 @@ impl Offer<'_> {
     /// Returns the first choice of resources that can give the service when the wall clock shows this.
     fn opening(&self, wall_clock: DateTime, only: Option<&ResourceId>) -> Option<Slot> {
         let choices = choices(&self.service.terms);
-        let wanted = choices.into_iter().filter(|choice| only.is_none_or(|only| choice.contains(only)));
-        wanted.filter_map(|choice| self.fit(self.start_of(wall_clock, &choice)?, &choice).ok()).next()
+        let mut wanted = choices.into_iter().filter(|choice| only.is_none_or(|only| choice.contains(only)));
+        wanted.find_map(|choice| self.fit(self.start_of(wall_clock, &choice)?, &choice).ok())
     }
 
     /// Returns the instant when the wall clock of the first of these resources shows this: the first such, and none where the
@@ -198,8 +198,8 @@ fn is_a_start(terms: &Terms, zone: &ClinicZone, start: Timestamp) -> Result<(), 
     }
 }
 
-/// The time of the patient, and the same with its buffers.
-fn intervals(terms: &Terms, start: Timestamp) -> Option<(Interval, Interval)> {
+/// Returns the time of a patient whose service begins then, and the same with its buffers; none beyond the end of time.
+pub fn intervals(terms: &Terms, start: Timestamp) -> Option<(Interval, Interval)> {
     let mins = |mins: u32| SignedDuration::from_mins(i64::from(mins));
     let end = start.checked_add(mins(terms.duration_mins)).ok()?;
     let blocked = Interval {
@@ -224,6 +224,25 @@ fn works(resource: &Resource, interval: &Interval, blocked: &Interval) -> bool {
     let is_away =
         |closure: &super::catalog::Closure| Interval { from: closure.from, to: closure.to }.overlaps(blocked);
     is_in_a_span && !resource.hours.closures.iter().any(is_away)
+}
+
+/// Returns at most three of the openings, for a caller to choose from: those nearest to the time that the caller named, else spread
+/// over all of them.
+pub fn spread(openings: &[Slot], near: Option<Time>) -> Vec<Slot> {
+    const OFFERED: usize = 3;
+    let mut places: Vec<usize> = (0..openings.len()).collect();
+    if let Some(near) = near {
+        let distance = |place: &usize| {
+            let time = openings.get(*place).map(|slot| slot.wall_clock().time());
+            time.map_or(i64::MAX, |time| time.duration_since(near).as_mins().saturating_abs())
+        };
+        places.sort_by_key(distance);
+        places.truncate(OFFERED);
+        places.sort_unstable();
+    } else if let (true, Some(last)) = (places.len() > OFFERED, places.len().checked_sub(1)) {
+        places = vec![0, last.div_euclid(2), last];
+    }
+    places.into_iter().filter_map(|place| openings.get(place).cloned()).collect()
 }
 
 /// All choices of one resource of each need, in the order that the clinic wrote them; at most 200, so that no catalog is slow.
@@ -256,6 +275,11 @@ impl ClinicZone {
         }
     }
 
+    /// Returns whether a date in figures is written with its month first where the zone is.
+    pub fn writes_month_first(&self) -> bool {
+        self.name().starts_with("America/") || self.name() == "Pacific/Honolulu"
+    }
+
     /// Returns the same, and where the clocks skip it the instant when they go on.
     fn first_instant_from(&self, wall_clock: DateTime) -> Option<Timestamp> {
         let before = self.zone().to_ambiguous_timestamp(wall_clock).earlier().ok()?;
@@ -265,4 +289,5 @@ impl ClinicZone {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests;

@@ -258,6 +258,35 @@ impl Hours {
     }
 }
 
+/// Returns the one of these that a caller means by a name: the one that has it, else the only one that has all of its words, whatever
+/// their capitals; titles and small words count for nothing. None when there is no such one, or more than one.
+pub fn named<'a, T>(all: &'a [T], name_of: impl Fn(&T) -> &str, said: &str) -> Option<&'a T> {
+    let said = words(said);
+    if said.is_empty() {
+        return None;
+    }
+    if let Some(exact) = all.iter().find(|one| words(name_of(one)) == said) {
+        return Some(exact);
+    }
+    let mut fitting = all.iter().filter(|one| {
+        let name = words(name_of(one));
+        said.iter().all(|word| name.contains(word)) || name.iter().all(|word| said.contains(word))
+    });
+    let one = fitting.next()?;
+    fitting.next().is_none().then_some(one)
+}
+
+/// The words of a name that tell it from others.
+fn words(text: &str) -> Vec<String> {
+    let text: String = text.chars().take(500).collect::<String>().to_lowercase().replace('-', "");
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| {
+        !word.is_empty()
+            && !["a", "an", "the", "for", "with", "dr", "doctor", "mr", "mrs", "ms", "appointment"]
+                .contains(word)
+    });
+    words.map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +341,29 @@ mod tests {
         {
             assert!(hours(bad).checked().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_understood_when_it_can_only_be_one() {
+        let all = ["Check-up", "Hygienist visit", "Hygienist review", "Root canal"];
+        let means = |said: &str| named(&all, |name| name, said).copied();
+        for (said, name) in [
+            ("check-up", Some("Check-up")),
+            ("a checkup, please", Some("Check-up")),
+            ("a checkup", Some("Check-up")),
+            ("Check-Up appointment", Some("Check-up")),
+            ("the hygienist review", Some("Hygienist review")),
+            ("hygienist", None),
+            ("root", Some("Root canal")),
+            ("", None),
+            ("x-ray", None),
+        ] {
+            assert_eq!(means(said), name, "{said}");
+        }
+        assert_eq!(
+            named(&["Dr Rahman", "Dr Jones"], |name| name, "doctor rahman").copied(),
+            Some("Dr Rahman")
+        );
     }
 
     #[test]

@@ -178,6 +178,7 @@ impl Conversation {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use super::*;
     use crate::clinic::ClinicZone;

@@ -126,10 +126,12 @@ impl ResourceDay {
         Self { org_id, resource_id, day, version: 0, entries: Vec::new() }
     }
 
-    /// Returns the day without what has lapsed by `now` and without the entries of `owner`.
-    #[must_use]
-    pub fn without(&self, owner: Owner<'_>, now: Timestamp) -> Self {
-        let entries = self.entries.iter().filter(|entry| entry.counts_at(now) && !owner.owns(entry));
+    /// Returns the day without what has lapsed by `now` and without the entries of these owners.
+    fn kept(&self, without: &[Owner<'_>], now: Timestamp) -> Self {
+        let entries = self
+            .entries
+            .iter()
+            .filter(|entry| entry.counts_at(now) && !without.iter().any(|owner| owner.owns(entry)));
         Self { entries: entries.cloned().collect(), ..self.clone() }
     }
 
@@ -167,7 +169,40 @@ impl Diary {
     }
 }
 
+impl Diary {
+    /// Returns the days to write so that `entry` is taken of these resources, in the place of the entries of `replaced`, and what
+    /// has lapsed by `now` is gone: each of them as it was read, so that its version is the one to be demanded. None when a day that
+    /// the entry touches was not read.
+    pub fn taking(
+        &self,
+        entry: &Entry,
+        resources: &[ResourceId],
+        replaced: &[Owner<'_>],
+        now: Timestamp,
+    ) -> Option<Vec<ResourceDay>> {
+        let touched = entry.interval.days();
+        let is_read = |resource: &ResourceId, day: &Date| {
+            self.days.iter().any(|read| read.resource_id == *resource && read.day == *day)
+        };
+        if !resources.iter().all(|resource| touched.iter().all(|day| is_read(resource, day))) {
+            return None;
+        }
+        let written = self.days.iter().filter_map(|day| {
+            let takes = resources.contains(&day.resource_id) && touched.contains(&day.day);
+            let gives_back = day.entries.iter().any(|entry| replaced.iter().any(|owner| owner.owns(entry)));
+            let kept = || day.kept(replaced, now);
+            match (takes, gives_back) {
+                (true, _) => Some(kept().with(entry.clone())),
+                (false, true) => Some(kept()),
+                (false, false) => None,
+            }
+        });
+        Some(written.collect())
+    }
+}
+
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -193,6 +228,40 @@ mod tests {
             days("2028-02-28T12:00:00Z", "2028-03-01T12:00:00Z"),
             ["2028-02-28", "2028-02-29", "2028-03-01"]
         );
+    }
+
+    #[test]
+    fn what_is_taken_stands_on_each_day_and_takes_the_place_of_the_hold() {
+        let (org, id) = (OrgId::new(uuid::Uuid::nil()), ResourceId::parse("r1").unwrap());
+        let call = CallId::parse("call-1").unwrap();
+        let now = at("2026-12-07T10:00:00Z");
+        let hold = |call: &str, expires_at: &str| Entry {
+            taken: Taken::Hold { call_id: CallId::parse(call).unwrap(), expires_at: at(expires_at) },
+            interval: Interval { from: at("2026-12-09T10:00:00Z"), to: at("2026-12-09T10:30:00Z") },
+        };
+        let day = |day: &str| ResourceDay::untouched(org, id.clone(), day.parse().unwrap());
+        let busy = day("2026-12-09")
+            .with(hold("call-1", "2026-12-07T10:02:00Z"))
+            .with(hold("call-2", "2026-12-07T10:02:00Z"))
+            .with(hold("call-3", "2026-12-07T10:00:00Z"));
+        let diary = Diary { days: vec![day("2026-12-07"), day("2026-12-08"), busy] };
+        let entry = Entry {
+            taken: Taken::Appointment {
+                appointment_id: AppointmentId::parse("a1").unwrap(),
+                overbooked: false,
+            },
+            interval: Interval { from: at("2026-12-07T23:50:00Z"), to: at("2026-12-08T00:20:00Z") },
+        };
+        let written = diary.taking(&entry, std::slice::from_ref(&id), &[Owner::Hold(&call)], now).unwrap();
+        let counts: Vec<_> = written.iter().map(|day| (day.day.day(), day.entries.len())).collect();
+        assert_eq!(counts, [(7, 1), (8, 1), (9, 1)], "its own hold is gone, and the one that has lapsed");
+        assert_eq!(
+            diary.taking(&entry, &[id, ResourceId::parse("r2").unwrap()], &[], now),
+            None,
+            "r2 was not read"
+        );
+        let both = Owner::Appointment(&AppointmentId::parse("a1").unwrap()).owns(&entry);
+        assert!(both && !Owner::Hold(&call).owns(&entry));
     }
 
     proptest! {

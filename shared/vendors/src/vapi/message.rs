@@ -89,6 +89,8 @@ pub struct ToolCall {
     pub id: String,
     /// The name of the tool's function; empty when the message has none.
     pub name: String,
+    /// What the model gives it, by name; `null` when it gives nothing that can be read. Nothing in it is to be believed.
+    pub arguments: Value,
 }
 
 /// Why a body is no message.
@@ -258,9 +260,26 @@ fn tool_calls(message: &Value) -> Vec<ToolCall> {
         .into_iter()
         .filter_map(|call| {
             let name = text(&call["function"]["name"]).or_else(|| text(&call["name"])).unwrap_or_default();
-            Some(ToolCall { id: text(&call["id"])?, name })
+            Some(ToolCall { id: text(&call["id"])?, name, arguments: arguments(call) })
         })
         .collect()
+}
+
+/// Reads the arguments of a tool call, which come as an object or as JSON text, beside the function's name or beside the call's
+/// id. Text that was cut short is read as nothing.
+fn arguments(call: &Value) -> Value {
+    let places = [
+        &call["function"]["arguments"],
+        &call["function"]["parameters"],
+        &call["arguments"],
+        &call["parameters"],
+    ];
+    let read = |place: &Value| match place {
+        Value::Object(_) => Some(place.clone()),
+        Value::String(text) => serde_json::from_str(text).ok().filter(Value::is_object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+    };
+    places.into_iter().find_map(read).unwrap_or_default()
 }
 
 fn text(value: &Value) -> Option<String> {

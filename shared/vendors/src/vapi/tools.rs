@@ -16,14 +16,62 @@ pub struct Tool {
     pub definition: fn() -> Value,
 }
 
-/// Every tool that an assistant of ours has.
-pub const TOOLS: [Tool; 1] = [Tool { name: "end_call", definition: end_call }];
+/// The function by which the model asks for times.
+pub const CHECK_AVAILABILITY: &str = "checkAvailability";
+/// The function by which the model books one of them.
+pub const BOOK_APPOINTMENT: &str = "bookClinicAppointment";
+
+/// Every tool that an assistant of ours has. A function names no server of its own: Vapi asks that of the assistant, which is our
+/// webhook, signed by our credential (`CreateFunctionToolDTO.server`).
+pub const TOOLS: [Tool; 3] = [
+    Tool { name: "end_call", definition: end_call },
+    Tool { name: CHECK_AVAILABILITY, definition: check_availability },
+    Tool { name: BOOK_APPOINTMENT, definition: book_appointment },
+];
 /// What changes how a tool behaves: one that has more of it than its definition is another tool.
 const DECIDING: [&str; 2] = ["messages", "rejectionPlan"];
 
 /// Vapi's API describes no other field that we need for it (`CreateEndCallToolDTO`), and refuses those it does not describe.
 fn end_call() -> Value {
     json!({"type": "endCall"})
+}
+
+/// The model gives the caller's words, and we work out what they mean: a model that computes dates gets weeks and years wrong.
+fn check_availability() -> Value {
+    function(
+        CHECK_AVAILABILITY,
+        "Finds free times for a service. Returns two or three, each with a letter.",
+        &json!({
+            "service": {"type": "string", "description": "The service, in the caller's words."},
+            "when": {"type": "string", "description": "When, in the caller's own words, such as: next Tuesday afternoon. \
+                Never a date that you have worked out."},
+            "part_of_day": {"type": "string", "enum": ["morning", "lunchtime", "afternoon", "evening"]},
+            "practitioner": {"type": "string", "description": "With whom, if the caller says so."},
+        }),
+        &["service", "when"],
+    )
+}
+
+fn book_appointment() -> Value {
+    function(
+        BOOK_APPOINTMENT,
+        "Holds or books one of the times that checkAvailability returned on this call: without patient_name it holds it for two \
+         minutes, with it it books it. Only an answer that begins with BOOKED is a booking.",
+        &json!({
+            "option": {"type": "string", "description": "The letter of the time."},
+            "patient_name": {"type": "string", "description": "First and last name of the patient, as the caller said it."},
+            "another": {"type": "boolean", "description": "True when the same patient wants one more appointment on this call."},
+        }),
+        &["option"],
+    )
+}
+
+fn function(name: &str, description: &str, properties: &Value, required: &[&str]) -> Value {
+    json!({"type": "function", "function": {
+        "name": name,
+        "description": description,
+        "parameters": {"type": "object", "properties": properties, "required": required},
+    }})
 }
 
 impl Tool {
@@ -40,8 +88,18 @@ impl Tool {
         let definition = (self.definition)();
         let mut fields = definition.as_object().into_iter().flatten();
         let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        fields.all(|(name, value)| entry[name] == *value)
+        fields.all(|(name, value)| has(&entry[name], value))
             && DECIDING.iter().all(|name| !definition[name].is_null() || is_empty(&entry[name]))
+    }
+}
+
+/// Whether what is kept has all that was sent: Vapi fills in what was left out, such as `function.strict`.
+fn has(kept: &Value, sent: &Value) -> bool {
+    match (kept, sent) {
+        (Value::Object(kept), Value::Object(sent)) => {
+            sent.iter().all(|(name, value)| kept.get(name).is_some_and(|kept| has(kept, value)))
+        }
+        (kept, sent) => kept == sent,
     }
 }
 
@@ -88,6 +146,18 @@ mod tests {
             "it says something"
         );
         assert!(!kept(json!({"rejectionPlan": {"conditions": []}})), "it may not end the call");
+    }
+
+    #[test]
+    fn a_function_is_found_with_what_the_vendor_fills_in_and_not_with_other_parameters() {
+        let tool = TOOLS[1];
+        let mut kept = (tool.definition)();
+        kept["function"]["strict"] = json!(false);
+        kept["function"]["parameters"]["properties"]["when"]["pattern"] = json!("");
+        assert!(tool.is_kept_as(&kept));
+        assert!(!TOOLS[2].is_kept_as(&kept));
+        kept["function"]["parameters"]["required"] = json!(["service"]);
+        assert!(!tool.is_kept_as(&kept));
     }
 
     #[test]

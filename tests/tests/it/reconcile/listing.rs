@@ -32,6 +32,7 @@ fn ring_from_the_web(harness: &Harness, assistant: &str) -> String {
         talk_seconds: 60,
         web_assistant_id: Some(assistant.to_owned()),
         max_duration_seconds: None,
+        says: vec![],
     };
     harness.stack.vapi.place(&placing).unwrap()
 }

@@ -176,6 +176,22 @@ fn what_starts_before_the_clocks_go_back_is_the_first_of_the_two() {
     );
 }
 
+#[test]
+fn three_are_offered_near_the_time_that_was_named_or_spread() {
+    let resources = [works_daily("r1", "Europe/London", "09:00", "17:00")];
+    let (service, diary) = (service(&[&["r1"]]), Diary::default());
+    let offer = offer(&service, &resources, &diary, "2026-11-30T12:00:00Z");
+    let all = offer.openings(&["2026-12-01".parse().unwrap()], all_day(), None);
+    let times = |slots: Vec<Slot>| {
+        let times = slots.iter().map(|slot| slot.wall_clock().time().strftime("%H:%M").to_string());
+        times.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(times(spread(&all, None)), "09:00 12:45 16:30");
+    assert_eq!(times(spread(&all, Some(jiff::civil::time(14, 10, 0, 0)))), "14:00 14:15 14:30");
+    assert_eq!(times(spread(&all[..2], None)), "09:00 09:15");
+    assert_eq!(times(spread(&[], None)), "");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

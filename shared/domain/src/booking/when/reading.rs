@@ -42,9 +42,8 @@ impl Reading {
     pub(super) fn of(words: &str, today: Date, is_month_first: bool) -> Result<Self, Unclear> {
         let words = tokens(words);
         let mut reader = Reader { rest: &words, today, is_month_first, reading: Self::default() };
-        while let Some((word, rest)) = reader.rest.split_first() {
+        while let Some((_, rest)) = reader.rest.split_first() {
             if !reader.take()? {
-                let _passed_over = word;
                 reader.rest = rest;
             }
         }
@@ -124,7 +123,8 @@ impl Reader<'_> {
     /// Days that are counted from today.
     fn take_relative(&mut self) -> bool {
         let day = |days: i64| self.today.saturating_add(days.days());
-        let monday = day(-i64::from(self.today.weekday().to_monday_zero_offset()));
+        let since_monday = i64::from(self.today.weekday().to_monday_zero_offset());
+        let monday = self.today.saturating_sub(since_monday.days());
         let week = |weeks: i64| {
             let first = monday.saturating_add((weeks.saturating_mul(7)).days());
             (first.max(self.today), first.saturating_add(6.days()))
@@ -474,7 +474,7 @@ fn month(word: &str) -> Option<i8> {
         "december",
     ];
     let is_it = |name: &&str| *name == word || word.len() == 3 && name.starts_with(word);
-    let place = MONTHS.iter().position(|name| is_it(&name)).or_else(|| (word == "sept").then_some(8))?;
+    let place = MONTHS.iter().position(is_it).or_else(|| (word == "sept").then_some(8))?;
     i8::try_from(place.saturating_add(1)).ok()
 }
 

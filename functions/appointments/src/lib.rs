@@ -1,0 +1,71 @@
+//! Appointments as the clinic sees them: what it offers, who works when, what is booked and what is free.
+
+#![recursion_limit = "256"]
+
+pub mod routes;
+
+use base::config::{Base, Invalid};
+use http::Response;
+use platform::Platform;
+use store::{Dynamo, booking::Bookings, clinics::Clinics};
+use web::{
+    auth::{Auth, Caller},
+    problem::Problem,
+    runtime::{Body, Request},
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// Who calls.
+    pub auth: Auth,
+    /// The appointments, and what is offered.
+    pub bookings: Bookings,
+    /// The clinics' zones.
+    pub clinics: Clinics,
+    /// Where it is written.
+    pub db: Dynamo,
+    /// Time and chance.
+    pub platform: Platform,
+}
+
+impl Deps {
+    /// Builds them from the platform's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let base = Base::read(&mut reader);
+        let auth = Auth::read(&mut reader, &platform);
+        reader.finish()?;
+        let db = platform.database(&base.table_prefix);
+        Ok(Self {
+            auth,
+            bookings: Bookings::new(db.clone()),
+            clinics: Clinics::new(db.clone()),
+            db,
+            platform,
+        })
+    }
+}
+
+web::routes! { Deps, Caller;
+    GET "/api/appointments" => routes::list::list;
+    GET "/api/appointments/available-slots" => routes::slots::show;
+    GET "/api/services" => routes::services::list;
+    POST "/api/services" => routes::services::create;
+    PATCH "/api/services/{id}" => routes::services::change;
+    GET "/api/resources" => routes::resources::list;
+    POST "/api/resources" => routes::resources::create;
+    PATCH "/api/resources/{id}" => routes::resources::change;
+}
+
+/// Answers a request of the dashboard's, for the caller's own org only.
+///
+/// # Errors
+/// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
+pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
+    let caller = deps.auth.caller(request.headers()).await?;
+    dispatch(deps, &caller, request).await
+}

@@ -1,0 +1,135 @@
+//! `/api/services`: what the clinic offers.
+
+use domain::{
+    booking::catalog::{Service, Terms},
+    ids::ServiceId,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use store::{ChangeError, booking::Catalog};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem},
+    request::invalid,
+    routes::{Answer, Input},
+};
+
+use crate::Deps;
+
+/// How many services a clinic may have.
+const MOST: usize = 100;
+
+/// A service as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Wanted(Terms);
+web::json_bodies!(Wanted);
+
+/// A service that is changed: all of it, and the version that the change started from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changed {
+    version: u64,
+    terms: Terms,
+}
+web::json_bodies!(Changed);
+
+/// A service as the dashboard knows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    id: ServiceId,
+    version: u64,
+    #[serde(flatten)]
+    terms: Terms,
+}
+
+/// The services of a clinic.
+#[derive(Debug, Serialize)]
+pub struct Services {
+    services: Vec<Shown>,
+}
+
+impl From<Service> for Shown {
+    fn from(service: Service) -> Self {
+        Self { id: service.service_id, version: service.version, terms: service.terms }
+    }
+}
+
+/// Lists what the clinic offers, by name.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Services>, Problem> {
+    let catalog = deps.bookings.catalog(caller.org).await?;
+    Ok(Answer::ok(Services { services: catalog.services.into_iter().map(Shown::from).collect() }))
+}
+
+/// Adds a service. A repeat of what was added just so answers with that: a browser that heard nothing asks again.
+///
+/// # Errors
+/// When the caller may not change, a value is out of its range, or the clinic has no such resource.
+pub async fn create(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Wanted>,
+) -> Result<Answer<Shown>, Problem> {
+    caller.may_change()?;
+    let catalog = deps.bookings.catalog(caller.org).await?;
+    let terms = checked(input.body.0, &catalog)?;
+    if let Some(same) = catalog.services.iter().find(|service| service.terms.name == terms.name) {
+        if same.terms == terms {
+            return Ok(Answer::ok(same.clone().into()));
+        }
+        return Err(invalid(
+            "A service of this name is there already: give this one another name, or change that one.",
+        ));
+    }
+    if catalog.services.len() >= MOST {
+        return Err(invalid(format!("A clinic has at most {MOST} services.")));
+    }
+    let now = deps.platform.clock.now();
+    let service_id = ServiceId::parse(deps.platform.entropy.uuid(now).to_string())
+        .unwrap_or_else(|_| unreachable!("a UUID is an id"));
+    let service = Service { org_id: caller.org, service_id, version: 0, terms };
+    Ok(Answer::with(StatusCode::CREATED, saved(deps, &service).await?))
+}
+
+/// Changes a service that is still as the client read it. What is booked stays as it was booked.
+///
+/// # Errors
+/// When there is no such service, it has changed meanwhile, or as [`create`].
+pub async fn change(
+    deps: &Deps,
+    caller: &Caller,
+    input: Input<(), Changed>,
+) -> Result<Answer<Shown>, Problem> {
+    caller.may_change()?;
+    let id = ServiceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
+    let catalog = deps.bookings.catalog(caller.org).await?;
+    let there = catalog.service(&id).cloned().ok_or_else(|| Problem::new(Code::NotFound))?;
+    let terms = checked(input.body.terms, &catalog)?;
+    if there.terms == terms {
+        return Ok(Answer::ok(there.into()));
+    }
+    let service = Service { version: input.body.version, terms, ..there };
+    Ok(Answer::ok(saved(deps, &service).await?))
+}
+
+fn checked(terms: Terms, catalog: &Catalog) -> Result<Terms, Problem> {
+    let terms = terms.checked().map_err(|flaw| invalid(flaw.to_string()))?;
+    match terms.resources().into_iter().find(|id| catalog.resource(id).is_none()) {
+        Some(_) => {
+            Err(invalid("needs names a practitioner or room that the clinic does not have: add it first."))
+        }
+        None => Ok(terms),
+    }
+}
+
+async fn saved(deps: &Deps, service: &Service) -> Result<Shown, Problem> {
+    match deps.bookings.save_service(service).await {
+        Ok(saved) => Ok(saved.into()),
+        Err(ChangeError::Moved) => Err(Problem::new(Code::VersionConflict)
+            .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")),
+        Err(ChangeError::Store(error)) => Err(error.into()),
+    }
+}

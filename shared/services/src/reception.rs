@@ -1,0 +1,166 @@
+//! The receptionist's tools: what the model may ask for while it talks to a caller, a file for each. The model chooses among what we
+//! offered; we decide. Every answer is one line, and says of a booking that it was made only once it is written.
+
+mod book;
+mod check_availability;
+
+use std::sync::Arc;
+
+use base::{alarm::chain, clock::Clock, entropy::Entropy};
+use domain::{
+    booking::{
+        availability::{Slot, Unfit},
+        spoken,
+    },
+    call::{Call, State},
+    ids::{CallId, OrgId},
+    personal::{Number, Personal},
+    phone_number::PhoneNumber,
+};
+use jiff::civil::DateTime;
+use platform::Platform;
+use serde_json::Value;
+use store::{
+    Dynamo, StoreError,
+    booking::{Bookings, Catalog},
+    clinics::Clinics,
+};
+use vendors::vapi::{message::ToolCall, tools};
+
+/// What the tools need.
+#[derive(Debug)]
+pub struct Reception {
+    bookings: Bookings,
+    clinics: Clinics,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+/// The call on which a tool is used, by our own record of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whose call it is.
+    pub org_id: OrgId,
+    /// Which.
+    pub call_id: CallId,
+    /// The caller's number, where the network showed one.
+    pub caller: Option<Personal<PhoneNumber, Number>>,
+}
+
+impl Line {
+    /// Returns the line of a call that may use tools: one that was let through, and is neither billed nor released. A call that is said
+    /// to be over and is not billed yet may still talk.
+    pub fn of(call: &Call) -> Option<Self> {
+        let is_live = match call.state {
+            State::Authorized | State::InProgress { .. } | State::Ended { .. } => true,
+            State::Authorizing | State::Settled(_) | State::Released | State::Refused { .. } => false,
+        };
+        is_live.then(|| Self {
+            org_id: call.org_id,
+            call_id: call.call_id.clone(),
+            caller: call.parties.customer_number.clone(),
+        })
+    }
+}
+
+/// What is answered to a tool that is used on no live call of ours.
+pub const NOT_LIVE: &str =
+    "NOT BOOKED. This call is not one that can book. Say that the clinic will ring back.";
+
+/// What every agent is told after the clinic's own words.
+const INSTRUCTIONS: &str = "How you book appointments. Use checkAvailability with the caller's own words for the time; never work out \
+a date yourself. Offer at most three times, in words. Ask one question at a time. Ask for the patient's first and last name, read \
+back the name and the time, and then use bookClinicAppointment with the letter. Say that something is booked only when an answer \
+began with BOOKED; after NOT BOOKED ask what the answer tells you to ask. In an emergency do not book.";
+
+/// Returns what an agent is told: the clinic's words, and how appointments are booked.
+pub fn prompt(of_the_clinic: &str) -> String {
+    format!("{of_the_clinic}\n\n{INSTRUCTIONS}")
+}
+
+impl Reception {
+    /// Puts it together.
+    pub fn new(platform: &Platform, db: Dynamo) -> Self {
+        Self {
+            bookings: Bookings::new(db.clone()),
+            clinics: Clinics::new(db.clone()),
+            db,
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
+        }
+    }
+
+    /// Does what a tool is asked for, and returns its answer for the model: one line. An error is an answer too.
+    pub async fn answer(&self, line: &Line, tool: &ToolCall) -> String {
+        let arguments = Arguments(&tool.arguments);
+        let outcome = match tool.name.as_str() {
+            tools::CHECK_AVAILABILITY => self.check_availability(line, arguments).await,
+            tools::BOOK_APPOINTMENT => self.book(line, arguments).await,
+            _ => return "This tool is not available.".to_owned(),
+        };
+        match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(org_id = %line.org_id, call_id = %line.call_id, tool = tool.name, cause = chain(&error),
+                    "a tool of the receptionist's failed");
+                "NOT BOOKED. The diary does not answer at this moment. Ask the caller to wait, and do the same once more."
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What a clinic offers, and what its wall clock shows.
+    async fn clinic(&self, org: OrgId) -> Result<(Catalog, DateTime, bool), StoreError> {
+        let (catalog, zone) = futures::try_join!(self.bookings.catalog(org), self.clinics.zone(org))?;
+        Ok((catalog, zone.wall_clock(self.clock.now()), zone.writes_month_first()))
+    }
+}
+
+/// What a model gives a tool. Nothing in it is believed: each value is read as text, and the tool makes of it what it can.
+#[derive(Clone, Copy, Debug)]
+struct Arguments<'a>(&'a Value);
+
+impl<'a> Arguments<'a> {
+    /// A text, if one is given that says anything.
+    fn text(self, name: &str) -> Option<&'a str> {
+        self.0[name].as_str().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// Whether something is said to be so.
+    fn is(self, name: &str) -> bool {
+        self.0[name] == true || self.text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+}
+
+/// A slot as it is said: "Tuesday the 8th of December at half past two in the afternoon with Dr Rahman".
+fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
+    let when = spoken::instant(slot.wall_clock(), today.date());
+    match slot.resources.first().and_then(|first| catalog.resource(first)) {
+        Some(resource) => format!("{when} with {}", resource.hours.name),
+        None => when,
+    }
+}
+
+/// What a time that cannot be booked leads to.
+const fn question(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::NotForCallers => "NOT BOOKED. The clinic books this itself. Offer to take a message.",
+        Unfit::NotItsResources => {
+            "NOT BOOKED. The clinic does not offer that any more. Ask for another time, and check again."
+        }
+        Unfit::Past => "NOT BOOKED. That time is past. Ask for another time, and check again.",
+        Unfit::TooSoon => {
+            "NOT BOOKED. That is too soon for the clinic. Ask for a later time, and check again."
+        }
+        Unfit::TooFarAhead => {
+            "NOT BOOKED. The clinic does not book so far ahead. Ask for an earlier time, and check again."
+        }
+        Unfit::NotAStart | Unfit::Closed => {
+            "NOT BOOKED. The clinic is not open then. Ask for another time, and check again."
+        }
+        Unfit::Taken => {
+            "NOT BOOKED. That time was just taken. Say so, ask for another time, and check again."
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! `bookClinicAppointment`: without a name it holds the time, with one it books it.
+//!
+//! What tells one booking from another is the call and the letter: a model that repeats itself, or a vendor that delivers twice,
+//! gets the first answer again.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::{
+    booking::{
+        appointment::{Appointment, MadeBy, Patient, PatientName, Status},
+        availability::{Booker, Offer, Slot, Unfit, intervals},
+        catalog::{Resource, Service},
+        conversation::{Choice, Conversation, Letter, MOST_BOOKINGS},
+        diary::{Diary, Owner, Taken},
+    },
+    ids::{AppointmentId, CallId},
+};
+use jiff::civil::{Date, DateTime};
+use store::{
+    Attempt, ChangeError, StoreError,
+    booking::{Booking, Catalog, Intent},
+};
+
+use super::{Arguments, Line, Reception, question, said};
+
+/// How often a booking is decided again when others write the same days.
+const TRIES: u32 = 4;
+
+/// What the model asks for, as far as it can be read.
+struct Wish {
+    letter: Letter,
+    name: Option<PatientName>,
+    is_another: bool,
+}
+
+/// Everything that one try of a booking rests on.
+struct Read {
+    catalog: Catalog,
+    conversation: Conversation,
+    intent: Option<Intent>,
+    now: DateTime,
+}
+
+impl Reception {
+    pub(super) async fn book(&self, line: &Line, arguments: Arguments<'_>) -> Result<String, StoreError> {
+        let Some(letter) = arguments.text("option").and_then(Letter::parse) else {
+            return Ok(
+                "NOT BOOKED. No option was chosen. Use checkAvailability, and choose one of its letters."
+                    .to_owned(),
+            );
+        };
+        let name = match arguments.text("patient_name").map(PatientName::parse) {
+            None => None,
+            Some(Ok(name)) => Some(name),
+            Some(Err(_)) => {
+                return Ok(
+                    "NOT BOOKED. That is no name. Ask for the patient's first and last name.".to_owned()
+                );
+            }
+        };
+        let wish = Wish { letter, name, is_another: arguments.is("another") };
+        let answer = self.db.a_few_times(TRIES, || self.try_to_book(line, &wish)).await?;
+        Ok(answer.unwrap_or_else(|| {
+            "NOT BOOKED. Others are booking at this very moment, and the time may still be free. Do the same once more.".to_owned()
+        }))
+    }
+
+    /// Reads, decides and writes once.
+    async fn try_to_book(&self, line: &Line, wish: &Wish) -> Result<Attempt<String>, StoreError> {
+        let read = self.read(line, wish).await?;
+        if let Some(answer) = self.booked_before(line, wish, &read).await? {
+            return Ok(Attempt::Done(answer));
+        }
+        let Some(choice) = read.conversation.option(&wish.letter) else {
+            return Ok(done(
+                "NOT BOOKED. That option was never offered on this call. Use checkAvailability first.",
+            ));
+        };
+        let Some(service) = read.catalog.service(&choice.service_id) else {
+            return Ok(done(question(Unfit::NotItsResources)));
+        };
+        if let Some(refusal) = self.refused(line, wish, &read).await? {
+            return Ok(Attempt::Done(refusal));
+        }
+        let diary = self.days(line, service, choice, &read.conversation).await?;
+        let ignored = [Owner::Hold(&line.call_id)];
+        let now = self.clock.now();
+        let offer = Offer {
+            service,
+            resources: &read.catalog.resources,
+            diary: &diary,
+            booker: Booker::Caller,
+            ignored: &ignored,
+            now,
+        };
+        match offer.fit(choice.starts_at, &choice.resource_ids) {
+            Ok(slot) => self.write(line, wish, &read, (service, &slot, &diary)).await,
+            Err(Unfit::Taken) if is_by_this_call(&offer, choice, &read.conversation) => Ok(done(
+                "NOT BOOKED. This call has booked that time already. Ask whether the name is to be corrected, or a second person \
+                 needs a time too.",
+            )),
+            Err(unfit) => Ok(done(question(unfit))),
+        }
+    }
+
+    async fn read(&self, line: &Line, wish: &Wish) -> Result<Read, StoreError> {
+        let key = intent_of(&line.call_id, &wish.letter);
+        let ((catalog, now, _), conversation, intent) = futures::try_join!(
+            self.clinic(line.org_id),
+            self.bookings.conversation(line.org_id, &line.call_id),
+            self.bookings.intent(line.org_id, &key),
+        )?;
+        Ok(Read { catalog, conversation, intent, now })
+    }
+
+    /// The answer to a repeat: what the appointment that was made of it is now. None when there is none, or it was cancelled: then the
+    /// same may be booked anew.
+    async fn booked_before(
+        &self,
+        line: &Line,
+        wish: &Wish,
+        read: &Read,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(intent) = &read.intent else { return Ok(None) };
+        let there = self.bookings.appointment(line.org_id, &intent.appointment_id).await?;
+        let Some(appointment) = there.filter(|appointment| appointment.status != Status::Cancelled) else {
+            return Ok(None);
+        };
+        let is_other = wish.name.as_ref().is_some_and(|name| !name.is_same(&appointment.patient_name));
+        Ok(Some(if is_other {
+            format!(
+                "NOT BOOKED. This time is booked on this call for {}. Ask whether the name is to be corrected, or a second person \
+                 needs a time too.",
+                appointment.patient_name.reveal()
+            )
+        } else {
+            booked(&appointment, &read.catalog, read.now)
+        }))
+    }
+
+    /// Why this call may not book what it asks for, whatever is free.
+    async fn refused(&self, line: &Line, wish: &Wish, read: &Read) -> Result<Option<String>, StoreError> {
+        let booked = &read.conversation.booked;
+        if booked.len() >= MOST_BOOKINGS {
+            return Ok(Some(
+                "NOT BOOKED. This call has booked as much as one call may. Offer to take a message."
+                    .to_owned(),
+            ));
+        }
+        let Some(name) = wish.name.as_ref().filter(|_| !wish.is_another) else { return Ok(None) };
+        for id in booked {
+            let there = self.bookings.appointment(line.org_id, id).await?;
+            let is_same = |appointment: &Appointment| {
+                appointment.status != Status::Cancelled && appointment.patient_name.is_same(name)
+            };
+            if let Some(appointment) = there.filter(is_same) {
+                let when = domain::booking::spoken::instant(appointment.wall_clock, read.now.date());
+                return Ok(Some(format!(
+                    "NOT BOOKED. {} has an appointment from this call on {when}. Ask whether a second one is wanted; if it is, do \
+                     the same with another set to true.",
+                    name.reveal()
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is taken on the days of the choice, and on those of what the call holds.
+    async fn days(
+        &self,
+        line: &Line,
+        service: &Service,
+        choice: &Choice,
+        conversation: &Conversation,
+    ) -> Result<Diary, StoreError> {
+        let wanted = intervals(&service.terms, choice.starts_at).map(|(_, blocked)| blocked.days());
+        let mut diary = self.of(line, &choice.resource_ids, &wanted.unwrap_or_default()).await?;
+        if let Some(held) = &conversation.held {
+            let more = self.of(line, &held.resource_ids, &held.blocked.days()).await?;
+            let is_new = |day: &domain::booking::diary::ResourceDay| {
+                !diary.days.iter().any(|known| known.resource_id == day.resource_id && known.day == day.day)
+            };
+            let more: Vec<_> = more.days.into_iter().filter(is_new).collect();
+            diary.days.extend(more);
+        }
+        Ok(diary)
+    }
+
+    async fn of(
+        &self,
+        line: &Line,
+        resources: &[domain::ids::ResourceId],
+        days: &[Date],
+    ) -> Result<Diary, StoreError> {
+        let resources: Vec<_> = resources.iter().collect();
+        self.bookings.diary(line.org_id, &resources, days).await
+    }
+
+    /// Writes the appointment, or the hold where the name is missing.
+    async fn write(
+        &self,
+        line: &Line,
+        wish: &Wish,
+        read: &Read,
+        (service, slot, diary): (&Service, &Slot, &Diary),
+    ) -> Result<Attempt<String>, StoreError> {
+        let now = self.clock.now();
+        let resources: Vec<&Resource> =
+            slot.resources.iter().filter_map(|id| read.catalog.resource(id)).collect();
+        let replaced = [Owner::Hold(&line.call_id)];
+        let Some(name) = &wish.name else {
+            let Some(conversation) = read.conversation.held(wish.letter.clone(), slot, now) else {
+                return Ok(done(
+                    "NOT BOOKED. This call has kept a time for five minutes. Ask for the name at once, and book with it.",
+                ));
+            };
+            let entry = conversation.held.as_ref().map(|held| held.entry(&line.call_id));
+            let days = entry.and_then(|entry| diary.taking(&entry, &slot.resources, &replaced, now));
+            let Some(days) = days else { return Ok(Attempt::Moved) };
+            let booking = Booking {
+                service,
+                resources: &resources,
+                days: &days,
+                conversation: Some(&conversation),
+                made: None,
+            };
+            let held = self.bookings.book(line.org_id, &booking).await;
+            return outcome(held, || {
+                format!(
+                    "HELD for two minutes. {} on {}. Ask for the patient's first and last name, read it back with the time, and \
+                     use bookClinicAppointment again with option {} and patient_name.",
+                    service.terms.name,
+                    said(slot, &read.catalog, read.now),
+                    wish.letter.as_str()
+                )
+            });
+        };
+        let id = AppointmentId::parse(self.entropy.uuid(now).to_string())
+            .unwrap_or_else(|_| unreachable!("a UUID is an id"));
+        let patient = Patient { name: name.clone(), phone_number: line.caller.clone() };
+        let made = MadeBy::Caller { call_id: line.call_id.clone() };
+        let appointment = Appointment::confirmed(id.clone(), service, slot, (patient, made), now);
+        let Some(days) = diary.taking(&appointment.entry(), &slot.resources, &replaced, now) else {
+            return Ok(Attempt::Moved);
+        };
+        let intent = Intent {
+            org_id: line.org_id,
+            intent: intent_of(&line.call_id, &wish.letter),
+            version: read.intent.as_ref().map_or(0, |intent| intent.version),
+            appointment_id: id.clone(),
+        };
+        let conversation = read.conversation.booked(id);
+        let booking = Booking {
+            service,
+            resources: &resources,
+            days: &days,
+            conversation: Some(&conversation),
+            made: Some((&appointment, &intent)),
+        };
+        let written = self.bookings.book(line.org_id, &booking).await;
+        if written.is_ok() {
+            tracing::info!(org_id = %line.org_id, call_id = %line.call_id, appointment_id = %appointment.appointment_id,
+                "an appointment was booked on a call");
+        }
+        outcome(written, || booked(&appointment, &read.catalog, read.now))
+    }
+}
+
+/// What a write came to: a refused condition means another try.
+fn outcome(
+    written: Result<(), ChangeError>,
+    answer: impl FnOnce() -> String,
+) -> Result<Attempt<String>, StoreError> {
+    Ok(Attempt::of(written)?.map(|()| answer()))
+}
+
+fn done(answer: &str) -> Attempt<String> {
+    Attempt::Done(answer.to_owned())
+}
+
+/// An appointment as it is said once it is written.
+fn booked(appointment: &Appointment, catalog: &Catalog, now: DateTime) -> String {
+    let slot = Slot {
+        interval: appointment.interval,
+        blocked: appointment.blocked,
+        resources: appointment.resource_ids.clone(),
+        zone: appointment.time_zone.clone(),
+    };
+    format!(
+        "BOOKED. {} on {}, for {}. Say so, and ask whether there is anything else.",
+        appointment.service_name,
+        said(&slot, catalog, now),
+        appointment.patient_name.reveal()
+    )
+}
+
+/// Whether the time is taken by an appointment that this very call made.
+fn is_by_this_call(offer: &Offer<'_>, choice: &Choice, conversation: &Conversation) -> bool {
+    let Some((_, blocked)) = intervals(&offer.service.terms, choice.starts_at) else { return false };
+    choice.resource_ids.iter().any(|resource| {
+        let entry = offer.diary.taken_by(resource, &blocked, offer.ignored, offer.now);
+        entry.is_some_and(|entry| match &entry.taken {
+            Taken::Appointment { appointment_id, .. } => conversation.booked.contains(appointment_id),
+            Taken::Hold { .. } => false,
+        })
+    })
+}
+
+/// What tells this booking from every other: the call, and the letter on it.
+fn intent_of(call: &CallId, letter: &Letter) -> String {
+    let text = format!("call\0{call}\0{}", letter.as_str());
+    hex::encode(digest(&SHA256, text.as_bytes()))
+}

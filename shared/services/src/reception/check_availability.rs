@@ -1,0 +1,188 @@
+//! `checkAvailability`: two or three times, each under a letter of its own.
+
+use domain::{
+    booking::{
+        availability::{Booker, Offer, Slot, spread},
+        catalog::{Service, named},
+        spoken,
+        when::{Unclear, Window, window},
+    },
+    ids::ResourceId,
+};
+use jiff::{ToSpan as _, civil::Date};
+use store::{Attempt, StoreError, booking::Catalog};
+
+use super::{Arguments, Line, Reception, said};
+
+/// How many days after those that were asked for are looked at when nothing is free on them.
+const LOOK_FURTHER_DAYS: i64 = 14;
+
+impl Reception {
+    pub(super) async fn check_availability(
+        &self,
+        line: &Line,
+        arguments: Arguments<'_>,
+    ) -> Result<String, StoreError> {
+        let (catalog, now, is_month_first) = self.clinic(line.org_id).await?;
+        let service = match service(&catalog, arguments.text("service").unwrap_or_default()) {
+            Ok(service) => service,
+            Err(question) => return Ok(question),
+        };
+        let practitioner = match practitioner(&catalog, service, arguments.text("practitioner")) {
+            Ok(practitioner) => practitioner,
+            Err(question) => return Ok(question),
+        };
+        let words = arguments.text("when").unwrap_or_default();
+        let window = match window(words, arguments.text("part_of_day"), now, is_month_first) {
+            Ok(window) => window,
+            Err(unclear) => return Ok(asked(unclear, now.date())),
+        };
+        let mut openings = self.openings(line, &catalog, service, &window, practitioner).await?;
+        let is_elsewhere = openings.is_empty();
+        if is_elsewhere {
+            openings = self.openings(line, &catalog, service, &after(&window), practitioner).await?;
+        }
+        let offered = spread(&openings, window.near);
+        if offered.is_empty() {
+            return Ok("NO TIMES. Nothing is free then, nor in the two weeks after. Ask for another time, or offer to take a message.".to_owned());
+        }
+        let Some(letters) = self.offer(line, service, &offered).await? else {
+            return Ok(
+                "NO TIMES. Too many times were offered on this call. Offer to take a message.".to_owned()
+            );
+        };
+        let options: Vec<String> = offered
+            .iter()
+            .zip(letters)
+            .map(|(slot, letter)| format!("{letter}: {}.", said(slot, &catalog, now)))
+            .collect();
+        let begin = if is_elsewhere { "NOTHING FREE THEN. The next times are" } else { "FREE" };
+        Ok(format!(
+            "{begin} for {}. {} Say the times in words, without the letters. For the one that is chosen use \
+             bookClinicAppointment with its letter.",
+            service.terms.name,
+            options.join(" ")
+        ))
+    }
+
+    /// What can be booked in a window.
+    async fn openings(
+        &self,
+        line: &Line,
+        catalog: &Catalog,
+        service: &Service,
+        window: &Window,
+        practitioner: Option<&ResourceId>,
+    ) -> Result<Vec<Slot>, StoreError> {
+        let resources = service.terms.resources();
+        // The days of the wall clock, and one on each side: a day of UTC begins and ends at another time.
+        let (Some(first), Some(last)) = (window.days.first(), window.days.last()) else {
+            return Ok(Vec::new());
+        };
+        let (first, last) = (first.saturating_sub(1.day()), last.saturating_add(1.day()));
+        let days: Vec<Date> = first.series(1.day()).take_while(|day| *day <= last).collect();
+        let diary = self.bookings.diary(line.org_id, &resources, &days).await?;
+        let offer = Offer {
+            service,
+            resources: &catalog.resources,
+            diary: &diary,
+            booker: Booker::Caller,
+            ignored: &[],
+            now: self.clock.now(),
+        };
+        Ok(offer.openings(&window.days, (window.from, window.to), practitioner))
+    }
+
+    /// Notes on the call what is offered, and returns its letters; none when the call has used them all.
+    async fn offer(
+        &self,
+        line: &Line,
+        service: &Service,
+        slots: &[Slot],
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let note = || async {
+            let there = self.bookings.conversation(line.org_id, &line.call_id).await?;
+            let Some((after, letters)) = there.offered(&service.service_id, slots) else {
+                return Ok(Attempt::Done(None));
+            };
+            let letters = letters.iter().map(|letter| letter.as_str().to_owned()).collect();
+            if after == there {
+                return Ok(Attempt::Done(Some(letters)));
+            }
+            Ok(Attempt::of(self.bookings.save_conversation(&after).await)?.map(|()| Some(letters)))
+        };
+        self.db.until_written("what was offered on the call", note).await
+    }
+}
+
+/// The days that follow a window, at the same times of the day.
+fn after(window: &Window) -> Window {
+    let last = window.days.last().copied().unwrap_or_default();
+    let days = last.series(1.day()).skip(1).take(usize::try_from(LOOK_FURTHER_DAYS).unwrap_or_default());
+    Window { days: days.collect(), ..window.clone() }
+}
+
+/// The service that is meant, or what to ask.
+fn service<'a>(catalog: &'a Catalog, said: &str) -> Result<&'a Service, String> {
+    let open: Vec<&Service> =
+        catalog.services.iter().filter(|service| service.terms.callers_may_book).collect();
+    match open[..] {
+        [] => {
+            Err("NOT BOOKED. The clinic takes no bookings by telephone. Offer to take a message.".to_owned())
+        }
+        [only] => Ok(only),
+        [..] => named(&open, |service| &service.terms.name, said).copied().ok_or_else(|| {
+            let names: Vec<&str> = open.iter().take(12).map(|service| service.terms.name.as_str()).collect();
+            format!(
+                "NOT BOOKED. It is not clear which service is meant. Ask which of these: {}.",
+                names.join(", ")
+            )
+        }),
+    }
+}
+
+/// The practitioner who is meant, if one is, or what to ask.
+fn practitioner<'a>(
+    catalog: &'a Catalog,
+    service: &Service,
+    said: Option<&str>,
+) -> Result<Option<&'a ResourceId>, String> {
+    let Some(said) = said else { return Ok(None) };
+    let resources: Vec<_> = catalog
+        .resources
+        .iter()
+        .filter(|resource| service.terms.resources().contains(&&resource.resource_id))
+        .collect();
+    let is_anyone = ["any", "anyone", "anybody", "either", "whoever", "no preference"]
+        .iter()
+        .any(|word| said.to_lowercase().contains(word));
+    if is_anyone {
+        return Ok(None);
+    }
+    if let Some(resource) = named(&resources, |resource| &resource.hours.name, said) {
+        return Ok(Some(&resource.resource_id));
+    }
+    let names: Vec<&str> = resources.iter().map(|resource| resource.hours.name.as_str()).collect();
+    Err(format!(
+        "NOT BOOKED. Nobody of that name gives a {}. Ask whether one of these is right: {}.",
+        service.terms.name,
+        names.join(", ")
+    ))
+}
+
+/// What unclear words lead to.
+fn asked(unclear: Unclear, today: Date) -> String {
+    match unclear {
+        Unclear::Nothing => {
+            "NOT BOOKED. Ask on which day, and at which time of the day, the caller would like to come."
+                .to_owned()
+        }
+        Unclear::NoSuchDay => "NOT BOOKED. There is no such day. Ask which day is meant.".to_owned(),
+        Unclear::Past => "NOT BOOKED. That time is past. Ask which day is meant.".to_owned(),
+        Unclear::Disagree { weekday, date } => format!(
+            "NOT BOOKED. The day of the week and the date are not the same day. Ask which is meant: {}, or {}.",
+            spoken::day(weekday, today),
+            spoken::day(date, today)
+        ),
+    }
+}

@@ -1,0 +1,93 @@
+//! Appointments, by id and by when they begin.
+
+use domain::{
+    booking::appointment::Appointment,
+    ids::{AppointmentId, OrgId},
+    time::rfc3339_millis,
+};
+use jiff::Timestamp;
+
+use super::Bookings;
+use crate::{
+    dynamo::Read,
+    error::StoreError,
+    item::{Item, decode, text},
+    table::Table,
+};
+
+/// The index of appointments by when they begin.
+const BY_START: &str = "by_start";
+
+/// Which appointments are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Between {
+    /// Those that begin then or later,
+    pub from: Timestamp,
+    /// and before then.
+    pub to: Timestamp,
+    /// At most so many.
+    pub limit: i32,
+}
+
+/// A page of appointments.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The appointments, in the order of their beginning.
+    pub appointments: Vec<Appointment>,
+    /// Where the next page begins, if there is one: the start and the id of the last of this one.
+    pub next: Option<(Timestamp, AppointmentId)>,
+}
+
+impl Bookings {
+    /// The appointment of this id, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn appointment(
+        &self,
+        org: OrgId,
+        id: &AppointmentId,
+    ) -> Result<Option<Appointment>, StoreError> {
+        self.get(org, id.as_str()).await
+    }
+
+    /// A page of an org's appointments by when they begin, consistently, after the one that `after` names.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn between(
+        &self,
+        org: OrgId,
+        asked: Between,
+        after: Option<&(Timestamp, AppointmentId)>,
+    ) -> Result<Listed, StoreError> {
+        let values = [
+            (":org", text(org.to_string())),
+            (":from", text(rfc3339_millis(asked.from))),
+            (":to", text(rfc3339_millis(asked.to))),
+        ];
+        let read = Read {
+            index: Some(BY_START),
+            // BETWEEN takes both ends in: what begins at `to` itself is left out below.
+            condition: Some("org_id = :org AND #from BETWEEN :from AND :to"),
+            names: &[("#from", "from")],
+            values: &values,
+            limit: Some(asked.limit),
+            ..Read::default()
+        };
+        let start = after.map(|(from, id)| {
+            let key =
+                [("org_id", org.to_string()), ("item", id.to_string()), ("from", rfc3339_millis(*from))];
+            key.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect::<Item>()
+        });
+        let mut pages = self.db.of_org(org).pages(Table::Appointments, read).from(start);
+        let Some(page) = pages.next().await? else { return Ok(Listed::default()) };
+        let has_more = page.next.is_some();
+        let appointments: Vec<Appointment> =
+            page.items.into_iter().map(|item| decode(Table::Appointments, item)).collect::<Result<_, _>>()?;
+        let appointments: Vec<Appointment> =
+            appointments.into_iter().filter(|appointment| appointment.interval.from < asked.to).collect();
+        let last = appointments.last().map(|last| (last.interval.from, last.appointment_id.clone()));
+        Ok(Listed { appointments, next: last.filter(|_| has_more) })
+    }
+}
