@@ -23,6 +23,24 @@ pub enum What {
         /// Rings a number that was bought, if there is one.
         bought: bool,
     },
+    /// A patient rings and books by voice.
+    Book {
+        /// Which patient.
+        caller: usize,
+        /// When they would like to come, in their words.
+        when: &'static str,
+        /// Which of the times they take.
+        option: &'static str,
+        /// The time is held first, and booked when the name is known.
+        holds: bool,
+        /// How often the model repeats the booking.
+        repeats: u32,
+    },
+    /// Staff change how long the clinic's service takes.
+    Offer {
+        /// Longer, or shorter.
+        longer: bool,
+    },
     /// A visitor talks from a web page.
     Web {
         /// How long they mean to talk, in seconds.
@@ -137,7 +155,8 @@ pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
 
 /// Several things of one clinic that meet, each with the seconds that it comes after the first.
 fn storm(own: &mut Stream) -> Vec<(i64, What)> {
-    match own.up_to(3) {
+    match own.up_to(5) {
+        4 | 5 => scramble(own),
         0 | 1 => rush(own).into_iter().map(|what| (0, what)).collect(),
         2 => trouble(own),
         _ => freeze(own).into_iter().map(|what| (0, what)).collect(),
@@ -147,6 +166,38 @@ fn storm(own: &mut Stream) -> Vec<(i64, What)> {
 fn ring(own: &mut Stream, talk_secs: u32) -> What {
     What::Ring { talk_secs, caller: own.index(CALLERS.len()), bought: false }
 }
+
+/// One patient books, and a minute later several want the next time of that day at once, while staff change what is offered to and
+/// fro. What is decided on a day or a service that somebody else has written meanwhile must not be booked.
+fn scramble(own: &mut Stream) -> Vec<(i64, What)> {
+    let when = own.pick(&WISHES).unwrap_or("tomorrow");
+    let mut all = vec![(0, book(own, when))];
+    let caller = own.index(CALLERS.len());
+    all.extend(
+        (0..own.between(3, 5))
+            .map(|_| (60, What::Book { caller, when, option: "A", holds: false, repeats: 0 })),
+    );
+    if own.chance(600) {
+        // They are offered times six seconds after they have rung, and book five seconds later.
+        let longer = own.chance(500);
+        all.extend((71..=74).map(|at| (at, What::Offer { longer: longer == (at % 2 == 0) })));
+    }
+    all
+}
+
+fn book(own: &mut Stream, when: &'static str) -> What {
+    What::Book {
+        caller: own.index(CALLERS.len()),
+        when,
+        option: own.pick(&["A", "A", "A", "B", "C"]).unwrap_or("A"),
+        holds: own.chance(300),
+        repeats: u32::try_from(own.between(0, 1)).unwrap_or_default(),
+    }
+}
+
+/// When patients would like to come. In New York the evening crosses UTC's midnight, in Kolkata the early morning.
+const WISHES: [&str; 5] =
+    ["as soon as possible", "tomorrow", "tomorrow at 6:45pm", "tomorrow at 5:15 am", "tomorrow evening"];
 
 /// Everything at once: calls that begin and end in the same second, some when they are to be extended, and money that comes in
 /// just then. What decides on what it has read has others write in between.
@@ -237,12 +288,22 @@ fn what(own: &mut Stream) -> What {
                 [Card::Good, Card::Good, Card::Declined, Card::NeedsAuthentication, Card::RequiresAction];
             What::Card { card: own.pick(&cards).unwrap_or(Card::Good) }
         }
-        90..=92 => What::Freeze { secs: own.between(60, 7_200) },
+        90 => What::Offer { longer: own.chance(500) },
+        91..=92 => What::Freeze { secs: own.between(60, 7_200) },
         93..=97 => What::Look,
         _ => What::Tariff,
     }
 }
 
+/// What the patients are called. None of these may be in a log line.
+pub const PATIENTS: [&str; 6] = [
+    "Alma Frostwood",
+    "Bela Novakova",
+    "Carla Quintero",
+    "Dario Ravensburg",
+    "Edda Sternheim",
+    "Fergus Tullamore",
+];
 /// The patients, of the numbers that Ofcom keeps for fiction. None of them may be in a log line.
 pub const CALLERS: [&str; 6] =
     ["+447700900101", "+447700900202", "+447700900303", "+447700900404", "+447700900505", "+447700900606"];

@@ -6,16 +6,17 @@ use http::{Request, Response};
 use jiff::SignedDuration;
 use sandbox::{
     stripe::{Act, Card},
-    vapi::Placing,
+    vapi::{Placing, Turn},
 };
 use serde_json::{Value, json};
+use vendors::vapi::tools::{BOOK_APPOINTMENT, CHECK_AVAILABILITY};
 
 use crate::{
-    actions::{CALLERS, What},
+    actions::{CALLERS, PATIENTS, What},
     driver::{After, Driver, Due},
     faults::Kind,
     items,
-    world::{locked, session_of},
+    world::{LONG_MINS, SHORT_MINS, locked, service, session_of},
 };
 
 /// Why the simulation freezes a wallet. A wallet that is frozen for another reason was found wrong by our own books check.
@@ -100,6 +101,10 @@ impl Driver {
         }
         match action.what {
             What::Ring { talk_secs, caller, bought } => self.ring(clinic, talk_secs, caller, bought),
+            What::Book { caller, when, option, holds, repeats } => {
+                self.book(clinic, caller, (when, option), holds, repeats);
+            }
+            What::Offer { longer } => self.offer(clinic, longer),
             What::Web { talk_secs } => {
                 let assistant = self.world.clinics.get(clinic).map(|clinic| clinic.assistant_id.clone());
                 self.place(&Placing {
@@ -187,6 +192,53 @@ impl Driver {
             max_duration_seconds: None,
             says: vec![],
         });
+    }
+
+    /// A patient rings and books by voice.
+    fn book(
+        &mut self,
+        clinic: usize,
+        caller: usize,
+        (when, option): (&str, &str),
+        holds: bool,
+        repeats: u32,
+    ) {
+        let turn = |tool: &str, arguments: Value, repeats: u32| Turn {
+            says: None,
+            tool: tool.to_owned(),
+            arguments,
+            repeats,
+        };
+        let name = PATIENTS.get(caller).copied().unwrap_or_default();
+        let mut says = vec![turn(CHECK_AVAILABILITY, json!({"service": "check-up", "when": when}), 0)];
+        if holds {
+            says.push(turn(BOOK_APPOINTMENT, json!({ "option": option }), 0));
+        }
+        says.push(turn(BOOK_APPOINTMENT, json!({"option": option, "patient_name": name}), repeats));
+        let to = self.world.clinics.get(clinic).map(|clinic| clinic.number.clone());
+        self.place(&Placing {
+            to,
+            from: (*CALLERS.get(caller).unwrap_or(&CALLERS[0])).to_owned(),
+            talk_seconds: 45,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+            says,
+        });
+    }
+
+    /// Staff change how long the clinic's service takes, from what they see of it.
+    fn offer(&mut self, clinic: usize, longer: bool) {
+        let id = self.world.clinics.get(clinic).map(|clinic| clinic.id.clone()).unwrap_or_default();
+        let rows = items::all(&self.world.stack.aws, "booking_catalog");
+        let Some(there) =
+            rows.iter().find(|row| row["org_id"] == id.as_str() && row["service_id"].is_string())
+        else {
+            return;
+        };
+        let mins = if longer { LONG_MINS } else { SHORT_MINS };
+        let body = json!({"version": there["version"], "terms": service(mins, &there["needs"])});
+        let path = format!("/api/services/{}", there["service_id"].as_str().unwrap_or_default());
+        self.route(clinic, "PATCH", &path, &body, After::Nothing);
     }
 
     /// The numbers that a clinic has bought.

@@ -22,6 +22,7 @@ use sandbox::{
 
 use crate::{
     actions::{self, Action},
+    diary::Diaries,
     faults::Kind,
     monitor::{Monitor, Violation},
     plant::Plant,
@@ -88,6 +89,8 @@ pub struct Outcome {
     pub estimated: u64,
     /// Calls that were billed.
     pub billed: u64,
+    /// How many appointments were made.
+    pub booked: usize,
 }
 
 type Doing = Pin<Box<dyn Future<Output = Option<Response<Bytes>>>>>;
@@ -144,6 +147,7 @@ pub(crate) struct Driver {
     pub(crate) world: World,
     pub(crate) actions: Vec<Action>,
     pub(crate) monitor: Monitor,
+    diaries: Diaries,
     /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
     pub(crate) used: BTreeSet<String>,
     /// Webhooks that were seen on their way, for an attacker that replays them.
@@ -198,6 +202,7 @@ impl Driver {
         let now = world.time();
         let mut driver = Self {
             monitor: Monitor::over(&world),
+            diaries: Diaries::default(),
             world,
             actions,
             used: BTreeSet::new(),
@@ -230,7 +235,10 @@ impl Driver {
         self.world.stack.aws.set_plan(over_aws);
         let over_vendors = weather::over_vendors(self.world.now.clone(), Arc::clone(&self.world.clock));
         self.world.stack.faults.set_plan(over_vendors);
-        locked(&self.world.now).dice.set_calm(false);
+        let mut now = locked(&self.world.now);
+        now.dice.set_calm(false);
+        now.is_about_bookings = true;
+        drop(now);
         for at in 0..self.world.clinics.len() {
             self.check(at);
         }
@@ -282,6 +290,7 @@ impl Driver {
             unpaid: self.monitor.unpaid.clone(),
             estimated: self.monitor.estimated,
             billed: self.monitor.billed,
+            booked: self.diaries.count(),
         }
     }
 
@@ -428,6 +437,7 @@ impl Driver {
         let mut now = locked(&self.world.now);
         let dirty = std::mem::take(&mut now.dirty);
         let is_about_numbers = std::mem::take(&mut now.is_about_numbers);
+        let is_about_bookings = std::mem::take(&mut now.is_about_bookings);
         let foul = now.foul.take();
         drop(now);
         if let Some(foul) = foul {
@@ -444,6 +454,12 @@ impl Driver {
             && let Err(violation) = self.monitor.check_numbers(&self.world)
         {
             self.violate(violation.invariant, violation.detail);
+        }
+        if is_about_bookings
+            && self.violation.is_none()
+            && let Err((invariant, detail)) = self.diaries.check(&self.world)
+        {
+            self.violate(invariant, detail);
         }
     }
 

@@ -5,7 +5,10 @@ use std::{cell::RefCell, io};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt};
 
-use crate::{actions::CALLERS, world::PROMPT};
+use crate::{
+    actions::{CALLERS, PATIENTS},
+    world::PROMPT,
+};
 
 /// What is said or kept secret in the simulated world.
 const SECRETS: [&str; 8] = [
@@ -60,7 +63,7 @@ struct Listener;
 impl io::Write for Listener {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let is_secret = SECRETS.iter().chain(&CALLERS).any(|secret| text.contains(secret));
+        let is_secret = SECRETS.iter().chain(&CALLERS).chain(&PATIENTS).any(|secret| text.contains(secret));
         if is_secret {
             LEAK.with_borrow_mut(|leak| {
                 leak.get_or_insert_with(|| text.trim_end().to_owned());

@@ -5,6 +5,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a simulation counts what it did, far from any limit")]
 
 mod actions;
+mod diary;
 mod doing;
 mod driver;
 mod faults;

@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 15] = [
+pub static PLANTS: [Plant; 18] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -115,7 +115,36 @@ pub static PLANTS: [Plant; 15] = [
         place: "settle: the doubt",
         change: |sent| without_put(sent, Write::Settle, "doubts"),
     },
+    Plant {
+        name: "taking_time_on_an_old_day",
+        place: "take time: version = :read of a day",
+        change: |sent| without(sent, Write::TakeTime, "resource_days", "version = :read"),
+    },
+    Plant {
+        name: "taking_time_without_the_next_day",
+        place: "take time: the day after UTC's midnight",
+        change: without_the_next_day,
+    },
+    Plant {
+        name: "booking_by_an_old_service",
+        place: "take time: version = :read of the service",
+        change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
+    },
 ];
+
+/// Leaves the second of two days of one resource out.
+fn without_the_next_day(sent: &mut Sent) {
+    if write_of(sent) != Write::TakeTime {
+        return;
+    }
+    let mut resources = std::collections::BTreeSet::new();
+    if let Some(items) = sent.body["TransactItems"].as_array_mut() {
+        items.retain(|item| {
+            let resource = item["Put"]["Item"]["resource_id"]["S"].as_str();
+            !is_of(&item["Put"], "resource_days") || resources.insert(resource.map(str::to_owned))
+        });
+    }
+}
 
 /// The store's writes, by what they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +156,7 @@ enum Write {
     Release,
     Book,
     Claim,
+    TakeTime,
     Other,
 }
 
@@ -148,6 +178,7 @@ fn write_of(sent: &Sent) -> Write {
         Some(change) if change.contains("held = held - :held") => Write::Release,
         Some(change) if change.contains("ledger_seq") && !change.contains(":cost") => Write::Book,
         None if puts("number_purchases") && !puts("phone_number_mapping") => Write::Claim,
+        None if puts("resource_days") => Write::TakeTime,
         Some(_) | None => Write::Other,
     }
 }

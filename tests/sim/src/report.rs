@@ -23,6 +23,7 @@ pub struct Totals {
     entries: u64,
     billed: u64,
     estimated: u64,
+    booked: usize,
     violations: u64,
     faults: BTreeMap<Kind, u64>,
     unpaid: BTreeMap<Cause, Vec<u32>>,
@@ -39,6 +40,7 @@ impl Totals {
         self.entries += outcome.entries;
         self.billed += outcome.billed;
         self.estimated += outcome.estimated;
+        self.booked += outcome.booked;
         self.violations += u64::from(outcome.violation.is_some());
         for (kind, times) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += times;
@@ -62,6 +64,7 @@ impl Totals {
         println!("ledger entries checked            {:>12}", self.entries);
         println!("calls billed                      {:>12}", self.billed);
         println!("  of them by our own times        {:>12}", self.estimated);
+        println!("appointments booked               {:>12}", self.booked);
         println!("faults");
         for (kind, times) in &self.faults {
             println!("  {:<32}{times:>12}", kind.name());

@@ -34,7 +34,8 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     }
     payments(world, monitor)?;
     numbers(world)?;
-    purchases(world, monitor)
+    purchases(world, monitor)?;
+    crate::diary::told(world).map(|_| ())
 }
 
 /// No message waits in a queue that a function reads, and none was given up.

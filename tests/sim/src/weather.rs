@@ -65,6 +65,8 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
     }
     let numbers = ["-number_purchases", "-org_credentials", "-managed_phone_numbers"];
     now.is_about_numbers |= is_write && numbers.iter().any(|table| text.contains(table));
+    let bookings = ["-appointments", "-resource_days", "-booking_catalog"];
+    now.is_about_bookings |= is_write && bookings.iter().any(|table| text.contains(table));
 }
 
 fn over_store(dice: &mut Dice, sent: &Sent) -> Outcome {

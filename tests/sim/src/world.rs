@@ -77,6 +77,8 @@ pub struct Now {
     pub dirty: BTreeSet<usize>,
     /// Whether something was written about purchases or numbers.
     pub is_about_numbers: bool,
+    /// Whether something was written about appointments or what is offered.
+    pub is_about_bookings: bool,
     /// Whether Vapi answers nothing for the time being.
     pub is_vapi_in_trouble: bool,
     /// How many requests AWS was sent.
@@ -144,6 +146,7 @@ impl World {
             acting: None,
             dirty: BTreeSet::new(),
             is_about_numbers: false,
+            is_about_bookings: false,
             is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
@@ -191,6 +194,7 @@ impl World {
         Wallets::new(self.stack.db()).ensure(clinic.org).await.expect("the store works");
         let pence = chance.pick(&[2_500, 2_500, 5_000, 20_000]).unwrap_or(2_500);
         self.pay(at, pence).await;
+        self.offer(at, chance).await;
         let agent = json!({"name": "Receptionist", "systemPrompt": PROMPT, "firstMessage": "Hello",
             "voiceId": "Elliot", "voiceProvider": "vapi", "language": "en-GB", "maxDurationSeconds": limit});
         let body = json!({"inbound": agent, "outbound": agent});
@@ -207,6 +211,26 @@ impl World {
             self.ask(at, "/api/billing/wallet/auto-recharge", &body).await;
         }
         self.pass(20).await;
+    }
+
+    /// The clinic has one or two practitioners, at work around the clock, so that what they take crosses UTC's midnight, and a service
+    /// that either gives.
+    async fn offer(&self, at: usize, chance: &mut Stream) {
+        let zone =
+            chance.pick(&["Europe/London", "America/New_York", "Asia/Kolkata"]).unwrap_or("Europe/London");
+        let day = json!([{"from": "00:00", "to": "23:59"}]);
+        let weekly = json!({"monday": day, "tuesday": day, "wednesday": day, "thursday": day, "friday": day,
+            "saturday": day, "sunday": day});
+        let names = ["Dr Rahman", "Dr Jones"];
+        let count = if chance.chance(500) { 1 } else { 2 };
+        let mut ids = Vec::new();
+        for name in names.iter().take(count) {
+            let hours = json!({"name": name, "time_zone": zone, "weekly": weekly});
+            let answer = self.ask(at, "/api/resources", &hours).await;
+            let made: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            ids.push(made["id"].clone());
+        }
+        self.ask(at, "/api/services", &service(SHORT_MINS, &json!([ids]))).await;
     }
 
     /// Tops a clinic up by card, while nothing goes wrong.
@@ -269,6 +293,16 @@ impl World {
         });
         known.collect()
     }
+}
+
+/// How long the clinics' service takes, in minutes, as staff change it to and fro.
+pub const SHORT_MINS: u32 = 35;
+/// The longer of the two.
+pub const LONG_MINS: u32 = 50;
+
+/// The clinics' service.
+pub fn service(duration_mins: u32, needs: &Value) -> Value {
+    json!({"name": "Check-up", "duration_mins": duration_mins, "buffer_after_mins": 10, "needs": needs})
 }
 
 fn clinic(at: usize) -> Clinic {
