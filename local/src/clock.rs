@@ -1,9 +1,11 @@
 //! Clocks: one that runs, as fast as asked, and one that a test turns.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -39,34 +41,92 @@ impl Clock for RunningClock {
     }
 }
 
-/// A clock that stands still until it is turned. What sleeps on it turns it.
+/// A clock that stands still until it is turned. What sleeps on it turns it, unless sleepers are held: then they sleep side by
+/// side until it is turned.
 #[derive(Debug)]
-pub struct TestClock {
-    now: Mutex<Timestamp>,
+pub struct TestClock(Arc<Mutex<Standing>>);
+
+#[derive(Debug)]
+struct Standing {
+    now: Timestamp,
+    holds_sleepers: bool,
+    begun: u64,
+    sleepers: BTreeMap<(Timestamp, u64), Waker>,
 }
 
 impl TestClock {
     /// Stands at `at`.
     pub fn at(at: Timestamp) -> Self {
-        Self { now: Mutex::new(at) }
+        let standing = Standing { now: at, holds_sleepers: false, begun: 0, sleepers: BTreeMap::new() };
+        Self(Arc::new(Mutex::new(standing)))
     }
 
-    /// Turns it to `at`, never back.
-    pub fn turn_to(&self, at: Timestamp) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = at.max(*now);
+    /// Lets what sleeps from now on sleep until the clock is turned.
+    pub fn hold_sleepers(&self) {
+        lock(&self.0).holds_sleepers = true;
     }
+
+    /// When the first of those that sleep wants to be woken.
+    pub fn next_waking(&self) -> Option<Timestamp> {
+        lock(&self.0).sleepers.keys().next().map(|(until, _)| *until)
+    }
+
+    /// Turns it to `at`, never back, and wakes whoever wanted to be woken by then.
+    pub fn turn_to(&self, at: Timestamp) {
+        let mut standing = lock(&self.0);
+        let now = at.max(standing.now);
+        standing.now = now;
+        let still_asleep = standing.sleepers.split_off(&(now, u64::MAX));
+        let woken = std::mem::replace(&mut standing.sleepers, still_asleep);
+        drop(standing);
+        woken.into_values().for_each(Waker::wake);
+    }
+}
+
+fn lock(standing: &Mutex<Standing>) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).now
     }
 
     fn sleep(&self, duration: SignedDuration) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        let until = self.now().saturating_add(duration).unwrap_or(Timestamp::MAX);
+        let mut standing = lock(&self.0);
+        let until = standing.now.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        if standing.holds_sleepers {
+            standing.begun = standing.begun.saturating_add(1);
+            return Box::pin(Sleeper { standing: Arc::clone(&self.0), key: (until, standing.begun) });
+        }
+        drop(standing);
         self.turn_to(until);
         Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// Someone who sleeps until a clock is turned.
+struct Sleeper {
+    standing: Arc<Mutex<Standing>>,
+    key: (Timestamp, u64),
+}
+
+impl Future for Sleeper {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut standing = lock(&self.standing);
+        if standing.now >= self.key.0 {
+            return Poll::Ready(());
+        }
+        standing.sleepers.insert(self.key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        lock(&self.standing).sleepers.remove(&self.key);
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Function {
     pub binary: String,
     /// The environment variables that it is declared with, those of all functions too.
     pub variables: BTreeMap<String, Variable>,
+    /// How many seconds an invocation may take.
+    pub timeout_secs: i64,
 }
 
 /// What an environment variable is declared to be.
@@ -122,7 +124,10 @@ impl Template {
                     let permissions = Permissions::read(&properties["Policies"], &tables);
                     template.permissions.insert(binary.clone(), permissions);
                     let variables = variables(&document, properties);
-                    let function = Function { binary: binary.clone(), variables };
+                    let timeout = properties["Timeout"].as_i64();
+                    let timeout_secs =
+                        timeout.ok_or_else(|| TemplateError::Form(format!("{name}.Timeout")))?;
+                    let function = Function { binary: binary.clone(), variables, timeout_secs };
                     template.functions.insert(name.clone(), function);
                     for (event_name, event) in properties["Events"].as_object().into_iter().flatten() {
                         let at = format!("{name}.{event_name}");

@@ -2,7 +2,7 @@
 
 #![recursion_limit = "256"]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base::alarm;
 use base::config::{Invalid, TwilioSettings};
@@ -14,6 +14,10 @@ use web::{
     queue::each_message,
     runtime::{SqsBatchResponse, SqsEvent},
 };
+
+/// How long a vendor is waited for. A look waits for one vendor after another twice at the most, within the function's time
+/// (`template.yaml`): what it has not heard by then, the next look hears.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
@@ -27,11 +31,8 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "every function is made of the platform that it is given"
-    )]
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let platform = Platform { vendors: platform.vendors.within(PATIENCE), ..platform };
         let mut reader = platform.environment.reader();
         let settings = Settings::read(&mut reader, &platform);
         let twilio = TwilioSettings::read(&mut reader);

@@ -2,6 +2,8 @@
 
 #![recursion_limit = "256"]
 
+use std::time::Duration;
+
 use base::alarm;
 use base::config::Invalid;
 use domain::{call::Testimony, content::Content, ids::EventId};
@@ -24,6 +26,10 @@ use web::problem::{Code, Problem, json_answer};
 /// The largest body read: API Gateway passes at most 10 MB, Lambda 6 MB.
 const LARGEST_BODY: usize = 6 * 1024 * 1024;
 
+/// How long Vapi is waited for when a report does not say enough: within the function's time (`template.yaml`). What it has not
+/// said by then, the meter asks.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
 pub struct Deps {
@@ -45,6 +51,7 @@ impl Deps {
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let platform = Platform { vendors: platform.vendors.within(PATIENCE), ..platform };
         let mut reader = platform.environment.reader();
         let settings = Settings::read(&mut reader, &platform);
         let secrets = WebhookSecrets::vapi(&mut reader, &settings.base.environment, &platform);

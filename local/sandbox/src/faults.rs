@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vendors::http::HttpError;
+use vendors::http::{HttpError, Patience};
 
 pub use operation::{OPERATIONS, operation};
 
@@ -21,7 +21,7 @@ pub use operation::{OPERATIONS, operation};
 const ANY: &str = "*";
 /// How long a slow vendor takes.
 const SLOW: SignedDuration = SignedDuration::from_secs(3);
-/// How long a client waits for a vendor that does not answer (`platform`'s client for the network).
+/// How long a client waits for a vendor that does not answer (`platform`'s client for the network), unless its request says less.
 const GIVEN_UP: SignedDuration = SignedDuration::from_secs(5);
 
 /// How it goes wrong.
@@ -34,9 +34,9 @@ pub enum Mode {
     TimeoutBefore,
     /// No answer comes, although the vendor has done it.
     TimeoutAfter,
-    /// The answer takes three seconds.
+    /// The answer takes three seconds: more than some clients wait.
     Slow,
-    /// No answer comes until the client gives up, after five seconds; nothing was done.
+    /// No answer comes until the client gives up, after five seconds or what its request says; nothing was done.
     Hang,
     /// The vendor answers 400 and has done nothing.
     Refuse,
@@ -186,6 +186,8 @@ pub async fn through(
     act: impl FnOnce() -> Response<Bytes> + Send,
 ) -> Result<Response<Bytes>, HttpError> {
     let operation = operation(vendor, request);
+    let patience = request.extensions().get().and_then(|Patience(patience)| (*patience).try_into().ok());
+    let given_up = patience.unwrap_or(GIVEN_UP);
     let mode = faults.take(vendor, operation);
     match mode {
         None => Ok(act()),
@@ -198,11 +200,12 @@ pub async fn through(
             Err(HttpError::TimedOut)
         }
         Some(Mode::Slow) => {
-            clock.sleep(SLOW).await;
-            Ok(act())
+            clock.sleep(SLOW.min(given_up)).await;
+            let answer = act();
+            if given_up < SLOW { Err(HttpError::TimedOut) } else { Ok(answer) }
         }
         Some(Mode::Hang) => {
-            clock.sleep(GIVEN_UP).await;
+            clock.sleep(given_up).await;
             Err(HttpError::TimedOut)
         }
     }

@@ -13,11 +13,16 @@ const LARGEST_ANSWER: u64 = 10 * 1024 * 1024;
 pub type Sandbox =
     dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> + Send + Sync;
 
+/// How long whoever sends a request waits for its answer, where that is less than usual. It goes with the request, so that a
+/// sandbox knows when it is given up.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience(pub Duration);
+
 /// How requests to the vendors leave.
 #[derive(Clone)]
 pub enum Http {
-    /// Requests go over the network.
-    Network(reqwest::Client),
+    /// Requests go over the network, each whole exchange within this time.
+    Network(reqwest::Client, Duration),
     /// Requests go to a sandbox in the same process.
     Sandbox(Arc<Sandbox>),
 }
@@ -25,7 +30,7 @@ pub enum Http {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Network(_) => "Network",
+            Self::Network(..) => "Network",
             Self::Sandbox(_) => "Sandbox",
         })
     }
@@ -53,12 +58,23 @@ impl Http {
     /// When TLS cannot be set up.
     pub fn network(timeout: Duration) -> Result<Self, HttpError> {
         reqwest::Client::builder()
-            .timeout(timeout)
             .connect_timeout(Duration::from_secs(2))
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map(Self::Network)
+            .map(|client| Self::Network(client, timeout))
             .map_err(|error| HttpError::Connection(Box::new(error)))
+    }
+
+    /// Returns the same, which waits no longer than `patience` for each whole exchange.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        match self {
+            Self::Network(client, timeout) => Self::Network(client, timeout.min(patience)),
+            Self::Sandbox(sandbox) => Self::Sandbox(Arc::new(move |mut request| {
+                request.extensions_mut().insert(Patience(patience));
+                sandbox(request)
+            })),
+        }
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -68,10 +84,14 @@ impl Http {
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         match self {
             Self::Sandbox(sandbox) => sandbox(request).await,
-            Self::Network(client) => {
+            Self::Network(client, timeout) => {
                 let (parts, body) = request.into_parts();
-                let request =
-                    client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
+                let patience = parts.extensions.get().map_or(*timeout, |Patience(patience)| *patience);
+                let request = client
+                    .request(parts.method, parts.uri.to_string())
+                    .timeout(patience.min(*timeout))
+                    .headers(parts.headers)
+                    .body(body);
                 let mut answer = request.send().await.map_err(broken)?;
                 if answer.content_length().is_some_and(|length| length > LARGEST_ANSWER) {
                     return Err(HttpError::TooLarge);

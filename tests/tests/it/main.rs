@@ -28,6 +28,7 @@ mod reconcile;
 mod recorded;
 mod recordings;
 mod settings;
+mod timeouts;
 mod vendors_word;
 mod wallet;
 mod webhooks;

@@ -36,14 +36,14 @@ async fn carded() -> Harness {
 }
 
 /// The same, with 400p left, and a message that says so.
-async fn low() -> Harness {
+pub(crate) async fn low() -> Harness {
     let harness = carded().await;
     spend(&harness, "web-low", 2_100).await;
     harness
 }
 
 /// The same, with an attempt written down that never came to Stripe, and no process that goes on with it.
-async fn sent_and_lost() -> Harness {
+pub(crate) async fn sent_and_lost() -> Harness {
     let harness = low().await;
     harness.fault(("stripe", "rest"), Mode::TimeoutBefore, 1);
     harness.pass(0).await;

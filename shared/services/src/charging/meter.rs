@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CallOwner, Charging, ChargingError, Closed, Snapshot, ending::CARRIER_COMPLETED, log_vapi,
+    CallOwner, Charging, ChargingError, Closed, Snapshot,
+    ending::{CARRIER_COMPLETED, EndDue},
+    log_vapi,
     start::CallHandles,
 };
 use base::alarm;
@@ -150,7 +152,8 @@ impl Charging {
             matches!(status, Some(VendorStatus::Live(_))) && !matches!(call.state, State::Ended { .. });
         let last_seen_at = if is_seen { now } else { call.last_seen_at };
         let call = Call { last_seen_at, ..call };
-        Ok(self.act(&call, &wallet, next, now).await?.map(|()| None))
+        let acted = self.act(&call, &wallet, (next, now), status).await?;
+        Ok(acted.map(|()| None))
     }
 
     /// Does one thing. It is to be decided again where another write came between, or where this one changed what is due.
@@ -158,8 +161,8 @@ impl Charging {
         &self,
         call: &Call,
         wallet: &Wallet,
-        next: Next,
-        now: Timestamp,
+        (next, now): (Next, Timestamp),
+        status: Option<&VendorStatus>,
     ) -> Result<Attempt<()>, ChargingError> {
         let started_at = call.started_at().unwrap_or(call.created_at);
         if matches!(next, Next::Extend(_) | Next::Warn { .. } | Next::End(_)) {
@@ -189,7 +192,7 @@ impl Charging {
             }
             Next::End(reason) => {
                 let held_under = wallet.holds.get(&call.call_id).map(|hold| hold.tariff);
-                self.end(call, reason, now, started_at, held_under).await
+                self.end(call, &EndDue { reason, now, started_at, held_under }, status).await
             }
         }
     }
