@@ -3,9 +3,12 @@
 
 use base::config::Invalid;
 use http::Response;
+use lambda_http::Context;
 use platform::Platform;
-use serde_json::{Value, json};
-use web::runtime::{Body, Request, SqsBatchResponse, SqsEvent, answered, lambda_http};
+use serde_json::Value;
+use web::runtime::{
+    Body, LambdaEvent, LambdaRequest, Request, SqsBatchResponse, SqsEvent, answered, exchanges, service_fn,
+};
 
 use crate::template::Template;
 
@@ -31,10 +34,13 @@ impl Functions {
     /// When there is no such function, the event is of another kind, or a schedule's run fails.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvocationError> {
         if HTTP.contains(&function) {
-            let request = lambda_http::request::from_str(&event.to_string())?;
-            let answer = self.answer(function, request).await.ok_or("no HTTP function has this name")?;
-            let body = std::str::from_utf8(answer.body())?;
-            return Ok(json!({"statusCode": answer.status().as_u16(), "body": body}));
+            let mut exchange = exchanges(service_fn(async |request| {
+                let answer = self.answer(function, request).await;
+                answer.ok_or_else(|| InvocationError::from("no HTTP function has this name"))
+            }));
+            let payload: LambdaRequest = serde_json::from_value(event.clone())?;
+            let answer = exchange(LambdaEvent::new(payload, Context::default())).await?;
+            return Ok(serde_json::to_value(answer)?);
         }
         if QUEUE.contains(&function) {
             let event = serde_json::from_value(event.clone())?;

@@ -92,3 +92,35 @@ async fn an_event_of_another_kind_is_an_error_of_the_function() {
     let answer = harness.stack.invoke("call-meter", &unreadable).await.unwrap();
     assert_eq!(answer["batchItemFailures"].as_array().map(Vec::len), Some(1), "{answer}");
 }
+
+#[tokio::test]
+async fn an_address_with_raw_characters_is_a_400_and_no_panic() {
+    let harness = Harness::empty(vec![]).await;
+    for function in
+        ["wallet", "calls", "agents", "clinic", "operations", "provision-number", "stripe-webhook"]
+    {
+        for query in ["search=<b>", "a=\"", "search=Mr Smith", "a>b", "a=\u{e4}\u{7f}", "{}|^`"] {
+            let mut event = event_of(function);
+            event["rawQueryString"] = json!(query);
+            let answer = harness.stack.invoke(function, &event).await.unwrap();
+            let is_read = http::Uri::try_from(format!("/?{query}")).is_ok();
+            let status = answer["statusCode"].as_u64().unwrap();
+            assert_eq!(status == 400, !is_read, "{function} {query}: {answer}");
+            if !is_read {
+                let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+                assert_eq!(problem["code"], "invalid_value", "{answer}");
+            }
+        }
+    }
+    // Nor one whose path or host is none.
+    for (field, value) in [("rawPath", json!("/api/billing/wallet <x>")), ("host", json!("a b"))] {
+        let mut event = event_of("wallet");
+        if field == "host" {
+            event["headers"]["host"] = value;
+        } else {
+            event[field] = value;
+        }
+        let answer = harness.stack.invoke("wallet", &event).await.unwrap();
+        assert!([400, 404, 401].contains(&answer["statusCode"].as_u64().unwrap()), "{field}: {answer}");
+    }
+}
