@@ -98,6 +98,8 @@ pub const LANGUAGES: [&str; 20] = [
 pub const LONGEST_NAME: usize = 100;
 /// The longest system prompt, in characters.
 pub const LONGEST_PROMPT: usize = 20_000;
+/// The longest system prompt, in bytes of UTF-8: a character that is not of the English alphabet has two to four.
+pub const LONGEST_PROMPT_BYTES: usize = 40_000;
 /// The longest first message, in characters.
 pub const LONGEST_FIRST_MESSAGE: usize = 1_000;
 /// How long a call of an agent may last, in seconds: at least a minute, at most what Vapi allows.
@@ -142,6 +144,15 @@ impl Behavior {
         };
         length("name", &self.name, LONGEST_NAME)
             .or_else(|| length("systemPrompt", &self.system_prompt, LONGEST_PROMPT))
+            .or_else(|| {
+                let is_too_long = self.system_prompt.len() > LONGEST_PROMPT_BYTES;
+                is_too_long.then(|| {
+                    format!(
+                        "systemPrompt is text of {LONGEST_PROMPT_BYTES} bytes at most: an accented letter counts two, a Chinese \
+                         character three, an emoji four."
+                    )
+                })
+            })
             .or_else(|| length("firstMessage", &self.first_message, LONGEST_FIRST_MESSAGE))
             .or_else(|| length("voiceId", &self.voice_id, LONGEST_NAME))
             .or_else(|| {
@@ -196,6 +207,7 @@ mod tests {
             (Behavior { name: "x".repeat(101), ..good.clone() }, "name"),
             (Behavior { system_prompt: String::new(), ..good.clone() }, "systemPrompt"),
             (Behavior { system_prompt: "x".repeat(20_001), ..good.clone() }, "systemPrompt"),
+            (Behavior { system_prompt: "語".repeat(13_334), ..good.clone() }, "systemPrompt"),
             (Behavior { first_message: "x".repeat(1_001), ..good.clone() }, "firstMessage"),
             (Behavior { voice_id: String::new(), ..good.clone() }, "voiceId"),
             (Behavior { voice_provider: "nobody".into(), ..good.clone() }, "voiceProvider"),
@@ -206,6 +218,10 @@ mod tests {
         for (behavior, field) in cases {
             assert!(behavior.flaw().unwrap().starts_with(field), "{field}");
         }
-        assert_eq!(Behavior { name: "é".repeat(100), max_duration_secs: 60, ..good }.flaw(), None);
+        let longest = "é".repeat(20_000);
+        assert_eq!(longest.len(), LONGEST_PROMPT_BYTES);
+        let longest =
+            Behavior { name: "é".repeat(100), system_prompt: longest, max_duration_secs: 60, ..good };
+        assert_eq!(longest.flaw(), None);
     }
 }

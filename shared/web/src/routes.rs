@@ -18,8 +18,8 @@ use crate::{
     runtime::request_id,
 };
 
-/// The largest JSON body that the dashboard's routes take, in bytes.
-const LARGEST_BODY: usize = 64 * 1024;
+/// The largest JSON body that a route takes which says nothing else, in bytes.
+pub const LARGEST_BODY: usize = 64 * 1024;
 
 /// What a route reads of a request: values of the path, the query as `Q` and the JSON body as `B`. A route that takes no query
 /// has `Q = ()`, and refuses one; a route that takes no body has `B = ()`, and reads none.
@@ -203,24 +203,32 @@ impl JsonBody for () {
     }
 }
 
-/// Marks structs as the bodies of routes. Each denies unknown fields.
+/// Marks structs as the bodies of routes. Each denies unknown fields. One that may be larger than the others says how large, in
+/// bytes: `json_bodies!(Wanted, 1024)`.
 #[macro_export]
 macro_rules! json_bodies {
+    ($body:ty, $largest:literal) => {
+        impl $crate::routes::JsonBody for $body {
+            fn read(body: &[u8]) -> Result<Self, $crate::problem::Problem> {
+                $crate::routes::read_body(body, $largest)
+            }
+        }
+    };
     ($($body:ty),+ $(,)?) => {
         $(impl $crate::routes::JsonBody for $body {
             fn read(body: &[u8]) -> Result<Self, $crate::problem::Problem> {
-                $crate::routes::read_body(body)
+                $crate::routes::read_body(body, $crate::routes::LARGEST_BODY)
             }
         })+
     };
 }
 
-/// Reads a JSON object into a struct.
+/// Reads a JSON object of so many bytes at most into a struct.
 ///
 /// # Errors
 /// As [`JsonBody::read`].
-pub fn read_body<B: DeserializeOwned>(body: &[u8]) -> Result<B, Problem> {
-    if body.len() > LARGEST_BODY {
+pub fn read_body<B: DeserializeOwned>(body: &[u8], largest: usize) -> Result<B, Problem> {
+    if body.len() > largest {
         return Err(Problem::new(Code::BodyTooLarge));
     }
     // First as JSON at all: a body that cannot be read is another fault than a field that is not usable.

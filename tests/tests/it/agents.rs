@@ -409,3 +409,29 @@ async fn a_save_is_given_to_the_vendor_once() {
     harness.pass(120).await;
     assert_eq!((pushes(&harness), given(&harness).await["name"].as_str()), (2, Some("Two")));
 }
+
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_told_so_and_the_longest_fits_however_it_is_written() {
+    let harness = clinic().await;
+    let with = |prompt: &str| {
+        let mut agent = agent("One");
+        agent["systemPrompt"] = json!(prompt);
+        agent
+    };
+    for prompt in ["x".repeat(20_001), "x".repeat(250_000), "語".repeat(13_334), "\u{1}".repeat(40_001)] {
+        let (status, problem) = save(&harness, &json!({ "inbound": with(&prompt) })).await;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert_eq!((status, detail.contains("systemPrompt")), (400, true), "{problem}");
+    }
+    // Each character as six bytes of JSON.
+    let (status, saved) = save(&harness, &json!({"inbound": with(&"é".repeat(20_000))})).await;
+    assert_eq!(status, 200, "{saved}");
+    let longest = with(&"\u{1}x".repeat(10_000));
+    let (status, saved) = save(&harness, &json!({"inbound": longest, "outbound": longest})).await;
+    assert_eq!(status, 200, "{saved}");
+    harness.pass(30).await;
+    let given = given(&harness).await;
+    assert_eq!(given["model"]["messages"][0]["content"].as_str().map(str::len), Some(20_000), "{given}");
+    let (status, problem) = save(&harness, &json!({"inbound": with(&"x".repeat(600_000))})).await;
+    assert_eq!((status, problem["code"].as_str()), (413, Some("body_too_large")));
+}

@@ -45,7 +45,9 @@ pub struct Wanted {
     inbound: Option<Given>,
     outbound: Option<Given>,
 }
-web::json_bodies!(Wanted);
+// Room for two prompts of the greatest length however JSON writes them, and for longer ones: what is wrong with those is a sentence
+// about the prompt.
+web::json_bodies!(Wanted, 524_288);
 
 /// An agent as the dashboard sends it. What is missing is as if it were empty, and each unusable value has a sentence.
 #[derive(Debug, Deserialize)]
