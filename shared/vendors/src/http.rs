@@ -126,3 +126,64 @@ pub fn is_transient_status(status: StatusCode) -> bool {
         || status == StatusCode::REQUEST_TIMEOUT
         || status.is_server_error()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers one request with this head and a body of so many bytes, and goes away. Returns where.
+    fn answering(head: &'static str, bytes: u64, is_chunked: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4_096]).unwrap();
+            let chunk = vec![b'x'; 64 * 1024];
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
+            // Whoever has read enough hangs up.
+            for _ in 0..bytes / 65_536 {
+                if is_chunked && write!(stream, "10000\r\n").is_err() {
+                    return;
+                }
+                let written = stream.write_all(&chunk);
+                if written.is_err() || is_chunked && write!(stream, "\r\n").is_err() {
+                    return;
+                }
+            }
+            if is_chunked {
+                let _ = write!(stream, "0\r\n\r\n");
+            }
+        });
+        address
+    }
+
+    async fn asked(address: &str) -> Result<usize, HttpError> {
+        let http = Http::network(Duration::from_secs(20)).unwrap();
+        let answer = http.send(Request::get(address).body(Bytes::new()).unwrap()).await?;
+        Ok(answer.body().len())
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_up_to_ten_mebibytes_whatever_length_it_states() {
+        let chunked = "transfer-encoding: chunked";
+        let whole = usize::try_from(LARGEST_ANSWER).unwrap();
+        assert_eq!(
+            asked(&answering("content-length: 10485760", LARGEST_ANSWER, false)).await.unwrap(),
+            whole
+        );
+        assert_eq!(asked(&answering(chunked, LARGEST_ANSWER, true)).await.unwrap(), whole);
+        // Stated to be larger: nothing of it is read.
+        let stated = asked(&answering("content-length: 10485761", 0, false)).await;
+        assert!(matches!(stated, Err(HttpError::TooLarge)), "{stated:?}");
+        // Larger without saying so.
+        let endless = asked(&answering(chunked, 4 * LARGEST_ANSWER, true)).await;
+        assert!(matches!(endless, Err(HttpError::TooLarge)), "{endless:?}");
+        let unstated = asked(&answering("connection: close", 4 * LARGEST_ANSWER, false)).await;
+        assert!(matches!(unstated, Err(HttpError::TooLarge)), "{unstated:?}");
+    }
+}
