@@ -265,6 +265,39 @@ def routes(template):
     return faults
 
 
+def throttles(template):
+    """The API has a limit for every route, and none for a route that there is not: a deployment would be refused for it."""
+    faults = []
+    limits = {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
+    paths = template.sam["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
+    known = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    for name, stage in template.of_type("AWS::ApiGatewayV2::Stage"):
+        settings = {"DefaultRouteSettings": stage.get("DefaultRouteSettings", {}), **stage.get("RouteSettings", {})}
+        faults += [f"{name} has no {limits} in {at}." for at, given in settings.items() if not limits <= set(given)]
+        faults += [f"{name} limits {route}, which is no route." for route in stage.get("RouteSettings", {}) if route not in known]
+    return faults
+
+
+def concurrency(template):
+    """A queue cannot take every run that the account may have, and nothing is reserved unless a parameter says so."""
+    faults = []
+    for name, source in template.of_type("AWS::Lambda::EventSourceMapping"):
+        if template.number(source.get("ScalingConfig", {}).get("MaximumConcurrency")) is None:
+            faults.append(f"{name} has no ScalingConfig.MaximumConcurrency.")
+    for name, function in template.of_type("AWS::Lambda::Function"):
+        reserved = function.get("ReservedConcurrentExecutions")
+        if reserved is None:
+            continue
+        condition, given, otherwise = reserved.get("Fn::If", [None] * 3) if isinstance(reserved, dict) else [None] * 3
+        parameter = referred_to(given)
+        is_set = {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]}
+        is_none_by_default = template.sam["Parameters"].get(parameter, {}).get("Default") == 0
+        is_conditional = template.sam["Conditions"].get(condition) == is_set and otherwise == {"Ref": "AWS::NoValue"}
+        if not (is_none_by_default and is_conditional):
+            faults.append(f"{name} reserves concurrency without a parameter whose default, 0, reserves none.")
+    return faults
+
+
 def local_addresses(template):
     """An address of the local stack reaches no deployment: without LocalEndpoint the variable is not there at all."""
     absent = {"Ref": "AWS::NoValue"}
@@ -560,6 +593,8 @@ TRANSLATED_CHECKS = [
     ("every Binary is a folder of functions/, and every folder a Binary", binaries),
     (f"no more than {MOST_RESOURCES} resources", resources),
     ("every route leads to a function that the API may call, by one permission each", routes),
+    ("every route has a throttle, and every throttle a route", throttles),
+    ("every queue has a maximum concurrency, and nothing is reserved by default", concurrency),
     ("without LocalEndpoint no function has a local address", local_addresses),
     ("every schedule expression is grammatical", schedules),
     ("nobody may change or delete an entry of the ledger or the audit log", logs_are_append_only),
