@@ -16,12 +16,15 @@ use services::{
     charging::{Answer, CallOwner, Charging, Closed, Settings, limit_warning},
     reception::{Line, NOT_LIVE, Reception},
 };
-use store::webhook_events::{Scrubber, WebhookEvent, WebhookEvents};
+use store::webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent, WebhookEvents};
 use vendors::vapi::{
     VapiWebhook,
     message::{CallRef, Kind, Message, ToolCall},
 };
-use web::problem::{Code, Problem, json_answer};
+use web::{
+    problem::{Code, Problem, json_answer},
+    request::fingerprint,
+};
 
 /// The largest body read: API Gateway passes at most 10 MB, Lambda 6 MB.
 const LARGEST_BODY: usize = 6 * 1024 * 1024;
@@ -217,17 +220,22 @@ async fn line(deps: &Deps, call: &CallRef) -> Result<Option<Line>, Problem> {
     Ok(record.as_ref().and_then(Line::of))
 }
 
-/// Keeps a message that no org is known for, without what was said in it, and tells a person.
+/// Keeps a message that no org is known for, without what was said in it, and tells a person, once.
 async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Response<Body>, Problem> {
     let now = deps.platform.clock.now();
     let call = message.call.as_ref().map(|call| call.vapi_call_id.to_string());
-    // One letter for all copies of one message; a message that names no call is its own.
+    // One letter for all copies of one message; those of one that names no call are alike.
     let key = match &call {
         Some(call) => format!("{call}:{}", message.label()),
-        None => deps.platform.entropy.uuid(now).to_string(),
+        None => fingerprint(&[&raw.to_string()]),
     };
     let event_key = EventId::parse(key.chars().take(128).collect::<String>())
         .map_err(|error| Problem::new(Code::InvalidBody).because(&error))?;
+    let known = deps.events.get(&event_key).await?;
+    if known.is_some_and(|known| known.outcome == DEAD_LETTER) {
+        return Ok(acknowledged());
+    }
+    // Told before it is noted: a function that dies in between tells it twice, and not never.
     alarm!(
         "vapi_dead_letter",
         kind = message.type_name,
@@ -238,7 +246,7 @@ async fn dead_letter(deps: &Deps, message: &Message, raw: &Value) -> Result<Resp
         .record(&WebhookEvent {
             event_key,
             kind: message.type_name.clone(),
-            outcome: "dead_letter".into(),
+            outcome: DEAD_LETTER.into(),
             reason: Some("no record of ours says whose it is".into()),
             payload: Some(Scrubber::VAPI.payload(raw)),
             received_at: now,
