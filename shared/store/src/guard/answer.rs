@@ -28,6 +28,8 @@ pub(super) enum Found {
     ForeignInRead,
     /// A refused write found another org's item in its way.
     ForeignInRefusal,
+    /// Of a kind that no request of an org's has: what is in it cannot be judged.
+    Unjudged,
 }
 
 /// An answer of a kind that no request of an org's has: what is in it cannot be judged.
@@ -42,7 +44,7 @@ pub(super) fn without_foreign(org: OrgId, outcome: &mut Result<Output, Orchestra
     let Ok(output) = outcome else { return of_refusal(&org, outcome) };
     of_output(&org, output).unwrap_or_else(|| {
         *outcome = Err(OrchestratorError::other(Unknown));
-        Found::Own
+        Found::Unjudged
     })
 }
 
@@ -179,7 +181,7 @@ mod tests {
     fn an_answer_that_cannot_be_judged_is_not_shown() {
         let listed = aws_sdk_dynamodb::operation::list_tables::ListTablesOutput::builder().build();
         let mut outcome = Ok(Output::erase(listed));
-        without_foreign(org(1), &mut outcome);
+        assert_eq!(without_foreign(org(1), &mut outcome), Found::Unjudged);
         assert!(outcome.is_err());
     }
 }
