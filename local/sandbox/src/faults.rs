@@ -38,6 +38,8 @@ pub enum Mode {
     Slow,
     /// No answer comes until the client gives up, after five seconds or what its request says; nothing was done.
     Hang,
+    /// The same, although the vendor has done it at once.
+    HangAfter,
     /// The vendor answers 400 and has done nothing.
     Refuse,
     /// The vendor answers 429, too many requests, and has done nothing.
@@ -205,6 +207,11 @@ pub async fn through(
             if given_up < SLOW { Err(HttpError::TimedOut) } else { Ok(answer) }
         }
         Some(Mode::Hang) => {
+            clock.sleep(given_up).await;
+            Err(HttpError::TimedOut)
+        }
+        Some(Mode::HangAfter) => {
+            drop(act());
             clock.sleep(given_up).await;
             Err(HttpError::TimedOut)
         }

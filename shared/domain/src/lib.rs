@@ -13,6 +13,7 @@ pub mod ids;
 pub mod ledger;
 pub mod meter;
 pub mod number;
+pub mod overspend;
 pub mod payment;
 pub mod personal;
 pub mod phone_number;

@@ -1,7 +1,10 @@
 //! What people do, and what follows from it.
 
 use bytes::Bytes;
-use domain::tariff::price_change;
+use domain::{
+    overspend::{IGNORED_SECS, WEB_LIMIT_SECS},
+    tariff::price_change,
+};
 use http::{Request, Response};
 use jiff::SignedDuration;
 use sandbox::{
@@ -41,6 +44,7 @@ impl Driver {
             }
             Due::Unfreeze(clinic) => self.unfreeze(clinic),
             Due::EndsAreHeard => self.hear_ends(),
+            Due::Scheduled(schedule) => self.run_scheduled(schedule),
             Due::VapiRecovers => self.recover_vapi(),
             Due::Vapi(post) => self.post_vapi(post),
             Due::VapiCopy(text) => self.post_vapi_copy(&text),
@@ -112,7 +116,7 @@ impl Driver {
                     from: "web".into(),
                     talk_seconds: talk_secs,
                     web_assistant_id: assistant,
-                    max_duration_seconds: Some(600),
+                    max_duration_seconds: Some(WEB_LIMIT_SECS.into()),
                     says: vec![],
                 });
             }
@@ -370,7 +374,7 @@ impl Driver {
         if !now.dice.strikes(Kind::EndIgnored) {
             return;
         }
-        let secs = now.dice.between(Kind::EndIgnored, 60, 900);
+        let secs = now.dice.between(Kind::EndIgnored, 60, IGNORED_SECS.into());
         let at_carrier = now.dice.between(Kind::EndIgnored, 0, 2) == 0;
         drop(now);
         self.say(&format!("for {secs} s, ends are not heard"));

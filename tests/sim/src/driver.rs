@@ -7,14 +7,18 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
-    task::Poll,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::Bytes;
+use domain::overspend::{Cause, MINUTELY_SECS};
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use local::queue::Message;
+use local::{queue::Message, schedule::Schedule};
 use sandbox::{
     stripe::{self, Act, Card},
     vapi,
@@ -36,6 +40,10 @@ use crate::{
 const MOST_AT_ONCE: usize = 6;
 /// A task that is polled more often than this will never end.
 const MOST_POLLS: u32 = 20_000;
+/// How late a schedule comes at the most, in seconds: within the minute that it is due in.
+const LATEST_SCHEDULE_SECS: u32 = MINUTELY_SECS - 60;
+/// The longest that a function may run, where the template does not say.
+const LONGEST_RUN: SignedDuration = SignedDuration::from_mins(15);
 /// A process that dies does so within so many polls.
 const DIES_WITHIN: i64 = 30;
 /// How long the world goes on after the last action, before the faults stop.
@@ -84,7 +92,7 @@ pub struct Outcome {
     /// Ledger entries that were checked.
     pub entries: u64,
     /// Seconds of talk that nothing paid for, by cause: each call's.
-    pub unpaid: Vec<(crate::monitor::Cause, u32)>,
+    pub unpaid: Vec<(Cause, u32)>,
     /// Calls that were billed by our own times.
     pub estimated: u64,
     /// Calls that were billed.
@@ -113,6 +121,18 @@ struct Task {
     after: After,
     polls: u32,
     dies_at: Option<u32>,
+    /// When the function's time is over, and it is stopped wherever it is.
+    stopped_at: Timestamp,
+    woken: Arc<Woken>,
+}
+
+/// Whether something underway can go on, or waits.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Something that happens at a time.
@@ -129,6 +149,7 @@ pub(crate) enum Due {
     Stripe(stripe::Post),
     StripeCopy(stripe::Post),
     Again { consumer: String, message: Message },
+    Scheduled(Schedule),
 }
 
 /// What can be begun now.
@@ -158,7 +179,7 @@ pub(crate) struct Driver {
     tasks: Vec<Task>,
     choice: Stream,
     busy_until: Timestamp,
-    idle_runs: u64,
+    idle_runs: BTreeMap<String, u64>,
     operations: u64,
     trace: VecDeque<String>,
     prints: bool,
@@ -213,7 +234,7 @@ impl Driver {
             tasks: Vec::new(),
             choice: Stream::of(config.seed, "scheduler"),
             busy_until: now + STAYS_BUSY,
-            idle_runs: 0,
+            idle_runs: BTreeMap::new(),
             operations: 0,
             trace: VecDeque::new(),
             prints: config.prints,
@@ -233,8 +254,9 @@ impl Driver {
         let ids = self.world.clinics.iter().map(|clinic| clinic.id.clone()).collect();
         let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant);
         self.world.stack.aws.set_plan(over_aws);
-        let over_vendors = weather::over_vendors(self.world.now.clone(), Arc::clone(&self.world.clock));
-        self.world.stack.faults.set_plan(over_vendors);
+        self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        // A function that waits lets the others go on.
+        self.world.clock.hold_sleepers();
         let mut now = locked(&self.world.now);
         now.dice.set_calm(false);
         now.is_about_bookings = true;
@@ -325,11 +347,16 @@ impl Driver {
     /// Begins something that takes its time.
     pub(crate) fn begin(
         &mut self,
-        name: String,
+        (function, name): (&str, String),
         acting: Option<usize>,
         after: After,
         doing: impl Future<Output = Option<Response<Bytes>>> + 'static,
     ) {
+        let mut functions = self.world.stack.template.functions.values();
+        let allowed = functions.find(|declared| declared.binary == function);
+        let allowed =
+            allowed.map_or(LONGEST_RUN, |declared| SignedDuration::from_secs(declared.timeout_secs));
+        let stopped_at = self.world.time() + allowed;
         let mut now = locked(&self.world.now);
         let dies = now.dice.strikes(Kind::Crash);
         let dies_at = dies.then(|| now.dice.between(Kind::Crash, 1, DIES_WITHIN));
@@ -337,7 +364,9 @@ impl Driver {
         let dies_at = dies_at.and_then(|polls| u32::try_from(polls).ok());
         self.operations = self.operations.saturating_add(1);
         self.say(&format!("begin {name}"));
-        self.tasks.push(Task { name, acting, doing: Box::pin(doing), after, polls: 0, dies_at });
+        let woken = Arc::new(Woken(AtomicBool::new(true)));
+        let doing = Box::pin(doing);
+        self.tasks.push(Task { name, acting, doing, after, polls: 0, dies_at, stopped_at, woken });
     }
 
     /// Begins a request to our API.
@@ -349,7 +378,8 @@ impl Driver {
         request: Request<Bytes>,
     ) {
         let stack = Rc::clone(&self.world.stack);
-        self.begin(name, acting, after, async move { Some(stack.request(request).await) });
+        let function = stack.function_of(&request).unwrap_or_default().to_owned();
+        self.begin((&function, name), acting, after, async move { Some(stack.request(request).await) });
     }
 
     /// Something happened: the minutely schedule is not skipped for some time.
@@ -360,27 +390,35 @@ impl Driver {
     async fn run_until(&mut self, end: Timestamp) {
         while self.violation.is_none() {
             let can_begin = self.tasks.len() < MOST_AT_ONCE;
-            if can_begin && (self.tasks.is_empty() || self.choice.chance(250)) && self.begin_one() {
+            let goes_on: Vec<usize> = self.that_go_on();
+            if can_begin && (goes_on.is_empty() || self.choice.chance(250)) && self.begin_one() {
                 self.look_after_step();
                 continue;
             }
-            if self.tasks.is_empty() {
-                if !self.turn(end) {
+            let Some(at) = self.choice.pick(&goes_on) else {
+                if !self.turn(end, can_begin) {
                     return;
                 }
                 continue;
-            }
-            self.poll_one().await;
+            };
+            self.poll_one(at);
             self.look_after_step();
             // What a task has woken is woken between two steps.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Turns the clock to what is due next. Returns whether there is anything before the end.
-    fn turn(&mut self, end: Timestamp) -> bool {
+    /// The places of those that are underway and do not wait.
+    fn that_go_on(&self) -> Vec<usize> {
+        let tasks = self.tasks.iter().enumerate();
+        tasks.filter(|(_, task)| task.woken.0.load(Ordering::Relaxed)).map(|(at, _)| at).collect()
+    }
+
+    /// Turns the clock to what is due next, and to who waits no longer. Returns whether there is anything before the end.
+    fn turn(&mut self, end: Timestamp, can_begin: bool) -> bool {
         let planned = self.agenda.keys().next().map(|(at, _)| *at);
-        let next = [planned, self.world.stack.next_due()].into_iter().flatten().min();
+        let begins = [planned, self.world.stack.next_due()].into_iter().flatten().filter(|_| can_begin);
+        let next = begins.chain(self.world.clock.next_waking()).min();
         if self.world.stack.aws.late() > 0 && self.choice.chance(300) {
             self.apply_late();
             return true;
@@ -398,11 +436,19 @@ impl Driver {
         locked(&self.world.now).dirty.extend(all);
     }
 
-    async fn poll_one(&mut self) {
-        let at = self.choice.index(self.tasks.len());
+    fn poll_one(&mut self, at: usize) {
+        let time = self.world.time();
         let Some(task) = self.tasks.get_mut(at) else { return };
+        if time >= task.stopped_at {
+            let Task { name, after, doing, .. } = self.tasks.swap_remove(at);
+            drop(doing);
+            self.say(&format!("{name} is stopped: its time is over"));
+            return self.done(&name, after, None);
+        }
         locked(&self.world.now).acting = task.acting;
-        let polled = std::future::poll_fn(|context| Poll::Ready(task.doing.as_mut().poll(context))).await;
+        task.woken.0.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&task.woken));
+        let polled = task.doing.as_mut().poll(&mut Context::from_waker(&waker));
         locked(&self.world.now).acting = None;
         task.polls = task.polls.saturating_add(1);
         let (polls, is_dead) = (task.polls, task.dies_at.is_some_and(|dies_at| task.polls >= dies_at));
@@ -515,7 +561,9 @@ impl Driver {
     fn follow_agenda(&mut self, now: Timestamp) -> bool {
         let is_due = self.agenda.keys().next().is_some_and(|(at, _)| *at <= now);
         let Some((_, due)) = (if is_due { self.agenda.pop_first() } else { None }) else { return false };
-        self.stay_busy();
+        if !matches!(due, Due::Scheduled(_)) {
+            self.stay_busy();
+        }
         self.happens(due);
         true
     }
@@ -558,7 +606,8 @@ impl Driver {
         let acting = body["org_id"].as_str().and_then(|org| self.world.clinic_of(org));
         let name = format!("{consumer} with {}", message.body);
         let stack = Rc::clone(&self.world.stack);
-        self.begin(name, acting, After::Nothing, async move {
+        let function = consumer.clone();
+        self.begin((&function, name), acting, After::Nothing, async move {
             stack.consume(&consumer, message).await;
             None
         });
@@ -568,22 +617,34 @@ impl Driver {
         let stack = Rc::clone(&self.world.stack);
         let Some(schedule) = stack.take_scheduled() else { return false };
         let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
-        let name = format!("{} {task} by schedule", schedule.function);
         // While there is no talk and nothing has happened for hours, the schedules that come every few minutes find nothing: most
         // of those runs are left out, for speed.
         let is_frequent = matches!(task.as_str(), "calls" | "listing");
         let is_idle =
             self.world.time() > self.busy_until && !stack.vapi.is_busy() && !self.monitor.is_holding();
         if is_frequent && is_idle {
-            self.idle_runs = self.idle_runs.wrapping_add(1);
-            if !self.idle_runs.is_multiple_of(30) {
+            // Counted for each: of a number for all, every thirtieth could always be the same schedule.
+            let idle_runs = self.idle_runs.entry(task).or_default();
+            *idle_runs = idle_runs.wrapping_add(1);
+            if !idle_runs.is_multiple_of(30) {
                 return true;
             }
         }
-        self.begin(name, None, After::Nothing, async move {
+        // A schedule comes within the minute that it is due in: two runs may lie almost two periods apart.
+        let late = SignedDuration::from_secs(self.choice.between(0, LATEST_SCHEDULE_SECS.into()));
+        self.enter(self.world.time() + late, Due::Scheduled(schedule));
+        true
+    }
+
+    /// Does a run of a schedule.
+    pub(crate) fn run_scheduled(&mut self, schedule: Schedule) {
+        let task = schedule.input["task"].as_str().unwrap_or_default();
+        let name = format!("{} {task} by schedule", schedule.function);
+        let function = schedule.function.clone();
+        let stack = Rc::clone(&self.world.stack);
+        self.begin((&function, name), None, After::Nothing, async move {
             stack.run_scheduled(schedule).await;
             None
         });
-        true
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use domain::{
     call::{Bill, Call, State},
     ledger::{Entry, EntrySide, Head, Kind},
+    overspend::Cause,
     tariff::{Tariff, TariffVersion},
     wallet::Wallet,
 };
@@ -38,39 +39,6 @@ impl fmt::Display for Violation {
         write!(f, "{} at {}: {}", self.invariant, self.at, self.detail)
     }
 }
-
-/// Why seconds were talked that nothing paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// The functions' clocks differ in this world.
-    Skew,
-    /// Money went back to the card while the call was on.
-    MoneyTaken,
-    /// The vendor took the end of the call and did nothing.
-    EndIgnored,
-    /// It came from a web page: we were not asked before it began.
-    Web,
-    /// Something was lost, late, failing, or died.
-    Faults,
-}
-
-impl Cause {
-    /// As it is shown.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Skew => "clocks differ",
-            Self::MoneyTaken => "refund or dispute under the call",
-            Self::EndIgnored => "the vendor ignored the end",
-            Self::Web => "a web call, which asks nobody",
-            Self::Faults => "losses, delays, failures and crashes",
-        }
-    }
-}
-
-/// The most seconds of a call that nothing pays for when something is lost, late, failing or dead, and neither clocks, refunds
-/// nor a vendor that ignores the end are to blame. By then a look that got lost was found missing, and the call ended; the limit
-/// that Vapi was given cuts it in any case.
-pub const MOST_UNPAID_SECS: u32 = 900;
 
 /// What is known of one clinic's money.
 #[derive(Debug)]
@@ -451,14 +419,17 @@ impl Monitor {
         let is_taken = book.taken_at.iter().any(|taken| *taken >= start && *taken <= end);
         let last = truth.ended_at.unwrap_or(end);
         let is_ignored = self.ignored.iter().any(|(from, to)| *from <= last && *to >= start);
-        let cause = if world.is_skewed {
+        // Where there are several, the one that may cost most.
+        let cause = if truth.kind == "webCall" {
+            Cause::Web
+        } else if world.is_skewed {
             Cause::Skew
-        } else if is_taken {
-            Cause::MoneyTaken
         } else if is_ignored {
             Cause::EndIgnored
-        } else if truth.kind == "webCall" {
-            Cause::Web
+        } else if is_taken {
+            Cause::MoneyTaken
+        } else if world.is_faultless {
+            Cause::Nothing
         } else {
             Cause::Faults
         };
@@ -537,7 +508,10 @@ impl Monitor {
 /// Whether a bill is for all that was talked, or as much of it as our records can confirm: where clocks differ they may confirm
 /// less, and where Vapi has said less before, more is for a person to accept. The rest is a doubt.
 pub fn is_exact(world: &World, bill: &Bill, talked_secs: u32) -> bool {
-    let is_doubted = bill.doubted_secs == Some(talked_secs) && bill.duration_secs < talked_secs;
+    // Seconds that cost nothing more are no doubt.
+    let is_same_price = bill.tariff.tariff().charge(talked_secs) == bill.charged;
+    let is_told = bill.doubted_secs == Some(talked_secs) || is_same_price;
+    let is_doubted = is_told && bill.duration_secs < talked_secs;
     bill.estimated || bill.duration_secs == talked_secs || is_doubted && (world.is_skewed || world.is_untrue)
 }
 
@@ -549,18 +523,12 @@ pub fn is_in_force(world: &World, record: &Call, truth: &vapi::Call, tariff: Tar
 
 /// No more seconds are unpaid than their cause explains.
 fn check_bound(world: &World, entry: &Entry, cause: Cause, unpaid: u32) -> Checked<()> {
-    let needs_a_fault = match cause {
-        Cause::MoneyTaken | Cause::Web => false,
-        Cause::Skew | Cause::EndIgnored | Cause::Faults => true,
-    };
-    let detail = || format!("{unpaid} s are paid by nothing ({}): {entry:?}", cause.name());
-    if needs_a_fault && world.is_faultless && unpaid > 0 {
-        return broken(world, "where nothing goes wrong, every second is paid", detail());
+    if unpaid <= cause.most_secs() {
+        return Ok(());
     }
-    if cause == Cause::Faults && unpaid > MOST_UNPAID_SECS {
-        return broken(world, "unpaid seconds have a bound", detail());
-    }
-    Ok(())
+    let detail =
+        format!("{unpaid} s are paid by nothing, and {cause} explains {}: {entry:?}", cause.most_secs());
+    broken(world, "unpaid seconds have a bound", detail)
 }
 
 /// A call's record, and what Vapi knows of it.

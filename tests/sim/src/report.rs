@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use domain::overspend::Cause;
+
 use crate::{
     driver::{Config, Outcome},
     faults::Kind,
-    monitor::{Cause, MOST_UNPAID_SECS},
 };
 
 /// Hours of a year.
@@ -75,7 +76,6 @@ impl Totals {
 
     fn print_unpaid(&self) {
         println!("unpaid seconds of a call, by cause (of {} calls)", self.billed);
-        println!("  bound of those by {}: {MOST_UNPAID_SECS} s", Cause::Faults.name());
         if self.unpaid.is_empty() {
             println!("  none");
         }
@@ -90,7 +90,8 @@ impl Totals {
                     format!("<={bound}s: {count}")
                 })
                 .collect();
-            println!("  {:<36} {:>5} calls, most {most} s ({})", cause.name(), secs.len(), counts.join(", "));
+            let (bound, calls) = (cause.most_secs(), secs.len());
+            println!("  {cause:<46} {calls:>4} calls, most {most} s of {bound} s ({})", counts.join(", "));
         }
     }
 }

@@ -1,13 +1,6 @@
 //! What happens to requests on their way: to AWS, and to the vendors.
 
-use std::sync::Arc;
-
-use base::clock::Clock;
-use jiff::SignedDuration;
-use local::{
-    aws::{Outcome, Sent},
-    clock::TestClock,
-};
+use local::aws::{Outcome, Sent};
 use sandbox::faults::Mode;
 use serde_json::json;
 
@@ -112,27 +105,22 @@ fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Outcome {
     Outcome::Pass
 }
 
-/// How each request to a vendor goes wrong, if it does. While Vapi is in trouble, all of its do, and the function that asks waits for some
-/// seconds in vain.
-pub fn over_vendors(
-    now: SharedNow,
-    clock: Arc<TestClock>,
-) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
+/// How each request to a vendor goes wrong, if it does. A vendor that does not answer is waited for as long as the function waits. While
+/// Vapi is in trouble, all of its requests go wrong.
+pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
     move |vendor, _| {
         let mut now = locked(&now);
         now.vendor_requests = now.vendor_requests.saturating_add(1);
         now.is_about_numbers |= vendor == "twilio";
         let kinds = [
             (Kind::VendorFails, Mode::Error),
-            (Kind::VendorLost, Mode::TimeoutBefore),
-            (Kind::VendorUnanswered, Mode::TimeoutAfter),
+            (Kind::VendorLost, Mode::Hang),
+            (Kind::VendorUnanswered, Mode::HangAfter),
         ];
         let is_in_trouble = vendor == "vapi" && now.is_vapi_in_trouble;
         let trouble = kinds.into_iter().find(|(kind, _)| is_in_trouble && now.dice.has(*kind));
         if let Some((kind, mode)) = trouble {
             now.dice.note(kind);
-            let waited = SignedDuration::from_secs(now.dice.between(kind, 1, 3));
-            clock.turn_to(clock.now() + waited);
             return Some(mode);
         }
         kinds.into_iter().find(|(kind, _)| now.dice.strikes(*kind)).map(|(_, mode)| mode)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use domain::{
     call::Direction,
     ids::{OrgId, VapiAssistantId, VapiPhoneId},
+    overspend::SKEW_SECS,
     phone_number::PhoneNumber,
 };
 use http::{Request, Response};
@@ -38,7 +39,7 @@ use crate::{
 pub const PROMPT: &str = "SEEDED-PROMPT: you are the receptionist of a clinic";
 /// The farthest that a function's clock is off. Webhook signatures are good for five minutes, so a clock that is farther off
 /// would refuse every message, which is no news.
-const MOST_SKEW_SECS: i64 = 240;
+const MOST_SKEW_SECS: u32 = SKEW_SECS / 2;
 /// The functions whose clocks may differ.
 const FUNCTIONS: [&str; 8] = [
     "vapi-webhook",
@@ -320,7 +321,8 @@ fn clinic(at: usize) -> Clinic {
 fn skews(dice: &mut Dice) -> Vec<(String, SignedDuration)> {
     let mut skews = Vec::new();
     for function in FUNCTIONS {
-        let secs = dice.between(Kind::Skew, -MOST_SKEW_SECS, MOST_SKEW_SECS);
+        let most = i64::from(MOST_SKEW_SECS);
+        let secs = dice.between(Kind::Skew, -most, most);
         dice.note(Kind::Skew);
         skews.push((function.to_owned(), SignedDuration::from_secs(secs)));
     }

@@ -4,6 +4,7 @@ mod adding;
 mod alarms;
 mod errors;
 mod invariants;
+mod overspend;
 mod where_to_find;
 
 use std::{

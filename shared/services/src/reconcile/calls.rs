@@ -5,10 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Reconcile, ReconcileError, Run};
 use base::alarm;
+use domain::{overspend::LOST_AFTER_SECS, time::plus_secs};
 use store::{ChangeError, calls::Due, queue::MeterMessage};
 
-/// How late a look must be before it is taken for lost: the meter's own message is on its way until then.
-const GRACE: SignedDuration = SignedDuration::from_secs(15);
 /// How long after its last sign of life a call that is over stays in the live index.
 const LEAVES_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// How many calls one run takes, the longest due first.
@@ -28,7 +27,11 @@ impl Reconcile {
     /// long been over.
     pub(super) async fn calls(&self, run: &mut Run) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        let due = self.charging.calls.due(now - GRACE, MOST).await?;
+        let due = self
+            .charging
+            .calls
+            .due(plus_secs(now, i64::from(LOST_AFTER_SECS).saturating_neg()), MOST)
+            .await?;
         run.cut_if(due.is_cut);
         self.look_at(run, &due.calls).await;
         let over = self.charging.calls.over(now - LEAVES_AFTER, MOST).await?;
