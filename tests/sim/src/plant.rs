@@ -23,7 +23,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 18] = [
+pub static PLANTS: [Plant; 17] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -33,11 +33,6 @@ pub static PLANTS: [Plant; 18] = [
         name: "settling_on_an_old_ledger",
         place: "settle: ledger_seq = :read",
         change: |sent| without(sent, Write::Settle, "wallets", "ledger_seq = :read"),
-    },
-    Plant {
-        name: "settling_an_old_hold",
-        place: "settle: holds.#call.amount = :held",
-        change: |sent| without(sent, Write::Settle, "wallets", "holds.#call.amount = :held"),
     },
     Plant {
         name: "settling_without_taking_the_hold_out",
