@@ -87,15 +87,6 @@ impl Bookings {
         Ok(after)
     }
 
-    /// The service of this id, consistently.
-    ///
-    /// # Errors
-    /// When the database does not answer, or the record does not decode.
-    pub async fn service(&self, org: OrgId, id: &ServiceId) -> Result<Option<Service>, StoreError> {
-        let (name, value) = org_key(org);
-        self.db.of_org(org).get(Table::BookingCatalog, &[(name, &value), (SORT, &service_key(id))]).await
-    }
-
     /// The resource of this id, consistently.
     ///
     /// # Errors
