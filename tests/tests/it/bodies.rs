@@ -233,6 +233,12 @@ fn of_the_vendor() -> Value {
         if schema["properties"].is_object() && schema.get("additionalProperties").is_none() {
             schema["additionalProperties"] = json!(false);
         }
+        // Patterns that are written as JavaScript's literals, between slashes, which no name has.
+        if let Some(pattern) =
+            schema["pattern"].as_str().and_then(|text| text.strip_prefix('/')?.strip_suffix('/'))
+        {
+            schema["pattern"] = json!(pattern);
+        }
         match schema {
             Value::Object(fields) => fields.iter_mut().for_each(|(_, inner)| close(inner)),
             Value::Array(entries) => entries.iter_mut().for_each(close),
