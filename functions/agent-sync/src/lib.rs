@@ -17,6 +17,7 @@ use store::{
     mappings::Mappings,
     numbers::Numbers,
     queue::{Push, SyncQueue},
+    stack::Stack,
 };
 use web::{
     queue::each_message,
@@ -34,6 +35,8 @@ pub struct Deps {
     pub mappings: Mappings,
     /// The vendor.
     pub voice: VapiResources,
+    /// The mark of this deployment, which its assistants bear.
+    pub stack: Stack,
     /// The messages that this function reads, for those that must come again.
     pub queue: SyncQueue,
     /// Where all of it is written.
@@ -60,6 +63,7 @@ impl Deps {
             agents: Agents::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             mappings: Mappings::new(db.clone()),
+            stack: Stack::new(db.clone()),
             db: db.clone(),
             voice: VapiResources::new(
                 vapi,

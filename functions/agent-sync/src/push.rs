@@ -4,7 +4,7 @@ use base::{alarm, alarm::chain};
 use domain::{
     agent::{Agent, Sync},
     call::Direction,
-    ids::{OrgId, VapiAssistantId},
+    ids::{OrgId, StackMark, VapiAssistantId},
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -139,6 +139,8 @@ fn of_agent(error: VapiError) -> PushError {
 async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
     let webhook = deps.voice.webhook().await?;
     let tools = deps.voice.tools().await?;
+    let now = deps.platform.clock.now();
+    let stack = deps.stack.mark(StackMark::new(deps.platform.entropy.uuid(now)), now).await?;
     let behavior = &agent.behavior;
     let prompt = services::reception::prompt(&behavior.system_prompt);
     let wanted = Assistant {
@@ -152,15 +154,20 @@ async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
         tools: &tools.current,
         replaced_tools: &tools.replaced,
         webhook: &webhook,
-        metadata: json!({"voxanne_environment": deps.voice.environment(), "org_id": agent.org_id,
-            "role": agent.role.as_str()}),
+        metadata: json!({"voxanne_environment": deps.voice.environment(), "voxanne_stack": stack,
+            "org_id": agent.org_id, "role": agent.role.as_str()}),
     };
-    let id = assistant(deps, agent, &wanted).await?;
+    let id = assistant(deps, agent, stack, &wanted).await?;
     point_number(deps, agent, &id).await
 }
 
 /// Brings the assistant up to date; makes one when there is none, or when the vendor has confirmed that it is gone.
-async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result<VapiAssistantId, PushError> {
+async fn assistant(
+    deps: &Deps,
+    agent: &Agent,
+    stack: StackMark,
+    wanted: &Assistant<'_>,
+) -> Result<VapiAssistantId, PushError> {
     if let Some(id) = &agent.vapi_assistant_id
         && let Some(current) = deps.voice.vapi.assistant(id).await?
     {
@@ -174,8 +181,8 @@ async fn assistant(deps: &Deps, agent: &Agent, wanted: &Assistant<'_>) -> Result
         }
     }
     // One may have been made by a try that died: it is found by its marks, and never made twice.
-    let marked =
-        deps.voice.vapi.assistant_marked(deps.voice.environment(), agent.org_id, agent.role.as_str()).await?;
+    let (environment, role) = (deps.voice.environment(), agent.role.as_str());
+    let marked = deps.voice.vapi.assistant_marked(environment, stack, agent.org_id, role).await?;
     let id = match marked {
         Some(found) => {
             // Gone in this moment: the next try makes one.

@@ -1,9 +1,11 @@
-//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets. No org's member comes in,
+//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets, numbers that
+//! no record claims. No org's member comes in,
 //! and no operator gets further.
 
 #![recursion_limit = "256"]
 
 mod money;
+mod orphans;
 
 use base::config::Invalid;
 use http::Response;
@@ -63,6 +65,8 @@ web::routes! { Deps, Operator;
     POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust;
     POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze;
     POST "/api/operations/wallets/{orgId}/call-limit" => money::limit_calls;
+    GET "/api/operations/orphans" => orphans::list;
+    POST "/api/operations/orphans/give-back" => orphans::allow;
 }
 
 /// Answers a request of an operator's.

@@ -291,7 +291,8 @@ fn org<Q, B>(input: &Input<Q, B>) -> Result<OrgId, Problem> {
     input.path.get("orgId").parse().map_err(|_| Problem::new(Code::NotFound))
 }
 
-fn reason(text: &str) -> Result<String, Problem> {
+/// The reason that an operator gives, as it is kept.
+pub(crate) fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     let is_usable = (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.contains(char::is_control);
     let sentence = || invalid(format!("reason is a sentence of at most {LONGEST_REASON} characters."));

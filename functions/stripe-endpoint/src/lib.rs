@@ -8,11 +8,13 @@ use std::{collections::BTreeSet, error::Error};
 use base::alarm;
 use base::config::{Base, Invalid, StripeSettings};
 use bytes::Bytes;
+use domain::ids::StackMark;
 use http::{Request, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
 use platform::secrets::{EndpointSecret, PreviousSecret, Secrets, SecretsError, stripe_webhook_id};
 use serde_json::{Value, json};
+use store::{StoreError, stack::Stack};
 use vendors::{
     http::HttpError,
     stripe::{API_VERSION, Stripe, StripeError, endpoints::WebhookEndpoint, events::TYPES},
@@ -42,8 +44,10 @@ pub struct Deps {
     pub secret_id: String,
     /// Where events are to be posted.
     pub url: String,
-    /// The mark on what is ours at Stripe.
+    /// The name of the environment, which its endpoint bears.
     pub environment: String,
+    /// The mark of this deployment, which the endpoint bears as well.
+    pub stack: Stack,
     /// Time and chance, and the way to CloudFormation.
     pub platform: Platform,
 }
@@ -55,7 +59,8 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
-        let environment = Base::read(&mut reader).environment;
+        let base = Base::read(&mut reader);
+        let environment = base.environment;
         let settings = StripeSettings::read(&mut reader);
         let public_url = reader.required("PUBLIC_URL").trim_end_matches('/').to_owned();
         if !public_url.is_empty() && !public_url.starts_with("https://") {
@@ -69,6 +74,7 @@ impl Deps {
             secret_id,
             url: format!("{public_url}{PATH}"),
             environment,
+            stack: Stack::new(platform.database(&base.table_prefix)),
             platform,
         })
     }
@@ -103,16 +109,29 @@ pub enum RegisterError {
     /// The secret was not read or written.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The mark of this deployment was not read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// What was made is gone again.
     #[error("another registration is under way")]
     Raced,
+    /// Another deployment of this name is at work on the account, or was.
+    #[error(
+        "the endpoint {endpoint_id} at Stripe has this environment's name and another deployment's mark: give this deployment \
+         an environment name of its own, or delete that endpoint at Stripe if its deployment is gone"
+    )]
+    AnotherStack {
+        /// Stripe's id of its endpoint.
+        endpoint_id: String,
+    },
 }
 
 impl RegisterError {
     const fn is_transient(&self) -> bool {
         match self {
             Self::Stripe(error) => error.is_transient(),
-            Self::Secrets(_) | Self::Raced => true,
+            Self::Secrets(_) | Self::Store(_) | Self::Raced => true,
+            Self::AnotherStack { .. } => false,
         }
     }
 }
@@ -122,10 +141,11 @@ impl RegisterError {
 ///
 /// Stripe tells an endpoint's secret once, and never changes its API version: one whose secret we do not hold, or of another
 /// version, is replaced. The secret of the replaced one is believed for three days more; that of one that was deleted at
-/// Stripe is not, so that deleting it there withdraws a secret. Endpoints of other environments are not touched.
+/// Stripe is not, so that deleting it there withdraws a secret. Endpoints of other environments are not touched, and neither are
+/// those of another deployment of this one: while it has an endpoint and we have none, none is made.
 ///
 /// # Errors
-/// When Stripe or Secrets Manager did not do its part, three times. Nothing is left then whose secret is not kept, unless
+/// When Stripe, Secrets Manager or the database did not do its part, three times; or when another deployment has the name. Nothing is left then whose secret is not kept, unless
 /// Stripe did not delete it: that is done the next time.
 pub async fn register(deps: &Deps) -> Result<Registered, RegisterError> {
     tried(deps, || register_once(deps)).await
@@ -134,15 +154,16 @@ pub async fn register(deps: &Deps) -> Result<Registered, RegisterError> {
 async fn register_once(deps: &Deps) -> Result<Registered, RegisterError> {
     let now = deps.platform.clock.now();
     let stored = stored(deps).await?;
-    let ours = deps.stripe.webhook_endpoints().await?;
+    let stack = stack(deps).await?;
+    let ours = endpoints_of(deps, stack, stored.as_ref()).await?;
     let held =
         stored.as_ref().and_then(|stored| ours.iter().find(|endpoint| endpoint.id == stored.endpoint_id));
     let registered = match (&stored, held) {
         (Some(stored), Some(endpoint)) if endpoint.api_version.as_deref() == Some(API_VERSION) => {
-            keep(deps, stored, endpoint, now).await?
+            keep(deps, stack, stored, endpoint).await?
         }
-        (Some(stored), held) => replace(deps, remembered(stored, held.is_some(), now), now).await?,
-        (None, _) => replace(deps, Vec::new(), now).await?,
+        (Some(stored), held) => replace(deps, stack, remembered(stored, held.is_some(), now)).await?,
+        (None, _) => replace(deps, stack, Vec::new()).await?,
     };
     for other in ours.iter().filter(|endpoint| endpoint.id != registered.endpoint_id) {
         delete(deps, &other.id).await?;
@@ -151,6 +172,42 @@ async fn register_once(deps: &Deps) -> Result<Registered, RegisterError> {
         confirm(deps, &registered.endpoint_id).await?;
     }
     Ok(registered)
+}
+
+/// The mark of this deployment.
+async fn stack(deps: &Deps) -> Result<StackMark, StoreError> {
+    let now = deps.platform.clock.now();
+    let fresh = StackMark::new(deps.platform.entropy.uuid(now));
+    deps.stack.mark(fresh, now).await
+}
+
+/// This deployment's endpoints: those that bear its mark, and the one whose secret is stored, if an earlier release made it
+/// without a mark.
+async fn endpoints_of(
+    deps: &Deps,
+    stack: StackMark,
+    stored: Option<&EndpointSecret>,
+) -> Result<Vec<WebhookEndpoint>, RegisterError> {
+    let is_ours = |endpoint: &WebhookEndpoint| match endpoint.stack() {
+        Some(mark) => mark == stack.to_string(),
+        None => stored.is_some_and(|stored| stored.endpoint_id == endpoint.id),
+    };
+    let found = deps.stripe.webhook_endpoints().await?;
+    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_ours);
+    if ours.is_empty()
+        && let Some(other) = others.first()
+    {
+        return Err(RegisterError::AnotherStack { endpoint_id: other.id.clone() });
+    }
+    for other in &others {
+        alarm!(
+            "stripe_endpoint_of_another_stack",
+            endpoint_id = other.id,
+            url = other.url,
+            "another deployment has an endpoint at Stripe under this environment's name"
+        );
+    }
+    Ok(ours)
 }
 
 /// What is stored of the endpoint; none when it is lost.
@@ -163,21 +220,24 @@ async fn stored(deps: &Deps) -> Result<Option<EndpointSecret>, SecretsError> {
 /// Puts right what can be changed of an endpoint, and forgets the secrets before it whose time is over.
 async fn keep(
     deps: &Deps,
+    stack: StackMark,
     stored: &EndpointSecret,
     endpoint: &WebhookEndpoint,
-    now: Timestamp,
 ) -> Result<Registered, RegisterError> {
-    let previous = living(&stored.previous, now);
+    let previous = living(&stored.previous, deps.platform.clock.now());
     if previous.len() < stored.previous.len() {
         let record = EndpointSecret { previous, ..stored.clone() };
         deps.secrets.put(&deps.secret_id, &record.written()).await?;
     }
     let given: BTreeSet<&str> = endpoint.enabled_events.iter().map(String::as_str).collect();
-    let is_right = endpoint.url == deps.url && given == BTreeSet::from(TYPES) && endpoint.status == "enabled";
+    let is_right = endpoint.url == deps.url
+        && given == BTreeSet::from(TYPES)
+        && endpoint.status == "enabled"
+        && endpoint.stack() == Some(stack.to_string().as_str());
     let change = if is_right {
         Change::Nothing
     } else {
-        deps.stripe.update_webhook_endpoint(&endpoint.id, &deps.url).await?;
+        deps.stripe.update_webhook_endpoint(&endpoint.id, &deps.url, stack).await?;
         Change::Updated
     };
     Ok(Registered { endpoint_id: endpoint.id.clone(), change })
@@ -186,12 +246,13 @@ async fn keep(
 /// Makes an endpoint and stores its secret: both, or neither.
 async fn replace(
     deps: &Deps,
+    stack: StackMark,
     previous: Vec<PreviousSecret>,
-    now: Timestamp,
 ) -> Result<Registered, RegisterError> {
+    let now = deps.platform.clock.now();
     // A key of its own each time: under an older one Stripe would answer with an endpoint that is deleted since.
     let key = deps.platform.entropy.uuid(now).to_string();
-    let (endpoint, secret) = deps.stripe.create_webhook_endpoint(&deps.url, &key).await?;
+    let (endpoint, secret) = deps.stripe.create_webhook_endpoint(&deps.url, stack, &key).await?;
     let record = EndpointSecret { endpoint_id: endpoint.id.clone(), secret, previous };
     if let Err(error) = deps.secrets.put(&deps.secret_id, &record.written()).await {
         if let Err(left) = delete(deps, &endpoint.id).await {
@@ -228,12 +289,21 @@ async fn confirm(deps: &Deps, endpoint_id: &str) -> Result<(), RegisterError> {
     if is_stored && is_there { Ok(()) } else { Err(RegisterError::Raced) }
 }
 
-/// Deletes all endpoints of this environment. What is stored stays.
+/// Deletes this deployment's endpoints. What is stored stays.
 async fn remove(deps: &Deps) -> Result<(), RegisterError> {
-    for endpoint in deps.stripe.webhook_endpoints().await? {
-        delete(deps, &endpoint.id).await?;
+    let stored = stored(deps).await?;
+    let stack = stack(deps).await?;
+    match endpoints_of(deps, stack, stored.as_ref()).await {
+        Ok(ours) => {
+            for endpoint in ours {
+                delete(deps, &endpoint.id).await?;
+            }
+            Ok(())
+        }
+        // There is nothing of ours to delete.
+        Err(RegisterError::AnotherStack { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 async fn delete(deps: &Deps, endpoint_id: &str) -> Result<(), StripeError> {

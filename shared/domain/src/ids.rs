@@ -37,6 +37,24 @@ impl std::str::FromStr for OrgId {
     }
 }
 
+/// The mark of one deployment's tables, on what it makes at vendors: chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StackMark(Uuid);
+
+impl StackMark {
+    /// Wraps a fresh id.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for StackMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 macro_rules! opaque_ids {
     ($($(#[$doc:meta])+ $name:ident)+) => {$(
         $(#[$doc])+

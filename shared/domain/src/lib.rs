@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod meter;
 pub mod number;
 pub mod overspend;
+pub mod ownership;
 pub mod payment;
 pub mod personal;
 pub mod phone_number;

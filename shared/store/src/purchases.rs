@@ -16,6 +16,9 @@ use domain::{
     purchase::Purchase,
 };
 
+/// What the items of clients' idempotency keys begin with.
+const KEY: &str = "key#";
+
 /// The table of purchases.
 #[derive(Clone, Debug)]
 pub struct Purchases {
@@ -123,23 +126,24 @@ impl Purchases {
         Ok(after)
     }
 
-    /// Every claim of every org, consistently: the latest purchase of each direction, whatever became of it.
+    /// Every purchase of every org, consistently: the latest of each direction, and those before it that are kept.
     ///
     /// # Errors
     /// When the database does not answer, or a record does not decode.
-    pub async fn claims(&self) -> Result<Vec<Purchase>, StoreError> {
+    pub async fn all(&self) -> Result<Vec<Purchase>, StoreError> {
         let items = self.db.of_system(System::Numbers).scan(Table::NumberPurchases).await?;
-        items.into_iter().filter(is_claim).map(|item| decode(Table::NumberPurchases, item)).collect()
+        let purchases = items.into_iter().filter(|item| !is_key(item));
+        purchases.map(|item| decode(Table::NumberPurchases, item)).collect()
     }
 
     /// The purchases that are not finished.
     ///
     /// # Errors
-    /// As [`Purchases::claims`].
+    /// As [`Purchases::all`].
     pub async fn open(&self) -> Result<Vec<Purchase>, StoreError> {
-        let mut claims = self.claims().await?;
-        claims.retain(Purchase::is_open);
-        Ok(claims)
+        let mut purchases = self.all().await?;
+        purchases.retain(Purchase::is_open);
+        Ok(purchases)
     }
 
     /// All purchases that hold a secret of an org's own account.
@@ -164,7 +168,15 @@ pub(crate) fn put(db: &Dynamo, before: &Purchase, after: &Purchase) -> Result<Tr
 }
 
 fn is_claim(item: &Item) -> bool {
-    item.get("item").and_then(|item| item.as_s().ok()).is_some_and(|item| !item.contains('#'))
+    name_of(item).is_some_and(|name| !name.contains('#'))
+}
+
+fn is_key(item: &Item) -> bool {
+    name_of(item).is_some_and(|name| name.starts_with(KEY))
+}
+
+fn name_of(item: &Item) -> Option<&str> {
+    item.get("item")?.as_s().ok().map(String::as_str)
 }
 
 fn claim_item(purchase: &Purchase) -> Result<Item, StoreError> {
@@ -182,5 +194,5 @@ fn archive_item(id: &PurchaseId) -> String {
 }
 
 fn key_item(key: &str) -> String {
-    format!("key#{key}")
+    format!("{KEY}{key}")
 }

@@ -35,6 +35,8 @@ pub enum System {
     Numbers,
     /// What all orgs share at Vapi is made once.
     VapiObjects,
+    /// What is made at vendors bears this deployment's mark.
+    Stack,
     /// What vendors sent is recorded, before it is known whose it is.
     WebhookEvents,
     /// Reconciliation keeps its reports, watermarks and findings.
@@ -43,12 +45,13 @@ pub enum System {
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Books,
         Self::DueCalls,
         Self::Doubts,
         Self::Numbers,
         Self::VapiObjects,
+        Self::Stack,
         Self::WebhookEvents,
         Self::Runs,
     ];
@@ -66,6 +69,7 @@ impl System {
                 Table::TwilioSubaccounts,
             ],
             Self::VapiObjects => &[Table::VapiObjects],
+            Self::Stack => &[Table::Stack],
             Self::WebhookEvents => &[Table::VapiWebhookEvents, Table::StripeWebhookEvents],
             Self::Runs => &[Table::Reconciliation],
         }
@@ -75,7 +79,7 @@ impl System {
     pub const fn writes(self) -> bool {
         match self {
             Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers => false,
-            Self::VapiObjects | Self::WebhookEvents | Self::Runs => true,
+            Self::VapiObjects | Self::Stack | Self::WebhookEvents | Self::Runs => true,
         }
     }
 }

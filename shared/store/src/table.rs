@@ -29,6 +29,8 @@ pub enum Table {
     TwilioSubaccounts,
     /// What is made once for all orgs at Vapi.
     VapiObjects,
+    /// What this deployment is: its mark.
+    Stack,
     /// The orgs' agents.
     Agents,
     /// What orgs say about themselves: their time zone.
@@ -68,6 +70,7 @@ impl Table {
             Self::NumberPurchases => "number_purchases",
             Self::TwilioSubaccounts => "twilio_subaccounts",
             Self::VapiObjects => "vapi_objects",
+            Self::Stack => "stack",
             Self::Agents => "agents",
             Self::Clinics => "clinics",
             Self::BookingCatalog => "booking_catalog",
@@ -103,6 +106,7 @@ impl Table {
                 Owner::Mapping
             }
             Self::VapiObjects
+            | Self::Stack
             | Self::VapiWebhookEvents
             | Self::StripeWebhookEvents
             | Self::Reconciliation => Owner::System,
@@ -110,7 +114,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -124,6 +128,7 @@ impl Table {
         Self::NumberPurchases,
         Self::TwilioSubaccounts,
         Self::VapiObjects,
+        Self::Stack,
         Self::Agents,
         Self::Clinics,
         Self::BookingCatalog,

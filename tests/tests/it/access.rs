@@ -110,7 +110,7 @@ const ROUTES: [Route; 32] = [
     },
 ];
 /// Those that need an operator's token (`operations.rs`).
-const OPERATOR_ROUTES: [(&str, &str); 7] = [
+const OPERATOR_ROUTES: [(&str, &str); 9] = [
     ("GET", "/api/operations/reconciliation"),
     ("GET", "/api/operations/doubts"),
     ("POST", "/api/operations/doubts/{orgId}/{callId}/accept"),
@@ -118,6 +118,8 @@ const OPERATOR_ROUTES: [(&str, &str); 7] = [
     ("POST", "/api/operations/wallets/{orgId}/adjustments"),
     ("POST", "/api/operations/wallets/{orgId}/unfreeze"),
     ("POST", "/api/operations/wallets/{orgId}/call-limit"),
+    ("GET", "/api/operations/orphans"),
+    ("POST", "/api/operations/orphans/give-back"),
 ];
 /// Those that need a ticket of ours in their path (`recordings.rs`).
 const TICKET_ROUTES: [(&str, &str); 1] = [calls::routes::recording::TICKETED];

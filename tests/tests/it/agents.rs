@@ -1,7 +1,7 @@
 //! Agents: stored first, then given to the vendor exactly as stored, whatever happens on the way.
 
 use bytes::Bytes;
-use domain::{call::Direction, ids::VapiAssistantId};
+use domain::{agent::Agent, call::Direction, ids::VapiAssistantId};
 use futures::future::join_all;
 use http::Request;
 use sandbox::faults::Mode;
@@ -92,6 +92,29 @@ async fn a_save_is_stored_first_and_then_the_vendor_has_exactly_that() {
         "the new values, not the previous"
     );
     assert_eq!(harness.stack.vapi.assistants().len(), 2);
+}
+
+#[tokio::test]
+async fn another_stacks_assistant_of_the_same_org_is_never_taken_over() {
+    // R11
+    let harness = clinic().await;
+    save(&harness, &json!({"inbound": agent("One")})).await;
+    harness.pass(10).await;
+    let ours = given(&harness).await;
+    let mut others = ours["metadata"].clone();
+    others["voxanne_stack"] = json!("another");
+    let id = ours["id"].as_str().unwrap();
+    harness.vapi_patch(&format!("/assistant/{id}"), &json!({ "metadata": others }));
+    let before = harness.stack.vapi.assistant(id).unwrap();
+    // As in tables that know of no assistant: it is looked for by its marks.
+    let agents = Agents::new(harness.stack.db());
+    let there = agents.get(ORG, Direction::Inbound).await.unwrap().unwrap();
+    agents.save(&Agent { vapi_assistant_id: None, ..there }).await.unwrap();
+    save(&harness, &json!({"inbound": agent("Two")})).await;
+    harness.pass(10).await;
+    assert_eq!(harness.stack.vapi.assistant(id).unwrap(), before);
+    assert_ne!(given(&harness).await["id"], before["id"]);
+    assert_eq!(given(&harness).await["name"], "Two");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ macro_rules! guards {
 
 // After the macro, which they use.
 mod booking;
-mod numbers;
+pub(crate) mod numbers;
 mod recharge;
 
 const AUTHORIZE: &str = "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \

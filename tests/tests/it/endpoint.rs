@@ -11,15 +11,18 @@ use base::clock::Clock;
 use bytes::Bytes;
 use http::{Request, Response};
 use local::aws::Outcome;
+use platform::Platform;
 use sandbox::faults::Mode;
 use serde_json::{Value, json};
-use stripe_endpoint::{Change, Deps, handle, register};
+use stripe_endpoint::{Change, Deps, RegisterError, handle, register};
 use tests::{Harness, alarms, parts};
 use vendors::{
     http::Http,
     signature::hmac_sha256,
     stripe::{API_VERSION, events::TYPES},
 };
+
+use crate::conditions::numbers::forget_the_mark;
 
 const URL: &str = "https://voxanne.sandbox/api/webhooks/stripe";
 /// Where CloudFormation wants its answers.
@@ -66,7 +69,8 @@ fn assert_registered(harness: &Harness) {
     let (endpoint, stored) = (endpoint(harness), stored(harness));
     assert_eq!((endpoint["url"].as_str(), endpoint["status"].as_str()), (Some(URL), Some("enabled")));
     assert_eq!(endpoint["api_version"], API_VERSION);
-    assert_eq!(endpoint["metadata"], harness.mark());
+    assert_eq!(endpoint["metadata"]["voxanne_environment"], environment(harness));
+    assert!(endpoint["metadata"]["voxanne_stack"].is_string(), "{endpoint}");
     let events = endpoint["enabled_events"].as_array().unwrap().iter();
     let events: BTreeSet<&str> = events.map(|name| name.as_str().unwrap()).collect();
     assert_eq!(events, BTreeSet::from(TYPES));
@@ -241,6 +245,76 @@ async fn two_registrations_at_once_and_the_next_leaves_one_that_works() {
         register(&deps(&harness)).await.unwrap();
         assert_registered(&harness);
     }
+}
+
+/// What a deployment begins with that has the name of another one: empty tables, and no secret.
+async fn begin_anew(harness: &Harness) {
+    forget_the_mark(harness).await;
+    harness.stack.aws.secrets().delete(&secret_ids(harness)[1]);
+}
+
+#[tokio::test]
+async fn a_second_stack_of_the_same_name_neither_makes_nor_deletes_an_endpoint() {
+    // R11
+    let harness = Harness::with_wallet(0, 600).await;
+    let (first, its_secret) = (endpoints(&harness), stored(&harness));
+    begin_anew(&harness).await;
+    let error = register(&deps(&harness)).await.unwrap_err();
+    assert!(matches!(error, RegisterError::AnotherStack { .. }), "{error:?}");
+    let id = first[0]["id"].as_str().unwrap();
+    assert!(error.to_string().contains(id), "it says which endpoint: {error}");
+    assert_eq!(endpoints(&harness), first);
+    // Taking the second one away leaves the first as it was.
+    let (puts, network) = cloudformation(0);
+    let own = deps(&harness);
+    let deps = Deps { platform: Platform { vendors: network, ..own.platform.clone() }, ..own };
+    handle(&deps, asked("Delete", None)).await.unwrap();
+    assert_eq!(answer(&puts)["Status"], "SUCCESS");
+    assert_eq!(endpoints(&harness), first);
+    // Once its deployment and its endpoint are gone, the name is free.
+    delete_at_stripe(&harness);
+    assert_eq!(registered(&harness).await, Change::Made);
+    assert_registered(&harness);
+    assert_ne!(stored(&harness), its_secret);
+}
+
+#[tokio::test]
+async fn another_stacks_endpoint_beside_ours_is_told_of_and_left_alone() {
+    // R11
+    let harness = Harness::with_wallet(0, 600).await;
+    let form = format!(
+        "url=https://second.example/api/webhooks/stripe&enabled_events[]=*&metadata[voxanne_environment]={}\
+         &metadata[voxanne_stack]=another",
+        environment(&harness)
+    );
+    let other = harness.stripe_post("/v1/webhook_endpoints", &form);
+    let before = endpoints(&harness);
+    let (alarms, _guard) = alarms();
+    assert_eq!(registered(&harness).await, Change::Nothing);
+    assert_eq!(alarms.names(), ["stripe_endpoint_of_another_stack"]);
+    assert_eq!(endpoints(&harness), before);
+    // Also when ours is to be made anew.
+    harness.stack.aws.secrets().delete(&secret_ids(&harness)[1]);
+    assert_eq!(registered(&harness).await, Change::Made);
+    assert!(endpoints(&harness).iter().any(|endpoint| endpoint["id"] == other["id"]));
+    assert_eq!(endpoints(&harness).len(), 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_an_earlier_release_made_gets_the_mark() {
+    let harness = Harness::with_wallet(0, 600).await;
+    delete_at_stripe(&harness);
+    let form = format!(
+        "url={URL}&api_version={API_VERSION}&enabled_events[]=*&metadata[voxanne_environment]={}",
+        environment(&harness)
+    );
+    let old = harness.stripe_post("/v1/webhook_endpoints", &form);
+    let record = json!({"endpoint_id": old["id"], "secret": old["secret"], "previous": []}).to_string();
+    harness.stack.aws.secrets().put(&secret_ids(&harness)[1], &record);
+    assert_eq!(registered(&harness).await, Change::Updated);
+    assert_registered(&harness);
+    assert_eq!(endpoint(&harness)["id"], old["id"]);
+    assert_eq!(registered(&harness).await, Change::Nothing);
 }
 
 #[tokio::test]

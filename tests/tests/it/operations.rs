@@ -162,3 +162,36 @@ async fn a_task_that_is_not_known_fails_its_run() {
         assert!(Box::pin(reconcile::handle(&deps, event.clone())).await.is_err(), "{event}");
     }
 }
+
+#[tokio::test]
+async fn an_operator_sees_numbers_without_a_claim_and_lets_one_go() {
+    // R11
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.stack.vapi.add_number("late", "+14155550199", None);
+    let environment = harness.mark()["voxanne_environment"].as_str().unwrap().to_owned();
+    let name = format!("voxanne/{environment}/0123456789a");
+    harness.vapi_patch("/phone-number/late", &json!({ "name": name }));
+    let operator = operator(&harness);
+    let listed = async || harness.get("/api/operations/orphans", &operator).await.1["orphans"].clone();
+    assert_eq!(listed().await, json!([]));
+    run(&harness, "numbers").await;
+    let seen = listed().await;
+    assert_eq!((&seen[0]["place"], &seen[0]["isAllowed"]), (&json!("vapi#late"), &json!(false)), "{seen}");
+    let give_back = "/api/operations/orphans/give-back";
+    for (body, status) in [
+        (json!({"place": "vapi#lat", "reason": "Looked up."}), 404),
+        (json!({"place": "", "reason": "Looked up."}), 404),
+        (json!({"place": "vapi#late", "reason": " "}), 400),
+        (json!({"place": "vapi#late"}), 400),
+        (json!({"place": "vapi#late", "reason": "Looked up."}), 202),
+        (json!({"place": "vapi#late", "reason": "And again."}), 202),
+    ] {
+        let (got, answer) = harness.post(give_back, &operator, body.to_string()).await;
+        assert_eq!(got, status, "{body}: {answer}");
+    }
+    assert_eq!(listed().await[0]["isAllowed"], true);
+    harness.pass(3_600).await;
+    run(&harness, "numbers").await;
+    assert_eq!(listed().await, json!([]));
+    assert!(!harness.stack.vapi.numbers().iter().any(|number| number["id"] == "late"));
+}

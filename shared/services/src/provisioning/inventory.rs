@@ -8,6 +8,7 @@ use std::{
 use super::Provisioning;
 use domain::{
     ids::{AccountSid, NumberSid, PurchaseId, VapiPhoneId},
+    ownership::Origin,
     purchase::{Purchase, State},
 };
 use store::{
@@ -59,6 +60,10 @@ impl fmt::Display for Location {
 pub struct Rows {
     /// The marks of the purchases that are open or have a number, as both vendors bear them.
     marks: BTreeSet<String>,
+    /// The marks of those that came to nothing.
+    came_to_nothing: BTreeSet<String>,
+    /// How many purchases there are, of whatever state.
+    purchases: usize,
     number_sids: BTreeSet<NumberSid>,
     vapi_phone_ids: BTreeSet<VapiPhoneId>,
     /// What orgs may use, by the account that it lies in.
@@ -75,6 +80,16 @@ impl Rows {
                 Location::Twilio { sid, .. } => self.number_sids.contains(sid),
                 Location::Vapi { id } => self.vapi_phone_ids.contains(id),
             }
+    }
+
+    /// What our records say of the purchase whose mark a number bears.
+    pub fn origin(&self, found: &Found) -> Origin {
+        if self.came_to_nothing.contains(&found.mark) { Origin::CameToNothing } else { Origin::Unknown }
+    }
+
+    /// How many purchases there are, of whatever state.
+    pub const fn purchases(&self) -> usize {
+        self.purchases
     }
 
     /// Every number that an org may use.
@@ -133,7 +148,7 @@ impl Provisioning {
         numbers.iter().filter_map(found).collect()
     }
 
-    /// All records of numbers. A purchase is recorded before a vendor is asked, and an active number is in two tables: the claims
+    /// All records of numbers. A purchase is recorded before a vendor is asked, and an active number is in two tables: purchases
     /// are read last, so that nothing slips from one state to the next between the readings.
     ///
     /// # Errors
@@ -154,10 +169,13 @@ impl Provisioning {
                 rows.note(managed.number_sid, managed.vapi_phone_id);
             }
         }
-        for claim in self.purchases.claims().await? {
-            if has_or_wants_a_number(&claim) {
-                rows.marks.insert(self.mark(&claim));
-                rows.marks.insert(self.short_mark(&claim));
+        for purchase in self.purchases.all().await? {
+            let marks = [self.mark(&purchase), self.short_mark(&purchase)];
+            rows.purchases = rows.purchases.saturating_add(1);
+            if has_or_wants_a_number(&purchase) {
+                rows.marks.extend(marks);
+            } else if purchase.state == State::Refunded {
+                rows.came_to_nothing.extend(marks);
             }
         }
         Ok(rows)

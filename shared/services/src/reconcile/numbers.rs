@@ -5,13 +5,12 @@ mod rental;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jiff::SignedDuration;
-
 use super::{Reconcile, ReconcileError, Run};
 use crate::provisioning::{Found, Location, Rows};
 use base::alarm;
 use domain::{
     ids::{NumberSid, VapiPhoneId},
+    ownership::{Orphan, Tally, Treatment},
     purchase::Purchase,
 };
 use store::{
@@ -23,22 +22,21 @@ use vendors::twilio::{Account, Listed};
 /// What this task's items are kept under.
 const TASK: &str = "numbers";
 /// An orphan that was seen, and since when: `orphan#twilio#<account>#<number>`, `orphan#vapi#<id>`.
-const ORPHAN: &str = "orphan#";
-/// How long ago no org claimed an orphan either, before it is given back.
-const AGREED: SignedDuration = SignedDuration::from_hours(1);
-/// How many orphans one run gives back. There is one now and then; were our own tables to blame for many, a person has read of
-/// it before all are gone.
-const MOST_GIVEN_BACK: usize = 10;
+pub const ORPHAN: &str = "orphan#";
+/// That an operator lets an orphan go: the same with another beginning.
+pub const ALLOWED: &str = "allowed#";
 
 /// One comparison of the vendors with our records.
 struct Look {
     rows: Rows,
     /// The orphans that were there at earlier runs.
     noted: Vec<String>,
+    /// The places of those that operators let go.
+    allowed: BTreeSet<String>,
     /// What Vapi has; none when it did not say.
     at_vapi: Option<BTreeSet<VapiPhoneId>>,
-    /// How many orphans were given back.
-    given_back: usize,
+    /// How many orphans there are, and what became of them.
+    tally: Tally,
 }
 
 /// How long one purchase or release is acted on at a time: no longer than a request may (`template.yaml`), so that no process
@@ -114,8 +112,16 @@ impl Reconcile {
     /// said nothing.
     async fn inventories(&self, run: &mut Run) -> Result<(), ReconcileError> {
         let noted = self.runs.seen(TASK, ORPHAN).await?;
-        let noted = noted.into_iter().map(|(item, _)| item).collect();
-        let mut look = Look { rows: self.provisioning.rows().await?, noted, at_vapi: None, given_back: 0 };
+        let allowed = self.runs.seen(TASK, ALLOWED).await?;
+        let place = |(item, _): &(String, _)| item.strip_prefix(ALLOWED).map(str::to_owned);
+        let rows = self.provisioning.rows().await?;
+        let mut look = Look {
+            noted: noted.into_iter().map(|(item, _)| item).collect(),
+            allowed: allowed.iter().filter_map(place).collect(),
+            at_vapi: None,
+            tally: Tally { purchases: rows.purchases(), ..Tally::default() },
+            rows,
+        };
         look.at_vapi = self.look_at_vapi(&mut look, run).await?;
         let accounts = match self.provisioning.listed_accounts().await {
             Ok(accounts) => accounts,
@@ -224,21 +230,26 @@ impl Reconcile {
     ) -> Result<(), ReconcileError> {
         let mut orphans = BTreeSet::new();
         for found in found {
+            run.checked(&found.place);
+            if !look.rows.claims(found) {
+                orphans.insert(format!("{ORPHAN}{}", found.place));
+            }
+        }
+        // All of a place are counted before one of them is given back.
+        look.tally.orphans = look.tally.orphans.saturating_add(orphans.len());
+        for found in found {
+            let item = format!("{ORPHAN}{}", found.place);
+            if !orphans.contains(&item) {
+                continue;
+            }
             if run.is_out_of_time(self.clock.now()) {
                 return Ok(());
             }
-            run.checked(&found.place);
-            if look.rows.claims(found) {
-                continue;
-            }
-            let item = format!("{ORPHAN}{}", found.place);
-            let may_give_back = look.given_back < MOST_GIVEN_BACK;
-            match self.orphan(found, &item, may_give_back, run).await {
-                Ok(true) => look.given_back = look.given_back.saturating_add(1),
+            match self.orphan(found, &item, look, run).await {
+                Ok(true) => look.tally.given_back = look.tally.given_back.saturating_add(1),
                 Ok(false) => {}
                 Err(error) => run.failed("orphan_number", &found.place, &error),
             }
-            orphans.insert(item);
         }
         for item in look.noted.iter().filter(|item| item.starts_with(place) && !orphans.contains(*item)) {
             self.runs.forget(TASK, item).await?;
@@ -246,24 +257,31 @@ impl Reconcile {
         Ok(())
     }
 
-    /// A number at a vendor that no org claimed when this run began. It is told of, and given back once it has been so for an
-    /// hour: what a vendor was asked for comes to be within minutes, or late and for no org. Returns whether it was given back.
+    /// A number at a vendor that no org claimed when this run began. It is told of, and dealt with as [`Tally::treatment`] says.
+    /// Returns whether it was given back.
     async fn orphan(
         &self,
         found: &Found,
         item: &str,
-        may_give_back: bool,
+        look: &Look,
         run: &mut Run,
     ) -> Result<bool, ReconcileError> {
         // As it is now: it may have been bought since the run began.
-        if self.provisioning.rows().await?.claims(found) {
+        let rows = self.provisioning.rows().await?;
+        if rows.claims(found) {
             return Ok(false);
         }
         let now = self.clock.now();
-        let first_seen = self.runs.note_seen(TASK, item, now).await?;
-        if now.duration_since(first_seen) < AGREED || !may_give_back {
-            if first_seen == now {
-                alarm!("orphan_number", place = %found.place, mark = %found.mark,
+        let orphan = Orphan {
+            origin: rows.origin(found),
+            is_allowed: look.allowed.contains(&found.place.to_string()),
+            first_seen_at: self.runs.note_seen(TASK, item, now).await?,
+        };
+        let treatment = look.tally.treatment(&orphan, now);
+        if treatment != Treatment::GiveBack {
+            let needs_a_person = treatment == Treatment::AskOperator;
+            if orphan.first_seen_at == now {
+                alarm!("orphan_number", place = %found.place, mark = %found.mark, needs_a_person,
                     "a vendor has a number of ours that nobody claims");
             }
             run.left("orphan_number", &found.place);

@@ -8,6 +8,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{API_VERSION, MARK, Stripe, StripeError, events::TYPES};
+use domain::ids::StackMark;
+
+/// The metadata, on an endpoint, that names the deployment which made it.
+const STACK: &str = "voxanne_stack";
+/// The same, as a form names it.
+const STACK_FIELD: &str = "metadata[voxanne_stack]";
 
 /// A webhook endpoint: the fields we read. Its secret is told only when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -33,10 +39,15 @@ impl WebhookEndpoint {
     pub fn is_ours(&self, environment: &str) -> bool {
         self.metadata.get(MARK).is_some_and(|mark| mark == environment)
     }
+
+    /// Returns the mark of the deployment that made the endpoint; `None` of one that bears none.
+    pub fn stack(&self) -> Option<&str> {
+        self.metadata.get(STACK).map(String::as_str)
+    }
 }
 
 impl Stripe {
-    /// Returns all webhook endpoints of this environment, the newest first.
+    /// Returns all webhook endpoints of this environment, whichever deployment made them, the newest first.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -47,14 +58,15 @@ impl Stripe {
         Ok(found)
     }
 
-    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read. Returns the
-    /// endpoint and the secret that it signs with, which Stripe tells only now.
+    /// Has our [`TYPES`] of event posted to `url`, in the version of the API that we read, by an endpoint that bears
+    /// `stack`. Returns the endpoint and the secret that it signs with, which Stripe tells only now.
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn create_webhook_endpoint(
         &self,
         url: &str,
+        stack: StackMark,
         idempotency_key: &str,
     ) -> Result<(WebhookEndpoint, SecretString), StripeError> {
         #[derive(Deserialize)]
@@ -63,25 +75,33 @@ impl Stripe {
             endpoint: WebhookEndpoint,
             secret: String,
         }
+        let stack = stack.to_string();
         let description = format!("Voxanne, {}", self.environment);
         let mut form = vec![
             ("url", url),
             ("api_version", API_VERSION),
             ("description", description.as_str()),
             ("metadata[voxanne_environment]", self.environment.as_str()),
+            (STACK_FIELD, stack.as_str()),
         ];
         form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
         let made: Made = self.post("/v1/webhook_endpoints", &form, idempotency_key).await?;
         Ok((made.endpoint, made.secret.into()))
     }
 
-    /// Has a webhook endpoint post our [`TYPES`] of event to `url`, and enables it. Repeating it changes
-    /// nothing, so it needs no idempotency key.
+    /// Has a webhook endpoint post our [`TYPES`] of event to `url`, enables it, and marks it as of `stack`. Repeating it
+    /// changes nothing, so it needs no idempotency key.
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn update_webhook_endpoint(&self, id: &str, url: &str) -> Result<WebhookEndpoint, StripeError> {
-        let mut form = vec![("url", url), ("disabled", "false")];
+    pub async fn update_webhook_endpoint(
+        &self,
+        id: &str,
+        url: &str,
+        stack: StackMark,
+    ) -> Result<WebhookEndpoint, StripeError> {
+        let stack = stack.to_string();
+        let mut form = vec![("url", url), ("disabled", "false"), (STACK_FIELD, stack.as_str())];
         form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
         self.post_form(&endpoint_path(id), &form, None).await
     }

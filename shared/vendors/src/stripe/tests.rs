@@ -11,7 +11,7 @@ use super::{
     *,
 };
 use crate::signature::hmac_sha256;
-use domain::ids::{EpisodeId, EventId};
+use domain::ids::{EpisodeId, EventId, StackMark};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -316,12 +316,15 @@ async fn only_this_environments_endpoints_are_seen_and_one_that_is_gone_is_delet
     let (stripe, asked) = answered(&[(200, list), (200, made), (404, gone)]);
     let found = stripe.webhook_endpoints().await.unwrap();
     assert_eq!(found.iter().map(|endpoint| endpoint.id.as_str()).collect::<Vec<_>>(), ["we_1"]);
-    let (made, secret) = stripe.create_webhook_endpoint("https://a.example/hook", "key").await.unwrap();
+    let stack = StackMark::new(uuid::Uuid::nil());
+    let (made, secret) =
+        stripe.create_webhook_endpoint("https://a.example/hook", stack, "key").await.unwrap();
     assert_eq!((made.id.as_str(), secret.expose_secret()), ("we_3", "whsec_1"));
     stripe.delete_webhook_endpoint("we_1").await.unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked[0].1, "/v1/webhook_endpoints?limit=100");
     assert_eq!(asked[1].2.matches("enabled_events%5B%5D=").count(), TYPES.len());
+    assert!(asked[1].2.contains("metadata%5Bvoxanne_stack%5D=00000000-0000-0000-0000-000000000000"));
     assert_eq!((&asked[2].0, asked[2].1.as_str()), (&Method::DELETE, "/v1/webhook_endpoints/we_1"));
 }
 

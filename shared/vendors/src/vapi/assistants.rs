@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{Named, Vapi, VapiError, id_of, numbers::Webhook, outbound::ENVIRONMENT, short};
-use domain::ids::{OrgId, VapiAssistantId, VapiToolId};
+use domain::ids::{OrgId, StackMark, VapiAssistantId, VapiToolId};
 
 /// The messages that Vapi posts to us. Its own list has every word of the conversation in it, many times
 /// over.
@@ -35,7 +35,7 @@ pub struct Assistant<'a> {
     pub replaced_tools: &'a [VapiToolId],
     /// Where Vapi posts the messages about its calls.
     pub webhook: &'a Webhook,
-    /// The marks by which it is found again: `voxanne_environment`, `org_id`, `role`.
+    /// The marks by which it is found again: `voxanne_environment`, `voxanne_stack`, `org_id`, `role`.
     pub metadata: Value,
 }
 
@@ -172,7 +172,7 @@ impl Vapi {
         self.send_json::<IgnoredAny>(Method::PATCH, &path, &wanted.body(current)).await.map(|_| ())
     }
 
-    /// Returns the assistant that is marked as the org's, for this environment and role; the oldest, when
+    /// Returns the assistant that is marked as the org's, for this environment, deployment and role; the oldest, when
     /// there are several.
     ///
     /// # Errors
@@ -180,13 +180,15 @@ impl Vapi {
     pub async fn assistant_marked(
         &self,
         environment: &str,
+        stack: StackMark,
         org: OrgId,
         role: &str,
     ) -> Result<Option<VapiAssistantId>, VapiError> {
-        let org = org.to_string();
+        let (stack, org) = (stack.to_string(), org.to_string());
         let is_it = |entry: &Value| {
             let metadata = &entry["metadata"];
             metadata[ENVIRONMENT] == environment
+                && metadata["voxanne_stack"] == stack.as_str()
                 && metadata["org_id"] == org.as_str()
                 && metadata["role"] == role
         };

@@ -7,7 +7,7 @@ use domain::{
     agent::Agent,
     amount::Amount,
     call::{Call, Direction},
-    ids::{AccountSid, CallId, NumberSid, OrgId, PurchaseId, VapiAssistantId, VapiPhoneId},
+    ids::{AccountSid, CallId, NumberSid, OrgId, PurchaseId, StackMark, VapiAssistantId, VapiPhoneId},
     ledger::{Posting, Reason},
     number::{Country, NUMBER_COST, NumberType},
     phone_number::PhoneNumber,
@@ -29,6 +29,7 @@ use store::{
     mappings::{AssistantMapping, PhoneNumberMapping},
     numbers::{ManagedNumber, Numbers, OrgNumber, Status, provider_type},
     purchases::Purchases,
+    stack::Stack,
     table::Table,
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG};
@@ -85,6 +86,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "put", "twilio_subaccounts", VERSION, "version = :read" => an_older_subaccount_changes_nothing;
         "put", "vapi_objects", "attribute_not_exists(name)", "attribute_not_exists(name)" => a_shared_object_is_made_by_one;
         "put", "vapi_objects", VERSION, "version = :read" => an_older_shared_object_changes_nothing;
+        "put", "stack", "attribute_not_exists(item)", "attribute_not_exists(item)" => a_stack_has_one_mark;
         "point number", "phone_number_mapping", OWN, "org_id = :org" => nobody_repoints_anothers_number;
         "point number", "org_credentials", VERSION, "version = :read" => no_number_that_moved_is_pointed_anywhere;
         "put", "assistant_mapping", OWN, "org_id = :org" => nobody_renews_anothers_assistant;
@@ -128,6 +130,8 @@ pub(super) fn transaction_of(items: &[Value]) -> &'static str {
 
 /// Buys, fails to buy, brings, links, rings with, gives up and seals anew: whatever can be written about numbers is written.
 pub(super) async fn use_everything(harness: &Harness) {
+    forget_the_mark(harness).await;
+    Stack::new(harness.stack.db()).mark(StackMark::new(Uuid::nil()), test_epoch()).await.unwrap();
     harness.wallets.ensure(ORG).await.unwrap();
     harness.top_up(ORG, "pi_numbers", 10_000).await;
     let inbound = json!({"country": "US", "numberType": "local", "direction": "inbound"});
@@ -703,6 +707,29 @@ async fn an_older_subaccount_changes_nothing(harness: Harness) -> Result<(), Str
 
 async fn a_shared_object_is_made_by_one(harness: Harness) -> Result<(), String> {
     is_made_by_one(&MadeOnce::vapi_objects(harness.stack.db())).await
+}
+
+/// Makes the tables those of a deployment that begins.
+pub(crate) async fn forget_the_mark(harness: &Harness) {
+    let owner = AttributeValue::S("owner".into());
+    let table = harness.stack.db().table_name(Table::Stack);
+    harness.stack.unguarded().delete_item().table_name(table).key("item", owner).send().await.unwrap();
+}
+
+/// Of two processes that find no mark, the first to write decides.
+async fn a_stack_has_one_mark(harness: Harness) -> Result<(), String> {
+    let stack = Stack::new(harness.stack.db());
+    let mark = |number| stack.mark(StackMark::new(Uuid::from_u128(number)), test_epoch());
+    for polls in 0..8 {
+        forget_the_mark(&harness).await;
+        let mut theirs = None;
+        let other = async { theirs = Some(mark(2).await.unwrap()) };
+        let ours = interrupted(polls, mark(1), other).await.unwrap();
+        if Some(ours) != theirs {
+            return broken((ours, theirs));
+        }
+    }
+    Ok(())
 }
 
 async fn an_older_shared_object_changes_nothing(harness: Harness) -> Result<(), String> {

@@ -192,38 +192,92 @@ async fn what_is_of_another_environment_claimed_or_without_a_mark_is_never_given
 }
 
 #[tokio::test]
-async fn an_import_that_nobody_claims_is_taken_out_of_vapi() {
+async fn an_import_of_no_purchase_that_we_know_is_taken_out_of_vapi_when_an_operator_says_so() {
+    // R11
     // A number that a clinic brought comes late as well; it stays the clinic's at the carrier.
     let harness = rich().await;
     harness.stack.vapi.add_number("late", LATE, None);
     let name = format!("voxanne/{}/0123456789a", environment(&harness));
     harness.vapi_patch("/phone-number/late", &json!({ "name": name }));
     harness.stack.twilio.add_account("AC0123456789abcdef0123456789abcdef", "own-token", &[LATE]);
-    let report = numbers_task(&harness).await;
-    assert!(report.left.iter().any(|left| left.id == "vapi#late"), "{report:?}");
-    assert_eq!(at_vapi(&harness), [LATE]);
-    harness.pass(HOUR).await;
+    for passed in [0, DAY, 100 * DAY] {
+        harness.pass(passed).await;
+        let report = numbers_task(&harness).await;
+        assert!(report.left.iter().any(|left| left.id == "vapi#late"), "{report:?}");
+        assert_eq!(at_vapi(&harness), [LATE], "no record knows its purchase: it may be in use");
+    }
+    assert_eq!(allow(&harness, "vapi#late").await, 202);
     let report = numbers_task(&harness).await;
     assert_eq!(kinds(&report.repaired), ["orphan_number"]);
     assert!(at_vapi(&harness).is_empty());
     assert_eq!(at_twilio(&harness), [LATE]);
 }
 
-#[tokio::test]
-async fn no_more_than_a_few_orphans_are_given_back_at_once() {
-    // Were the tables lost, every number would be one.
+/// Has an operator let a number go. Returns the status.
+async fn allow(harness: &Harness, place: &str) -> u16 {
+    let operator = local::token::issue_operator(harness.clock.now()).unwrap();
+    let body = json!({"place": place, "reason": "Looked up at the vendor."}).to_string();
+    harness.post("/api/operations/orphans/give-back", &operator, body).await.0
+}
+
+/// Twelve numbers of a clinic's account that bear marks of purchases that no record knows.
+async fn twelve_unknown() -> (Harness, Vec<String>) {
     let harness = refunded().await;
     let account = subaccount(&harness);
-    for i in 0..12 {
+    let place = |i: u8| {
         let mark = format!("voxanne/{}/00000000-0000-0000-0000-0000000000{i:02}", environment(&harness));
-        harness.stack.twilio.add_owned(&account, &format!("+141555502{i:02}"), &mark);
+        let sid = harness.stack.twilio.add_owned(&account, &format!("+141555502{i:02}"), &mark);
+        format!("twilio#{account}#{sid}")
+    };
+    let places = (0..12).map(place).collect();
+    (harness, places)
+}
+
+#[tokio::test]
+async fn a_stack_whose_tables_know_nothing_gives_no_number_back() {
+    // R11: a second stack of the same name, or one whose tables are lost: every number is without a claim.
+    let (harness, places) = twelve_unknown().await;
+    let (alarms, _guard) = alarms();
+    for _ in 0..3 {
+        let report = numbers_task(&harness).await;
+        assert_eq!((at_twilio(&harness).len(), report.left.len()), (12, 12), "{report:?}");
+        harness.pass(30 * DAY).await;
     }
+    assert_eq!(count(&alarms, "orphan_number"), places.len(), "each is told once");
+}
+
+#[tokio::test]
+async fn what_operators_let_go_is_given_back_ten_a_run() {
+    // R11
+    let (harness, places) = twelve_unknown().await;
+    assert_eq!(allow(&harness, &places[0]).await, 404, "no run has seen it yet");
     numbers_task(&harness).await;
+    for place in &places {
+        assert_eq!(allow(&harness, place).await, 202);
+    }
     for left in [2, 0] {
         harness.pass(DAY).await;
         let report = numbers_task(&harness).await;
         assert_eq!((at_twilio(&harness).len(), report.left.len()), (left, left), "{report:?}");
     }
+}
+
+#[tokio::test]
+async fn among_more_orphans_than_a_small_share_none_goes_by_itself() {
+    // R11
+    let harness = refunded().await;
+    let (account, mark) = (subaccount(&harness), mark_of_the_purchase(&harness).await);
+    for number in ["+14155550196", "+14155550197", "+14155550198"] {
+        harness.stack.twilio.add_owned(&account, number, &mark);
+    }
+    for _ in 0..3 {
+        numbers_task(&harness).await;
+        harness.pass(DAY).await;
+    }
+    assert_eq!(at_twilio(&harness).len(), 3, "one purchase does not leave three numbers");
+    harness.stack.twilio.lose("+14155550198");
+    numbers_task(&harness).await;
+    assert!(at_twilio(&harness).is_empty());
 }
 
 #[tokio::test]
