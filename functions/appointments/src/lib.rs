@@ -7,7 +7,8 @@ pub mod routes;
 use base::config::{Base, Invalid};
 use http::Response;
 use platform::Platform;
-use store::{Dynamo, booking::Bookings, clinics::Clinics};
+use services::appointments::Appointments;
+use store::{Dynamo, clinics::Clinics};
 use web::{
     auth::{Auth, Caller},
     problem::Problem,
@@ -20,7 +21,7 @@ pub struct Deps {
     /// Who calls.
     pub auth: Auth,
     /// The appointments, and what is offered.
-    pub bookings: Bookings,
+    pub appointments: Appointments,
     /// The clinics' zones.
     pub clinics: Clinics,
     /// Where it is written.
@@ -42,7 +43,7 @@ impl Deps {
         let db = platform.database(&base.table_prefix);
         Ok(Self {
             auth,
-            bookings: Bookings::new(db.clone()),
+            appointments: Appointments::new(&platform, db.clone()),
             clinics: Clinics::new(db.clone()),
             db,
             platform,
@@ -52,6 +53,10 @@ impl Deps {
 
 web::routes! { Deps, Caller;
     GET "/api/appointments" => routes::list::list;
+    POST "/api/appointments" => routes::appointment::create;
+    GET "/api/appointments/{id}" => routes::appointment::show;
+    PATCH "/api/appointments/{id}" => routes::appointment::change;
+    DELETE "/api/appointments/{id}" => routes::appointment::cancel;
     GET "/api/appointments/available-slots" => routes::slots::show;
     GET "/api/services" => routes::services::list;
     POST "/api/services" => routes::services::create;

@@ -1,5 +1,6 @@
 //! The routes, a file for each kind of thing.
 
+pub mod appointment;
 pub mod list;
 pub mod resources;
 pub mod services;
@@ -17,14 +18,17 @@ fn instant(
     of_day: fn(&ClinicZone, Date) -> Option<Timestamp>,
 ) -> Result<Timestamp, Problem> {
     let day = || text.parse::<Date>().ok().and_then(|day| of_day(zone, day));
-    // Within these centuries no sum leaves what an instant can be.
-    let is_near = |at: &Timestamp| (0..=7_258_118_400).contains(&at.as_second());
     let read = text.parse::<Timestamp>().ok().or_else(day).filter(is_near);
     read.ok_or_else(|| {
         invalid(format!(
             "{name} is a day (2026-01-31) or an instant (2026-01-31T09:00:00Z), between 1970 and 2199."
         ))
     })
+}
+
+/// Whether an instant lies within the centuries in which no sum leaves what an instant can be.
+fn is_near(at: &Timestamp) -> bool {
+    (0..=7_258_118_400).contains(&at.as_second())
 }
 
 /// A whole number of 1 to `most`, or `default` where none is given.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AdjustmentId, CallId, OrgId, UserId},
+    ids::{AdjustmentId, AppointmentId, CallId, OrgId, UserId},
     time::rfc3339_millis,
 };
 
@@ -59,6 +59,12 @@ pub struct Actor {
 pub enum ActorRole {
     /// One of ours, who looks after all orgs.
     Operator,
+    /// Whoever a clinic belongs to.
+    Owner,
+    /// A person who may change what a clinic has.
+    Admin,
+    /// A person who may look.
+    Viewer,
 }
 
 /// What was done.
@@ -73,6 +79,8 @@ pub enum Action {
     UnfreezeWallet,
     /// How many calls an org may have at a time was set.
     LimitCalls,
+    /// An appointment was laid over times that were not free.
+    Overbook,
 }
 
 /// Whether an act was allowed.
@@ -93,6 +101,8 @@ pub enum RecordId {
     Call(CallId),
     /// The org's wallet, and the adjustment, where it is one.
     Wallet(Option<AdjustmentId>),
+    /// An appointment.
+    Appointment(AppointmentId),
 }
 
 /// The key of an entry within its org: its time, then what was done to what.

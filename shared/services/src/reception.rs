@@ -2,13 +2,17 @@
 //! offered; we decide. Every answer is one line, and says of a booking that it was made only once it is written.
 
 mod book;
+mod cancel;
 mod check_availability;
+mod find;
+mod reschedule;
 
 use std::sync::Arc;
 
-use base::{alarm::chain, clock::Clock, entropy::Entropy};
+use base::{alarm::chain, clock::Clock};
 use domain::{
     booking::{
+        appointment::{Appointment, NotAName, PatientName},
         availability::{Slot, Unfit},
         spoken,
     },
@@ -27,14 +31,15 @@ use store::{
 };
 use vendors::vapi::{message::ToolCall, tools};
 
+use crate::appointments::Appointments;
+
 /// What the tools need.
 #[derive(Debug)]
 pub struct Reception {
-    bookings: Bookings,
+    appointments: Appointments,
     clinics: Clinics,
     db: Dynamo,
     clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
 }
 
 /// The call on which a tool is used, by our own record of it.
@@ -71,8 +76,15 @@ pub const NOT_LIVE: &str =
 /// What every agent is told after the clinic's own words.
 const INSTRUCTIONS: &str = "How you book appointments. Use checkAvailability with the caller's own words for the time; never work out \
 a date yourself. Offer at most three times, in words. Ask one question at a time. Ask for the patient's first and last name, read \
-back the name and the time, and then use bookClinicAppointment with the letter. Say that something is booked only when an answer \
-began with BOOKED; after NOT BOOKED ask what the answer tells you to ask. In an emergency do not book.";
+back the name and the time, and then use bookClinicAppointment with the letter. To move or cancel an appointment use \
+findMyAppointments with the patient's first and last name, then rescheduleAppointment or cancelAppointment with the letter; never \
+say who has an appointment when. Say that something is booked, moved or cancelled only when an answer began with BOOKED, MOVED or \
+CANCELLED; after any other answer ask what it tells you to ask. In an emergency do not book.";
+
+/// The name that a model gives for a patient, or what to ask.
+fn patient_name(arguments: Arguments<'_>) -> Option<Result<PatientName, NotAName>> {
+    arguments.text("patient_name").map(PatientName::parse)
+}
 
 /// Returns what an agent is told: the clinic's words, and how appointments are booked.
 pub fn prompt(of_the_clinic: &str) -> String {
@@ -83,11 +95,10 @@ impl Reception {
     /// Puts it together.
     pub fn new(platform: &Platform, db: Dynamo) -> Self {
         Self {
-            bookings: Bookings::new(db.clone()),
+            appointments: Appointments::new(platform, db.clone()),
             clinics: Clinics::new(db.clone()),
             db,
             clock: Arc::clone(&platform.clock),
-            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -97,6 +108,9 @@ impl Reception {
         let outcome = match tool.name.as_str() {
             tools::CHECK_AVAILABILITY => self.check_availability(line, arguments).await,
             tools::BOOK_APPOINTMENT => self.book(line, arguments).await,
+            tools::FIND_APPOINTMENTS => self.find(line, arguments).await,
+            tools::RESCHEDULE_APPOINTMENT => self.reschedule(line, arguments).await,
+            tools::CANCEL_APPOINTMENT => self.cancel(line, arguments).await,
             _ => return "This tool is not available.".to_owned(),
         };
         match outcome {
@@ -110,9 +124,13 @@ impl Reception {
         }
     }
 
+    const fn bookings(&self) -> &Bookings {
+        &self.appointments.bookings
+    }
+
     /// What a clinic offers, and what its wall clock shows.
     async fn clinic(&self, org: OrgId) -> Result<(Catalog, DateTime, bool), StoreError> {
-        let (catalog, zone) = futures::try_join!(self.bookings.catalog(org), self.clinics.zone(org))?;
+        let (catalog, zone) = futures::try_join!(self.bookings().catalog(org), self.clinics.zone(org))?;
         Ok((catalog, zone.wall_clock(self.clock.now()), zone.writes_month_first()))
     }
 }
@@ -140,6 +158,17 @@ fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
         Some(resource) => format!("{when} with {}", resource.hours.name),
         None => when,
     }
+}
+
+/// When and with whom an appointment is, as it is said.
+fn said_of(appointment: &Appointment, catalog: &Catalog, today: DateTime) -> String {
+    let slot = Slot {
+        interval: appointment.interval,
+        blocked: appointment.blocked,
+        resources: appointment.resource_ids.clone(),
+        zone: appointment.time_zone.clone(),
+    };
+    said(&slot, catalog, today)
 }
 
 /// What a time that cannot be booked leads to.

@@ -6,6 +6,7 @@ mod days;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{
+    audit::AuditEntry,
     booking::{
         appointment::Appointment,
         catalog::{Resource, Service},
@@ -14,9 +15,11 @@ use domain::{
     },
     ids::{AppointmentId, CallId, OrgId},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit,
     dynamo::Dynamo,
     error::{ChangeError, StoreError},
     item::{Item, check_part, org_key, put_new_part, put_over_part, record, text},
@@ -46,21 +49,30 @@ pub struct Intent {
     pub version: u64,
     /// What became of it.
     pub appointment_id: AppointmentId,
+    /// When it was asked for.
+    #[serde(with = "domain::time::millis")]
+    pub at: Timestamp,
+    /// The hash of the whole request, where a client names the intent by a key of its own: another request under the same key is
+    /// refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_hash: Option<String>,
 }
 
-/// What a booking writes, all of it or nothing. Each record names the version that was read.
-#[derive(Clone, Debug)]
+/// What a booking, a move, a cancellation or a hold writes, all of it or nothing. Each record names the version that was read.
+#[derive(Clone, Debug, Default)]
 pub struct Booking<'a> {
-    /// The service that it was decided by.
-    pub service: &'a Service,
-    /// The resources that it was decided by.
-    pub resources: &'a [&'a Resource],
+    /// The service and the resources that it was decided by; none for what takes no time.
+    pub by: Option<(&'a Service, &'a [&'a Resource])>,
     /// What is taken of them, day by day.
     pub days: &'a [ResourceDay],
-    /// What was offered, held and booked on the call.
+    /// What was offered, held, booked and changed on the call.
     pub conversation: Option<&'a Conversation>,
-    /// The appointment, and what was asked for; none for a hold.
-    pub made: Option<(&'a Appointment, &'a Intent)>,
+    /// The appointment; none for a hold.
+    pub appointment: Option<&'a Appointment>,
+    /// What was asked for, where that is to become one appointment.
+    pub intent: Option<&'a Intent>,
+    /// What the audit log says of it.
+    pub act: Option<&'a AuditEntry>,
 }
 
 impl Bookings {
@@ -69,15 +81,18 @@ impl Bookings {
         Self { db }
     }
 
-    /// Writes a booking or a hold: the days, the appointment, what was asked for and the call's conversation, on the condition that
-    /// nothing that it rests on has changed, neither the days nor the service nor the resources.
+    /// Writes a booking, a move, a cancellation or a hold: the days, the appointment, what was asked for and the call's conversation,
+    /// on the condition that nothing that it rests on has changed, neither the days nor the service nor the resources.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when something has, or when the booking has been made already: read again, decide again.
     pub async fn book(&self, org: OrgId, booking: &Booking<'_>) -> Result<(), ChangeError> {
-        let mut parts = vec![self.service_is_as_read(booking.service)?];
-        for resource in booking.resources {
-            parts.push(self.resource_is_as_read(resource)?);
+        let mut parts = Vec::new();
+        if let Some((service, resources)) = booking.by {
+            parts.push(self.service_is_as_read(service)?);
+            for resource in resources {
+                parts.push(self.resource_is_as_read(resource)?);
+            }
         }
         for day in booking.days {
             parts.push(self.day(day)?);
@@ -85,10 +100,16 @@ impl Bookings {
         if let Some(conversation) = booking.conversation {
             parts.push(self.conversation_part(conversation)?);
         }
-        if let Some((appointment, intent)) = booking.made {
-            let item = item(Table::Appointments, appointment, appointment.appointment_id.as_str())?;
-            parts.push(put_new_part(&self.db, Table::Appointments, SORT, item)?);
+        if let Some(appointment) = booking.appointment {
+            let after = Appointment { version: appointment.version.saturating_add(1), ..appointment.clone() };
+            let item = item(Table::Appointments, &after, after.appointment_id.as_str())?;
+            parts.push(self.put(Table::Appointments, item, appointment.version)?);
+        }
+        if let Some(intent) = booking.intent {
             parts.push(self.intent_part(intent)?);
+        }
+        if let Some(act) = booking.act {
+            parts.push(audit::put(&self.db, act)?);
         }
         self.db.of_org(org).change(parts).await
     }

@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 32] = [
+const ROUTES: [Route; 36] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -66,6 +66,33 @@ const ROUTES: [Route; 32] = [
     at("POST", "/api/calls", r#"{"phoneNumber": "+447700900123"}"#, 409),
     at("GET", "/api/appointments", "", 200),
     at("GET", "/api/appointments/available-slots", "", 400),
+    at(
+        "POST",
+        "/api/appointments",
+        r#"{"service_id": "s1", "scheduled_at": "2026-01-12T10:00:00Z", "contact": {"name": "Ada Lovelace"}}"#,
+        400,
+    ),
+    Route {
+        method: "GET",
+        template: "/api/appointments/{id}",
+        path: "/api/appointments/appointment-1",
+        body: "",
+        answer: 404,
+    },
+    Route {
+        method: "PATCH",
+        template: "/api/appointments/{id}",
+        path: "/api/appointments/appointment-1",
+        body: r#"{"revision": 1, "status": "arrived"}"#,
+        answer: 404,
+    },
+    Route {
+        method: "DELETE",
+        template: "/api/appointments/{id}",
+        path: "/api/appointments/appointment-1",
+        body: "",
+        answer: 404,
+    },
     at("GET", "/api/services", "", 200),
     at(
         "POST",

@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod appointments;
 mod bodies;
 mod booking;
 mod calls;

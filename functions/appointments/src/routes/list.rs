@@ -64,6 +64,8 @@ pub struct Shown {
     service_type: String,
     resource_ids: Vec<ResourceId>,
     status: &'static str,
+    overbooked: bool,
+    notes: Option<String>,
     contact_name: String,
     phone_number: Option<String>,
     call_id: Option<CallId>,
@@ -89,6 +91,8 @@ impl From<Appointment> for Shown {
             service_type: appointment.service_name,
             resource_ids: appointment.resource_ids,
             status: appointment.status.as_str(),
+            overbooked: appointment.overbooked.is_some(),
+            notes: appointment.notes.map(|notes| notes.reveal().clone()),
             contact_name: appointment.patient_name.reveal().to_owned(),
             phone_number: appointment.phone_number.map(|number| number.reveal().as_str().to_owned()),
             call_id,
@@ -118,7 +122,7 @@ pub async fn list(
     let mut after = asked.cursor.as_deref().map(cursor).transpose()?;
     let mut shown: Vec<Shown> = Vec::new();
     for _ in 0..MOST_READS {
-        let page = deps.bookings.between(caller.org, between, after.as_ref()).await?;
+        let page = deps.appointments.bookings.between(caller.org, between, after.as_ref()).await?;
         let passes = |appointment: &Appointment| {
             status.is_none_or(|status| appointment.status == status)
                 && resource.as_ref().is_none_or(|resource| appointment.resource_ids.contains(resource))
@@ -156,7 +160,8 @@ fn period(asked: &Asked, now: Timestamp, zone: &ClinicZone, limit: u16) -> Resul
     Ok(Between { from, to, limit: i32::from(limit) })
 }
 
-fn status(text: &str) -> Result<Status, Problem> {
+/// The status of this name.
+pub(super) fn status(text: &str) -> Result<Status, Problem> {
     let found = Status::all().into_iter().find(|status| status.as_str() == text);
     found.ok_or_else(|| {
         let names = Status::all().map(Status::as_str).join(", ");

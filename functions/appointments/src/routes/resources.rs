@@ -60,7 +60,7 @@ impl From<Resource> for Shown {
 /// # Errors
 /// When the store does not answer.
 pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Resources>, Problem> {
-    let catalog = deps.bookings.catalog(caller.org).await?;
+    let catalog = deps.appointments.bookings.catalog(caller.org).await?;
     Ok(Answer::ok(Resources { resources: catalog.resources.into_iter().map(Shown::from).collect() }))
 }
 
@@ -75,7 +75,7 @@ pub async fn create(
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
     let hours = checked(input.body.0)?;
-    let catalog = deps.bookings.catalog(caller.org).await?;
+    let catalog = deps.appointments.bookings.catalog(caller.org).await?;
     if let Some(same) = catalog.resources.iter().find(|resource| resource.hours.name == hours.name) {
         if same.hours == hours {
             return Ok(Answer::ok(same.clone().into()));
@@ -106,7 +106,12 @@ pub async fn change(
     caller.may_change()?;
     let id = ResourceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
     let hours = checked(input.body.hours)?;
-    let there = deps.bookings.resource(caller.org, &id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let there = deps
+        .appointments
+        .bookings
+        .resource(caller.org, &id)
+        .await?
+        .ok_or_else(|| Problem::new(Code::NotFound))?;
     if there.hours == hours {
         return Ok(Answer::ok(there.into()));
     }
@@ -119,7 +124,7 @@ fn checked(hours: Hours) -> Result<Hours, Problem> {
 }
 
 async fn saved(deps: &Deps, resource: &Resource) -> Result<Shown, Problem> {
-    match deps.bookings.save_resource(resource).await {
+    match deps.appointments.bookings.save_resource(resource).await {
         Ok(saved) => Ok(saved.into()),
         Err(ChangeError::Moved) => Err(Problem::new(Code::VersionConflict)
             .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")),

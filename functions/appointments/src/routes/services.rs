@@ -60,7 +60,7 @@ impl From<Service> for Shown {
 /// # Errors
 /// When the store does not answer.
 pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Services>, Problem> {
-    let catalog = deps.bookings.catalog(caller.org).await?;
+    let catalog = deps.appointments.bookings.catalog(caller.org).await?;
     Ok(Answer::ok(Services { services: catalog.services.into_iter().map(Shown::from).collect() }))
 }
 
@@ -74,7 +74,7 @@ pub async fn create(
     input: Input<(), Wanted>,
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
-    let catalog = deps.bookings.catalog(caller.org).await?;
+    let catalog = deps.appointments.bookings.catalog(caller.org).await?;
     let terms = checked(input.body.0, &catalog)?;
     if let Some(same) = catalog.services.iter().find(|service| service.terms.name == terms.name) {
         if same.terms == terms {
@@ -105,7 +105,7 @@ pub async fn change(
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
     let id = ServiceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
-    let catalog = deps.bookings.catalog(caller.org).await?;
+    let catalog = deps.appointments.bookings.catalog(caller.org).await?;
     let there = catalog.service(&id).cloned().ok_or_else(|| Problem::new(Code::NotFound))?;
     let terms = checked(input.body.terms, &catalog)?;
     if there.terms == terms {
@@ -126,7 +126,7 @@ fn checked(terms: Terms, catalog: &Catalog) -> Result<Terms, Problem> {
 }
 
 async fn saved(deps: &Deps, service: &Service) -> Result<Shown, Problem> {
-    match deps.bookings.save_service(service).await {
+    match deps.appointments.bookings.save_service(service).await {
         Ok(saved) => Ok(saved.into()),
         Err(ChangeError::Moved) => Err(Problem::new(Code::VersionConflict)
             .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")),

@@ -6,11 +6,9 @@ use domain::{
     ids::{ResourceId, ServiceId},
     time::rfc3339_millis,
 };
-use jiff::{
-    ToSpan as _,
-    civil::{Date, Time},
-};
+use jiff::{ToSpan as _, civil::Date};
 use serde::{Deserialize, Serialize};
+use services::appointments::{ALL_DAY, around};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -41,8 +39,9 @@ pub struct Free {
     time_zone: ClinicZone,
 }
 
+/// One of the times.
 #[derive(Debug, Serialize)]
-struct Shown {
+pub(super) struct Shown {
     starts_at: String,
     ends_at: String,
     resource_ids: Vec<ResourceId>,
@@ -71,10 +70,10 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let only = only.map_err(|error| invalid(format!("resource_id: {error}.")))?;
     let days = days(asked.from.as_deref(), asked.to.as_deref())?;
     let (catalog, time_zone) =
-        (deps.bookings.catalog(caller.org).await?, deps.clinics.zone(caller.org).await?);
+        (deps.appointments.bookings.catalog(caller.org).await?, deps.clinics.zone(caller.org).await?);
     let service = catalog.service(&service).ok_or_else(|| Problem::new(Code::NotFound))?;
     let around = around(&days);
-    let diary = deps.bookings.diary(caller.org, &service.terms.resources(), &around).await?;
+    let diary = deps.appointments.bookings.diary(caller.org, &service.terms.resources(), &around).await?;
     let offer = Offer {
         service,
         resources: &catalog.resources,
@@ -83,8 +82,7 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
         ignored: &[],
         now: deps.platform.clock.now(),
     };
-    let all_day = (Time::midnight(), Time::constant(23, 59, 0, 0));
-    let slots = offer.openings(&days, all_day, only.as_ref());
+    let slots = offer.openings(&days, ALL_DAY, only.as_ref());
     Ok(Answer::ok(Free { slots: slots.into_iter().map(Shown::from).collect(), time_zone }))
 }
 
@@ -102,11 +100,4 @@ fn days(from: Option<&str>, to: Option<&str>) -> Result<Vec<Date>, Problem> {
         )));
     }
     Ok(days)
-}
-
-/// The days, and one on each side: a day of UTC begins and ends at another time.
-fn around(days: &[Date]) -> Vec<Date> {
-    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Vec::new() };
-    let (first, last) = (first.saturating_sub(1.day()), last.saturating_add(1.day()));
-    first.series(1.day()).take_while(|day| *day <= last).collect()
 }

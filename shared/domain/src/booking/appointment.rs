@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clinic::ClinicZone,
     ids::{AppointmentId, CallId, OrgId, ResourceId, ServiceId, UserId},
-    personal::{Name, Number, Personal, plain},
+    personal::{Name, Number, Personal, Words, plain},
     phone_number::PhoneNumber,
 };
 
@@ -86,6 +86,17 @@ impl Status {
         }
     }
 
+    /// Returns whether an appointment that stands so may stand like `next`. What was cancelled stays so: its time may be another's.
+    /// The others are what a person at the desk sees, who may have been mistaken.
+    pub fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Cancelled => false,
+            Self::Confirmed | Self::Arrived => self != next,
+            Self::Completed => next == Self::Arrived,
+            Self::NoShow => matches!(next, Self::Arrived | Self::Confirmed),
+        }
+    }
+
     /// Returns every status.
     pub const fn all() -> [Self; 5] {
         [Self::Confirmed, Self::Arrived, Self::Completed, Self::NoShow, Self::Cancelled]
@@ -115,7 +126,7 @@ pub struct Appointment {
     pub org_id: OrgId,
     /// Which it is, through all its changes.
     pub appointment_id: AppointmentId,
-    /// Raised by every write; a write names the one that it read.
+    /// Raised by every write; 0 for one that is not written yet. A write names the one that it read.
     pub version: u64,
     /// Raised when its time, its resources or its service change: what patients are told of.
     pub revision: u64,
@@ -141,6 +152,12 @@ pub struct Appointment {
     /// The number of the caller who booked it. It was shown by the network; none where the call showed none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
+    /// Why staff laid it over other times; none where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overbooked: Option<String>,
+    /// What staff noted of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Personal<String, Words>>,
     /// Who made it.
     pub made: MadeBy,
     /// When it was made.
@@ -169,7 +186,7 @@ impl Appointment {
         Self {
             org_id: service.org_id,
             appointment_id: id,
-            version: 1,
+            version: 0,
             revision: 1,
             status: Status::Confirmed,
             service_id: service.service_id.clone(),
@@ -181,14 +198,42 @@ impl Appointment {
             time_zone: slot.zone.clone(),
             patient_name: patient.name,
             phone_number: patient.phone_number,
+            overbooked: None,
+            notes: None,
             made,
             created_at: crate::time::whole_millis(now),
         }
     }
 
+    /// Returns it at another time, of the same service: the same appointment, in a revision of its own.
+    #[must_use]
+    pub fn moved(&self, slot: &Slot) -> Self {
+        Self {
+            revision: self.revision.saturating_add(1),
+            resource_ids: slot.resources.clone(),
+            interval: slot.interval,
+            blocked: slot.blocked,
+            wall_clock: slot.wall_clock(),
+            time_zone: slot.zone.clone(),
+            overbooked: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns whether it takes this time of these resources already.
+    pub fn is_at(&self, starts_at: Timestamp, resources: &[ResourceId]) -> bool {
+        self.interval.from == starts_at && self.resource_ids == resources
+    }
+
+    /// Returns whether a caller may still move or cancel it at `now`.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        self.status == Status::Confirmed && now < self.interval.from
+    }
+
     /// Returns what it takes of each of its resources.
     pub fn entry(&self) -> Entry {
-        let taken = Taken::Appointment { appointment_id: self.appointment_id.clone(), overbooked: false };
+        let overbooked = self.overbooked.is_some();
+        let taken = Taken::Appointment { appointment_id: self.appointment_id.clone(), overbooked };
         Entry { taken, interval: self.blocked }
     }
 }
@@ -211,6 +256,26 @@ mod tests {
             ["", "A", "--", "+44 7700 900123", "Ada 2", "<b>Ada</b>", "ada@example.com", &"x".repeat(5_000)]
         {
             assert_eq!(PatientName::parse(bad), Err(NotAName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_cancelled_stays_so_and_a_slip_at_the_desk_can_be_mended() {
+        for next in Status::all() {
+            assert!(!Status::Cancelled.may_become(next), "{next:?}");
+            assert!(!next.may_become(next), "{next:?}");
+        }
+        for (from, next, may) in [
+            (Status::Confirmed, Status::Arrived, true),
+            (Status::Confirmed, Status::Cancelled, true),
+            (Status::Arrived, Status::Completed, true),
+            (Status::Arrived, Status::Confirmed, true),
+            (Status::Completed, Status::Arrived, true),
+            (Status::Completed, Status::Cancelled, false),
+            (Status::NoShow, Status::Arrived, true),
+            (Status::NoShow, Status::Cancelled, false),
+        ] {
+            assert_eq!(from.may_become(next), may, "{from:?} to {next:?}");
         }
     }
 

@@ -13,13 +13,16 @@ use super::{
 };
 use crate::{clinic::ClinicZone, ids::ResourceId, time::plus_secs};
 
-/// Who books. Callers are held to the service's notice and to what callers may book.
+/// Who books. Callers are held to the service's notice and to what callers may book; whoever overbooks, to neither hours nor what
+/// is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Booker {
     /// A caller, by the receptionist.
     Caller,
     /// A person of the clinic's.
     Staff,
+    /// A person of the clinic's who knows that the time is not free, and says why it is to be so.
+    Overbooking,
 }
 
 /// A time for a service, with the resources that it takes.
@@ -103,19 +106,42 @@ impl Offer<'_> {
         self.timely(start)?;
         let zone =
             resources.first().map(|first| first.hours.time_zone.clone()).ok_or(Unfit::NotItsResources)?;
-        is_a_start(terms, &zone, start)?;
         let (interval, blocked) = intervals(terms, start).ok_or(Unfit::TooFarAhead)?;
-        if !resources.iter().all(|resource| works(resource, &interval, &blocked)) {
-            return Err(Unfit::Closed);
-        }
-        let is_taken = |resource: &&Resource| {
-            self.diary.taken_by(&resource.resource_id, &blocked, self.ignored, self.now).is_some()
-        };
-        if resources.iter().any(is_taken) {
-            return Err(Unfit::Taken);
+        if self.booker != Booker::Overbooking {
+            is_a_start(terms, &zone, start)?;
+            self.free(&resources, &interval, &blocked)?;
         }
         let resources = resources.iter().map(|resource| resource.resource_id.clone()).collect();
         Ok(Slot { interval, blocked, resources, zone })
+    }
+
+    /// Whether all of these work then, and none of them is taken.
+    fn free(&self, resources: &[&Resource], interval: &Interval, blocked: &Interval) -> Result<(), Unfit> {
+        if !resources.iter().all(|resource| works(resource, interval, blocked)) {
+            return Err(Unfit::Closed);
+        }
+        let is_taken = |resource: &&Resource| {
+            self.diary.taken_by(&resource.resource_id, blocked, self.ignored, self.now).is_some()
+        };
+        if resources.iter().any(is_taken) { Err(Unfit::Taken) } else { Ok(()) }
+    }
+
+    /// Decides whether the service can be given at `start` by any choice of its resources, or by one that has `only`: the first
+    /// that can.
+    ///
+    /// # Errors
+    /// [`Unfit`], why the first choice cannot.
+    pub fn fit_any(&self, start: Timestamp, only: Option<&ResourceId>) -> Result<Slot, Unfit> {
+        let choices = choices(&self.service.terms);
+        let wanted = choices.iter().filter(|choice| only.is_none_or(|only| choice.contains(only)));
+        let mut first = None;
+        for choice in wanted {
+            match self.fit(start, choice) {
+                Ok(slot) => return Ok(slot),
+                Err(unfit) => first = first.or(Some(unfit)),
+            }
+        }
+        Err(first.unwrap_or(Unfit::NotItsResources))
     }
 
     /// Returns what can be booked on these days, between two times of the wall clock, in order. A start that several could give is

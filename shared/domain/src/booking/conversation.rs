@@ -14,6 +14,10 @@ use crate::ids::{AppointmentId, CallId, OrgId, ResourceId, ServiceId};
 pub const MOST_OPTIONS: usize = 52;
 /// How many appointments can be booked on one call.
 pub const MOST_BOOKINGS: usize = 3;
+/// How often appointments can be moved or cancelled on one call.
+pub const MOST_CHANGES: usize = 3;
+/// How many names can be looked for on one call.
+pub const MOST_NAMES: u32 = 3;
 /// How long a time is kept for a caller who is asked for a name.
 pub const HOLD: SignedDuration = SignedDuration::from_secs(120);
 /// How long a call can keep times in all, from its first pick on.
@@ -33,7 +37,26 @@ pub struct Choice {
     pub starts_at: Timestamp,
 }
 
-/// The letter of an option: A to Z, then AA to AZ.
+/// An appointment that was found on a call, under a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What the model calls it.
+    pub letter: Letter,
+    /// Which it is.
+    pub appointment_id: AppointmentId,
+}
+
+/// A move or a cancellation that was made on a call. A repeat finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Which appointment.
+    pub which: Letter,
+    /// Where it was moved; none for a cancellation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<Letter>,
+}
+
+/// The letter of an option or of an appointment that was found: A to Z, then AA to AZ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Letter(String);
@@ -107,6 +130,15 @@ pub struct Conversation {
     /// What was booked on it.
     #[serde(default)]
     pub booked: Vec<AppointmentId>,
+    /// The appointments that were found, in order.
+    #[serde(default)]
+    pub found: Vec<Found>,
+    /// What was moved or cancelled on it.
+    #[serde(default)]
+    pub changed: Vec<Changed>,
+    /// How many names were looked for.
+    #[serde(default)]
+    pub names: u32,
 }
 
 impl Conversation {
@@ -120,7 +152,15 @@ impl Conversation {
             held: None,
             first_held_at: None,
             booked: Vec::new(),
+            found: Vec::new(),
+            changed: Vec::new(),
+            names: 0,
         }
+    }
+
+    /// Returns the letter that means nothing on this call yet; none when all are used up.
+    fn next_letter(&self) -> Option<Letter> {
+        Letter::of(self.options.len().saturating_add(self.found.len()))
     }
 
     /// Returns the conversation with these slots offered, and their letters in the same order. A time of the same service and
@@ -136,7 +176,7 @@ impl Conversation {
             };
             let letter = match after.options.iter().find(is_it) {
                 Some(known) => known.letter.clone(),
-                None => Letter::of(after.options.len())?,
+                None => after.next_letter()?,
             };
             if !after.options.iter().any(|choice| choice.letter == letter) {
                 after.options.push(Choice {
@@ -149,6 +189,44 @@ impl Conversation {
             letters.push(letter);
         }
         Some((after, letters))
+    }
+
+    /// Returns the conversation in which a name was looked for and these appointments were found, and their letters in the same
+    /// order. One that was found before keeps its letter. None when there are no letters left, or no name may be looked for.
+    pub fn finding(&self, appointments: &[AppointmentId]) -> Option<(Self, Vec<Letter>)> {
+        let names = self.names.checked_add(1).filter(|names| *names <= MOST_NAMES)?;
+        let mut after = Self { names, ..self.clone() };
+        let mut letters = Vec::new();
+        for id in appointments {
+            let known = after.found.iter().find(|found| found.appointment_id == *id);
+            let letter = match known {
+                Some(known) => known.letter.clone(),
+                None => {
+                    let letter = after.next_letter()?;
+                    after.found.push(Found { letter: letter.clone(), appointment_id: id.clone() });
+                    letter
+                }
+            };
+            letters.push(letter);
+        }
+        Some((after, letters))
+    }
+
+    /// Returns the appointment that a letter means on this call.
+    pub fn found(&self, letter: &Letter) -> Option<&AppointmentId> {
+        self.found.iter().find(|found| found.letter == *letter).map(|found| &found.appointment_id)
+    }
+
+    /// Returns the same with no time held.
+    #[must_use]
+    pub fn holding_nothing(&self) -> Self {
+        Self { held: None, ..self.clone() }
+    }
+
+    /// Returns the conversation in which an appointment was moved or cancelled. None when the call has changed as much as it may.
+    pub fn changing(&self, change: Changed) -> Option<Self> {
+        let changed: Vec<Changed> = self.changed.iter().cloned().chain([change]).collect();
+        (changed.len() <= MOST_CHANGES).then(|| Self { changed, ..self.clone() })
     }
 
     /// Returns what a letter means on this call.
@@ -230,6 +308,34 @@ mod tests {
         for bad in ["", "  ", "14:30", "tomorrow", "3", "ABC"] {
             assert_eq!(Letter::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn options_and_appointments_that_are_found_share_no_letter() {
+        let id = |text: &str| AppointmentId::parse(text).unwrap();
+        let (one, options) = begun().offered(&service(), &[slot(0)]).unwrap();
+        let (two, found) = one.finding(&[id("a1"), id("a2")]).unwrap();
+        let (three, later) = two.offered(&service(), &[slot(30)]).unwrap();
+        let (four, again) = three.finding(&[id("a2")]).unwrap();
+        let texts: Vec<&str> =
+            [&options, &found, &later, &again].into_iter().flatten().map(Letter::as_str).collect();
+        assert_eq!(texts, ["A", "B", "C", "D", "C"]);
+        assert_eq!((four.found(&found[0]), four.found(&options[0])), (Some(&id("a1")), None));
+        assert_eq!(four.option(&found[0]), None);
+    }
+
+    #[test]
+    fn a_call_looks_for_three_names_and_makes_three_changes() {
+        let mut call = begun();
+        for _ in 0..MOST_NAMES {
+            call = call.finding(&[]).unwrap().0;
+        }
+        assert_eq!(call.finding(&[]), None);
+        let change = || Changed { which: Letter::parse("A").unwrap(), option: None };
+        for _ in 0..MOST_CHANGES {
+            call = call.changing(change()).unwrap();
+        }
+        assert_eq!(call.changing(change()), None);
     }
 
     #[test]

@@ -170,6 +170,12 @@ impl Diary {
 }
 
 impl Diary {
+    /// Returns the days to write so that the entries of `owner` are gone, and what has lapsed by `now`.
+    pub fn giving_back(&self, owner: Owner<'_>, now: Timestamp) -> Vec<ResourceDay> {
+        let has = |day: &&ResourceDay| day.entries.iter().any(|entry| owner.owns(entry));
+        self.days.iter().filter(has).map(|day| day.kept(&[owner], now)).collect()
+    }
+
     /// Returns the days to write so that `entry` is taken of these resources, in the place of the entries of `replaced`, and what
     /// has lapsed by `now` is gone: each of them as it was read, so that its version is the one to be demanded. None when a day that
     /// the entry touches was not read.

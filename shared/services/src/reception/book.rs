@@ -12,18 +12,22 @@ use domain::{
         conversation::{Choice, Conversation, Letter, MOST_BOOKINGS},
         diary::{Diary, Owner, Taken},
     },
-    ids::{AppointmentId, CallId},
+    ids::CallId,
 };
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use store::{
     Attempt, ChangeError, StoreError,
     booking::{Booking, Catalog, Intent},
 };
 
-use super::{Arguments, Line, Reception, question, said};
+use super::{Arguments, Line, Reception, patient_name, question, said, said_of};
+use crate::appointments::days_of;
 
 /// How often a booking is decided again when others write the same days.
 const TRIES: u32 = 4;
+
+/// How many future appointments may stand that were booked from one number.
+const MOST_AHEAD: usize = 4;
 
 /// What the model asks for, as far as it can be read.
 struct Wish {
@@ -48,7 +52,7 @@ impl Reception {
                     .to_owned(),
             );
         };
-        let name = match arguments.text("patient_name").map(PatientName::parse) {
+        let name = match patient_name(arguments) {
             None => None,
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => {
@@ -106,8 +110,8 @@ impl Reception {
         let key = intent_of(&line.call_id, &wish.letter);
         let ((catalog, now, _), conversation, intent) = futures::try_join!(
             self.clinic(line.org_id),
-            self.bookings.conversation(line.org_id, &line.call_id),
-            self.bookings.intent(line.org_id, &key),
+            self.bookings().conversation(line.org_id, &line.call_id),
+            self.bookings().intent(line.org_id, &key),
         )?;
         Ok(Read { catalog, conversation, intent, now })
     }
@@ -121,7 +125,7 @@ impl Reception {
         read: &Read,
     ) -> Result<Option<String>, StoreError> {
         let Some(intent) = &read.intent else { return Ok(None) };
-        let there = self.bookings.appointment(line.org_id, &intent.appointment_id).await?;
+        let there = self.bookings().appointment(line.org_id, &intent.appointment_id).await?;
         let Some(appointment) = there.filter(|appointment| appointment.status != Status::Cancelled) else {
             return Ok(None);
         };
@@ -146,9 +150,18 @@ impl Reception {
                     .to_owned(),
             ));
         }
-        let Some(name) = wish.name.as_ref().filter(|_| !wish.is_another) else { return Ok(None) };
+        let Some(name) = wish.name.as_ref() else { return Ok(None) };
+        if self.ahead_of_number(line).await?.len() >= MOST_AHEAD {
+            return Ok(Some(
+                "NOT BOOKED. As many appointments stand from this number as may be booked by telephone. Offer to take a message."
+                    .to_owned(),
+            ));
+        }
+        if wish.is_another {
+            return Ok(None);
+        }
         for id in booked {
-            let there = self.bookings.appointment(line.org_id, id).await?;
+            let there = self.bookings().appointment(line.org_id, id).await?;
             let is_same = |appointment: &Appointment| {
                 appointment.status != Status::Cancelled && appointment.patient_name.is_same(name)
             };
@@ -172,27 +185,10 @@ impl Reception {
         choice: &Choice,
         conversation: &Conversation,
     ) -> Result<Diary, StoreError> {
-        let wanted = intervals(&service.terms, choice.starts_at).map(|(_, blocked)| blocked.days());
-        let mut diary = self.of(line, &choice.resource_ids, &wanted.unwrap_or_default()).await?;
-        if let Some(held) = &conversation.held {
-            let more = self.of(line, &held.resource_ids, &held.blocked.days()).await?;
-            let is_new = |day: &domain::booking::diary::ResourceDay| {
-                !diary.days.iter().any(|known| known.resource_id == day.resource_id && known.day == day.day)
-            };
-            let more: Vec<_> = more.days.into_iter().filter(is_new).collect();
-            diary.days.extend(more);
-        }
-        Ok(diary)
-    }
-
-    async fn of(
-        &self,
-        line: &Line,
-        resources: &[domain::ids::ResourceId],
-        days: &[Date],
-    ) -> Result<Diary, StoreError> {
-        let resources: Vec<_> = resources.iter().collect();
-        self.bookings.diary(line.org_id, &resources, days).await
+        let mut wanted = vec![(choice.resource_ids.as_slice(), days_of(service, choice.starts_at))];
+        wanted
+            .extend(conversation.held.iter().map(|held| (held.resource_ids.as_slice(), held.blocked.days())));
+        self.appointments.diary(line.org_id, &wanted).await
     }
 
     /// Writes the appointment, or the hold where the name is missing.
@@ -217,13 +213,12 @@ impl Reception {
             let days = entry.and_then(|entry| diary.taking(&entry, &slot.resources, &replaced, now));
             let Some(days) = days else { return Ok(Attempt::Moved) };
             let booking = Booking {
-                service,
-                resources: &resources,
+                by: Some((service, &resources)),
                 days: &days,
                 conversation: Some(&conversation),
-                made: None,
+                ..Booking::default()
             };
-            let held = self.bookings.book(line.org_id, &booking).await;
+            let held = self.bookings().book(line.org_id, &booking).await;
             return outcome(held, || {
                 format!(
                     "HELD for two minutes. {} on {}. Ask for the patient's first and last name, read it back with the time, and \
@@ -234,8 +229,7 @@ impl Reception {
                 )
             });
         };
-        let id = AppointmentId::parse(self.entropy.uuid(now).to_string())
-            .unwrap_or_else(|_| unreachable!("a UUID is an id"));
+        let id = self.appointments.fresh_id(now);
         let patient = Patient { name: name.clone(), phone_number: line.caller.clone() };
         let made = MadeBy::Caller { call_id: line.call_id.clone() };
         let appointment = Appointment::confirmed(id.clone(), service, slot, (patient, made), now);
@@ -247,16 +241,19 @@ impl Reception {
             intent: intent_of(&line.call_id, &wish.letter),
             version: read.intent.as_ref().map_or(0, |intent| intent.version),
             appointment_id: id.clone(),
+            at: now,
+            body_hash: None,
         };
         let conversation = read.conversation.booked(id);
         let booking = Booking {
-            service,
-            resources: &resources,
+            by: Some((service, &resources)),
             days: &days,
             conversation: Some(&conversation),
-            made: Some((&appointment, &intent)),
+            appointment: Some(&appointment),
+            intent: Some(&intent),
+            act: None,
         };
-        let written = self.bookings.book(line.org_id, &booking).await;
+        let written = self.bookings().book(line.org_id, &booking).await;
         if written.is_ok() {
             tracing::info!(org_id = %line.org_id, call_id = %line.call_id, appointment_id = %appointment.appointment_id,
                 "an appointment was booked on a call");
@@ -279,16 +276,10 @@ fn done(answer: &str) -> Attempt<String> {
 
 /// An appointment as it is said once it is written.
 fn booked(appointment: &Appointment, catalog: &Catalog, now: DateTime) -> String {
-    let slot = Slot {
-        interval: appointment.interval,
-        blocked: appointment.blocked,
-        resources: appointment.resource_ids.clone(),
-        zone: appointment.time_zone.clone(),
-    };
     format!(
         "BOOKED. {} on {}, for {}. Say so, and ask whether there is anything else.",
         appointment.service_name,
-        said(&slot, catalog, now),
+        said_of(appointment, catalog, now),
         appointment.patient_name.reveal()
     )
 }

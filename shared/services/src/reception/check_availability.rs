@@ -13,6 +13,7 @@ use jiff::{ToSpan as _, civil::Date};
 use store::{Attempt, StoreError, booking::Catalog};
 
 use super::{Arguments, Line, Reception, said};
+use crate::appointments::around;
 
 /// How many days after those that were asked for are looked at when nothing is free on them.
 const LOOK_FURTHER_DAYS: i64 = 14;
@@ -75,13 +76,7 @@ impl Reception {
         practitioner: Option<&ResourceId>,
     ) -> Result<Vec<Slot>, StoreError> {
         let resources = service.terms.resources();
-        // The days of the wall clock, and one on each side: a day of UTC begins and ends at another time.
-        let (Some(first), Some(last)) = (window.days.first(), window.days.last()) else {
-            return Ok(Vec::new());
-        };
-        let (first, last) = (first.saturating_sub(1.day()), last.saturating_add(1.day()));
-        let days: Vec<Date> = first.series(1.day()).take_while(|day| *day <= last).collect();
-        let diary = self.bookings.diary(line.org_id, &resources, &days).await?;
+        let diary = self.bookings().diary(line.org_id, &resources, &around(&window.days)).await?;
         let offer = Offer {
             service,
             resources: &catalog.resources,
@@ -101,7 +96,7 @@ impl Reception {
         slots: &[Slot],
     ) -> Result<Option<Vec<String>>, StoreError> {
         let note = || async {
-            let there = self.bookings.conversation(line.org_id, &line.call_id).await?;
+            let there = self.bookings().conversation(line.org_id, &line.call_id).await?;
             let Some((after, letters)) = there.offered(&service.service_id, slots) else {
                 return Ok(Attempt::Done(None));
             };
@@ -109,7 +104,7 @@ impl Reception {
             if after == there {
                 return Ok(Attempt::Done(Some(letters)));
             }
-            Ok(Attempt::of(self.bookings.save_conversation(&after).await)?.map(|()| Some(letters)))
+            Ok(Attempt::of(self.bookings().save_conversation(&after).await)?.map(|()| Some(letters)))
         };
         self.db.until_written("what was offered on the call", note).await
     }

@@ -3,6 +3,7 @@
 use domain::{
     booking::appointment::Appointment,
     ids::{AppointmentId, OrgId},
+    phone_number::PhoneNumber,
     time::rfc3339_millis,
 };
 use jiff::Timestamp;
@@ -17,6 +18,9 @@ use crate::{
 
 /// The index of appointments by when they begin.
 const BY_START: &str = "by_start";
+
+/// The index of appointments by the number that they were booked from.
+const BY_NUMBER: &str = "by_number";
 
 /// Which appointments are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,28 @@ impl Bookings {
         id: &AppointmentId,
     ) -> Result<Option<Appointment>, StoreError> {
         self.get(org, id.as_str()).await
+    }
+
+    /// An org's appointments that were booked from this number, of whatever status and time, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn of_number(&self, org: OrgId, number: &PhoneNumber) -> Result<Vec<Appointment>, StoreError> {
+        let values = [(":org", text(org.to_string())), (":number", text(number.as_str()))];
+        let read = Read {
+            index: Some(BY_NUMBER),
+            condition: Some("org_id = :org AND phone_number = :number"),
+            values: &values,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_org(org).pages(Table::Appointments, read);
+        let mut appointments = Vec::new();
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
+                appointments.push(decode(Table::Appointments, item)?);
+            }
+        }
+        Ok(appointments)
     }
 
     /// A page of an org's appointments by when they begin, consistently, after the one that `after` names.

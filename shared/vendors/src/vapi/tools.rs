@@ -21,12 +21,22 @@ pub const CHECK_AVAILABILITY: &str = "checkAvailability";
 /// The function by which the model books one of them.
 pub const BOOK_APPOINTMENT: &str = "bookClinicAppointment";
 
+/// The function by which the model finds what stands ahead for the caller.
+pub const FIND_APPOINTMENTS: &str = "findMyAppointments";
+/// The function by which the model moves one of those.
+pub const RESCHEDULE_APPOINTMENT: &str = "rescheduleAppointment";
+/// The function by which the model cancels one of those.
+pub const CANCEL_APPOINTMENT: &str = "cancelAppointment";
+
 /// Every tool that an assistant of ours has. A function names no server of its own: Vapi asks that of the assistant, which is our
 /// webhook, signed by our credential (`CreateFunctionToolDTO.server`).
-pub const TOOLS: [Tool; 3] = [
+pub const TOOLS: [Tool; 6] = [
     Tool { name: "end_call", definition: end_call },
     Tool { name: CHECK_AVAILABILITY, definition: check_availability },
     Tool { name: BOOK_APPOINTMENT, definition: book_appointment },
+    Tool { name: FIND_APPOINTMENTS, definition: find_appointments },
+    Tool { name: RESCHEDULE_APPOINTMENT, definition: reschedule_appointment },
+    Tool { name: CANCEL_APPOINTMENT, definition: cancel_appointment },
 ];
 /// What changes how a tool behaves: one that has more of it than its definition is another tool.
 const DECIDING: [&str; 2] = ["messages", "rejectionPlan"];
@@ -63,6 +73,36 @@ fn book_appointment() -> Value {
             "another": {"type": "boolean", "description": "True when the same patient wants one more appointment on this call."},
         }),
         &["option"],
+    )
+}
+
+fn find_appointments() -> Value {
+    function(
+        FIND_APPOINTMENTS,
+        "Finds the caller's own future appointments, each with a letter. Needed before one is moved or cancelled.",
+        &json!({"patient_name": {"type": "string", "description": "First and last name of the patient, as the caller said it."}}),
+        &["patient_name"],
+    )
+}
+
+fn reschedule_appointment() -> Value {
+    function(
+        RESCHEDULE_APPOINTMENT,
+        "Moves an appointment. Only an answer that begins with MOVED is a move; after any other it stays as it was.",
+        &json!({
+            "which": {"type": "string", "description": "The letter that findMyAppointments gave the appointment."},
+            "option": {"type": "string", "description": "The letter that checkAvailability gave the new time."},
+        }),
+        &["which", "option"],
+    )
+}
+
+fn cancel_appointment() -> Value {
+    function(
+        CANCEL_APPOINTMENT,
+        "Cancels an appointment. Only an answer that begins with CANCELLED is a cancellation.",
+        &json!({"which": {"type": "string", "description": "The letter that findMyAppointments gave the appointment."}}),
+        &["which"],
     )
 }
 

@@ -63,6 +63,10 @@ pub enum Code {
     VoiceUnavailable,
     /// Another request saved meanwhile.
     VersionConflict,
+    /// The time is not free.
+    TimeNotFree,
+    /// The appointment cannot stand as is asked.
+    WrongStatus,
     /// The agent has no assistant at the voice service yet.
     AgentNotReady,
     /// The org has no outbound number.
@@ -89,7 +93,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -119,6 +123,8 @@ impl Code {
         Self::CarrierUnavailable,
         Self::VoiceUnavailable,
         Self::VersionConflict,
+        Self::TimeNotFree,
+        Self::WrongStatus,
         Self::AgentNotReady,
         Self::NoOutboundNumber,
         Self::CountryNotAllowed,
@@ -268,6 +274,16 @@ impl Code {
                 "version_conflict",
                 StatusCode::CONFLICT,
                 "Somebody saved this agent meanwhile. Load it again, and make your change to that.",
+            ),
+            Self::TimeNotFree => (
+                "time_not_free",
+                StatusCode::CONFLICT,
+                "That time cannot be booked. Take one of the alternatives, or overbook with a reason.",
+            ),
+            Self::WrongStatus => (
+                "wrong_status",
+                StatusCode::CONFLICT,
+                "The appointment cannot stand so from how it stands now. Load it again.",
             ),
             Self::AgentNotReady => (
                 "agent_not_ready",

@@ -1,15 +1,17 @@
 //! The conditions of appointments: each promise is kept by one of them alone.
 
 use domain::{
+    audit::{Action, Actor, ActorRole, AuditEntry, RecordId},
     booking::{
-        appointment::{Appointment, MadeBy, Patient, PatientName},
+        appointment::{Appointment, MadeBy, Patient, PatientName, Status},
         availability::{Booker, Offer},
         catalog::{Resource, Service, Terms},
         conversation::Conversation,
-        diary::Diary,
+        diary::{Diary, Interval, Owner},
     },
     ids::{AppointmentId, ResourceId, ServiceId},
 };
+use jiff::SignedDuration;
 use serde_json::json;
 use store::booking::{Booking, Bookings, Intent};
 
@@ -27,6 +29,12 @@ pub(super) fn guards() -> Vec<Guard> {
         "take time", "booking_catalog resource#", VERSION, VERSION => nothing_is_booked_by_hours_that_have_changed;
         "take time", "appointments call#", VERSION, VERSION => a_call_books_by_what_it_has_booked;
         "take time", "appointments", NEW, NEW => an_appointment_is_written_over_no_other;
+        "take time", "appointments", VERSION, VERSION => an_appointment_is_moved_from_where_it_was_read;
+        "take time", "audit_log", "attribute_not_exists(entry_id)", "attribute_not_exists(entry_id)" => what_is_logged_is_not_written_over;
+        "give time back", "resource_days", VERSION, VERSION => a_day_is_given_back_as_it_was_read;
+        "give time back", "appointments", VERSION, VERSION => an_appointment_is_cancelled_as_it_was_read;
+        "give time back", "appointments call#", VERSION, VERSION => a_call_cancels_by_what_it_has_changed;
+        "note appointment", "appointments", VERSION, VERSION => older_notes_change_nothing;
         "take time", "appointments intent#", NEW, NEW => one_intent_is_one_appointment;
         "take time", "appointments intent#", VERSION, VERSION => one_intent_is_replaced_once;
         "offer", "appointments call#", NEW, NEW => a_calls_first_options_are_offered_once;
@@ -42,12 +50,15 @@ pub(super) fn guards() -> Vec<Guard> {
 pub(super) fn transaction_of(items: &[Value]) -> Option<&'static str> {
     let puts = |table: &str| items.iter().any(|item| is_put_to(item, table));
     if puts("resource_days") {
-        return Some("take time");
+        let rests_on_an_offer = items.iter().any(|item| item["ConditionCheck"].is_object());
+        return Some(if rests_on_an_offer { "take time" } else { "give time back" });
     }
     if puts("booking_catalog") {
         return Some("save offer");
     }
-    puts("appointments").then_some("offer")
+    let is_of_a_call =
+        |item: &Value| item["Put"]["Item"]["item"]["S"].as_str().is_some_and(|key| key.starts_with("call#"));
+    puts("appointments").then(|| if items.iter().any(is_of_a_call) { "offer" } else { "note appointment" })
 }
 
 /// A clinic's offer, and the hand that books it.
@@ -115,15 +126,65 @@ impl Desk {
         let appointment = Appointment::confirmed(id.clone(), &self.service, &slot, (patient, made), now);
         let days = diary.taking(&appointment.entry(), &slot.resources, &[], now).unwrap();
         let (intent, version) = intent;
-        let intent = Intent { org_id: ORG, intent: intent.to_owned(), version, appointment_id: id };
+        let intent = Intent {
+            org_id: ORG,
+            intent: intent.to_owned(),
+            version,
+            appointment_id: id,
+            at: now,
+            body_hash: None,
+        };
         let booking = Booking {
-            service: &self.service,
-            resources: &[&self.resource],
+            by: Some((&self.service, &[&self.resource])),
             days: &days,
             conversation,
-            made: Some((&appointment, &intent)),
+            appointment: Some(&appointment),
+            intent: Some(&intent),
+            act: None,
         };
         self.bookings.book(ORG, &booking).await
+    }
+
+    async fn appointment(&self, id: &str) -> Appointment {
+        self.bookings.appointment(ORG, &AppointmentId::parse(id).unwrap()).await.unwrap().unwrap()
+    }
+
+    /// Writes an appointment as it was read, a day later; or over itself where that is overbooked, with an entry of the log.
+    async fn put_off(&self, there: &Appointment, act: Option<&AuditEntry>) -> Result<(), ChangeError> {
+        let day = SignedDuration::from_hours(24);
+        let later = |interval: Interval| Interval { from: interval.from + day, to: interval.to + day };
+        let moved =
+            Appointment { interval: later(there.interval), blocked: later(there.blocked), ..there.clone() };
+        let days = [there, &moved].map(|appointment| appointment.blocked.days()[0]);
+        let diary = self.bookings.diary(ORG, &[&self.resource.resource_id], &days).await.unwrap();
+        let own = [Owner::Appointment(&there.appointment_id)];
+        let days = diary.taking(&moved.entry(), &there.resource_ids, &own, there.created_at).unwrap();
+        let booking = Booking {
+            by: Some((&self.service, &[&self.resource])),
+            days: &days,
+            appointment: Some(&moved),
+            act,
+            ..Booking::default()
+        };
+        self.bookings.book(ORG, &booking).await
+    }
+
+    /// Cancels an appointment as it was read, in the diary as it was read.
+    async fn cancel(
+        &self,
+        there: &Appointment,
+        diary: &Diary,
+        conversation: Option<&Conversation>,
+    ) -> Result<(), ChangeError> {
+        let days = diary.giving_back(Owner::Appointment(&there.appointment_id), there.created_at);
+        let after = Appointment { status: Status::Cancelled, ..there.clone() };
+        let booking = Booking { days: &days, conversation, appointment: Some(&after), ..Booking::default() };
+        self.bookings.book(ORG, &booking).await
+    }
+
+    async fn note(&self, there: &Appointment, status: Status) -> Result<(), ChangeError> {
+        let after = Appointment { status, ..there.clone() };
+        self.bookings.book(ORG, &Booking { appointment: Some(&after), ..Booking::default() }).await
     }
 }
 
@@ -168,6 +229,75 @@ async fn nothing_is_booked_by_hours_that_have_changed(harness: Harness) -> Resul
         desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await,
         "it was booked on a day off",
     )
+}
+
+async fn an_appointment_is_moved_from_where_it_was_read(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    let there = desk.appointment("a1").await;
+    desk.put_off(&there, None).await.unwrap();
+    refused(desk.put_off(&there, None).await, "it was moved from where it was no more")
+}
+
+/// The log's entry of an overbooking, as the gateway names the request.
+fn overbooked(reason: &str) -> AuditEntry {
+    let actor = Actor {
+        user: UserId::parse("user-1").unwrap(),
+        role: ActorRole::Owner,
+        source: None,
+        request_id: "request-o".into(),
+    };
+    let act = (Action::Overbook, RecordId::Appointment(AppointmentId::parse("a1").unwrap()));
+    AuditEntry::granted(ORG, actor, act, Some(reason.to_owned()), local::stack::test_epoch())
+}
+
+async fn what_is_logged_is_not_written_over(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    desk.put_off(&desk.appointment("a1").await, Some(&overbooked("First."))).await.unwrap();
+    let second = desk.put_off(&desk.appointment("a1").await, Some(&overbooked("Second."))).await;
+    refused(second, "an entry of the log was written over")
+}
+
+async fn a_day_is_given_back_as_it_was_read(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    let (there, diary) = (desk.appointment("a1").await, desk.diary(MONDAY).await);
+    let later = "2026-01-05T11:00:00Z";
+    desk.book(&desk.diary(later).await, later, ("a2", ("i2", 0)), None).await.unwrap();
+    refused(desk.cancel(&there, &diary, None).await, "another's time was given back too")
+}
+
+async fn an_appointment_is_cancelled_as_it_was_read(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    let there = desk.appointment("a1").await;
+    desk.note(&there, Status::Arrived).await.unwrap();
+    refused(
+        desk.cancel(&there, &desk.diary(MONDAY).await, None).await,
+        "the patient is there, and it was cancelled",
+    )
+}
+
+async fn a_call_cancels_by_what_it_has_changed(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    for (id, at) in [("a1", MONDAY), ("a2", TUESDAY)] {
+        desk.book(&desk.diary(at).await, at, (id, (id, 0)), None).await.unwrap();
+    }
+    desk.bookings.save_conversation(&begun()).await.unwrap();
+    let there = desk.bookings.conversation(ORG, &begun().call_id).await.unwrap();
+    let (one, other) = (desk.appointment("a1").await, desk.appointment("a2").await);
+    desk.cancel(&one, &desk.diary(MONDAY).await, Some(&there)).await.unwrap();
+    let second = desk.cancel(&other, &desk.diary(TUESDAY).await, Some(&there)).await;
+    refused(second, "the call's first cancellation was forgotten")
+}
+
+async fn older_notes_change_nothing(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    let there = desk.appointment("a1").await;
+    desk.note(&there, Status::Arrived).await.unwrap();
+    refused(desk.note(&there, Status::NoShow).await, "that the patient arrived was forgotten")
 }
 
 fn begun() -> Conversation {
@@ -259,4 +389,8 @@ pub(super) async fn use_everything(harness: &Harness) {
     desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), Some(&there)).await.unwrap();
     let later = "2026-01-05T11:00:00Z";
     desk.book(&desk.diary(later).await, later, ("a2", ("i1", 1)), None).await.unwrap();
+    desk.put_off(&desk.appointment("a1").await, Some(&overbooked("Urgent."))).await.unwrap();
+    desk.note(&desk.appointment("a2").await, Status::Arrived).await.unwrap();
+    let there = desk.bookings.conversation(ORG, &begun().call_id).await.unwrap();
+    desk.cancel(&desk.appointment("a2").await, &desk.diary(later).await, Some(&there)).await.unwrap();
 }

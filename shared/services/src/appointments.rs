@@ -1,0 +1,432 @@
+//! Appointments are made, moved and cancelled here, whoever asks for it: a caller by the receptionist's tools, or a person of the
+//! clinic's. One rule decides ([`Offer::fit`]), one transaction writes ([`Bookings::book`]).
+
+use std::sync::Arc;
+
+use base::{clock::Clock, entropy::Entropy};
+use domain::{
+    audit::{Action, Actor, AuditEntry, RecordId},
+    booking::{
+        appointment::{Appointment, MadeBy, Patient, Status},
+        availability::{Booker, Offer, Slot, Unfit, intervals, spread},
+        catalog::{Resource, Service},
+        conversation::Conversation,
+        diary::{Diary, Owner, ResourceDay},
+    },
+    ids::{AppointmentId, OrgId, ResourceId, ServiceId, UserId},
+    personal::{Personal, Words},
+};
+use jiff::{
+    SignedDuration, Timestamp, ToSpan as _,
+    civil::{Date, Time},
+};
+use platform::Platform;
+use store::{
+    Attempt, Dynamo, StoreError,
+    booking::{Booking, Bookings, Catalog, Intent},
+};
+
+/// How long a request of the clinic's that has no key of its own is taken for a repeat of an equal one.
+const REPEATED: SignedDuration = SignedDuration::from_mins(10);
+
+/// The diary of every clinic.
+#[derive(Clone, Debug)]
+pub struct Appointments {
+    /// Where they are written.
+    pub bookings: Bookings,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+}
+
+/// By which resources a service is to be given.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// By exactly these, one of each need.
+    These(&'a [ResourceId]),
+    /// By any that the service may be given by, this one among them if one is named.
+    Any(Option<&'a ResourceId>),
+}
+
+/// Why and by whom a time is overbooked.
+#[derive(Clone, Copy, Debug)]
+pub struct Overbooking<'a> {
+    /// Why.
+    pub reason: &'a str,
+    /// By whom.
+    pub by: &'a Actor,
+}
+
+/// What a person of the clinic's books.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// What.
+    pub service_id: &'a ServiceId,
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// By whom it is given, where that matters.
+    pub resource_id: Option<&'a ResourceId>,
+    /// For whom.
+    pub patient: &'a Patient,
+    /// What is noted of it.
+    pub notes: Option<&'a Personal<String, Words>>,
+    /// Why it is booked although it is not free; none where it must be.
+    pub overbooking: Option<Overbooking<'a>>,
+    /// Who books.
+    pub user: &'a UserId,
+    /// What tells the request from every other: the client's key, or the request itself.
+    pub intent: &'a str,
+    /// The hash of the whole request, where the client named it by a key.
+    pub body_hash: Option<&'a str>,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// It is booked.
+    Made(Box<Appointment>),
+    /// It was booked before: what that appointment is now.
+    Repeated(Box<Appointment>),
+    /// The client's key was used for another request.
+    KeyReused,
+    /// The clinic offers no such service.
+    NoService,
+    /// It cannot be booked.
+    Unfit(Unfit),
+}
+
+/// Where an appointment is to be moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Move<'a> {
+    /// The appointment, as it was read.
+    pub appointment: &'a Appointment,
+    /// When it is to begin.
+    pub starts_at: Timestamp,
+    /// By whom.
+    pub by: By<'a>,
+    /// Who moves it.
+    pub booker: Booker,
+    /// Why it is moved although it is not free there.
+    pub overbooking: Option<Overbooking<'a>>,
+    /// The call on which it is moved, with the move noted.
+    pub conversation: Option<&'a Conversation>,
+}
+
+/// Everything that a decision about one time rests on, and what it takes the place of.
+struct Ground<'a> {
+    service: &'a Service,
+    catalog: &'a Catalog,
+    diary: Diary,
+    replaced: Vec<Owner<'a>>,
+    now: Timestamp,
+}
+
+impl Ground<'_> {
+    /// The slot, and why it is overbooked if it is: only where it would not fit otherwise.
+    fn decide<'o>(
+        &self,
+        (starts_at, by, booker): (Timestamp, By<'_>, Booker),
+        overbooking: Option<Overbooking<'o>>,
+    ) -> Result<(Slot, Option<Overbooking<'o>>), Unfit> {
+        let offer = Offer {
+            service: self.service,
+            resources: &self.catalog.resources,
+            diary: &self.diary,
+            booker,
+            ignored: &self.replaced,
+            now: self.now,
+        };
+        let fit = |offer: &Offer<'_>| match by {
+            By::These(resources) => offer.fit(starts_at, resources),
+            By::Any(only) => offer.fit_any(starts_at, only),
+        };
+        match (fit(&offer), overbooking) {
+            (Ok(slot), _) => Ok((slot, None)),
+            (Err(unfit), None) => Err(unfit),
+            (Err(_), Some(_)) => {
+                fit(&Offer { booker: Booker::Overbooking, ..offer }).map(|slot| (slot, overbooking))
+            }
+        }
+    }
+
+    /// The resources of a slot, as they were read.
+    fn resources(&self, slot: &Slot) -> Vec<&Resource> {
+        slot.resources.iter().filter_map(|id| self.catalog.resource(id)).collect()
+    }
+}
+
+impl Appointments {
+    /// Puts it together.
+    pub fn new(platform: &Platform, db: Dynamo) -> Self {
+        Self {
+            bookings: Bookings::new(db.clone()),
+            db,
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
+        }
+    }
+
+    /// A fresh id.
+    pub(crate) fn fresh_id(&self, now: Timestamp) -> AppointmentId {
+        AppointmentId::parse(self.entropy.uuid(now).to_string())
+            .unwrap_or_else(|_| unreachable!("a UUID is an id"))
+    }
+
+    /// What is taken of some resources on some days of UTC, for several of them.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn diary(
+        &self,
+        org: OrgId,
+        wanted: &[(&[ResourceId], Vec<Date>)],
+    ) -> Result<Diary, StoreError> {
+        let reads = wanted.iter().map(|(resources, days)| async move {
+            let resources: Vec<&ResourceId> = resources.iter().collect();
+            self.bookings.diary(org, &resources, days).await
+        });
+        let mut days: Vec<ResourceDay> = Vec::new();
+        for day in futures::future::try_join_all(reads).await?.into_iter().flat_map(|diary| diary.days) {
+            let is_known = |known: &ResourceDay| known.resource_id == day.resource_id && known.day == day.day;
+            if !days.iter().any(is_known) {
+                days.push(day);
+            }
+        }
+        Ok(Diary { days })
+    }
+
+    /// Books what a person of the clinic's asks for, once: a repeat is answered with the appointment that it became.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn make(&self, org: OrgId, request: &Request<'_>) -> Result<Requested, StoreError> {
+        let book = || self.try_to_make(org, request);
+        self.db.until_written("the diary", book).await
+    }
+
+    async fn try_to_make(&self, org: OrgId, request: &Request<'_>) -> Result<Attempt<Requested>, StoreError> {
+        let (catalog, intent) =
+            futures::try_join!(self.bookings.catalog(org), self.bookings.intent(org, request.intent))?;
+        let now = self.clock.now();
+        if let Some(repeated) = self.made_before(org, request, intent.as_ref(), now).await? {
+            return Ok(Attempt::Done(repeated));
+        }
+        let Some(service) = catalog.service(request.service_id) else {
+            return Ok(Attempt::Done(Requested::NoService));
+        };
+        let resources: Vec<ResourceId> = service.terms.resources().into_iter().cloned().collect();
+        let days = days_of(service, request.starts_at);
+        let diary = self.diary(org, &[(&resources, days)]).await?;
+        let ground = Ground { service, catalog: &catalog, diary, replaced: Vec::new(), now };
+        let wanted = (request.starts_at, By::Any(request.resource_id), Booker::Staff);
+        let (slot, overbooking) = match ground.decide(wanted, request.overbooking) {
+            Ok(decided) => decided,
+            Err(unfit) => return Ok(Attempt::Done(Requested::Unfit(unfit))),
+        };
+        let id = self.fresh_id(now);
+        let made = MadeBy::Staff { user_id: request.user.clone() };
+        let appointment = Appointment {
+            overbooked: overbooking.map(|overbooking| overbooking.reason.to_owned()),
+            notes: request.notes.cloned(),
+            ..Appointment::confirmed(id.clone(), service, &slot, (request.patient.clone(), made), now)
+        };
+        let Some(days) = ground.diary.taking(&appointment.entry(), &slot.resources, &[], now) else {
+            return Ok(Attempt::Moved);
+        };
+        let intent = Intent {
+            org_id: org,
+            intent: request.intent.to_owned(),
+            version: intent.map_or(0, |intent| intent.version),
+            appointment_id: id,
+            at: now,
+            body_hash: request.body_hash.map(str::to_owned),
+        };
+        let act = act_of(org, overbooking, &appointment.appointment_id, now);
+        let booking = Booking {
+            by: Some((service, &ground.resources(&slot))),
+            days: &days,
+            appointment: Some(&appointment),
+            intent: Some(&intent),
+            act: act.as_ref(),
+            ..Booking::default()
+        };
+        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        Ok(written.map(|()| {
+            tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id,
+                "an appointment was booked by the clinic");
+            Requested::Made(Box::new(next(appointment)))
+        }))
+    }
+
+    /// What a request was answered before, if it is a repeat.
+    async fn made_before(
+        &self,
+        org: OrgId,
+        request: &Request<'_>,
+        intent: Option<&Intent>,
+        now: Timestamp,
+    ) -> Result<Option<Requested>, StoreError> {
+        let Some(intent) = intent else { return Ok(None) };
+        let has_a_key = request.body_hash.is_some();
+        if intent.body_hash.as_deref() != request.body_hash {
+            return Ok(Some(Requested::KeyReused));
+        }
+        if !has_a_key && now.duration_since(intent.at) >= REPEATED {
+            return Ok(None);
+        }
+        let there = self.bookings.appointment(org, &intent.appointment_id).await?;
+        // What was cancelled since may be booked again by an equal request; a key names one request for ever.
+        let counts = |appointment: &Appointment| has_a_key || appointment.status != Status::Cancelled;
+        Ok(there.filter(counts).map(|there| Requested::Repeated(Box::new(there))))
+    }
+
+    /// Moves an appointment, once: reads, decides and writes. Returns it as it is then, or why it cannot be.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn try_to_move(
+        &self,
+        catalog: &Catalog,
+        wish: &Move<'_>,
+    ) -> Result<Result<Attempt<Appointment>, Unfit>, StoreError> {
+        let (appointment, now) = (wish.appointment, self.clock.now());
+        let Some(service) = catalog.service(&appointment.service_id) else {
+            return Ok(Err(Unfit::NotItsResources));
+        };
+        let resources: Vec<ResourceId> = service.terms.resources().into_iter().cloned().collect();
+        let mut wanted = vec![
+            (resources.as_slice(), days_of(service, wish.starts_at)),
+            (appointment.resource_ids.as_slice(), appointment.blocked.days()),
+        ];
+        let mut replaced = vec![Owner::Appointment(&appointment.appointment_id)];
+        if let Some(conversation) = wish.conversation {
+            replaced.push(Owner::Hold(&conversation.call_id));
+            wanted.extend(
+                conversation.held.iter().map(|held| (held.resource_ids.as_slice(), held.blocked.days())),
+            );
+        }
+        let diary = self.diary(appointment.org_id, &wanted).await?;
+        let ground = Ground { service, catalog, diary, replaced, now };
+        let decided = ground.decide((wish.starts_at, wish.by, wish.booker), wish.overbooking);
+        let (slot, overbooking) = match decided {
+            Ok(decided) => decided,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        let moved = Appointment {
+            overbooked: overbooking.map(|overbooking| overbooking.reason.to_owned()),
+            ..appointment.moved(&slot)
+        };
+        let days = ground.diary.taking(&moved.entry(), &slot.resources, &ground.replaced, now);
+        let Some(days) = days else { return Ok(Ok(Attempt::Moved)) };
+        let conversation = wish.conversation.map(Conversation::holding_nothing);
+        let act = act_of(appointment.org_id, overbooking, &appointment.appointment_id, now);
+        let booking = Booking {
+            by: Some((service, &ground.resources(&slot))),
+            days: &days,
+            conversation: conversation.as_ref(),
+            appointment: Some(&moved),
+            act: act.as_ref(),
+            ..Booking::default()
+        };
+        let written = Attempt::of(self.bookings.book(appointment.org_id, &booking).await)?;
+        Ok(Ok(written.map(|()| {
+            tracing::info!(org_id = %appointment.org_id, appointment_id = %appointment.appointment_id,
+                "an appointment was moved");
+            next(moved)
+        })))
+    }
+
+    /// Cancels an appointment, once, and gives its time back; on a call, with the cancellation noted on it. Returns it as it is
+    /// then.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn try_to_cancel(
+        &self,
+        appointment: &Appointment,
+        conversation: Option<&Conversation>,
+    ) -> Result<Attempt<Appointment>, StoreError> {
+        let (org, now) = (appointment.org_id, self.clock.now());
+        let diary = self.diary(org, &[(&appointment.resource_ids, appointment.blocked.days())]).await?;
+        let days = diary.giving_back(Owner::Appointment(&appointment.appointment_id), now);
+        let after = Appointment { status: Status::Cancelled, ..appointment.clone() };
+        let booking = Booking { days: &days, conversation, appointment: Some(&after), ..Booking::default() };
+        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        Ok(written.map(|()| {
+            tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id, "an appointment was cancelled");
+            next(after)
+        }))
+    }
+
+    /// Writes an appointment that differs from what was read in what takes no time: how it stands, what is noted. Returns it as
+    /// it is then.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn try_to_note(&self, after: Appointment) -> Result<Attempt<Appointment>, StoreError> {
+        let booking = Booking { appointment: Some(&after), ..Booking::default() };
+        let written = Attempt::of(self.bookings.book(after.org_id, &booking).await)?;
+        Ok(written.map(|()| next(after)))
+    }
+
+    /// At most three times at which the service can be booked instead, on the same day of the wall clock.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn alternatives(
+        &self,
+        org: OrgId,
+        service_id: &ServiceId,
+        (starts_at, only): (Timestamp, Option<&ResourceId>),
+    ) -> Result<Vec<Slot>, StoreError> {
+        let catalog = self.bookings.catalog(org).await?;
+        let Some(service) = catalog.service(service_id) else { return Ok(Vec::new()) };
+        let Some(first) = service.terms.resources().first().and_then(|id| catalog.resource(id)) else {
+            return Ok(Vec::new());
+        };
+        let shown = first.hours.time_zone.wall_clock(starts_at);
+        let days = [shown.date()];
+        let diary = self.bookings.diary(org, &service.terms.resources(), &around(&days)).await?;
+        let offer = Offer {
+            service,
+            resources: &catalog.resources,
+            diary: &diary,
+            booker: Booker::Staff,
+            ignored: &[],
+            now: self.clock.now(),
+        };
+        Ok(spread(&offer.openings(&days, ALL_DAY, only), Some(shown.time())))
+    }
+}
+
+/// From the first minute of a day to its last.
+pub const ALL_DAY: (Time, Time) = (Time::midnight(), Time::constant(23, 59, 0, 0));
+
+/// Days of the wall clock, and one on each side: a day of UTC begins and ends at another time.
+pub fn around(days: &[Date]) -> Vec<Date> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Vec::new() };
+    let (first, last) = (first.saturating_sub(1.day()), last.saturating_add(1.day()));
+    first.series(1.day()).take_while(|day| *day <= last).collect()
+}
+
+/// The days of UTC that a service takes which begins then.
+pub(crate) fn days_of(service: &Service, starts_at: Timestamp) -> Vec<Date> {
+    intervals(&service.terms, starts_at).map(|(_, blocked)| blocked.days()).unwrap_or_default()
+}
+
+/// The entry of the audit log of an overbooking, if it is one.
+fn act_of(
+    org: OrgId,
+    overbooking: Option<Overbooking<'_>>,
+    id: &AppointmentId,
+    now: Timestamp,
+) -> Option<AuditEntry> {
+    let overbooking = overbooking?;
+    let act = (Action::Overbook, RecordId::Appointment(id.clone()));
+    Some(AuditEntry::granted(org, overbooking.by.clone(), act, Some(overbooking.reason.to_owned()), now))
+}
+
+/// An appointment as it is once it is written.
+fn next(written: Appointment) -> Appointment {
+    Appointment { version: written.version.saturating_add(1), ..written }
+}

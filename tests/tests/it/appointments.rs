@@ -1,0 +1,225 @@
+//! Appointments as the clinic's own people book, move, cancel and note them.
+
+use base::clock::Clock;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tests::{Harness, ORG, OTHER_ORG};
+
+use crate::booking::{appointments, clinic};
+
+const PATH: &str = "/api/appointments";
+const MONDAY_TEN: &str = "2026-01-12T10:00:00Z";
+
+async fn service(harness: &Harness) -> String {
+    let (_, listed) = harness.get("/api/services", &harness.owner()).await;
+    listed["services"][0]["id"].as_str().unwrap().to_owned()
+}
+
+async fn wanted(harness: &Harness, at: &str, name: &str) -> Value {
+    json!({"service_id": service(harness).await, "scheduled_at": at,
+        "contact": {"name": name, "phone": "+447700900101"}})
+}
+
+async fn post(harness: &Harness, body: &Value, key: Option<&str>) -> (u16, Value) {
+    harness.call_api(("POST", PATH), &harness.owner(), key, body).await
+}
+
+async fn made(harness: &Harness, at: &str, name: &str) -> Value {
+    let (status, made) = post(harness, &wanted(harness, at, name).await, None).await;
+    assert_eq!(status, 201, "{made}");
+    made
+}
+
+async fn patch(harness: &Harness, id: &Value, body: &Value) -> (u16, Value) {
+    let path = format!("{PATH}/{}", id.as_str().unwrap());
+    harness.call_api(("PATCH", &path), &harness.owner(), None, body).await
+}
+
+async fn delete(harness: &Harness, id: &Value) -> (u16, Value) {
+    let path = format!("{PATH}/{}", id.as_str().unwrap());
+    harness.call_api(("DELETE", &path), &harness.owner(), None, &Value::Null).await
+}
+
+#[tokio::test]
+async fn staff_book_move_note_and_cancel() {
+    // A8
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    assert_eq!(
+        (&one["status"], &one["revision"], &one["overbooked"]),
+        (&json!("confirmed"), &json!(1), &json!(false))
+    );
+    let path = format!("{PATH}/{}", one["id"].as_str().unwrap());
+    let (status, shown) = harness.get(&path, &harness.token(ORG, "viewer")).await;
+    assert_eq!((status, &shown), (200, &one));
+    assert_eq!(harness.get(&path, &harness.token(OTHER_ORG, "owner")).await.0, 404, "it is the org's own");
+    let to = json!({"revision": 1, "scheduled_at": "2026-01-13T11:00:00Z"});
+    let (status, moved) = patch(&harness, &one["id"], &to).await;
+    assert_eq!((status, &moved["revision"], &moved["id"]), (200, &json!(2), &one["id"]), "{moved}");
+    assert_eq!(patch(&harness, &one["id"], &to).await, (200, moved.clone()), "a repeat of one's own change");
+    let stale = json!({"revision": 1, "scheduled_at": "2026-01-13T11:30:00Z"});
+    let (status, problem) = patch(&harness, &one["id"], &stale).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("version_conflict")), "{problem}");
+    let noted = json!({"revision": 2, "status": "arrived", "notes": "In a wheelchair."});
+    let (status, arrived) = patch(&harness, &one["id"], &noted).await;
+    assert_eq!(
+        (status, &arrived["status"], &arrived["notes"]),
+        (200, &json!("arrived"), &json!("In a wheelchair."))
+    );
+    assert_eq!(arrived["revision"], 2, "the patient is told nothing of it");
+    let (status, problem) =
+        patch(&harness, &one["id"], &json!({"revision": 2, "scheduled_at": MONDAY_TEN})).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("wrong_status")), "{problem}");
+    let (status, cancelled) = delete(&harness, &one["id"]).await;
+    assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
+    assert_eq!(delete(&harness, &one["id"]).await, (200, cancelled), "again");
+    let (status, problem) = patch(&harness, &one["id"], &json!({"revision": 2, "status": "confirmed"})).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("wrong_status")),
+        "its time may be another's: {problem}"
+    );
+    // Both its times are free.
+    made(&harness, MONDAY_TEN, "Grace Hopper").await;
+    made(&harness, "2026-01-13T11:00:00Z", "Grace Hopper").await;
+}
+
+#[tokio::test]
+async fn a_time_that_is_not_free_is_refused_with_others_and_overbooked_only_with_a_reason() {
+    // A1, A7
+    let harness = clinic().await;
+    let first = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let body = wanted(&harness, MONDAY_TEN, "Grace Hopper").await;
+    let (status, problem) = post(&harness, &body, None).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("time_not_free")), "{problem}");
+    let alternatives = problem["alternatives"].as_array().unwrap();
+    let starts: Vec<&str> = alternatives.iter().map(|one| one["starts_at"].as_str().unwrap()).collect();
+    assert_eq!(starts, ["2026-01-12T09:00:00.000Z", "2026-01-12T09:30:00.000Z", "2026-01-12T10:30:00.000Z"]);
+    assert!(!problem.to_string().contains("Lovelace"), "{problem}");
+    let mut over = body.clone();
+    over["overbook"] = json!("");
+    assert_eq!(post(&harness, &over, None).await.0, 400);
+    over["overbook"] = json!("Toothache, cannot wait.");
+    let (status, laid_over) = post(&harness, &over, None).await;
+    assert_eq!((status, &laid_over["overbooked"]), (201, &json!(true)), "{laid_over}");
+    let operator = local::token::issue_operator(harness.clock.now()).unwrap();
+    let (_, acts) = harness.get(&format!("/api/operations/wallets/{ORG}/acts"), &operator).await;
+    let act = &acts["acts"][0];
+    assert_eq!(
+        (&act["action"], &act["reason"]),
+        (&json!("overbook"), &json!("Toothache, cannot wait.")),
+        "{acts}"
+    );
+    assert_eq!(act["record"], json!({"kind": "appointment", "id": laid_over["id"]}));
+    // Nothing is made onto an overbooked one either, by those who do not mean it.
+    let third = wanted(&harness, MONDAY_TEN, "Joan Clarke").await;
+    delete(&harness, &first["id"]).await;
+    assert_eq!(post(&harness, &third, None).await.0, 409);
+    // A time that is free is not called overbooked, whatever is said.
+    let mut free = wanted(&harness, "2026-01-12T11:00:00Z", "Joan Clarke").await;
+    free["overbook"] = json!("To be safe.");
+    assert_eq!(post(&harness, &free, None).await.1["overbooked"], false);
+    let closed = wanted(&harness, "2026-01-12T20:00:00Z", "Joan Clarke").await;
+    let (status, problem) = post(&harness, &closed, None).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("time_not_free")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_books_once() {
+    // A2
+    let harness = clinic().await;
+    let body = wanted(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let all = join_all((0..8).map(|_| post(&harness, &body, None))).await;
+    let made = all.iter().filter(|(status, _)| *status == 201).count();
+    assert_eq!(made, 1, "{all:?}");
+    assert!(all.iter().all(|(status, one)| *status <= 201 && one["id"] == all[0].1["id"]), "{all:?}");
+    let keyed = wanted(&harness, "2026-01-13T10:00:00Z", "Ada Lovelace").await;
+    let (status, first) = post(&harness, &keyed, Some("key-1")).await;
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(post(&harness, &keyed, Some("key-1")).await, (200, first.clone()));
+    let other = wanted(&harness, "2026-01-14T10:00:00Z", "Ada Lovelace").await;
+    let (status, problem) = post(&harness, &other, Some("key-1")).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("idempotency_key_reused")), "{problem}");
+    // After it was cancelled, an equal request without a key is a wish of its own; one by the old key is not.
+    delete(&harness, &first["id"]).await;
+    assert_eq!(post(&harness, &keyed, Some("key-1")).await.1["status"], "cancelled");
+    delete(&harness, &all[0].1["id"]).await;
+    assert_eq!(post(&harness, &body, None).await.0, 201);
+    assert_eq!(appointments(&harness, ORG).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_booked_is_said_and_nothing_is_written() {
+    let harness = clinic().await;
+    let good = wanted(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    for (body, status) in [
+        (with("service_id", json!("s-other")), 400),
+        (with("service_id", json!("intent#1")), 400),
+        (with("resource_id", json!("a b")), 400),
+        (with("resource_id", json!("r-other")), 409),
+        (with("scheduled_at", json!("tomorrow")), 400),
+        (with("scheduled_at", json!("0001-01-01T00:00:00Z")), 400),
+        (with("scheduled_at", json!("2025-12-01T10:00:00Z")), 409),
+        (with("scheduled_at", json!("2026-01-12T10:07:00Z")), 409),
+        (with("contact", json!({"name": "", "phone": null})), 400),
+        (with("contact", json!({"name": "+447700900101"})), 400),
+        (with("contact", json!({"name": "Ada Lovelace", "phone": "12"})), 400),
+        (with("contact", json!({"name": "Ada Lovelace", "age": 3})), 400),
+        (with("notes", json!("x".repeat(2_001))), 400),
+    ] {
+        let (got, problem) = post(&harness, &body, None).await;
+        assert_eq!(got, status, "{body}: {problem}");
+    }
+    let viewer = harness.token(ORG, "viewer");
+    assert_eq!(harness.call_api(("POST", PATH), &viewer, None, &good).await.0, 403);
+    assert_eq!(appointments(&harness, ORG).await.len(), 0);
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    for body in [
+        json!({"revision": 1}),
+        json!({"revision": 1, "status": "cancelled"}),
+        json!({"revision": 1, "status": "held"}),
+        json!({"revision": 1, "scheduled_at": "2026-01-13T10:00:00Z", "status": "arrived"}),
+        json!({"revision": 1, "overbook": "Because."}),
+        json!({"scheduled_at": "2026-01-13T10:00:00Z"}),
+    ] {
+        let (status, problem) = patch(&harness, &one["id"], &body).await;
+        assert_eq!(status, 400, "{body}: {problem}");
+    }
+    // An item of another kind is no appointment.
+    for id in ["a-other", "intent%231", "call%23call-1"] {
+        assert_eq!(harness.get(&format!("{PATH}/{id}"), &harness.owner()).await.0, 404, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn staff_and_callers_who_want_one_time_get_it_once() {
+    // A1
+    let harness = clinic().await;
+    let reception = crate::booking::reception(&harness);
+    let line = crate::booking::line(ORG, "call-1");
+    let check =
+        ("checkAvailability", json!({"service": "check-up", "when": "Monday the 12th of January at ten"}));
+    let offered = crate::booking::uses(&reception, &line, check).await;
+    let option = offered
+        [offered.find("at ten o'clock").map_or(0, |at| offered[..at].rfind(": ").unwrap() - 1)..][..1]
+        .to_owned();
+    let other = made(&harness, "2026-01-13T10:00:00Z", "Joan Clarke").await;
+    let body = wanted(&harness, MONDAY_TEN, "Grace Hopper").await;
+    let book = ("bookClinicAppointment", json!({"option": option, "patient_name": "Ada Lovelace"}));
+    let to = json!({"revision": 1, "scheduled_at": MONDAY_TEN});
+    let (said, (status, _), (moved, _)) = tokio::join!(
+        crate::booking::uses(&reception, &line, book),
+        post(&harness, &body, None),
+        patch(&harness, &other["id"], &to),
+    );
+    let won = [said.starts_with("BOOKED"), status == 201, moved == 200];
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{said} {status} {moved}");
+    let at_ten = appointments(&harness, ORG).await;
+    let at_ten = at_ten.iter().filter(|one| one["scheduled_time"] == "2026-01-12T10:00:00.000Z").count();
+    assert_eq!(at_ten, 1);
+}
