@@ -199,13 +199,12 @@ impl Conversation {
         let mut letters = Vec::new();
         for id in appointments {
             let known = after.found.iter().find(|found| found.appointment_id == *id);
-            let letter = match known {
-                Some(known) => known.letter.clone(),
-                None => {
-                    let letter = after.next_letter()?;
-                    after.found.push(Found { letter: letter.clone(), appointment_id: id.clone() });
-                    letter
-                }
+            let letter = if let Some(known) = known {
+                known.letter.clone()
+            } else {
+                let letter = after.next_letter()?;
+                after.found.push(Found { letter: letter.clone(), appointment_id: id.clone() });
+                letter
             };
             letters.push(letter);
         }
