@@ -89,6 +89,8 @@ pub enum RefusalReason {
     CallOver,
     /// The org has as many calls as it may have at a time.
     TooManyCalls,
+    /// The lines that all orgs share are taken, or the caller, the number or the org has its share of them.
+    LinesBusy,
 }
 
 impl RefusalReason {
@@ -102,6 +104,7 @@ impl RefusalReason {
             Self::NotOurs => "not_ours",
             Self::CallOver => "call_over",
             Self::TooManyCalls => "too_many_calls",
+            Self::LinesBusy => "lines_busy",
         }
     }
 
@@ -109,7 +112,7 @@ impl RefusalReason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::CallOver => "This call has already ended. Please ring again.",
-            Self::TooManyCalls => {
+            Self::TooManyCalls | Self::LinesBusy => {
                 "We're sorry, all our lines are busy at the moment. Please ring again in a few minutes."
             }
             Self::InsufficientFunds | Self::WalletFrozen | Self::NoWallet | Self::NoAgent | Self::NotOurs => {

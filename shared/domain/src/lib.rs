@@ -22,6 +22,7 @@ pub mod purchase;
 pub mod rate;
 pub mod recharge;
 pub mod sealed;
+pub mod slots;
 pub mod tariff;
 pub mod time;
 pub mod wallet;
