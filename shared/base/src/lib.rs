@@ -6,3 +6,4 @@ pub mod config;
 pub mod entropy;
 pub mod keyring;
 pub mod logs;
+pub mod marks;

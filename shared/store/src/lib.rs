@@ -22,6 +22,7 @@ pub mod queue;
 pub mod rates;
 pub mod runs;
 pub mod scope;
+pub mod slots;
 pub mod stack;
 pub mod table;
 pub mod wallets;

@@ -29,6 +29,8 @@ pub enum System {
     Books,
     /// Reconciliation finds the calls that are due.
     DueCalls,
+    /// The slots that the calls of all orgs share.
+    CallSlots,
     /// Operators see the doubts of all orgs.
     Doubts,
     /// Reconciliation and the rotation of keys read every number, purchase and subaccount.
@@ -45,9 +47,10 @@ pub enum System {
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Books,
         Self::DueCalls,
+        Self::CallSlots,
         Self::Doubts,
         Self::Numbers,
         Self::VapiObjects,
@@ -61,6 +64,7 @@ impl System {
         match self {
             Self::Books => &[Table::Wallets],
             Self::DueCalls => &[Table::Calls],
+            Self::CallSlots => &[Table::CallSlots],
             Self::Doubts => &[Table::Doubts],
             Self::Numbers => &[
                 Table::OrgCredentials,
@@ -79,7 +83,7 @@ impl System {
     pub const fn writes(self) -> bool {
         match self {
             Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers => false,
-            Self::VapiObjects | Self::Stack | Self::WebhookEvents | Self::Runs => true,
+            Self::CallSlots | Self::VapiObjects | Self::Stack | Self::WebhookEvents | Self::Runs => true,
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Table {
     AssistantMapping,
     /// Calls, and their text.
     Calls,
+    /// Which calls have a slot of the one account at Vapi.
+    CallSlots,
     /// Vapi call → org and call.
     CallMapping,
     /// What vendors state of calls beyond what is billed.
@@ -63,6 +65,7 @@ impl Table {
             Self::PhoneNumberMapping => "phone_number_mapping",
             Self::AssistantMapping => "assistant_mapping",
             Self::Calls => "calls",
+            Self::CallSlots => "call_slots",
             Self::CallMapping => "call_mapping",
             Self::Doubts => "doubts",
             Self::OrgCredentials => "org_credentials",
@@ -105,7 +108,8 @@ impl Table {
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
             }
-            Self::VapiObjects
+            Self::CallSlots
+            | Self::VapiObjects
             | Self::Stack
             | Self::VapiWebhookEvents
             | Self::StripeWebhookEvents
@@ -114,13 +118,14 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
         Self::PhoneNumberMapping,
         Self::AssistantMapping,
         Self::Calls,
+        Self::CallSlots,
         Self::CallMapping,
         Self::Doubts,
         Self::OrgCredentials,

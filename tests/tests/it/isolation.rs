@@ -33,6 +33,7 @@ async fn a_request_that_forgets_its_org_or_takes_another_does_not_leave_the_clie
         (Some(Scope::Org(ORG)), "another org's key"),
         (Some(Scope::Resolving), "one read of a mapping"),
         (Some(Scope::System(System::Runs)), "does not reach that table"),
+        (Some(Scope::System(System::CallSlots)), "does not reach that table"),
     ] {
         let said = read_the_others(&harness, scope).await;
         assert!(said.contains(why), "{scope:?}: {said}");

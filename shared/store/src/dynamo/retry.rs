@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Dynamo;
 use crate::guard::Violation;
@@ -24,13 +24,26 @@ impl Dynamo {
     pub(crate) async fn retrying<T, E, F>(
         &self,
         operation: &'static str,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, SdkError<E>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.retrying_until(self.clock.now() + BUDGET, operation, attempt).await
+    }
+
+    /// The same until `give_up_at`, for what somebody waits on the telephone for. There is one attempt, however late it is.
+    pub(crate) async fn retrying_until<T, E, F>(
+        &self,
+        give_up_at: Timestamp,
+        operation: &'static str,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, SdkError<E>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let give_up_at = self.clock.now() + BUDGET;
         let mut pause = FIRST_PAUSE_MILLIS;
         loop {
             match attempt().await {
