@@ -116,8 +116,8 @@ impl Bare<'_> {
             .queue_url(local::queue::Queues::url("127.0.0.1:3000", "CallMeterQueue"))
             .message_body("{\"org_id\": \"\", \"call_id\": \"\", \"due_at\": \"2026-01-01T00:00:00.000Z\"}")
             .delay_seconds(60);
-        let (wallet, opened, mapped, sent) =
-            futures::join!(wallet.send(), opened.send(), mapped.send(), sent.send());
+        let (wallet, opened, mapped, sent, ()) =
+            futures::join!(wallet.send(), opened.send(), mapped.send(), sent.send(), self.read_slots());
         black_box((wallet.unwrap(), opened.unwrap(), mapped.unwrap(), sent.unwrap()));
         let hold =
             AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
@@ -139,7 +139,36 @@ impl Bare<'_> {
             TransactWriteItem::builder().update(set_aside).build(),
             TransactWriteItem::builder().put(Self::record(call, 1)).build(),
         ];
-        black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
+        let authorized = db.transact_write_items().set_transact_items(Some(items.into())).send();
+        let (authorized, ()) = futures::join!(authorized, self.write_slots(Some(call)));
+        black_box(authorized.unwrap());
+    }
+
+    /// Reads the slots of all clinics.
+    async fn read_slots(&self) {
+        let slots = self.db.get_item().table_name(Self::table("call_slots")).key("name", text("vapi"));
+        black_box(slots.consistent_read(true).send().await.unwrap());
+    }
+
+    /// Writes them, with this call's or with none.
+    async fn write_slots(&self, call: Option<&str>) {
+        let lease = |call: &str| {
+            let fields = [
+                ("org_id", text(&ORG.to_string())),
+                ("call_id", text(call)),
+                ("direction", text("inbound")),
+                ("caller", text("0123456789abcdef")),
+                ("dialled", text("0123456789abcdef")),
+                ("until", text("2026-01-01T00:00:00.000Z")),
+            ];
+            AttributeValue::M(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        };
+        let put = self.db.put_item().table_name(Self::table("call_slots")).item("name", text("vapi"));
+        let put = put
+            .item("version", number(1))
+            .item("leases", AttributeValue::L(call.map(lease).into_iter().collect()));
+        let put = put.condition_expression("attribute_not_exists(version) OR version = :read");
+        black_box(put.expression_attribute_values(":read", number(1)).send().await.unwrap());
     }
 
     async fn settle(&mut self, call: &str) {
@@ -195,7 +224,18 @@ impl Bare<'_> {
             TransactWriteItem::builder().put(entry).build(),
             TransactWriteItem::builder().put(Self::record(call, 2)).build(),
         ];
-        black_box(db.transact_write_items().set_transact_items(Some(items.into())).send().await.unwrap());
+        let settled = db.transact_write_items().set_transact_items(Some(items.into())).send();
+        let given_back = async {
+            self.read_slots().await;
+            self.write_slots(None).await;
+        };
+        let (settled, ()) = futures::join!(settled, given_back);
+        black_box(settled.unwrap());
+        self.keep_content(call).await;
+    }
+
+    async fn keep_content(&self, call: &str) {
+        let db = &self.db;
         let text_key = text(&format!("{call}#content"));
         let before = db
             .get_item()

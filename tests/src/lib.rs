@@ -86,7 +86,18 @@ pub struct Harness {
 impl Harness {
     /// A stack with the clinic, its number and assistant (limited to `agent_limit_secs`), and `pence` in its wallet.
     pub async fn with_wallet(pence: u32, agent_limit_secs: u32) -> Self {
-        let harness = Self::empty(vec![]).await;
+        Self::with_settings(vec![], pence, agent_limit_secs).await
+    }
+
+    /// The same, where the limits across clinics let one caller have many calls of this one.
+    pub async fn with_many_lines(pence: u32, agent_limit_secs: u32) -> Self {
+        let names = ["CALL_SLOTS", "CALL_SLOTS_PER_ORG", "CALLS_PER_CALLER", "CALLS_PER_NUMBER"];
+        let settings = names.map(|name| (name.to_owned(), "15".to_owned()));
+        Self::with_settings(settings.to_vec(), pence, agent_limit_secs).await
+    }
+
+    async fn with_settings(settings: Vec<(String, String)>, pence: u32, agent_limit_secs: u32) -> Self {
+        let harness = Self::empty(settings).await;
         harness.add_clinic(ORG, PHONE_ID, NUMBER, ASSISTANT_ID, agent_limit_secs).await;
         harness.top_up(ORG, "pi_first", pence).await;
         harness

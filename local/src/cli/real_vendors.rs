@@ -36,12 +36,17 @@ impl Vendors {
 }
 
 /// The settings that are handed on as they are.
-const HANDED_ON: [&str; 7] = [
+const HANDED_ON: [&str; 12] = [
     "OUTAGE_CREDIT_PENCE",
     "DEBT_LIMIT_PENCE",
     "TOP_UP_MAX_PENCE",
     "NUMBER_RENTAL_PENCE",
     "OUTBOUND_COUNTRIES",
+    "CALL_SLOTS",
+    "CALL_SLOTS_FOR_INBOUND",
+    "CALL_SLOTS_PER_ORG",
+    "CALLS_PER_CALLER",
+    "CALLS_PER_NUMBER",
     "CREDENTIAL_KEYS",
     "JWT_HS256_SECRET",
 ];

@@ -98,6 +98,7 @@ impl Plan {
             ("PUBLIC_URL", PUBLIC_URL.to_owned()),
             ("API_ORIGIN", format!("http://{}", self.address)),
             ("CREDENTIAL_KEYS", keys.credential_keys.clone()),
+            ("LIMITS_KEY", format!("limits-{}", keys.jwt_secret)),
             ("AGENT_SYNC_QUEUE_URL", Queues::url(&self.address, "AgentSyncQueue")),
             ("RECHARGE_QUEUE_URL", Queues::url(&self.address, "RechargeQueue")),
             ("NOTIFICATIONS_QUEUE_URL", Queues::url(&self.address, "NotificationsQueue")),

@@ -9,6 +9,7 @@ pub(crate) mod correct;
 mod ending;
 mod meter;
 mod outbound;
+mod slots;
 mod start;
 
 use std::{
@@ -28,11 +29,13 @@ use crate::follow_up::FollowUp;
 use base::alarm::chain;
 use base::clock::Clock;
 use base::config::{Base, Reader, VapiSettings};
+use base::marks::Marks;
 use domain::{
     amount::Amount,
     call::{Call, IllegalTransition},
     ids::{CallId, OrgId, VapiCallId, VapiPhoneId},
     meter::FIRST_CHECK_SECS,
+    slots::Limits as SlotLimits,
     wallet::Wallet,
 };
 use platform::Platform;
@@ -41,6 +44,7 @@ use store::{
     calls::{CallMapping, Calls},
     mappings::{Mappings, PhoneNumberMapping},
     queue::{MeterMessage, MeterQueue},
+    slots::CallSlots,
     wallets::Wallets,
 };
 use vendors::vapi::{Vapi, VapiError, message::CallRef};
@@ -58,6 +62,8 @@ pub struct Limits {
     pub outage_credit: Amount,
     /// How many calls an org may begin on one day, by UTC.
     pub calls_out_per_day: u32,
+    /// How many calls there may be at a time, across all orgs.
+    pub slots: SlotLimits,
 }
 
 impl Limits {
@@ -66,8 +72,29 @@ impl Limits {
         Self {
             outage_credit: reader.pence_or("OUTAGE_CREDIT_PENCE", Amount::from_pence(500)),
             calls_out_per_day: reader.or("CALLS_OUT_PER_DAY", 200),
+            slots: slot_limits(reader),
         }
     }
+}
+
+/// Reads how many calls there may be at a time. What would let nobody in is a problem.
+fn slot_limits(reader: &mut Reader<'_>) -> SlotLimits {
+    let mut at_least_one = |name: &str, default: u32| {
+        let most = reader.or(name, default);
+        if most == 0 {
+            reader.problem(format!("{name} is 0: nobody could call"));
+        }
+        most
+    };
+    let slots = at_least_one("CALL_SLOTS", 10);
+    let per_org = at_least_one("CALL_SLOTS_PER_ORG", 6);
+    let per_caller = at_least_one("CALLS_PER_CALLER", 3);
+    let per_number = at_least_one("CALLS_PER_NUMBER", 5);
+    let for_inbound = reader.or("CALL_SLOTS_FOR_INBOUND", 2);
+    if for_inbound > slots {
+        reader.problem("CALL_SLOTS_FOR_INBOUND is more than CALL_SLOTS");
+    }
+    SlotLimits { slots, for_inbound, per_org, per_caller, per_number }
 }
 
 /// Everything that charging needs.
@@ -85,6 +112,10 @@ pub struct Charging {
     pub vapi: Vapi,
     /// The limits.
     pub limits: Limits,
+    /// Who has a slot of the account at Vapi.
+    slots: CallSlots,
+    /// What callers and numbers are counted by there.
+    marks: Marks,
     /// Who hangs up when Vapi does not. The meter and reconciliation have it.
     pub carrier: Option<Carrier>,
     environment: String,
@@ -141,6 +172,8 @@ impl Charging {
             queue: MeterQueue::new(platform.sqs.clone(), settings.meter_queue_url),
             vapi: platform.vapi(settings.vapi),
             limits: settings.limits,
+            slots: CallSlots::new(db.clone()),
+            marks: settings.marks,
             db,
             clock: Arc::clone(&platform.clock),
             numbers: Mutex::default(),
@@ -299,6 +332,8 @@ pub struct Settings {
     pub vapi: VapiSettings,
     /// The limits.
     pub limits: Limits,
+    /// What callers and numbers are counted by.
+    pub marks: Marks,
     /// What follows every change of a wallet.
     pub follow_up: FollowUp,
 }
@@ -311,6 +346,7 @@ impl Settings {
             meter_queue_url: reader.required("METER_QUEUE_URL"),
             vapi: VapiSettings::read(reader),
             limits: Limits::read(reader),
+            marks: Marks::read(reader),
             follow_up: FollowUp::read(reader, platform),
         }
     }

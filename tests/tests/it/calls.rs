@@ -343,7 +343,7 @@ async fn another_calls_bill_that_empties_the_wallet_ends_the_live_calls() {
 
 #[tokio::test]
 async fn many_live_calls_on_an_emptied_wallet_are_ended_without_a_flood_of_looks() {
-    let harness = Harness::with_wallet(2_800, 600).await;
+    let harness = Harness::with_many_lines(2_800, 600).await;
     harness.limit_calls(tests::ORG, 15).await;
     let calls: Vec<String> = (0..9).map(|_| harness.ring(3_000)).collect();
     harness.pass(30).await;

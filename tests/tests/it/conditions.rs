@@ -21,6 +21,7 @@ use domain::{
     ledger::{EntrySide, Posting, Reason},
     phone_number::PhoneNumber,
     rate::Costly,
+    slots::{Lease, Slots},
     tariff::Tariff,
     wallet::{Extension, Grant, Wallet},
 };
@@ -34,6 +35,7 @@ use store::{
     customers::Customers,
     mappings::{AssistantMapping, PhoneNumberMapping},
     rates::Rates,
+    slots::CallSlots,
     wallets::AuthorizeError,
 };
 use tests::{Harness, NUMBER, ORG, OTHER_ORG, bodies};
@@ -127,6 +129,8 @@ fn of_calls() -> Vec<Guard> {
         "put", "clinics", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_clinics_first_save_is_one;
         "put", "clinics", VERSION, "version = :read" => an_older_clinic_changes_nothing;
         "put", "wallets", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_wallet_is_made_once;
+        "put", "call_slots", "attribute_not_exists(name)", "attribute_not_exists(name)" => the_first_slot_is_taken_by_one;
+        "put", "call_slots", VERSION, "version = :read" => a_slot_is_taken_as_the_slots_were_read;
         "put", "calls", "attribute_not_exists(call_id)", "attribute_not_exists(call_id)" => a_record_is_opened_once;
         "put", "call_mapping", "attribute_not_exists(vapi_call_id)", "attribute_not_exists(vapi_call_id)" => a_call_is_one_orgs;
         "put", "stripe_customers", "attribute_not_exists(customer_id)", "attribute_not_exists(customer_id)" => a_customer_is_one_orgs;
@@ -504,6 +508,31 @@ async fn no_more_than_the_rate_is_counted(harness: Harness) -> Result<(), String
         Some(_) => Ok(()),
         None => broken("one more was let through"),
     }
+}
+
+fn slots_of(version: u64, calls: &[&str]) -> Slots {
+    let lease = |call: &&str| Lease {
+        org_id: ORG,
+        call_id: CallId::parse(*call).unwrap(),
+        direction: Direction::Inbound,
+        caller: None,
+        dialled: None,
+        until: Lease::lapses_at(local::stack::test_epoch(), 600),
+    };
+    Slots { version, leases: calls.iter().map(lease).collect() }
+}
+
+async fn the_first_slot_is_taken_by_one(harness: Harness) -> Result<(), String> {
+    let (slots, now) = (CallSlots::new(harness.stack.db()), harness.clock.now());
+    slots.save(&slots_of(0, &["call-1"]), now).await.unwrap();
+    is_moved(slots.save(&slots_of(0, &["call-2"]), now).await)
+}
+
+async fn a_slot_is_taken_as_the_slots_were_read(harness: Harness) -> Result<(), String> {
+    let (slots, now) = (CallSlots::new(harness.stack.db()), harness.clock.now());
+    slots.save(&slots_of(0, &["call-1"]), now).await.unwrap();
+    slots.save(&slots_of(1, &["call-1", "call-2"]), now).await.unwrap();
+    is_moved(slots.save(&slots_of(1, &["call-1", "call-3"]), now).await)
 }
 
 async fn unfreezing_overwrites_no_act(harness: Harness) -> Result<(), String> {

@@ -29,6 +29,7 @@ mod reconcile;
 mod recorded;
 mod recordings;
 mod settings;
+mod slots;
 mod timeouts;
 mod vendors_word;
 mod wallet;

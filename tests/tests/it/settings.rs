@@ -5,10 +5,20 @@ use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
 const REQUIRED: [(&str, &[&str]); 14] = [
-    ("vapi-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY"]),
+    (
+        "vapi-webhook",
+        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "LIMITS_KEY"],
+    ),
     (
         "call-meter",
-        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "CREDENTIAL_KEYS"],
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
+            "VAPI_API_KEY",
+            "LIMITS_KEY",
+            "CREDENTIAL_KEYS",
+        ],
     ),
     (
         "provision-number",
@@ -28,7 +38,14 @@ const REQUIRED: [(&str, &[&str]); 14] = [
     ("agent-sync", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "VAPI_API_KEY", "AGENT_SYNC_QUEUE_URL"]),
     (
         "calls",
-        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "JWT_ISSUER"],
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
+            "VAPI_API_KEY",
+            "LIMITS_KEY",
+            "JWT_ISSUER",
+        ],
     ),
     ("stripe-endpoint", &["VOXANNE_ENVIRONMENT", "STRIPE_API_KEY", "PUBLIC_URL"]),
     ("stripe-webhook", &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "STRIPE_API_KEY"]),
@@ -56,6 +73,7 @@ const REQUIRED: [(&str, &[&str]); 14] = [
             "NOTIFICATIONS_QUEUE_URL",
             "AGENT_SYNC_QUEUE_URL",
             "VAPI_API_KEY",
+            "LIMITS_KEY",
             "STRIPE_API_KEY",
             "TWILIO_ACCOUNT_SID",
             "TWILIO_AUTH_TOKEN",
@@ -118,6 +136,10 @@ async fn settings_that_cannot_be_are_said() {
         ("CREDENTIAL_KEYS", "k1:c2hvcnQ="),
         ("TWILIO_ACCOUNT_SID", "a b"),
         ("OUTBOUND_COUNTRIES", "US,FR"),
+        ("LIMITS_KEY", "short"),
+        ("CALL_SLOTS", "0"),
+        ("CALL_SLOTS_FOR_INBOUND", "11"),
+        ("CALLS_PER_CALLER", "-1"),
         ("NUMBER_RENTAL_PENCE", "-1"),
     ];
     for (name, value) in cases {

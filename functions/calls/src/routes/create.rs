@@ -101,6 +101,7 @@ fn answer(dialled: Dialled) -> Result<Answer<Begun>, Problem> {
         Dialled::Frozen => Err(Problem::new(Code::WalletFrozen)),
         Dialled::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         Dialled::TooMany => Err(Problem::new(Code::TooManyCalls)),
+        Dialled::LinesBusy => Err(Problem::new(Code::LinesBusy)),
         Dialled::DayIsFull => Err(Problem::new(Code::TooManyCallsToday)),
         Dialled::OnCall => Err(Problem::new(Code::NumberOnCall)),
     }

@@ -1,9 +1,12 @@
 //! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
 
-use super::{CallOwner, Charging, ChargingError, meter_message};
+use futures::future::{join, try_join4};
+
+use super::{CallOwner, Charging, ChargingError, meter_message, slots::Slot};
 use domain::{
     call::{Call, Event, RefusalReason, State},
     ids::VapiAssistantId,
+    slots::Slots,
     tariff::Tariff,
     wallet::{Grant, Refusal, Terms, Wallet},
 };
@@ -29,11 +32,21 @@ pub enum Answer {
     Unknown,
 }
 
+/// A call that asked for its first minutes, as it then is.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its record.
+    pub(super) call: Call,
+    /// Whether the lines were busy when it had its hold: others were faster, since it was decided.
+    pub(super) is_crowded_out: bool,
+}
+
 impl Charging {
     /// Decides whether an inbound call may start, and sets its first minutes aside.
     ///
-    /// Two trips with a warm mapping: the wallet is read while the record, the mapping and the first meter message
-    /// are written; then hold and record move together. A repeat gets the same answer.
+    /// Two trips with a warm mapping: the wallet and the slots are read while the record, the mapping and the first meter
+    /// message are written; then hold and record move together, and beside them the slot is taken. A repeat gets the same
+    /// answer.
     ///
     /// # Errors
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
@@ -53,13 +66,14 @@ impl Charging {
             call_id: owner.call_id.clone(),
         };
         let message = meter_message(&record, record.due_at);
-        let (wallet, there, noted, ()) = futures::future::try_join4(
+        let first = try_join4(
             self.wallets.get(owner.org_id),
             self.calls.open(&record),
             self.calls.map(&mapping),
             self.queue.send(&message, self.clock.now()),
-        )
-        .await?;
+        );
+        let (first, slots) = join(first, Box::pin(self.slots())).await;
+        let (wallet, there, noted, ()) = first?;
         if noted != mapping {
             // Another org's call: its record here, made in the same moment, is closed again.
             if there.is_none() {
@@ -70,8 +84,12 @@ impl Charging {
         }
         self.remember(&mapping);
         let terms = self.terms(number.agent_limit_secs);
-        let decided = self.place_hold(there.unwrap_or(record), wallet, &terms).await?;
-        Ok(answer(&decided, &number))
+        let asked = Box::pin(self.ask(there.unwrap_or(record), wallet, &terms, slots)).await?;
+        if asked.is_crowded_out {
+            // Its hold goes back when Vapi says that the call is over: another copy may have let it in.
+            return Ok(Answer::Refuse(RefusalReason::LinesBusy));
+        }
+        Ok(answer(&asked.call, &number))
     }
 
     async fn called_number(&self, call: &CallRef) -> Result<Option<PhoneNumberMapping>, StoreError> {
@@ -81,8 +99,37 @@ impl Charging {
         }
     }
 
+    /// Lets a call in, with its first minutes and a slot, or refuses it. `slots` are as read; without them it is let in by its
+    /// money alone. Who is refused has neither.
+    pub(super) async fn ask(
+        &self,
+        call: Call,
+        wallet: Option<Wallet>,
+        terms: &Terms,
+        slots: Option<Slots>,
+    ) -> Result<Asked, ChargingError> {
+        let decided = |call| Asked { call, is_crowded_out: false };
+        let grant = match self.grant_for(wallet.as_ref(), terms, false) {
+            Ok(grant) if call.state == State::Authorizing => grant,
+            Ok(_) | Err(_) => return Ok(decided(self.place_hold(call, wallet, terms).await?)),
+        };
+        let lease = self.lease(&call, grant.provider_limit_secs);
+        if self.is_full(&lease, slots.as_ref()).is_some() {
+            return Ok(decided(self.turn_away(call).await?));
+        }
+        let asking = call.clone();
+        let placing = Box::pin(self.place_hold(call, wallet, terms));
+        let (placed, slot) = join(placing, Box::pin(self.take_slot(&lease, slots))).await;
+        if !placed.as_ref().is_ok_and(Call::is_open) {
+            self.give_slot_back(&asking).await;
+        }
+        let call = placed?;
+        let is_crowded_out = call.is_open() && matches!(slot, Slot::Lost(_));
+        Ok(Asked { call, is_crowded_out })
+    }
+
     /// Sets a call's first minutes aside, or refuses it. Returns the call as it then is: decided by this, or by another.
-    pub(super) async fn place_hold(
+    async fn place_hold(
         &self,
         mut call: Call,
         mut wallet: Option<Wallet>,
@@ -146,7 +193,7 @@ impl Charging {
         Ok(Attempt::of(self.calls.save(call, &after).await)?)
     }
 
-    async fn record(&self, call: &Call) -> Result<Call, ChargingError> {
+    pub(super) async fn record(&self, call: &Call) -> Result<Call, ChargingError> {
         let found = self.calls.get(call.org_id, &call.call_id).await?;
         found.ok_or_else(|| ChargingError::RecordMissing(call.call_id.clone()))
     }

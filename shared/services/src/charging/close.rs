@@ -1,5 +1,6 @@
 //! It is over: charge what was talked, or give the hold back.
 
+use futures::future::join;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CallOwner, Charging, ChargingError, Snapshot, correct::alarm_doubt, log_vapi};
@@ -303,7 +304,10 @@ impl Charging {
             ),
             at: self.clock.now(),
         };
-        match self.wallets.settle(wallet, call, &after, &posting, doubt.as_ref()).await {
+        let settled = self.wallets.settle(wallet, call, &after, &posting, doubt.as_ref());
+        // A vendor says that it is over, so that its slot is free, whatever comes of the write.
+        let (settled, ()) = join(Box::pin(settled), Box::pin(self.give_slot_back(call))).await;
+        match settled {
             Ok(wallet) => {
                 if let Some(doubt) = &doubt {
                     alarm_doubt(doubt);
@@ -347,11 +351,15 @@ impl Charging {
     ) -> Result<Attempt<Closed>, ChargingError> {
         let is_refused = matches!(after.state, State::Refused { .. });
         let closed = if is_refused { Closed::Refused } else { Closed::Released };
-        let released = match wallet.holds.get(&call.call_id) {
-            Some(hold) => Attempt::of(self.wallets.release(call, &after, hold).await)?,
-            None if after == *call => Attempt::Done(()),
-            None => self.save(call, &after).await?,
+        let released = async {
+            match wallet.holds.get(&call.call_id) {
+                Some(hold) => Attempt::of(self.wallets.release(call, &after, hold).await),
+                None if after == *call => Ok(Attempt::Done(())),
+                None => self.save(call, &after).await,
+            }
         };
+        let (released, ()) = join(Box::pin(released), Box::pin(self.give_slot_back(call))).await;
+        let released = released?;
         if released == Attempt::Done(()) {
             tracing::info!(org_id = %call.org_id, call_id = %call.call_id, "a call was released: nothing is charged");
         }

@@ -1,5 +1,6 @@
 //! Calls that we start: the intent is written, the money is set aside, and only then is the phone rung; once.
 
+use futures::future::join;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -52,6 +53,8 @@ pub struct Intent {
 
 /// Why a call of ours ended whose Vapi call has a record of its own.
 const SAME_CALL_REASON: &str = "recorded-before";
+/// Why a call of ours ended for which no line was left once its money was set aside.
+const CROWDED_OUT_REASON: &str = "lines-busy";
 
 /// Whether a call of ours is a Vapi call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub enum Dialled {
     KeyReused,
     /// The org has as many calls as it may have at a time.
     TooMany,
+    /// The lines that all orgs share are taken, or the org or the person rung has as many calls as there may be.
+    LinesBusy,
     /// The org has begun as many calls as it may on one day.
     DayIsFull,
     /// The org is on a call with that number already, which another request began.
@@ -118,11 +123,11 @@ impl Charging {
                     None | Some(_) => {}
                 }
             }
-            // Known to be short: nothing is begun, and no key is used up by it.
-            if let Some(refused) = self.cannot_pay(intent).await? {
+            let record = self.intended(intent);
+            // Known to be short, or the lines to be busy: nothing is begun, and no key is used up by it.
+            if let Some(refused) = Box::pin(self.cannot_begin(&record)).await? {
                 return Ok(Attempt::Done(refused));
             }
-            let record = self.intended(intent);
             self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
             let (before, key) = (before.as_ref(), intent.key.as_deref());
@@ -138,10 +143,15 @@ impl Charging {
         self.db.until_written("the call", begin).await
     }
 
-    async fn cannot_pay(&self, intent: &Intent) -> Result<Option<Dialled>, ChargingError> {
-        let wallet = self.wallets.ensure(intent.org_id).await?;
-        Ok(match wallet.first_grant(&self.terms(intent.agent_limit_secs)) {
-            Ok(_) => None,
+    /// Why a call cannot be begun, as far as that is known before.
+    async fn cannot_begin(&self, call: &Call) -> Result<Option<Dialled>, ChargingError> {
+        let (wallet, slots) = join(self.wallets.ensure(call.org_id), self.slots()).await;
+        let wallet = wallet?;
+        Ok(match wallet.first_grant(&self.terms(call.agent_limit_secs)) {
+            Ok(grant) => {
+                let lease = self.lease(call, grant.provider_limit_secs);
+                self.is_full(&lease, slots.as_ref()).map(|_| Dialled::LinesBusy)
+            }
             Err(Refusal::Frozen) => Some(Dialled::Frozen),
             Err(Refusal::TooManyCalls { .. }) => Some(Dialled::TooMany),
             Err(Refusal::InsufficientFunds { needed, .. }) => {
@@ -209,7 +219,12 @@ impl Charging {
         let call = match call.state {
             State::Authorizing => {
                 let terms = self.terms(call.agent_limit_secs);
-                self.place_hold(call, wallet, &terms).await?
+                let slots = Box::pin(self.slots()).await;
+                let asked = Box::pin(self.ask(call, wallet, &terms, slots)).await?;
+                if asked.is_crowded_out {
+                    return Box::pin(self.stand_back(&asked.call)).await;
+                }
+                asked.call
             }
             State::Authorized
             | State::InProgress { .. }
@@ -221,11 +236,15 @@ impl Charging {
         match &call.state {
             State::Refused { reason: RefusalReason::WalletFrozen } => Ok(Dialled::Frozen),
             State::Refused { reason: RefusalReason::TooManyCalls } => Ok(Dialled::TooMany),
+            State::Refused { reason: RefusalReason::LinesBusy } => Ok(Dialled::LinesBusy),
             State::Refused { .. } => {
                 let wallet = Box::new(self.wallets.ensure(org).await?);
                 Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })
             }
             State::Authorized if call.dialled_at.is_none() => self.ring(call).await,
+            State::Released if call.ended_reason.as_deref() == Some(CROWDED_OUT_REASON) => {
+                Ok(Dialled::LinesBusy)
+            }
             State::Released if call.parties.vapi_call_id.is_none() => Ok(Dialled::Refused),
             State::Authorizing
             | State::Authorized
@@ -293,6 +312,21 @@ impl Charging {
 
     async fn as_it_is(&self, call: &Call) -> Result<Dialled, ChargingError> {
         Ok(placed(self.snapshot(call.org_id, &call.call_id).await?.call))
+    }
+
+    /// Others were faster to the last line: where no request has dialled yet, none does, and the hold goes back.
+    async fn stand_back(&self, call: &Call) -> Result<Dialled, ChargingError> {
+        let release = || async move {
+            let super::Snapshot { call, wallet } = self.snapshot(call.org_id, &call.call_id).await?;
+            if !call.is_open() || call.dialled_at.is_some() {
+                return Ok(Attempt::Done(placed(call)));
+            }
+            let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
+            let ended = call.after(Event::Ended { reason: Some(CROWDED_OUT_REASON.to_owned()) })?;
+            let released = self.release(&call, ended.after(Event::Released)?, &wallet).await?;
+            Ok(released.map(|_| Dialled::LinesBusy))
+        };
+        self.db.until_written("the call", release).await
     }
 
     /// A confirmed no: the hold goes back, and the call is over.

@@ -1,5 +1,6 @@
 //! They talk: the clock of the call starts.
 
+use futures::future::join;
 use jiff::Timestamp;
 
 use super::{CallOwner, Charging, ChargingError, Snapshot, meter_message};
@@ -8,8 +9,9 @@ use domain::{
     hold::{Hold, PROVIDER_LIMIT_SECS},
     ids::VapiCallId,
     meter::{EXTEND_LEAD_SECS, FIRST_CHECK_SECS, REPORT_WAIT_SECS},
+    slots::{Lease, Slots},
     time::plus_secs,
-    wallet::{Refusal, Terms, Wallet},
+    wallet::{Grant, Refusal, Terms, Wallet},
 };
 use store::{Attempt, StoreError, queue::MeterMessage, wallets::AuthorizeError};
 use vendors::vapi::message::CallRef;
@@ -148,27 +150,31 @@ impl Charging {
                 Err(Refusal::InsufficientFunds { available: wallet.available, needed: wallet.held })
             }
         });
-        let grant = match grant {
-            Ok(grant) if call.ending_at.is_none() => grant,
-            Ok(_) | Err(_) if after.state == call.state => {
+        let wanted = match grant {
+            Ok(grant) if call.ending_at.is_none() => Box::pin(self.with_slot(call, grant)).await,
+            Ok(_) | Err(_) => None,
+        };
+        let Some((grant, lease, slots)) = wanted else {
+            if after.state == call.state {
                 return self.note(call, after.clone()).await.map_err(Into::into);
             }
-            Ok(_) | Err(_) => {
-                // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
-                let now = self.clock.now();
-                let due_at = plus_secs(now, UNPAID_CHECK_SECS);
-                self.queue.send(&meter_message(call, due_at), now).await?;
-                let noted = self.note(call, Call { due_at, ..after.clone() }).await?;
-                self.check_now(call).await?;
-                return Ok(noted);
-            }
+            // Recorded as talking without a hold: the meter ends it, now, and is sure to look.
+            let now = self.clock.now();
+            let due_at = plus_secs(now, UNPAID_CHECK_SECS);
+            self.queue.send(&meter_message(call, due_at), now).await?;
+            let noted = self.note(call, Call { due_at, ..after.clone() }).await?;
+            self.check_now(call).await?;
+            return Ok(noted);
         };
         // The record may be there without a message: no hold is made that no check will find.
         let now = self.clock.now();
         let due_at = plus_secs(now, FIRST_CHECK_SECS);
         self.queue.send(&meter_message(call, due_at), now).await?;
         let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
-        match self.wallets.authorize(call, &authorized, &grant).await {
+        let holding = Box::pin(self.wallets.authorize(call, &authorized, &grant));
+        // It talks already: where others were faster it has its hold all the same.
+        let (outcome, _) = join(holding, Box::pin(self.take_slot(&lease, slots))).await;
+        match outcome {
             Ok(hold) => {
                 if let Some(wallet) = wallet {
                     self.follow_up.watch.after_or_later(&wallet.granted(&call.call_id, &grant)).await;
@@ -185,6 +191,15 @@ impl Charging {
                 | AuthorizeError::CallMoved,
             ) => Ok(Attempt::Moved),
         }
+    }
+
+    /// What a call that already talks would be held for, and the slot that it then wants; none where the lines are busy, so
+    /// that it is ended like one that cannot pay.
+    async fn with_slot(&self, call: &Call, grant: Grant) -> Option<(Grant, Lease, Option<Slots>)> {
+        let slots = self.slots().await;
+        let lease = self.lease(call, grant.provider_limit_secs);
+        let is_full = self.is_full(&lease, slots.as_ref()).is_some();
+        (!is_full).then_some((grant, lease, slots))
     }
 
     /// Writes the record alone, when it changed.

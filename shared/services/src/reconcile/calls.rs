@@ -36,8 +36,18 @@ impl Reconcile {
         self.look_at(run, &due.calls).await;
         let over = self.charging.calls.over(now - LEAVES_AFTER, MOST).await?;
         self.look_at(run, &over.calls).await;
+        self.free_slots(run).await;
         // After the calls: however wrong some books are, a live call is looked at.
         self.check_failing_again(run).await
+    }
+
+    /// Takes slots back that are still taken for calls that are over: who closed them died before, or was not fast enough.
+    async fn free_slots(&self, run: &mut Run) {
+        match Box::pin(self.charging.free_slots()).await {
+            Ok(freed) => freed.iter().for_each(|call| run.repaired("slot_given_back", call)),
+            // The limiter's trouble keeps no call from being looked at.
+            Err(error) => run.failed("slots_not_looked_at", "call_slots", &error),
+        }
     }
 
     async fn look_at(&self, run: &mut Run, calls: &[Due]) {

@@ -77,6 +77,8 @@ pub enum Code {
     CallRefused,
     /// The org has as many calls as it may have at a time.
     TooManyCalls,
+    /// The lines that all orgs share are taken, or the org or the person rung has as many calls as there may be.
+    LinesBusy,
     /// The org has begun as many calls as it may on one day.
     TooManyCallsToday,
     /// The org is on a call with that number already.
@@ -93,7 +95,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -130,6 +132,7 @@ impl Code {
         Self::CountryNotAllowed,
         Self::CallRefused,
         Self::TooManyCalls,
+        Self::LinesBusy,
         Self::TooManyCallsToday,
         Self::NumberOnCall,
         Self::DoubtLapsed,
@@ -309,6 +312,11 @@ impl Code {
                 "too_many_calls",
                 StatusCode::TOO_MANY_REQUESTS,
                 "The clinic has as many calls at a time as it may have. Try again when one of them is over.",
+            ),
+            Self::LinesBusy => (
+                "lines_busy",
+                StatusCode::TOO_MANY_REQUESTS,
+                "All lines are busy at the moment. Nobody was rung and nothing was charged. Try again in a few minutes.",
             ),
             Self::TooManyCallsToday => (
                 "too_many_calls_today",

@@ -252,7 +252,7 @@ async fn a_run_that_dies_after_any_await_is_finished_by_the_next() {
 #[tokio::test]
 async fn one_call_that_cannot_be_looked_at_does_not_keep_the_others() {
     let (alarms, _guard) = alarms();
-    let harness = Harness::with_wallet(2_500, 600).await;
+    let harness = Harness::with_many_lines(2_500, 600).await;
     kill_the_meter(&harness);
     lose(&harness, &OVER);
     let calls: Vec<String> = (0..4).map(|_| harness.ring(60)).collect();
@@ -279,7 +279,7 @@ async fn one_call_that_cannot_be_looked_at_does_not_keep_the_others() {
 
 #[tokio::test]
 async fn a_run_ends_in_time_and_the_next_goes_on() {
-    let harness = Harness::with_wallet(10_000, 600).await;
+    let harness = Harness::with_many_lines(10_000, 600).await;
     harness.limit_calls(ORG, 15).await;
     harness.stack.vapi.set_slots(15);
     kill_the_meter(&harness);

@@ -1,0 +1,395 @@
+//! The slots that the calls of all clinics share: nobody takes them all, a flood is told why, and others are unharmed.
+
+use base::clock::Clock;
+use domain::{
+    call::{RefusalReason, State},
+    ids::{CallId, OrgId},
+    slots::{Lease, Slots},
+    time::plus_secs,
+};
+use futures::future::join_all;
+use local::aws::{Outcome, Sent};
+use serde_json::{Value, json};
+use store::slots::CallSlots;
+use tests::{ASSISTANT_ID, Harness, ORG, PHONE_ID, bodies};
+use uuid::Uuid;
+
+const BUSY: &str = "We're sorry, all our lines are busy at the moment. Please ring again in a few minutes.";
+const PATIENT: &str = "+447700900123";
+const WITHHELD: &str = "anonymous";
+
+/// The clinic of this number; the first is that of most tests.
+fn org(nth: usize) -> OrgId {
+    if nth == 0 { ORG } else { OrgId::new(Uuid::from_u128(0x500 + u128::try_from(nth).unwrap())) }
+}
+
+/// Its number, as Vapi names it.
+fn line(nth: usize) -> String {
+    if nth == 0 { PHONE_ID.to_owned() } else { format!("phone-{nth}") }
+}
+
+/// So many clinics, each with money for its calls and a number; an operator lets them have fifteen calls at a time.
+async fn clinics(count: usize, settings: &[(&str, &str)]) -> Harness {
+    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let harness = Harness::empty(settings).await;
+    for nth in 0..count {
+        let number = format!("+4420718387{:02}", 50 + nth);
+        let assistant = if nth == 0 { ASSISTANT_ID.to_owned() } else { format!("assistant-{nth}") };
+        harness.add_clinic(org(nth), &line(nth), &number, &assistant, 600).await;
+        harness.top_up(org(nth), &format!("pi_{nth}"), 10_000).await;
+        harness.limit_calls(org(nth), 15).await;
+    }
+    harness
+}
+
+/// A patient nobody else is.
+fn patient(nth: usize) -> String {
+    format!("+4477009{nth:05}")
+}
+
+fn request(call: &str, caller: &str, line: &str) -> Value {
+    let mut request = bodies::request(call);
+    request["message"]["call"]["phoneNumberId"] = json!(line);
+    request["message"]["call"]["customer"]["number"] = json!(caller);
+    request
+}
+
+/// Whether a call gets in; who does not hears why.
+async fn rings(harness: &Harness, call: &str, caller: &str, clinic: usize) -> bool {
+    let (status, answer) = harness.vapi(&request(call, caller, &line(clinic))).await;
+    let is_taken = answer.get("assistantId").is_some();
+    assert!(status == 200 && (is_taken || answer == json!({"error": BUSY})), "{status} {answer}");
+    is_taken
+}
+
+/// How many of so many callers get in, one after the other.
+async fn ring_one_by_one(harness: &Harness, wanted: &[(String, String, usize)]) -> usize {
+    let mut taken = 0;
+    for (call, caller, clinic) in wanted {
+        taken += usize::from(rings(harness, call, caller, *clinic).await);
+    }
+    taken
+}
+
+async fn slots(harness: &Harness) -> Slots {
+    CallSlots::new(harness.stack.db()).read(harness.clock.now()).await.unwrap()
+}
+
+/// The calls that have a slot.
+async fn have_slots(harness: &Harness) -> Vec<String> {
+    slots(harness).await.leases.into_iter().map(|lease| lease.call_id.to_string()).collect()
+}
+
+async fn dial(harness: &Harness, to: &str, key: Option<&str>) -> (u16, Value) {
+    harness.call_api(("POST", "/api/calls"), &harness.owner(), key, &json!({"phoneNumber": to})).await
+}
+
+fn is_about_slots(sent: &Sent, operation: &str) -> bool {
+    sent.operation == operation
+        && sent.body["TableName"].as_str().is_some_and(|name| name.ends_with("-call_slots"))
+}
+
+/// What went on in an org's books, and that nothing is left held for who was refused.
+async fn holds_of(harness: &Harness, nth: usize) -> usize {
+    harness.assert_books(org(nth)).await;
+    harness.wallet_of(org(nth)).await.holds.len()
+}
+
+#[tokio::test]
+async fn one_caller_has_three_calls_to_whichever_clinics_and_hears_why_the_fourth_is_refused() {
+    let harness = clinics(4, &[]).await;
+    let flood: Vec<_> = (0..12).map(|n| (format!("flood-{n}"), PATIENT.to_owned(), n % 4)).collect();
+    assert_eq!(ring_one_by_one(&harness, &flood).await, 3);
+    for clinic in 0..4 {
+        assert!(rings(&harness, &format!("other-{clinic}"), &patient(clinic), clinic).await, "others get in");
+    }
+    let mut held = 0;
+    for clinic in 0..4 {
+        held += holds_of(&harness, clinic).await;
+    }
+    assert_eq!(held, 7, "who is refused holds nothing");
+    let refused = harness.calls.get(org(3), &CallId::parse("flood-3").unwrap()).await.unwrap().unwrap();
+    assert_eq!(refused.state, State::Refused { reason: RefusalReason::LinesBusy });
+    // A repeat of either is answered as before, and the end of one call lets another in.
+    assert!(!rings(&harness, "flood-3", PATIENT, 3).await && rings(&harness, "flood-0", PATIENT, 0).await);
+    assert_eq!(have_slots(&harness).await.len(), 7);
+    harness.vapi(&bodies::report("flood-0", 30)).await;
+    assert!(rings(&harness, "flood-12", PATIENT, 3).await);
+    assert!(!rings(&harness, "flood-13", PATIENT, 3).await);
+}
+
+#[tokio::test]
+async fn one_number_has_five_calls_and_another_clinics_is_unharmed() {
+    let harness = clinics(2, &[]).await;
+    let flood: Vec<_> = (0..9).map(|n| (format!("flood-{n}"), patient(n), 0)).collect();
+    assert_eq!(ring_one_by_one(&harness, &flood).await, 5);
+    assert!(rings(&harness, "other", &patient(9), 1).await);
+    assert_eq!((holds_of(&harness, 0).await, holds_of(&harness, 1).await), (5, 1));
+}
+
+#[tokio::test]
+async fn one_clinic_has_six_calls_whatever_it_was_allowed_and_another_is_unharmed() {
+    let harness = clinics(2, &[("CALLS_PER_NUMBER", "10")]).await;
+    let flood: Vec<_> = (0..9).map(|n| (format!("flood-{n}"), patient(n), 0)).collect();
+    assert_eq!(ring_one_by_one(&harness, &flood).await, 6);
+    assert!(rings(&harness, "other", &patient(9), 1).await);
+    assert_eq!((holds_of(&harness, 0).await, holds_of(&harness, 1).await), (6, 1));
+}
+
+#[tokio::test]
+async fn the_eleventh_caller_hears_that_all_lines_are_busy() {
+    let harness = clinics(6, &[]).await;
+    let flood: Vec<_> = (0..18).map(|n| (format!("flood-{n}"), patient(n), n % 6)).collect();
+    assert_eq!(ring_one_by_one(&harness, &flood).await, 10);
+    assert_eq!(slots(&harness).await.leases.len(), 10);
+    harness.vapi(&bodies::report("flood-0", 30)).await;
+    assert!(rings(&harness, "next", &patient(20), 5).await);
+    assert!(!rings(&harness, "one-more", &patient(21), 5).await);
+}
+
+#[tokio::test]
+async fn callers_who_withhold_their_number_are_one_caller_for_each_number_that_is_dialled() {
+    let harness = clinics(2, &[]).await;
+    let withheld =
+        |clinic: usize| (0..5).map(move |n| (format!("w-{clinic}-{n}"), WITHHELD.to_owned(), clinic));
+    let (first, second): (Vec<_>, Vec<_>) = (withheld(0).collect(), withheld(1).collect());
+    assert_eq!(ring_one_by_one(&harness, &first).await, 3);
+    assert!(rings(&harness, "known", PATIENT, 0).await, "who shows a number is another caller");
+    assert_eq!(ring_one_by_one(&harness, &second).await, 3);
+}
+
+#[tokio::test]
+async fn two_slots_are_kept_for_callers_and_a_call_out_is_told_so_and_uses_no_key_up() {
+    let harness = clinics(4, &[]).await;
+    harness.has_number("outbound").await;
+    let callers: Vec<_> = (0..8).map(|n| (format!("in-{n}"), patient(n), 1 + n % 3)).collect();
+    assert_eq!(ring_one_by_one(&harness, &callers).await, 8);
+    let (status, problem) = dial(&harness, PATIENT, Some("key-1")).await;
+    assert_eq!((status, problem["code"].as_str()), (429, Some("lines_busy")), "{problem}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.starts_with("All lines are busy")),
+        "{problem}"
+    );
+    assert_eq!((harness.stack.vapi.outbound_calls().len(), holds_of(&harness, 0).await), (0, 0));
+    // Callers get in all the same, up to the last slot.
+    assert!(rings(&harness, "in-8", &patient(8), 0).await && rings(&harness, "in-9", &patient(9), 0).await);
+    assert!(!rings(&harness, "in-10", &patient(10), 0).await);
+    for call in ["in-0", "in-1", "in-2"] {
+        harness.vapi(&bodies::report(call, 30)).await;
+    }
+    assert_eq!(dial(&harness, PATIENT, Some("key-1")).await.0, 201, "the same key, once there is a line");
+    assert_eq!(have_slots(&harness).await.len(), 8);
+    harness.pass(100).await;
+    assert_eq!(have_slots(&harness).await.len(), 7, "the call out has given its slot back");
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_has_the_last_slot_and_the_other_hears_why() {
+    let (alarms, _guard) = tests::alarms();
+    let harness = clinics(4, &[]).await;
+    let callers: Vec<_> = (0..9).map(|n| (format!("in-{n}"), patient(n), n % 3)).collect();
+    assert_eq!(ring_one_by_one(&harness, &callers).await, 9);
+    let at_once = [("last-0", 10, 3), ("last-1", 11, 3)];
+    let answers = join_all(at_once.map(|(call, caller, clinic)| {
+        let harness = &harness;
+        async move { rings(harness, call, &patient(caller), clinic).await }
+    }))
+    .await;
+    assert_eq!(answers.iter().filter(|is_taken| **is_taken).count(), 1, "{answers:?}");
+    let loser = if answers[0] { "last-1" } else { "last-0" };
+    assert_eq!(slots(&harness).await.leases.len(), 10);
+    // What was set aside for the other goes back when Vapi says that its call is over.
+    assert_eq!(holds_of(&harness, 3).await, 2);
+    let mut over = bodies::ended(loser);
+    over["message"]["type"] = json!("end-of-call-report");
+    over["message"]["endedReason"] = json!("assistant-request-returned-error");
+    harness.vapi(&over).await;
+    assert_eq!(holds_of(&harness, 3).await, 1);
+    assert!(!have_slots(&harness).await.contains(&loser.to_owned()));
+    assert_eq!(alarms.names(), Vec::<String>::new(), "the limiter did its part");
+}
+
+#[tokio::test]
+async fn of_two_calls_out_at_once_one_has_the_last_slot_and_nothing_is_set_aside_for_the_other() {
+    let harness = clinics(4, &[]).await;
+    harness.has_number("outbound").await;
+    let callers: Vec<_> = (0..7).map(|n| (format!("in-{n}"), patient(n), 1 + n % 3)).collect();
+    assert_eq!(ring_one_by_one(&harness, &callers).await, 7);
+    let people = [patient(20), patient(21)];
+    let answers = join_all(people.iter().map(|to| dial(&harness, to, None))).await;
+    let mut outcomes: Vec<_> =
+        answers.iter().map(|(status, answer)| (*status, answer["code"].as_str())).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [(201, None), (429, Some("lines_busy"))], "{answers:?}");
+    assert_eq!((harness.stack.vapi.outbound_calls().len(), holds_of(&harness, 0).await), (1, 1));
+    // Nobody was rung by the other: once there is a line, the same request is a call.
+    harness.vapi(&bodies::report("in-0", 30)).await;
+    let refused = if answers[0].0 == 429 { &people[0] } else { &people[1] };
+    assert_eq!(dial(&harness, refused, None).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_flood_at_once_takes_no_more_than_there_is_and_each_without_a_slot_is_told_of() {
+    let (alarms, _guard) = tests::alarms();
+    let harness = clinics(5, &[]).await;
+    let flood: Vec<_> = (0..20).map(|n| (format!("flood-{n}"), patient(n), n % 5)).collect();
+    let answers = join_all(flood.iter().map(|(call, caller, clinic)| rings(&harness, call, caller, *clinic)));
+    let answers = answers.await;
+    let leases = have_slots(&harness).await;
+    assert!(leases.len() <= 10, "{leases:?}");
+    let told: Vec<_> =
+        alarms.raised().into_iter().filter(|alarm| alarm.name == "call_without_slot").collect();
+    for ((call, ..), is_taken) in flood.iter().zip(answers) {
+        let is_told = told.iter().any(|alarm| alarm.fields.contains(&format!("call_id={call}")));
+        assert!(!is_taken || leases.contains(call) || is_told, "{call} is let in, and nobody knows");
+    }
+    for clinic in 0..5 {
+        holds_of(&harness, clinic).await;
+    }
+}
+
+#[tokio::test]
+async fn a_limiter_that_fails_refuses_nobody_and_an_operator_is_told() {
+    for (operation, fate, why) in [
+        ("GetItem", Outcome::Fail("InternalServerError"), "not_read"),
+        ("GetItem", Outcome::LoseRequest, "not_read"),
+        ("PutItem", Outcome::Fail("ThrottlingException"), "not_written"),
+        ("PutItem", Outcome::Fail("ConditionalCheckFailedException"), "lost_races"),
+    ] {
+        let (alarms, _guard) = tests::alarms();
+        let harness = clinics(1, &[]).await;
+        let began = harness.clock.now();
+        let mut tries = 0;
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let count = std::sync::Arc::clone(&seen);
+        harness.stack.aws.set_plan(move |sent| {
+            if is_about_slots(sent, operation) {
+                tries += 1;
+                *count.lock().unwrap() = tries;
+                fate
+            } else {
+                Outcome::Pass
+            }
+        });
+        assert!(rings(&harness, "call-1", PATIENT, 0).await, "{operation} {why}");
+        let waited = harness.clock.now().duration_since(began);
+        assert!(waited.as_millis() < 1_000, "{operation} {why}: {waited}");
+        if why == "lost_races" {
+            assert_eq!(*seen.lock().unwrap(), 3, "three races");
+        }
+        let raised = alarms.raised();
+        assert_eq!(alarms.names(), ["call_without_slot"], "{operation} {why}");
+        assert!(raised[0].fields.iter().any(|field| field.contains(why)), "{:?}", raised[0]);
+        // It is held for and billed like any other, and its end is not kept up by the limiter.
+        assert_eq!(holds_of(&harness, 0).await, 1);
+        harness.vapi(&bodies::report("call-1", 30)).await;
+        assert_eq!((holds_of(&harness, 0).await, harness.bills_of("call-1").await.len()), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_slot_is_given_back_by_the_report_of_the_call_and_by_its_release() {
+    let harness = clinics(1, &[]).await;
+    for call in ["talked", "never-answered"] {
+        assert!(rings(&harness, call, PATIENT, 0).await);
+        assert!(rings(&harness, call, PATIENT, 0).await, "however often it is asked");
+    }
+    assert_eq!(have_slots(&harness).await, ["talked", "never-answered"]);
+    harness.vapi(&bodies::report("talked", 30)).await;
+    assert_eq!(have_slots(&harness).await, ["never-answered"]);
+    let mut report = bodies::ended("never-answered");
+    report["message"]["type"] = json!("end-of-call-report");
+    report["message"]["endedReason"] = json!("customer-did-not-answer");
+    harness.vapi(&report).await;
+    assert_eq!(have_slots(&harness).await, Vec::<String>::new());
+    assert_eq!(harness.call("never-answered").await.state, State::Released);
+}
+
+#[tokio::test]
+async fn reconciliation_takes_back_the_slots_of_calls_that_are_over_and_of_those_that_have_lapsed() {
+    let harness = clinics(2, &[]).await;
+    assert!(rings(&harness, "over", PATIENT, 0).await && rings(&harness, "live", PATIENT, 1).await);
+    harness.stack.aws.set_plan(|sent| {
+        if is_about_slots(sent, "PutItem") { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    harness.vapi(&bodies::report("over", 30)).await;
+    harness.stack.aws.clear_plan();
+    assert_eq!(harness.bills_of("over").await.len(), 1, "the limiter keeps no call from being billed");
+    assert_eq!(have_slots(&harness).await, ["over", "live"]);
+    let report = harness.reconcile("calls").await;
+    assert_eq!(have_slots(&harness).await, ["live"]);
+    assert!(report.repaired.iter().any(|found| found.what == "slot_given_back" && found.id == "over"));
+    // One whose call was never written down lapses, and goes with the next run.
+    let store = CallSlots::new(harness.stack.db());
+    let there = slots(&harness).await;
+    let mut leases = there.leases.clone();
+    leases.push(Lease { call_id: CallId::parse("never-written").unwrap(), ..leases[0].clone() });
+    store.save(&Slots { leases, ..there }, harness.clock.now()).await.unwrap();
+    harness.reconcile("calls").await;
+    assert_eq!(have_slots(&harness).await, ["live"]);
+}
+
+#[tokio::test]
+async fn a_slot_that_has_lapsed_keeps_nobody_out() {
+    let harness = clinics(1, &[]).await;
+    for call in ["a", "b", "c"] {
+        assert!(rings(&harness, call, PATIENT, 0).await);
+    }
+    assert!(!rings(&harness, "d", PATIENT, 0).await);
+    let until = slots(&harness).await.leases[0].until;
+    assert_eq!(until, plus_secs(harness.clock.now(), 598 + 120), "Vapi's limit, and two minutes");
+    // Nothing is heard of any of them, and nothing of ours runs.
+    harness.clock.turn_to(until);
+    assert!(rings(&harness, "e", PATIENT, 0).await);
+    assert_eq!(have_slots(&harness).await, ["e"]);
+}
+
+#[tokio::test]
+async fn who_is_refused_for_another_reason_or_not_held_for_leaves_no_slot() {
+    let harness = clinics(1, &[]).await;
+    harness.add_clinic(org(1), &line(1), "+442071838751", "assistant-1", 600).await;
+    let (_, answer) = harness.vapi(&request("poor", PATIENT, &line(1))).await;
+    assert!(answer["error"].is_string() && answer["error"] != BUSY, "{answer}");
+    assert_eq!(have_slots(&harness).await, Vec::<String>::new());
+    harness.stack.aws.set_plan(|sent| {
+        if sent.operation == "TransactWriteItems" {
+            Outcome::Fail("InternalServerError")
+        } else {
+            Outcome::Pass
+        }
+    });
+    let (status, _) = harness.vapi(&request("unheld", PATIENT, &line(0))).await;
+    assert_eq!(status, 500);
+    harness.stack.aws.clear_plan();
+    assert_eq!(have_slots(&harness).await, Vec::<String>::new());
+    assert_eq!(holds_of(&harness, 0).await, 0);
+}
+
+#[tokio::test]
+async fn a_web_call_has_a_slot_and_is_ended_at_once_where_there_is_none() {
+    let harness = clinics(1, &[("CALL_SLOTS", "2"), ("CALL_SLOTS_FOR_INBOUND", "0")]).await;
+    assert!(rings(&harness, "in-0", PATIENT, 0).await);
+    let first = harness.ring_from_the_web(60);
+    harness.pass(5).await;
+    assert_eq!(have_slots(&harness).await, ["in-0".to_owned(), first.clone()]);
+    let second = harness.ring_from_the_web(300);
+    harness.pass(90).await;
+    let ended = harness.stack.vapi.call(&second).unwrap().ended_reason;
+    assert_eq!(ended.as_deref(), Some("manually-canceled"));
+    assert!(!have_slots(&harness).await.contains(&first), "the first is over");
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_of_callers_and_numbers_names_nobody() {
+    let harness = clinics(1, &[]).await;
+    harness.has_number("outbound").await;
+    assert!(rings(&harness, "in-0", PATIENT, 0).await);
+    assert_eq!(dial(&harness, &patient(1), None).await.0, 201);
+    let table = harness.table("call_slots");
+    let kept = harness.stack.aws.peek("Scan", json!({"TableName": table})).to_string();
+    assert!(kept.contains("in-0") && kept.contains("\"caller\""), "{kept}");
+    for secret in ["7700900123", "77009", "2071838750", PHONE_ID] {
+        assert!(!kept.contains(secret), "{secret} in {kept}");
+    }
+}
