@@ -131,9 +131,15 @@ pub struct Action {
 /// How many actions of a thousand are a storm.
 const STORMS: u64 = 140;
 
-/// The actions of a seed: bursts, and gaps of seconds to hours between them.
-pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
+/// How many crowds a crowded world has.
+const CROWDS: (i64, i64) = (5, 8);
+
+/// The actions of a seed: bursts, and gaps of seconds to hours between them; in a crowded world crowds, and nothing else.
+pub fn plan(seed: u64, clinics: usize, is_crowded: bool) -> Vec<Action> {
     let mut chance = Stream::of(seed, "actions");
+    if is_crowded {
+        return crowds(&mut chance, clinics);
+    }
     let count = chance.between(ACTIONS.0, ACTIONS.1);
     let mut at = 60_i64;
     let mut actions = Vec::new();
@@ -149,6 +155,30 @@ pub fn plan(seed: u64, clinics: usize) -> Vec<Action> {
         } else {
             actions.push(Action { after, clinic, what: what(&mut own) });
         }
+    }
+    actions
+}
+
+/// Now and then the patients of many clinics ring within seconds, and clinics have patients rung meanwhile: there are more of them
+/// than slots.
+fn crowds(chance: &mut Stream, clinics: usize) -> Vec<Action> {
+    let mut at = 60_i64;
+    let mut actions = Vec::new();
+    for _ in 0..chance.between(CROWDS.0, CROWDS.1) {
+        let talk_secs = u32::try_from(chance.between(20, 240)).unwrap_or(60);
+        // As often as not one clinic is rung by most of them.
+        let flooded = chance.chance(500).then(|| chance.index(clinics));
+        for _ in 0..chance.between(10, 18) {
+            let clinic = flooded.filter(|_| chance.chance(700)).unwrap_or_else(|| chance.index(clinics));
+            let what = if chance.chance(350) {
+                What::Dial { talk_secs, caller: chance.index(CALLERS.len()), twice: chance.chance(200) }
+            } else {
+                ring(chance, talk_secs)
+            };
+            let after = SignedDuration::from_secs(at + chance.between(0, 4));
+            actions.push(Action { after, clinic, what });
+        }
+        at += chance.between(400, 1_800);
     }
     actions
 }

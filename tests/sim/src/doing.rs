@@ -152,7 +152,8 @@ impl Driver {
                 let path = self.chance.pick(&paths).unwrap_or("/api/billing/wallet");
                 self.route(clinic, "GET", path, &Value::Null, After::Look { clinic });
             }
-            What::Tariff => change_price(self.world.time()),
+            // Ahead of what is done in this very millisecond, by the price that is in force.
+            What::Tariff => change_price(self.world.time() + SignedDuration::from_millis(1)),
         }
     }
 

@@ -32,7 +32,7 @@ use crate::{
     plant::Plant,
     rest,
     rng::Stream,
-    weather,
+    slots, weather,
     world::{World, locked},
 };
 
@@ -99,6 +99,8 @@ pub struct Outcome {
     pub billed: u64,
     /// How many appointments were made.
     pub booked: usize,
+    /// The most slots that were taken at a time.
+    pub most_slots: usize,
 }
 
 type Doing = Pin<Box<dyn Future<Output = Option<Response<Bytes>>>>>;
@@ -169,6 +171,7 @@ pub(crate) struct Driver {
     pub(crate) actions: Vec<Action>,
     pub(crate) monitor: Monitor,
     diaries: Diaries,
+    slots: slots::Seen,
     /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
     pub(crate) used: BTreeSet<String>,
     /// Webhooks that were seen on their way, for an attacker that replays them.
@@ -205,7 +208,8 @@ pub fn run(config: &Config) -> Outcome {
 
 async fn run_world(config: &Config) -> Outcome {
     domain::tariff::price_change::set(None);
-    let world = World::build(config.seed, &config.masked).await;
+    let settings = config.plant.map_or(&[][..], Plant::settings);
+    let world = World::build(config.seed, &config.masked, settings).await;
     let mut driver = Driver::over(world, config);
     let began = driver.world.time();
     driver.let_faults_begin(config);
@@ -219,11 +223,12 @@ async fn run_world(config: &Config) -> Outcome {
 
 impl Driver {
     fn over(world: World, config: &Config) -> Self {
-        let actions = actions::plan(config.seed, world.clinics.len());
+        let actions = actions::plan(config.seed, world.clinics.len(), world.is_crowded());
         let now = world.time();
         let mut driver = Self {
             monitor: Monitor::over(&world),
             diaries: Diaries::default(),
+            slots: slots::Seen::default(),
             world,
             actions,
             used: BTreeSet::new(),
@@ -260,6 +265,7 @@ impl Driver {
         let mut now = locked(&self.world.now);
         now.dice.set_calm(false);
         now.is_about_bookings = true;
+        now.slots_written = 1;
         drop(now);
         for at in 0..self.world.clinics.len() {
             self.check(at);
@@ -313,6 +319,7 @@ impl Driver {
             estimated: self.monitor.estimated,
             billed: self.monitor.billed,
             booked: self.diaries.count(),
+            most_slots: self.slots.most,
         }
     }
 
@@ -484,6 +491,7 @@ impl Driver {
         let dirty = std::mem::take(&mut now.dirty);
         let is_about_numbers = std::mem::take(&mut now.is_about_numbers);
         let is_about_bookings = std::mem::take(&mut now.is_about_bookings);
+        let slots_written = std::mem::take(&mut now.slots_written);
         let foul = now.foul.take();
         drop(now);
         if let Some(foul) = foul {
@@ -500,6 +508,12 @@ impl Driver {
             && let Err(violation) = self.monitor.check_numbers(&self.world)
         {
             self.violate(violation.invariant, violation.detail);
+        }
+        if slots_written > 0
+            && self.violation.is_none()
+            && let Err((invariant, detail)) = self.slots.check(&self.world)
+        {
+            self.violate(invariant, detail);
         }
         if is_about_bookings
             && self.violation.is_none()

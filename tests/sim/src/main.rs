@@ -17,6 +17,7 @@ mod plant;
 mod report;
 mod rest;
 mod rng;
+mod slots;
 mod sweep;
 mod weather;
 mod webhooks;

@@ -15,7 +15,15 @@ pub struct Plant {
     pub change: fn(&mut Sent),
 }
 
+/// The bug that is not a change of a request: the functions are told that nothing is kept for callers.
+const TAKING_WHAT_IS_KEPT: &str = "calling_out_on_what_is_kept_for_callers";
+
 impl Plant {
+    /// What the functions are told, in a world with this bug, that is not so.
+    pub fn settings(&self) -> &'static [(&'static str, &'static str)] {
+        if self.name == TAKING_WHAT_IS_KEPT { &[("CALL_SLOTS_FOR_INBOUND", "0")] } else { &[] }
+    }
+
     /// The bug of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         PLANTS.iter().find(|plant| plant.name == name)
@@ -23,7 +31,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 17] = [
+pub static PLANTS: [Plant; 20] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -125,6 +133,27 @@ pub static PLANTS: [Plant; 17] = [
         place: "take time: version = :read of the service",
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
+    Plant {
+        name: "keeping_the_slot_of_a_call_that_is_over",
+        place: "give a slot back: the last one stays",
+        change: |sent| {
+            let is_last = sent.body["Item"]["leases"]["L"].as_array().is_some_and(Vec::is_empty);
+            if is_last && is_of(&sent.body, "call_slots") {
+                let condition = sent.body["ConditionExpression"].as_str().unwrap_or_default();
+                sent.body["ConditionExpression"] = format!("{condition} AND attribute_exists(never)").into();
+            }
+        },
+    },
+    Plant {
+        name: "taking_a_slot_by_old_slots",
+        place: "take a slot: version = :read",
+        change: |sent| {
+            if sent.operation == "PutItem" {
+                without(sent, Write::Other, "call_slots", "version = :read");
+            }
+        },
+    },
+    Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", change: |_| {} },
 ];
 
 /// Leaves the second of two days of one resource out.

@@ -25,6 +25,7 @@ pub struct Totals {
     billed: u64,
     estimated: u64,
     booked: usize,
+    most_slots: usize,
     violations: u64,
     faults: BTreeMap<Kind, u64>,
     unpaid: BTreeMap<Cause, Vec<u32>>,
@@ -42,6 +43,7 @@ impl Totals {
         self.billed += outcome.billed;
         self.estimated += outcome.estimated;
         self.booked += outcome.booked;
+        self.most_slots = self.most_slots.max(outcome.most_slots);
         self.violations += u64::from(outcome.violation.is_some());
         for (kind, times) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += times;
@@ -66,6 +68,7 @@ impl Totals {
         println!("calls billed                      {:>12}", self.billed);
         println!("  of them by our own times        {:>12}", self.estimated);
         println!("appointments booked               {:>12}", self.booked);
+        println!("most slots taken at a time        {:>12}", self.most_slots);
         println!("faults");
         for (kind, times) in &self.faults {
             println!("  {:<32}{times:>12}", kind.name());

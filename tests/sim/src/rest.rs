@@ -35,6 +35,7 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     payments(world, monitor)?;
     numbers(world)?;
     purchases(world, monitor)?;
+    crate::slots::at_rest(world)?;
     crate::diary::told(world).map(|_| ())
 }
 

@@ -80,6 +80,8 @@ pub struct Now {
     pub is_about_numbers: bool,
     /// Whether something was written about appointments or what is offered.
     pub is_about_bookings: bool,
+    /// How often the slots that all clinics share were written since they were last checked.
+    pub slots_written: u64,
     /// Whether Vapi answers nothing for the time being.
     pub is_vapi_in_trouble: bool,
     /// How many requests AWS was sent.
@@ -117,10 +119,19 @@ pub struct World {
     pub is_faultless: bool,
 }
 
+/// How many worlds of a thousand are crowded.
+const CROWDED: u64 = 40;
+/// How many clinics there are in such a world.
+const CROWD: usize = 12;
+
 impl World {
-    /// Builds the world of a seed: two to four clinics, each with a number, an assistant and money; some with a number for
-    /// calling out and with auto-recharge.
-    pub async fn build(seed: u64, masked: &BTreeSet<Kind>) -> Self {
+    /// Builds the world of a seed: two to four clinics, or in a crowded one twelve, each with a number, an assistant and money; some
+    /// with a number for calling out and with auto-recharge. `settings` are what its functions are told beside the usual.
+    pub async fn build(
+        seed: u64,
+        masked: &BTreeSet<Kind>,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let mut chance = Stream::of(seed, "world");
         let mut dice = Dice::of(seed, masked);
         let is_faultless = dice.has_none();
@@ -135,7 +146,7 @@ impl World {
             entropy: Arc::new(Entropy::seeded(seed)),
             keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
-            settings: Vec::new(),
+            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             network: None,
             schedules: true,
             skews,
@@ -148,12 +159,20 @@ impl World {
             dirty: BTreeSet::new(),
             is_about_numbers: false,
             is_about_bookings: false,
+            slots_written: 0,
             is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
             foul: None,
         };
-        let count = usize::try_from(chance.between(2, 4)).unwrap_or(2);
+        let mut crowd = Stream::of(seed, "scarcity");
+        let is_crowded = crowd.chance(CROWDED);
+        if is_crowded {
+            // What we let in is bounded by Vapi too, or by us alone.
+            stack.vapi.set_slots(crowd.pick(&[10, 20, 20]).unwrap_or(20));
+        }
+        let few = usize::try_from(chance.between(2, 4)).unwrap_or(2);
+        let count = if is_crowded { CROWD } else { few };
         let clinics = (0..count).map(clinic).collect();
         let world = Self {
             stack,
@@ -274,6 +293,11 @@ impl World {
             .header("authorization", format!("Bearer {token}"))
             .body(body)
             .expect("a request")
+    }
+
+    /// Whether many clinics share the slots.
+    pub const fn is_crowded(&self) -> bool {
+        self.clinics.len() == CROWD
     }
 
     /// Which clinic an org is.
