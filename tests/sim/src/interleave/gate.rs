@@ -280,7 +280,8 @@ impl State {
             forget_the_read(&mut sent.body);
         }
         let touched = self.touched(sent);
-        let Some(polled) = self.polled else {
+        let are_slots = touched.iter().any(|(access, _)| access.place.is_of_slots());
+        let Some(polled) = self.polled.filter(|_| !are_slots) else {
             self.note(touched);
             return Outcome::Pass;
         };
