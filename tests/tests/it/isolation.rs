@@ -1,6 +1,6 @@
 //! One org's data is kept from every other below the code: in the transport, by the scope that each request bears.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{config::Builder, types::AttributeValue};
 use store::{
     scope::{Marked, Scope, System},
     table::Table,
@@ -39,6 +39,18 @@ async fn a_request_that_forgets_its_org_or_takes_another_does_not_leave_the_clie
         assert!(said.contains(why), "{scope:?}: {said}");
     }
     assert_eq!(harness.stack.aws.take_spent(), []);
+}
+
+#[tokio::test]
+async fn a_request_with_a_configuration_of_its_own_passes_the_same_guard() {
+    // As the slots of calls are read and written, which have less time for an attempt.
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let client = &harness.stack.platform.dynamodb;
+    let read = client.get_item().table_name(harness.stack.db().table_name(Table::Wallets));
+    let read = read.key("org_id", text(&ORG.to_string())).customize().config_override(Builder::new());
+    let kept_in = read.interceptor(Marked(Scope::System(System::CallSlots))).send().await;
+    let said = chain(&kept_in.expect_err("it is kept in"));
+    assert!(said.contains("does not reach that table"), "{said}");
 }
 
 #[tokio::test]

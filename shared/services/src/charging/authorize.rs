@@ -72,7 +72,7 @@ impl Charging {
             self.calls.map(&mapping),
             self.queue.send(&message, self.clock.now()),
         );
-        let (first, slots) = join(first, Box::pin(self.slots())).await;
+        let (first, slots) = join(first, Box::pin(self.read_slots())).await;
         let (wallet, there, noted, ()) = first?;
         if noted != mapping {
             // Another org's call: its record here, made in the same moment, is closed again.

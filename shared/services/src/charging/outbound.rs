@@ -145,7 +145,7 @@ impl Charging {
 
     /// Why a call cannot be begun, as far as that is known before.
     async fn cannot_begin(&self, call: &Call) -> Result<Option<Dialled>, ChargingError> {
-        let (wallet, slots) = join(self.wallets.ensure(call.org_id), self.slots()).await;
+        let (wallet, slots) = join(self.wallets.ensure(call.org_id), self.read_slots()).await;
         let wallet = wallet?;
         Ok(match wallet.first_grant(&self.terms(call.agent_limit_secs)) {
             Ok(grant) => {
@@ -219,7 +219,7 @@ impl Charging {
         let call = match call.state {
             State::Authorizing => {
                 let terms = self.terms(call.agent_limit_secs);
-                let slots = Box::pin(self.slots()).await;
+                let slots = Box::pin(self.read_slots()).await;
                 let asked = Box::pin(self.ask(call, wallet, &terms, slots)).await?;
                 if asked.is_crowded_out {
                     return Box::pin(self.stand_back(&asked.call)).await;

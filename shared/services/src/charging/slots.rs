@@ -31,7 +31,7 @@ pub(super) enum Slot {
 
 impl Charging {
     /// Reads who has a slot; none when that cannot be had in time.
-    pub(super) async fn slots(&self) -> Option<Slots> {
+    pub(super) async fn read_slots(&self) -> Option<Slots> {
         match self.slots.read(self.clock.now() + PATIENCE).await {
             Ok(slots) => Some(slots),
             Err(error) => {

@@ -196,7 +196,7 @@ impl Charging {
     /// What a call that already talks would be held for, and the slot that it then wants; none where the lines are busy, so
     /// that it is ended like one that cannot pay.
     async fn with_slot(&self, call: &Call, grant: Grant) -> Option<(Grant, Lease, Option<Slots>)> {
-        let slots = self.slots().await;
+        let slots = self.read_slots().await;
         let lease = self.lease(call, grant.provider_limit_secs);
         let is_full = self.is_full(&lease, slots.as_ref()).is_some();
         (!is_full).then_some((grant, lease, slots))
