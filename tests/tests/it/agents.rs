@@ -96,7 +96,7 @@ async fn a_save_is_stored_first_and_then_the_vendor_has_exactly_that() {
 
 #[tokio::test]
 async fn another_stacks_assistant_of_the_same_org_is_never_taken_over() {
-    // R11
+    // R19
     let harness = clinic().await;
     save(&harness, &json!({"inbound": agent("One")})).await;
     harness.pass(10).await;

@@ -255,7 +255,7 @@ async fn begin_anew(harness: &Harness) {
 
 #[tokio::test]
 async fn a_second_stack_of_the_same_name_neither_makes_nor_deletes_an_endpoint() {
-    // R11
+    // R19
     let harness = Harness::with_wallet(0, 600).await;
     let (first, its_secret) = (endpoints(&harness), stored(&harness));
     begin_anew(&harness).await;
@@ -280,7 +280,7 @@ async fn a_second_stack_of_the_same_name_neither_makes_nor_deletes_an_endpoint()
 
 #[tokio::test]
 async fn another_stacks_endpoint_beside_ours_is_told_of_and_left_alone() {
-    // R11
+    // R19
     let harness = Harness::with_wallet(0, 600).await;
     let form = format!(
         "url=https://second.example/api/webhooks/stripe&enabled_events[]=*&metadata[voxanne_environment]={}\

@@ -165,7 +165,7 @@ async fn a_task_that_is_not_known_fails_its_run() {
 
 #[tokio::test]
 async fn an_operator_sees_numbers_without_a_claim_and_lets_one_go() {
-    // R11
+    // R7
     let harness = Harness::with_wallet(2_500, 600).await;
     harness.stack.vapi.add_number("late", "+14155550199", None);
     let environment = harness.mark()["voxanne_environment"].as_str().unwrap().to_owned();

@@ -193,7 +193,7 @@ async fn what_is_of_another_environment_claimed_or_without_a_mark_is_never_given
 
 #[tokio::test]
 async fn an_import_of_no_purchase_that_we_know_is_taken_out_of_vapi_when_an_operator_says_so() {
-    // R11
+    // R7
     // A number that a clinic brought comes late as well; it stays the clinic's at the carrier.
     let harness = rich().await;
     harness.stack.vapi.add_number("late", LATE, None);
@@ -235,7 +235,7 @@ async fn twelve_unknown() -> (Harness, Vec<String>) {
 
 #[tokio::test]
 async fn a_stack_whose_tables_know_nothing_gives_no_number_back() {
-    // R11: a second stack of the same name, or one whose tables are lost: every number is without a claim.
+    // R19: a second stack of the same name, or one whose tables are lost: every number is without a claim.
     let (harness, places) = twelve_unknown().await;
     let (alarms, _guard) = alarms();
     for _ in 0..3 {
@@ -248,7 +248,7 @@ async fn a_stack_whose_tables_know_nothing_gives_no_number_back() {
 
 #[tokio::test]
 async fn what_operators_let_go_is_given_back_ten_a_run() {
-    // R11
+    // R7
     let (harness, places) = twelve_unknown().await;
     assert_eq!(allow(&harness, &places[0]).await, 404, "no run has seen it yet");
     numbers_task(&harness).await;
@@ -264,7 +264,7 @@ async fn what_operators_let_go_is_given_back_ten_a_run() {
 
 #[tokio::test]
 async fn among_more_orphans_than_a_small_share_none_goes_by_itself() {
-    // R11
+    // R7
     let harness = refunded().await;
     let (account, mark) = (subaccount(&harness), mark_of_the_purchase(&harness).await);
     for number in ["+14155550196", "+14155550197", "+14155550198"] {
