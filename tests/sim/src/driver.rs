@@ -265,7 +265,7 @@ impl Driver {
         let mut now = locked(&self.world.now);
         now.dice.set_calm(false);
         now.is_about_bookings = true;
-        now.slots_written = 1;
+        now.is_about_slots = true;
         drop(now);
         for at in 0..self.world.clinics.len() {
             self.check(at);
@@ -491,7 +491,7 @@ impl Driver {
         let dirty = std::mem::take(&mut now.dirty);
         let is_about_numbers = std::mem::take(&mut now.is_about_numbers);
         let is_about_bookings = std::mem::take(&mut now.is_about_bookings);
-        let slots_written = std::mem::take(&mut now.slots_written);
+        let is_about_slots = std::mem::take(&mut now.is_about_slots);
         let foul = now.foul.take();
         drop(now);
         if let Some(foul) = foul {
@@ -509,7 +509,7 @@ impl Driver {
         {
             self.violate(violation.invariant, violation.detail);
         }
-        if slots_written > 0
+        if is_about_slots
             && self.violation.is_none()
             && let Err((invariant, detail)) = self.slots.check(&self.world)
         {

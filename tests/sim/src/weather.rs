@@ -50,7 +50,7 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
     let text = sent.body.to_string();
     // Nobody's: the slots of all clinics' calls are one item.
     if text.contains("-call_slots\"") {
-        now.slots_written += u64::from(is_write);
+        now.is_about_slots |= is_write;
         return;
     }
     for (at, id) in clinics.iter().enumerate().filter(|(_, id)| text.contains(id.as_str())) {

@@ -69,6 +69,7 @@ pub struct Clinic {
 
 /// What the transport and the vendors' side need to know of the step that is being done.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one thing whether a step touched it")]
 pub struct Now {
     /// The chance of every fault.
     pub dice: Dice,
@@ -80,8 +81,8 @@ pub struct Now {
     pub is_about_numbers: bool,
     /// Whether something was written about appointments or what is offered.
     pub is_about_bookings: bool,
-    /// How often the slots that all clinics share were written since they were last checked.
-    pub slots_written: u64,
+    /// Whether the slots that all clinics share were written.
+    pub is_about_slots: bool,
     /// Whether Vapi answers nothing for the time being.
     pub is_vapi_in_trouble: bool,
     /// How many requests AWS was sent.
@@ -159,7 +160,7 @@ impl World {
             dirty: BTreeSet::new(),
             is_about_numbers: false,
             is_about_bookings: false,
-            slots_written: 0,
+            is_about_slots: false,
             is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
