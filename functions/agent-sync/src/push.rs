@@ -15,7 +15,10 @@ use store::{
     numbers::Status,
     queue::Push,
 };
-use vendors::vapi::{VapiError, assistants::Assistant};
+use vendors::{
+    marks::{ENVIRONMENT, STACK},
+    vapi::{VapiError, assistants::Assistant},
+};
 
 use crate::Deps;
 
@@ -154,7 +157,7 @@ async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
         tools: &tools.current,
         replaced_tools: &tools.replaced,
         webhook: &webhook,
-        metadata: json!({"voxanne_environment": deps.voice.environment(), "voxanne_stack": stack,
+        metadata: json!({ENVIRONMENT: deps.voice.environment(), STACK: stack,
             "org_id": agent.org_id, "role": agent.role.as_str()}),
     };
     let id = assistant(deps, agent, stack, &wanted).await?;

@@ -124,6 +124,17 @@ pub enum RegisterError {
         /// Stripe's id of its endpoint.
         endpoint_id: String,
     },
+    /// There is an endpoint of this environment's name, no record of ours says which deployment made it, and we hold no secret of
+    /// it.
+    #[error(
+        "the endpoint {endpoint_id} at Stripe has this environment's name and bears no deployment's mark, and its secret is not \
+         kept here: delete it at Stripe and deploy again, if this is the only deployment of the name, or give this one a name of \
+         its own"
+    )]
+    Unmarked {
+        /// Stripe's id of the endpoint.
+        endpoint_id: String,
+    },
 }
 
 impl RegisterError {
@@ -131,7 +142,7 @@ impl RegisterError {
         match self {
             Self::Stripe(error) => error.is_transient(),
             Self::Secrets(_) | Self::Store(_) | Self::Raced => true,
-            Self::AnotherStack { .. } => false,
+            Self::AnotherStack { .. } | Self::Unmarked { .. } => false,
         }
     }
 }
@@ -142,11 +153,12 @@ impl RegisterError {
 /// Stripe tells an endpoint's secret once, and never changes its API version: one whose secret we do not hold, or of another
 /// version, is replaced. The secret of the replaced one is believed for three days more; that of one that was deleted at
 /// Stripe is not, so that deleting it there withdraws a secret. Endpoints of other environments are not touched, and neither are
-/// those of another deployment of this one: while it has an endpoint and we have none, none is made.
+/// those of another deployment of this one, nor one without a mark whose secret we do not hold: while there is such an endpoint and
+/// we have none, none is made.
 ///
 /// # Errors
-/// When Stripe, Secrets Manager or the database did not do its part, three times; or when another deployment has the name. Nothing is left then whose secret is not kept, unless
-/// Stripe did not delete it: that is done the next time.
+/// When Stripe, Secrets Manager or the database did not do its part, three times; or when another deployment has the name, or may
+/// have it. Nothing is left then whose secret is not kept, unless Stripe did not delete it: that is done the next time.
 pub async fn register(deps: &Deps) -> Result<Registered, RegisterError> {
     tried(deps, || register_once(deps)).await
 }
@@ -195,16 +207,21 @@ async fn endpoints_of(
     let found = deps.stripe.webhook_endpoints().await?;
     let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_ours);
     if ours.is_empty()
-        && let Some(other) = others.first()
+        && let Some(other) = others.iter().find(|other| other.stack().is_some()).or(others.first())
     {
-        return Err(RegisterError::AnotherStack { endpoint_id: other.id.clone() });
+        let endpoint_id = other.id.clone();
+        return Err(match other.stack() {
+            Some(_) => RegisterError::AnotherStack { endpoint_id },
+            None => RegisterError::Unmarked { endpoint_id },
+        });
     }
     for other in &others {
         alarm!(
             "stripe_endpoint_of_another_stack",
             endpoint_id = other.id,
             url = other.url,
-            "another deployment has an endpoint at Stripe under this environment's name"
+            is_marked = other.stack().is_some(),
+            "an endpoint at Stripe has this environment's name and was not made by this deployment"
         );
     }
     Ok(ours)
@@ -301,7 +318,7 @@ async fn remove(deps: &Deps) -> Result<(), RegisterError> {
             Ok(())
         }
         // There is nothing of ours to delete.
-        Err(RegisterError::AnotherStack { .. }) => Ok(()),
+        Err(RegisterError::AnotherStack { .. } | RegisterError::Unmarked { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }

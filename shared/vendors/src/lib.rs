@@ -1,6 +1,7 @@
 //! A client per vendor, each on the HTTP seam.
 
 pub mod http;
+pub mod marks;
 pub mod signature;
 pub mod stripe;
 pub mod twilio;

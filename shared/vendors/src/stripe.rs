@@ -29,6 +29,7 @@ use self::{
 };
 use super::{
     http::{Http, HttpError},
+    marks::ENVIRONMENT,
     signature::{Unverified, is_fresh, is_one_hmac_sha256, tags, usable},
 };
 use domain::{
@@ -40,8 +41,6 @@ use domain::{
 pub const API_VERSION: &str = "2026-10-28.endive";
 /// The header that carries a webhook's signature.
 pub const SIGNATURE_HEADER: &str = "stripe-signature";
-/// The metadata key of our mark on everything that we create; its value is the environment.
-pub const MARK: &str = "voxanne_environment";
 /// The metadata key of the episode of auto-recharge that a payment is for.
 pub const EPISODE: &str = "voxanne_episode";
 /// The metadata key of what makes two top-ups the same: org, user, amount and path.
@@ -154,7 +153,7 @@ impl Stripe {
 
     /// Returns whose mark a payment carries.
     pub fn mark(&self, payment: &PaymentIntent) -> Mark {
-        match payment.metadata.get(MARK) {
+        match payment.metadata.get(ENVIRONMENT) {
             Some(environment) if *environment == self.environment => Mark::Ours,
             Some(_) => Mark::AnotherEnvironments,
             None => Mark::None,

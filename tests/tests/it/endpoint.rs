@@ -279,6 +279,32 @@ async fn a_second_stack_of_the_same_name_neither_makes_nor_deletes_an_endpoint()
 }
 
 #[tokio::test]
+async fn an_endpoint_without_a_mark_whose_secret_is_lost_is_said_to_be_one() {
+    // R19
+    let harness = Harness::with_wallet(0, 600).await;
+    delete_at_stripe(&harness);
+    harness.stack.aws.secrets().delete(&secret_ids(&harness)[1]);
+    let form = format!(
+        "url={URL}&api_version={API_VERSION}&enabled_events[]=*&metadata[voxanne_environment]={}",
+        environment(&harness)
+    );
+    let old = harness.stripe_post("/v1/webhook_endpoints", &form);
+    let before = endpoints(&harness);
+    let error = register(&deps(&harness)).await.unwrap_err();
+    let id = old["id"].as_str().unwrap();
+    assert!(matches!(&error, RegisterError::Unmarked { endpoint_id } if endpoint_id == id), "{error:?}");
+    let sentence = error.to_string();
+    for part in [id, "bears no deployment's mark", "delete it at Stripe"] {
+        assert!(sentence.contains(part), "{part}: {sentence}");
+    }
+    assert_eq!(endpoints(&harness), before);
+    // Done as it says, the deployment comes up.
+    delete_at_stripe(&harness);
+    assert_eq!(registered(&harness).await, Change::Made);
+    assert_registered(&harness);
+}
+
+#[tokio::test]
 async fn another_stacks_endpoint_beside_ours_is_told_of_and_left_alone() {
     // R19
     let harness = Harness::with_wallet(0, 600).await;

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    EPISODE, MARK, PaymentIntent, Reference, Stripe, StripeError, plain,
+    EPISODE, PaymentIntent, Reference, Stripe, StripeError, plain,
     status::{CARD, POUNDS},
 };
+use crate::marks::ENVIRONMENT;
 use domain::{
     amount::Amount,
     ids::{CustomerId, EpisodeId, PaymentIntentId},
@@ -113,7 +114,7 @@ impl Stripe {
     /// [`StripeError::Declined`] when the bank says no; see [`StripeError`].
     pub async fn charge_card(&self, charge: &CardCharge<'_>) -> Result<PaymentIntent, StripeError> {
         let amount = charge.amount.pence().to_string();
-        let (mark, episode) = (format!("metadata[{MARK}]"), format!("metadata[{EPISODE}]"));
+        let (mark, episode) = (format!("metadata[{ENVIRONMENT}]"), format!("metadata[{EPISODE}]"));
         let form = [
             ("amount", amount.as_str()),
             ("currency", POUNDS),

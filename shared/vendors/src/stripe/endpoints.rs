@@ -7,13 +7,9 @@ use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{API_VERSION, MARK, Stripe, StripeError, events::TYPES};
+use super::{API_VERSION, Stripe, StripeError, events::TYPES};
+use crate::marks::{ENVIRONMENT, STACK};
 use domain::ids::StackMark;
-
-/// The metadata, on an endpoint, that names the deployment which made it.
-const STACK: &str = "voxanne_stack";
-/// The same, as a form names it.
-const STACK_FIELD: &str = "metadata[voxanne_stack]";
 
 /// A webhook endpoint: the fields we read. Its secret is told only when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -37,7 +33,7 @@ pub struct WebhookEndpoint {
 impl WebhookEndpoint {
     /// Returns whether the endpoint carries the mark of `environment`.
     pub fn is_ours(&self, environment: &str) -> bool {
-        self.metadata.get(MARK).is_some_and(|mark| mark == environment)
+        self.metadata.get(ENVIRONMENT).is_some_and(|mark| mark == environment)
     }
 
     /// Returns the mark of the deployment that made the endpoint; `None` of one that bears none.
@@ -75,14 +71,15 @@ impl Stripe {
             endpoint: WebhookEndpoint,
             secret: String,
         }
-        let stack = stack.to_string();
+        let (stack, stack_field) = (stack.to_string(), format!("metadata[{STACK}]"));
+        let environment_field = format!("metadata[{ENVIRONMENT}]");
         let description = format!("Voxanne, {}", self.environment);
         let mut form = vec![
             ("url", url),
             ("api_version", API_VERSION),
             ("description", description.as_str()),
-            ("metadata[voxanne_environment]", self.environment.as_str()),
-            (STACK_FIELD, stack.as_str()),
+            (environment_field.as_str(), self.environment.as_str()),
+            (stack_field.as_str(), stack.as_str()),
         ];
         form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
         let made: Made = self.post("/v1/webhook_endpoints", &form, idempotency_key).await?;
@@ -100,8 +97,8 @@ impl Stripe {
         url: &str,
         stack: StackMark,
     ) -> Result<WebhookEndpoint, StripeError> {
-        let stack = stack.to_string();
-        let mut form = vec![("url", url), ("disabled", "false"), (STACK_FIELD, stack.as_str())];
+        let (stack, stack_field) = (stack.to_string(), format!("metadata[{STACK}]"));
+        let mut form = vec![("url", url), ("disabled", "false"), (stack_field.as_str(), stack.as_str())];
         form.extend(TYPES.map(|type_name| ("enabled_events[]", type_name)));
         self.post_form(&endpoint_path(id), &form, None).await
     }

@@ -5,7 +5,8 @@ use http::Method;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{Named, Vapi, VapiError, id_of, numbers::Webhook, outbound::ENVIRONMENT, short};
+use super::{Named, Vapi, VapiError, id_of, numbers::Webhook, short};
+use crate::marks::{ENVIRONMENT, STACK};
 use domain::ids::{OrgId, StackMark, VapiAssistantId, VapiToolId};
 
 /// The messages that Vapi posts to us. Its own list has every word of the conversation in it, many times
@@ -188,7 +189,7 @@ impl Vapi {
         let is_it = |entry: &Value| {
             let metadata = &entry["metadata"];
             metadata[ENVIRONMENT] == environment
-                && metadata["voxanne_stack"] == stack.as_str()
+                && metadata[STACK] == stack.as_str()
                 && metadata["org_id"] == org.as_str()
                 && metadata["role"] == role
         };

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Vapi, VapiCall, VapiError, short};
+use crate::marks::ENVIRONMENT;
 use domain::{
     ids::{CallId, VapiAssistantId, VapiPhoneId},
     phone_number::PhoneNumber,
@@ -13,8 +14,6 @@ use domain::{
 
 /// The metadata key of our id of a call.
 pub(super) const CALL_ID: &str = "call_id";
-/// The metadata key, on whatever we make, of the environment that made it.
-pub(super) const ENVIRONMENT: &str = "voxanne_environment";
 /// How many seconds Vapi's clock may be behind ours.
 const SKEW_SECS: i64 = 60;
 /// How many seconds after it was asked for Vapi may begin a call, its clock being ahead of ours included.
