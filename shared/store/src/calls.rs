@@ -18,7 +18,7 @@ use crate::{
     table::Table,
 };
 
-pub use dial::{DayLimit, DialClaim, DialError};
+pub use dial::{DayLimit, DialClaim, DialError, DialKey};
 pub use lists::{Due, DueCalls};
 
 /// The table of calls, and the mapping from Vapi's call ids.

@@ -229,6 +229,54 @@ async fn of_two_calls_out_at_once_one_has_the_last_slot_and_nothing_is_set_aside
 }
 
 #[tokio::test]
+async fn a_call_out_that_was_crowded_out_may_be_tried_again_with_its_key_which_rings_once() {
+    let harness = clinics(4, &[]).await;
+    harness.has_number("outbound").await;
+    let callers: Vec<_> = (0..7).map(|n| (format!("in-{n}"), patient(n), 1 + n % 3)).collect();
+    assert_eq!(ring_one_by_one(&harness, &callers).await, 7);
+    let wanted = [(patient(20), "key-0"), (patient(21), "key-1")];
+    let answers = join_all(wanted.iter().map(|(to, key)| dial(&harness, to, Some(key)))).await;
+    let (to, key) = if answers[0].0 == 429 { &wanted[0] } else { &wanted[1] };
+    assert_eq!(answers.iter().filter(|(status, _)| *status == 429).count(), 1, "{answers:?}");
+    assert!(harness.calls.dial_key(ORG, key).await.unwrap().is_some(), "a call was begun by it");
+    let again = dial(&harness, to, Some(key)).await;
+    assert_eq!((again.0, again.1["code"].as_str()), (429, Some("lines_busy")), "no line yet: {again:?}");
+    assert_eq!(dial(&harness, &patient(22), Some(key)).await.0, 422, "the key is of the first body");
+    harness.vapi(&bodies::report("in-0", 30)).await;
+    let copies = join_all((0..4).map(|_| dial(&harness, to, Some(key)))).await;
+    let calls: std::collections::BTreeSet<_> =
+        copies.iter().map(|(_, answer)| answer["callId"].to_string()).collect();
+    assert!(copies.iter().all(|(status, _)| [201, 202].contains(status)), "{copies:?}");
+    assert_eq!((calls.len(), harness.stack.vapi.outbound_calls().len()), (1, 2), "{copies:?}");
+    harness.pass(100).await;
+    let (status, answer) = dial(&harness, to, Some(key)).await;
+    assert_eq!((status, calls.contains(&answer["callId"].to_string())), (201, true), "{answer}");
+    assert_eq!((harness.stack.vapi.outbound_calls().len(), holds_of(&harness, 0).await), (2, 0));
+}
+
+#[tokio::test]
+async fn a_call_out_that_was_turned_away_once_begun_may_be_tried_again_with_its_key() {
+    let harness = clinics(4, &[]).await;
+    harness.has_number("outbound").await;
+    for polls in 0.. {
+        let outcome = tests::crashed_after(polls, dial(&harness, PATIENT, Some("key-1"))).await;
+        assert_eq!(outcome, None, "it is broken off before it is begun");
+        if harness.calls.dial_key(ORG, "key-1").await.unwrap().is_some() {
+            break;
+        }
+    }
+    let callers: Vec<_> = (0..8).map(|n| (format!("in-{n}"), patient(n), 1 + n % 3)).collect();
+    assert_eq!(ring_one_by_one(&harness, &callers).await, 8);
+    for _ in 0..2 {
+        let (status, problem) = dial(&harness, PATIENT, Some("key-1")).await;
+        assert_eq!((status, problem["code"].as_str()), (429, Some("lines_busy")), "{problem}");
+    }
+    harness.vapi(&bodies::report("in-0", 30)).await;
+    assert_eq!(dial(&harness, PATIENT, Some("key-1")).await.0, 201);
+    assert_eq!((harness.stack.vapi.outbound_calls().len(), holds_of(&harness, 0).await), (1, 1));
+}
+
+#[tokio::test]
 async fn a_flood_at_once_takes_no_more_than_there_is_and_each_without_a_slot_is_told_of() {
     let (alarms, _guard) = tests::alarms();
     let harness = clinics(5, &[]).await;

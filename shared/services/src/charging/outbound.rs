@@ -19,7 +19,7 @@ use domain::{
 };
 use store::{
     Attempt, ChangeError,
-    calls::{CallMapping, DayLimit, DialClaim, DialError},
+    calls::{CallMapping, DayLimit, DialClaim, DialError, DialKey},
 };
 use vendors::vapi::{VapiCall, VapiError, outbound::Dial};
 
@@ -98,19 +98,24 @@ pub enum Dialled {
 }
 
 impl Charging {
-    /// Starts a call: intent, hold, dial. A repeat, by key or by number, gets the same call and rings no phone.
+    /// Starts a call: intent, hold, dial. A repeat, by key or by number, gets the same call and rings no phone; one of a call that
+    /// was turned away because the lines were busy begins another.
     ///
     /// # Errors
     /// When the store or the queue does not do its part. No phone was rung, or the call is found by its record.
     pub async fn dial(&self, intent: &Intent) -> Result<Dialled, ChargingError> {
         let begin = || async move {
-            if let Some(key) = &intent.key
-                && let Some(used) = self.calls.dial_key(intent.org_id, key).await?
-            {
+            let used = match &intent.key {
+                Some(key) => self.calls.dial_key(intent.org_id, key).await?,
+                None => None,
+            };
+            if let Some(used) = &used {
                 if used.body_hash != intent.body_hash {
                     return Ok(Attempt::Done(Dialled::KeyReused));
                 }
-                return Ok(Attempt::Done(self.resume(intent.org_id, &used.dialled).await?));
+                if !self.was_turned_away(intent.org_id, &used.dialled).await? {
+                    return Ok(Attempt::Done(self.resume(intent.org_id, &used.dialled).await?));
+                }
             }
             let before = self.calls.dial_claim(intent.org_id, intent.to.reveal()).await?;
             if let Some(last) = self.last_begun(intent.org_id, before.as_ref()).await? {
@@ -130,7 +135,8 @@ impl Charging {
             }
             self.queue.send(&meter_message(&record, record.due_at), self.clock.now()).await?;
             let claim = DialClaim { dialled: record.call_id.clone(), body_hash: intent.body_hash.clone() };
-            let (before, key) = (before.as_ref(), intent.key.as_deref());
+            let before = before.as_ref();
+            let key = intent.key.as_deref().map(|key| DialKey { key, before: used.as_ref() });
             match self.calls.claim_dial(&record, &claim, intent.to.reveal(), before, key, self.today()).await
             {
                 Ok(()) => Ok(Attempt::Done(self.resume(intent.org_id, &record.call_id).await?)),
@@ -213,6 +219,12 @@ impl Charging {
         Call { due_at: plus_secs(now, FIRST_CHECK_SECS), ..record }
     }
 
+    /// Whether the lines were busy for a call that was begun, so that it is over and no phone was rung or ever will be by it.
+    async fn was_turned_away(&self, org: OrgId, id: &CallId) -> Result<bool, ChargingError> {
+        let call = self.calls.get(org, id).await?;
+        Ok(call.is_some_and(|call| call.dialled_at.is_none() && is_turned_away(&call)))
+    }
+
     /// Brings a call that was begun as far as it comes: each step once, whichever request comes.
     async fn resume(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
         let super::Snapshot { call, wallet } = self.snapshot(org, id).await?;
@@ -236,22 +248,19 @@ impl Charging {
         match &call.state {
             State::Refused { reason: RefusalReason::WalletFrozen } => Ok(Dialled::Frozen),
             State::Refused { reason: RefusalReason::TooManyCalls } => Ok(Dialled::TooMany),
-            State::Refused { reason: RefusalReason::LinesBusy } => Ok(Dialled::LinesBusy),
+            State::Refused { .. } | State::Released if is_turned_away(&call) => Ok(Dialled::LinesBusy),
             State::Refused { .. } => {
                 let wallet = Box::new(self.wallets.ensure(org).await?);
                 Ok(Dialled::Short { required: Tariff::at(self.clock.now()).one_minute(), wallet })
             }
             State::Authorized if call.dialled_at.is_none() => self.ring(call).await,
-            State::Released if call.ended_reason.as_deref() == Some(CROWDED_OUT_REASON) => {
-                Ok(Dialled::LinesBusy)
-            }
             State::Released if call.parties.vapi_call_id.is_none() => Ok(Dialled::Refused),
             State::Authorizing
             | State::Authorized
             | State::InProgress { .. }
             | State::Ended { .. }
             | State::Settled(_)
-            | State::Released => Ok(placed(call)),
+            | State::Released => Ok(told(call)),
         }
     }
 
@@ -311,7 +320,7 @@ impl Charging {
     }
 
     async fn as_it_is(&self, call: &Call) -> Result<Dialled, ChargingError> {
-        Ok(placed(self.snapshot(call.org_id, &call.call_id).await?.call))
+        Ok(told(self.snapshot(call.org_id, &call.call_id).await?.call))
     }
 
     /// Others were faster to the last line: where no request has dialled yet, none does, and the hold goes back.
@@ -319,7 +328,7 @@ impl Charging {
         let release = || async move {
             let super::Snapshot { call, wallet } = self.snapshot(call.org_id, &call.call_id).await?;
             if !call.is_open() || call.dialled_at.is_some() {
-                return Ok(Attempt::Done(placed(call)));
+                return Ok(Attempt::Done(told(call)));
             }
             let wallet = wallet.ok_or(store::StoreError::NoWallet)?;
             let ended = call.after(Event::Ended { reason: Some(CROWDED_OUT_REASON.to_owned()) })?;
@@ -426,7 +435,24 @@ impl Charging {
     }
 }
 
-fn placed(call: Call) -> Dialled {
+/// Whether a call is over because the lines were busy: before its money was set aside, or after.
+fn is_turned_away(call: &Call) -> bool {
+    match call.state {
+        State::Refused { reason } => reason == RefusalReason::LinesBusy,
+        State::Released => call.ended_reason.as_deref() == Some(CROWDED_OUT_REASON),
+        State::Authorizing
+        | State::Authorized
+        | State::InProgress { .. }
+        | State::Ended { .. }
+        | State::Settled(_) => false,
+    }
+}
+
+/// What is told of a call that this request brings no further.
+fn told(call: Call) -> Dialled {
+    if is_turned_away(&call) {
+        return Dialled::LinesBusy;
+    }
     let is_named = call.parties.vapi_call_id.is_some();
     if is_named { Dialled::Placed(Box::new(call)) } else { Dialled::Unknown(Box::new(call)) }
 }

@@ -25,6 +25,16 @@ pub struct DialClaim {
     pub body_hash: String,
 }
 
+/// A client's idempotency key, by which a call is begun.
+#[derive(Clone, Copy, Debug)]
+pub struct DialKey<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The call that it began before, which is over and whose place is taken; none for a key that began none. It must be one that
+    /// rang no phone and never will: a key rings once.
+    pub before: Option<&'a DialClaim>,
+}
+
 /// How many calls an org may begin on one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayLimit {
@@ -70,8 +80,8 @@ impl Calls {
         self.db.of_org(org).get(Table::Calls, &[(name, &value), ("call_id", item)]).await
     }
 
-    /// Records a call that is to be started, as the one begun to its number (in the place of `before`) and by its key, and
-    /// counts it on its day. All or nothing.
+    /// Records a call that is to be started, as the one begun to its number (in the place of `before`) and by its key (in the place
+    /// of the key's own), and counts it on its day. All or nothing.
     ///
     /// # Errors
     /// See [`DialError`].
@@ -81,7 +91,7 @@ impl Calls {
         claim: &DialClaim,
         to: &PhoneNumber,
         before: Option<&DialClaim>,
-        key: Option<&str>,
+        key: Option<DialKey<'_>>,
         limit: DayLimit,
     ) -> Result<(), DialError> {
         let item = |name: String| -> Result<Item, StoreError> {
@@ -91,19 +101,10 @@ impl Calls {
             Ok(item)
         };
         let to = item(format!("dial#{}", to.as_str()))?;
-        let to = match before {
-            None => put_new_part(&self.db, Table::Calls, "call_id", to)?,
-            Some(before) => {
-                let put = Put::builder().table_name(self.db.table_name(Table::Calls)).set_item(Some(to));
-                put_part(
-                    put.condition_expression("dialled = :read")
-                        .expression_attribute_values(":read", text(before.dialled.as_str())),
-                )?
-            }
-        };
-        let mut items = vec![to, put_new_part(&self.db, Table::Calls, "call_id", record(call)?)?];
-        if let Some(key) = key {
-            items.push(put_new_part(&self.db, Table::Calls, "call_id", item(format!("key#{key}"))?)?);
+        let mut items =
+            vec![self.claimed(to, before)?, put_new_part(&self.db, Table::Calls, "call_id", record(call)?)?];
+        if let Some(DialKey { key, before }) = key {
+            items.push(self.claimed(item(format!("key#{key}"))?, before)?);
         }
         items.push(self.counted(call.org_id, limit)?);
         match self.db.of_org(call.org_id).transact(items).await {
@@ -117,6 +118,16 @@ impl Calls {
             },
             Err(TransactError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// The claim of a number or of a key, in the place of the one that was read.
+    fn claimed(&self, item: Item, before: Option<&DialClaim>) -> Result<TransactWriteItem, StoreError> {
+        let Some(before) = before else { return put_new_part(&self.db, Table::Calls, "call_id", item) };
+        let put = Put::builder().table_name(self.db.table_name(Table::Calls)).set_item(Some(item));
+        put_part(
+            put.condition_expression("dialled = :read")
+                .expression_attribute_values(":read", text(before.dialled.as_str())),
+        )
     }
 
     /// One more call that an org begins on a day, if it may.

@@ -24,7 +24,7 @@ use services::provisioning::{Provisioning, Settings};
 use store::{
     ChangeError,
     agents::Agents,
-    calls::{DayLimit, DialClaim, DialError},
+    calls::{DayLimit, DialClaim, DialError, DialKey},
     made_once::MadeOnce,
     mappings::{AssistantMapping, PhoneNumberMapping},
     numbers::{ManagedNumber, Numbers, OrgNumber, Status, provider_type},
@@ -95,6 +95,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "dial", "calls", NEW_CALL, "attribute_not_exists(call_id)" => a_call_begins_once;
         "dial", "calls", DAY, DAY => a_day_has_so_many_calls;
         "dial", "calls key#", NEW_CALL, "attribute_not_exists(call_id)" => a_key_begins_one_call;
+        "dial", "calls key#", "dialled = :read", "dialled = :read" => one_call_follows_another_under_a_key;
     }
 }
 
@@ -154,6 +155,9 @@ pub(super) async fn use_everything(harness: &Harness) {
         assert_eq!(status, 201, "{answer}");
         harness.pass(300).await;
     }
+    let began = harness.calls.dial_key(ORG, "call-1").await.unwrap();
+    let anew = DialKey { key: "call-1", before: began.as_ref() };
+    dial(harness, "anew", "+447700900457", None, Some(anew)).await.unwrap();
     let history = numbers(harness).managed(ORG).await.unwrap();
     numbers(harness).note_missing(&history[0], Some(harness.clock.now())).await.unwrap();
     let (status, given_up) = harness.give_up(answer["phoneNumber"].as_str().unwrap()).await;
@@ -779,7 +783,7 @@ async fn dial(
     call: &str,
     to: &str,
     before: Option<&DialClaim>,
-    key: Option<&str>,
+    key: Option<DialKey<'_>>,
 ) -> Result<DialClaim, DialError> {
     let call_id = CallId::parse(call).unwrap();
     let record = Call::first_heard(ORG, call_id.clone(), parties(call), 600, harness.clock.now());
@@ -825,6 +829,15 @@ async fn a_call_begins_once(harness: Harness) -> Result<(), String> {
 }
 
 async fn a_key_begins_one_call(harness: Harness) -> Result<(), String> {
-    dial(&harness, "call-1", PATIENT, None, Some("key-1")).await.unwrap();
-    is_not_begun(dial(&harness, "call-2", "+447700900789", None, Some("key-1")).await)
+    let key = Some(DialKey { key: "key-1", before: None });
+    dial(&harness, "call-1", PATIENT, None, key).await.unwrap();
+    is_not_begun(dial(&harness, "call-2", "+447700900789", None, key).await)
+}
+
+async fn one_call_follows_another_under_a_key(harness: Harness) -> Result<(), String> {
+    let first = DialKey { key: "key-1", before: None };
+    let began = dial(&harness, "call-1", PATIENT, None, Some(first)).await.unwrap();
+    let anew = Some(DialKey { before: Some(&began), ..first });
+    dial(&harness, "call-2", "+447700900789", None, anew).await.unwrap();
+    is_not_begun(dial(&harness, "call-3", "+447700900788", None, anew).await)
 }
