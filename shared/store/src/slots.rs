@@ -1,12 +1,10 @@
 //! Which calls have a slot of the one account at Vapi: one item for all orgs, read consistently and written whole, on the
 //! condition that nobody has written it since.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::{config::Builder, error::SdkError};
 use aws_smithy_types::timeout::TimeoutConfig;
 use domain::slots::Slots;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     dynamo::{Dynamo, Scoped},
@@ -18,8 +16,8 @@ use crate::{
 
 /// The key of the item.
 const ACCOUNT: &str = "vapi";
-/// The longest that one attempt may take. A caller hears it ring meanwhile.
-const ATTEMPT: Duration = Duration::from_millis(300);
+/// How long the slots may be asked, and the longest that one attempt may take. A caller hears it ring meanwhile.
+pub const PATIENCE: SignedDuration = SignedDuration::from_millis(300);
 
 /// The table of the slots.
 #[derive(Clone, Debug)]
@@ -100,5 +98,6 @@ impl CallSlots {
 
 /// The client's configuration with less time for an attempt.
 fn briefly() -> Builder {
-    Builder::new().timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
+    Builder::new()
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PATIENCE.unsigned_abs()).build())
 }

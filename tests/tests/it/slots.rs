@@ -89,7 +89,7 @@ fn is_about_slots(sent: &Sent, operation: &str) -> bool {
         && sent.body["TableName"].as_str().is_some_and(|name| name.ends_with("-call_slots"))
 }
 
-/// What went on in an org's books, and that nothing is left held for who was refused.
+/// How many calls an org has money set aside for, by books that are right.
 async fn holds_of(harness: &Harness, nth: usize) -> usize {
     harness.assert_books(org(nth)).await;
     harness.wallet_of(org(nth)).await.holds.len()
@@ -183,9 +183,8 @@ async fn two_slots_are_kept_for_callers_and_a_call_out_is_told_so_and_uses_no_ke
     assert_eq!(have_slots(&harness).await.len(), 7, "the call out has given its slot back");
 }
 
-#[tokio::test]
-async fn of_two_at_once_one_has_the_last_slot_and_the_other_hears_why() {
-    let (alarms, _guard) = tests::alarms();
+/// Four clinics, and of two callers of the last one's at once the one who got the last slot, and the other.
+async fn after_the_race() -> (Harness, &'static str, &'static str) {
     let harness = clinics(4, &[]).await;
     let callers: Vec<_> = (0..9).map(|n| (format!("in-{n}"), patient(n), n % 3)).collect();
     assert_eq!(ring_one_by_one(&harness, &callers).await, 9);
@@ -196,7 +195,24 @@ async fn of_two_at_once_one_has_the_last_slot_and_the_other_hears_why() {
     }))
     .await;
     assert_eq!(answers.iter().filter(|is_taken| **is_taken).count(), 1, "{answers:?}");
-    let loser = if answers[0] { "last-1" } else { "last-0" };
+    let (winner, loser) = if answers[0] { ("last-0", "last-1") } else { ("last-1", "last-0") };
+    (harness, winner, loser)
+}
+
+/// The caller who rings as `call` in [`after_the_race`].
+fn caller_of(call: &str) -> String {
+    patient(if call == "last-0" { 10 } else { 11 })
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_has_the_last_slot_and_the_other_hears_why() {
+    let (alarms, _guard) = tests::alarms();
+    let (harness, winner, loser) = after_the_race().await;
+    // However often either is asked.
+    for _ in 0..2 {
+        assert!(!rings(&harness, loser, &caller_of(loser), 3).await);
+        assert!(rings(&harness, winner, &caller_of(winner), 3).await);
+    }
     assert_eq!(slots(&harness).await.leases.len(), 10);
     // What was set aside for the other goes back when Vapi says that its call is over.
     assert_eq!(holds_of(&harness, 3).await, 2);
@@ -207,6 +223,44 @@ async fn of_two_at_once_one_has_the_last_slot_and_the_other_hears_why() {
     assert_eq!(holds_of(&harness, 3).await, 1);
     assert!(!have_slots(&harness).await.contains(&loser.to_owned()));
     assert_eq!(alarms.names(), Vec::<String>::new(), "the limiter did its part");
+}
+
+#[tokio::test]
+async fn one_that_lost_the_race_is_let_in_with_a_slot_once_there_is_one() {
+    let (alarms, _guard) = tests::alarms();
+    let (harness, winner, loser) = after_the_race().await;
+    harness.vapi(&bodies::report(winner, 30)).await;
+    let copies = join_all((0..3).map(|_| {
+        let harness = &harness;
+        async move { rings(harness, loser, &caller_of(loser), 3).await }
+    }));
+    assert_eq!(copies.await, [true; 3], "three copies of the question at once");
+    let have = have_slots(&harness).await;
+    assert_eq!((have.len(), have.iter().filter(|call| *call == loser).count()), (10, 1), "{have:?}");
+    assert!(!rings(&harness, "late", &patient(12), 3).await, "it counts");
+    harness.vapi(&bodies::report(loser, 30)).await;
+    assert_eq!(holds_of(&harness, 3).await, 0);
+    let record = harness.calls.get(org(3), &CallId::parse(loser).unwrap()).await.unwrap().unwrap();
+    assert!(matches!(record.state, State::Settled(_)), "{record:?}");
+    assert_eq!(alarms.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_copy_of_the_question_that_fails_takes_no_slot_from_the_other() {
+    let harness = clinics(1, &[]).await;
+    let mut holds = 0;
+    harness.stack.aws.set_plan(move |sent| {
+        holds += usize::from(sent.operation == "TransactWriteItems");
+        let is_first = sent.operation == "TransactWriteItems" && holds == 1;
+        if is_first { Outcome::Fail("ValidationException") } else { Outcome::Pass }
+    });
+    let asked = request("call-1", PATIENT, &line(0));
+    let answers = join_all((0..2).map(|_| harness.vapi(&asked))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|(status, _)| *status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 500], "{answers:?}");
+    assert!(answers.iter().any(|(_, answer)| answer.get("assistantId").is_some()), "{answers:?}");
+    assert_eq!(have_slots(&harness).await, ["call-1"]);
 }
 
 #[tokio::test]
@@ -284,7 +338,7 @@ async fn a_flood_at_once_takes_no_more_than_there_is_and_each_without_a_slot_is_
     let answers = join_all(flood.iter().map(|(call, caller, clinic)| rings(&harness, call, caller, *clinic)));
     let answers = answers.await;
     let leases = have_slots(&harness).await;
-    assert!(leases.len() <= 10, "{leases:?}");
+    assert!((1..=10).contains(&leases.len()), "{leases:?}");
     let told: Vec<_> =
         alarms.raised().into_iter().filter(|alarm| alarm.name == "call_without_slot").collect();
     for ((call, ..), is_taken) in flood.iter().zip(answers) {
@@ -367,14 +421,21 @@ async fn reconciliation_takes_back_the_slots_of_calls_that_are_over_and_of_those
     let report = harness.reconcile("calls").await;
     assert_eq!(have_slots(&harness).await, ["live"]);
     assert!(report.repaired.iter().any(|found| found.what == "slot_given_back" && found.id == "over"));
-    // One whose call was never written down lapses, and goes with the next run.
+    // One that has lapsed although its call is live, and one whose call was never written down, go with the next run.
     let store = CallSlots::new(harness.stack.db());
     let there = slots(&harness).await;
-    let mut leases = there.leases.clone();
-    leases.push(Lease { call_id: CallId::parse("never-written").unwrap(), ..leases[0].clone() });
+    let live = there.leases[0].clone();
+    let lapsed = Lease { until: harness.clock.now(), ..live.clone() };
+    let unwritten = Lease { call_id: CallId::parse("never-written").unwrap(), ..live };
+    let leases = vec![lapsed, unwritten];
     store.save(&Slots { leases, ..there }, harness.clock.now()).await.unwrap();
-    harness.reconcile("calls").await;
-    assert_eq!(have_slots(&harness).await, ["live"]);
+    let report = harness.reconcile("calls").await;
+    assert_eq!(have_slots(&harness).await, Vec::<String>::new());
+    let freed: Vec<_> =
+        report.repaired.iter().map(|found| (found.what.as_str(), found.id.as_str())).collect();
+    assert_eq!(freed, [("slot_given_back", "live"), ("slot_given_back", "never-written")]);
+    let live = harness.calls.get(org(1), &CallId::parse("live").unwrap()).await.unwrap().unwrap();
+    assert_eq!(live.state, State::Authorized);
 }
 
 #[tokio::test]
@@ -409,6 +470,10 @@ async fn who_is_refused_for_another_reason_or_not_held_for_leaves_no_slot() {
     let (status, _) = harness.vapi(&request("unheld", PATIENT, &line(0))).await;
     assert_eq!(status, 500);
     harness.stack.aws.clear_plan();
+    // It is not known what came of it, and another copy may have let it in: the slot goes back once the call is known to be over.
+    assert_eq!(have_slots(&harness).await, ["unheld"]);
+    harness.pass(1_500).await;
+    harness.reconcile("calls").await;
     assert_eq!(have_slots(&harness).await, Vec::<String>::new());
     assert_eq!(holds_of(&harness, 0).await, 0);
 }
@@ -426,6 +491,40 @@ async fn a_web_call_has_a_slot_and_is_ended_at_once_where_there_is_none() {
     assert_eq!(ended.as_deref(), Some("manually-canceled"));
     assert!(!have_slots(&harness).await.contains(&first), "the first is over");
     harness.assert_books(ORG).await;
+}
+
+/// That a web call to a clinic's assistant talks.
+fn talks(call: &str, clinic: usize) -> Value {
+    let mut message = bodies::in_progress(call);
+    let of = &mut message["message"]["call"];
+    of["type"] = json!("webCall");
+    of["assistantId"] =
+        json!(if clinic == 0 { ASSISTANT_ID.to_owned() } else { format!("assistant-{clinic}") });
+    for phone in ["phoneNumberId", "customer"] {
+        of.as_object_mut().unwrap().remove(phone);
+    }
+    message
+}
+
+#[tokio::test]
+async fn of_two_web_calls_at_once_the_one_without_a_slot_goes_on_and_an_operator_is_told() {
+    let (alarms, _guard) = tests::alarms();
+    let harness = clinics(2, &[("CALL_SLOTS", "1"), ("CALL_SLOTS_FOR_INBOUND", "0")]).await;
+    let started = [talks("web-0", 0), talks("web-1", 1)];
+    let answers = join_all(started.iter().map(|started| harness.vapi(started))).await;
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+    let have = have_slots(&harness).await;
+    assert_eq!(have.len(), 1, "{have:?}");
+    let lost = if have[0] == "web-0" { "web-1" } else { "web-0" };
+    assert_eq!((holds_of(&harness, 0).await, holds_of(&harness, 1).await), (1, 1), "each is paid for");
+    let raised = alarms.raised();
+    assert_eq!(alarms.names(), ["call_without_slot"], "{raised:?}");
+    for field in [format!("call_id={lost}"), "why=lost".into(), "limit=slots".into()] {
+        assert!(raised[0].fields.iter().any(|there| there.replace('"', "") == field), "{field}: {raised:?}");
+    }
+    // A third finds the lines busy before it is held for: it is ended, and nobody need be told.
+    harness.vapi(&talks("web-2", 1)).await;
+    assert_eq!((holds_of(&harness, 1).await, alarms.names().len()), (1, 1));
 }
 
 #[tokio::test]

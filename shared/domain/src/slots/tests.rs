@@ -145,7 +145,17 @@ proptest! {
                             slots = after;
                         }
                         Ok(None) => prop_assert!(before.iter().any(|there| there.is_of(lease.org_id, &lease.call_id))),
-                        Err(_) => prop_assert_eq!(admit(&slots.leases, &lease, &LIMITS, now).is_err(), true),
+                        Err(full) => {
+                            let count = |counts: &dyn Fn(&Lease) -> bool| before.iter().filter(|there| counts(there)).count();
+                            let is_reached = match full {
+                                Full::Caller => !is_outbound && count(&|there| there.caller == lease.caller) >= 3,
+                                Full::Number => count(&|there| there.dialled == lease.dialled) >= 5,
+                                Full::Org => count(&|there| there.org_id == lease.org_id) >= 6,
+                                Full::Slots => before.len() >= 10,
+                                Full::KeptForInbound => is_outbound && before.len() >= 8,
+                            };
+                            prop_assert!(is_reached, "{:?} refuses {:?} beside {:?}", full, lease, before);
+                        }
                     }
                 }
                 Step::End { nth, org } => {

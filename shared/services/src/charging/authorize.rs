@@ -2,7 +2,7 @@
 
 use futures::future::{join, try_join4};
 
-use super::{CallOwner, Charging, ChargingError, meter_message, slots::Slot};
+use super::{CallOwner, Charging, ChargingError, meter_message, slots::SlotOutcome};
 use domain::{
     call::{Call, Event, RefusalReason, State},
     ids::VapiAssistantId,
@@ -45,8 +45,8 @@ impl Charging {
     /// Decides whether an inbound call may start, and sets its first minutes aside.
     ///
     /// Two trips with a warm mapping: the wallet and the slots are read while the record, the mapping and the first meter
-    /// message are written; then hold and record move together, and beside them the slot is taken. A repeat gets the same
-    /// answer.
+    /// message are written; then hold and record move together, and beside them the slot is taken. A repeat is answered by the
+    /// record; one for a call that found no slot asks for one again.
     ///
     /// # Errors
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
@@ -86,7 +86,7 @@ impl Charging {
         let terms = self.terms(number.agent_limit_secs);
         let asked = Box::pin(self.ask(there.unwrap_or(record), wallet, &terms, slots)).await?;
         if asked.is_crowded_out {
-            // Its hold goes back when Vapi says that the call is over: another copy may have let it in.
+            // Its hold goes back when Vapi says that the call is over: another copy of the question may have let it in.
             return Ok(Answer::Refuse(RefusalReason::LinesBusy));
         }
         Ok(answer(&asked.call, &number))
@@ -100,7 +100,11 @@ impl Charging {
     }
 
     /// Lets a call in, with its first minutes and a slot, or refuses it. `slots` are as read; without them it is let in by its
-    /// money alone. Who is refused has neither.
+    /// money alone. One that is refused has neither, but for one that is crowded out: it has its hold, until the caller of this
+    /// gives it back or the call is over.
+    ///
+    /// A call that has its hold and has not begun asks for a slot again, which is the one that it has, if it has one: a first copy
+    /// of the question may have found none, or may have died before it took one.
     pub(super) async fn ask(
         &self,
         call: Call,
@@ -109,22 +113,27 @@ impl Charging {
         slots: Option<Slots>,
     ) -> Result<Asked, ChargingError> {
         let decided = |call| Asked { call, is_crowded_out: false };
+        if call.state == State::Authorized {
+            let lease = self.lease(&call, call.provider_limit_secs.unwrap_or(call.agent_limit_secs));
+            let outcome = Box::pin(self.take_slot(&lease, slots)).await;
+            return Ok(Asked { call, is_crowded_out: matches!(outcome, SlotOutcome::Lost(_)) });
+        }
         let grant = match self.grant_for(wallet.as_ref(), terms, false) {
             Ok(grant) if call.state == State::Authorizing => grant,
             Ok(_) | Err(_) => return Ok(decided(self.place_hold(call, wallet, terms).await?)),
         };
         let lease = self.lease(&call, grant.provider_limit_secs);
-        if self.is_full(&lease, slots.as_ref()).is_some() {
+        if self.limit_reached(&lease, slots.as_ref()).is_some() {
             return Ok(decided(self.turn_away(call).await?));
         }
-        let asking = call.clone();
         let placing = Box::pin(self.place_hold(call, wallet, terms));
-        let (placed, slot) = join(placing, Box::pin(self.take_slot(&lease, slots))).await;
-        if !placed.as_ref().is_ok_and(Call::is_open) {
-            self.give_slot_back(&asking).await;
-        }
+        let (placed, outcome) = join(placing, Box::pin(self.take_slot(&lease, slots))).await;
+        // What is not known to be over keeps its slot: another copy of the question may have let it in.
         let call = placed?;
-        let is_crowded_out = call.is_open() && matches!(slot, Slot::Lost(_));
+        if !call.is_open() {
+            self.give_slot_back(&call).await;
+        }
+        let is_crowded_out = call.is_open() && matches!(outcome, SlotOutcome::Lost(_));
         Ok(Asked { call, is_crowded_out })
     }
 

@@ -156,7 +156,7 @@ impl Charging {
         Ok(match wallet.first_grant(&self.terms(call.agent_limit_secs)) {
             Ok(grant) => {
                 let lease = self.lease(call, grant.provider_limit_secs);
-                self.is_full(&lease, slots.as_ref()).map(|_| Dialled::LinesBusy)
+                self.limit_reached(&lease, slots.as_ref()).map(|_| Dialled::LinesBusy)
             }
             Err(Refusal::Frozen) => Some(Dialled::Frozen),
             Err(Refusal::TooManyCalls { .. }) => Some(Dialled::TooMany),
@@ -229,7 +229,7 @@ impl Charging {
     async fn resume(&self, org: OrgId, id: &CallId) -> Result<Dialled, ChargingError> {
         let super::Snapshot { call, wallet } = self.snapshot(org, id).await?;
         let call = match call.state {
-            State::Authorizing => {
+            State::Authorizing | State::Authorized if call.dialled_at.is_none() => {
                 let terms = self.terms(call.agent_limit_secs);
                 let slots = Box::pin(self.read_slots()).await;
                 let asked = Box::pin(self.ask(call, wallet, &terms, slots)).await?;
@@ -238,7 +238,8 @@ impl Charging {
                 }
                 asked.call
             }
-            State::Authorized
+            State::Authorizing
+            | State::Authorized
             | State::InProgress { .. }
             | State::Ended { .. }
             | State::Settled(_)

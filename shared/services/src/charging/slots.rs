@@ -1,8 +1,6 @@
 //! The slots of the one account at Vapi, which all orgs share: one clinic, one caller or one number must not take them all. The
 //! limit is soft: one that cannot be asked in time refuses nobody.
 
-use jiff::SignedDuration;
-
 use super::{Charging, ChargingError};
 use base::alarm;
 use base::alarm::chain;
@@ -11,16 +9,14 @@ use domain::{
     ids::{CallId, VapiAssistantId, VapiPhoneId},
     slots::{Full, Lease, Slots},
 };
-use store::{Attempt, ChangeError, StoreError};
+use store::{Attempt, ChangeError, StoreError, slots::PATIENCE};
 
-/// How long the slots are read, and how long one is taken, before a call is let in without.
-const PATIENCE: SignedDuration = SignedDuration::from_millis(300);
 /// How often other calls may be faster than one that takes its slot, and than what gives slots back.
 const RACES: u32 = 3;
 
 /// What became of a call's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum SlotOutcome {
     /// It has one.
     Taken,
     /// Others were faster: a limit is reached that was not when the slots were read.
@@ -67,19 +63,20 @@ impl Charging {
         }
     }
 
-    /// Which limit a call would exceed, by the slots as they were read; none where they could not be.
-    pub(super) fn is_full(&self, lease: &Lease, seen: Option<&Slots>) -> Option<Full> {
+    /// Which limit a call would exceed, by the slots as they were read; none where they could not be. The log names it.
+    pub(super) fn limit_reached(&self, lease: &Lease, seen: Option<&Slots>) -> Option<Full> {
         let full = seen?.with(lease, &self.limits.slots, self.clock.now()).err()?;
-        tracing::info!(org_id = %lease.org_id, call_id = %lease.call_id, limit = full.as_str(), "a call finds the lines busy");
+        log_busy(lease, full);
         Some(full)
     }
 
-    /// Takes a slot for a call that `seen` let in.
-    pub(super) async fn take_slot(&self, lease: &Lease, seen: Option<Slots>) -> Slot {
+    /// Takes a slot for a call, by the slots as they were read; one that the call has already is its slot. The log names the limit
+    /// that is in the way.
+    pub(super) async fn take_slot(&self, lease: &Lease, seen: Option<Slots>) -> SlotOutcome {
         let without = |why: &'static str| {
             alarm!("call_without_slot", org_id = %lease.org_id, call_id = %lease.call_id, why,
                 "a call was let in that the limits across clinics do not count");
-            Slot::Without
+            SlotOutcome::Without
         };
         let give_up_at = self.clock.now() + PATIENCE;
         let Some(mut slots) = seen else { return without("not_read") };
@@ -88,11 +85,14 @@ impl Charging {
             let now = self.clock.now();
             let after = match slots.with(lease, &self.limits.slots, now) {
                 Ok(Some(after)) => after,
-                Ok(None) => return Slot::Taken,
-                Err(full) => return Slot::Lost(full),
+                Ok(None) => return SlotOutcome::Taken,
+                Err(full) => {
+                    log_busy(lease, full);
+                    return SlotOutcome::Lost(full);
+                }
             };
             match self.slots.save(&after, give_up_at).await {
-                Ok(()) => return Slot::Taken,
+                Ok(()) => return SlotOutcome::Taken,
                 Err(ChangeError::Moved) if race == RACES => break,
                 Err(ChangeError::Moved) => {}
                 Err(ChangeError::Store(error)) => {
@@ -180,4 +180,8 @@ impl Charging {
         }
         Ok(call)
     }
+}
+
+fn log_busy(lease: &Lease, full: Full) {
+    tracing::info!(org_id = %lease.org_id, call_id = %lease.call_id, limit = full.as_str(), "a call finds the lines busy");
 }

@@ -3,7 +3,8 @@
 use futures::future::join;
 use jiff::Timestamp;
 
-use super::{CallOwner, Charging, ChargingError, Snapshot, meter_message};
+use super::{CallOwner, Charging, ChargingError, Snapshot, meter_message, slots::SlotOutcome};
+use base::alarm;
 use domain::{
     call::{Call, Event, State},
     hold::{Hold, PROVIDER_LIMIT_SECS},
@@ -172,10 +173,14 @@ impl Charging {
         self.queue.send(&meter_message(call, due_at), now).await?;
         let authorized = Call { due_at, ..after.after(Event::Authorized(grant))? };
         let holding = Box::pin(self.wallets.authorize(call, &authorized, &grant));
-        // It talks already: where others were faster it has its hold all the same.
-        let (outcome, _) = join(holding, Box::pin(self.take_slot(&lease, slots))).await;
+        let (outcome, slot) = join(holding, Box::pin(self.take_slot(&lease, slots))).await;
         match outcome {
             Ok(hold) => {
+                // It talks already: where others were faster it has its hold all the same, and an operator is told.
+                if let SlotOutcome::Lost(full) = slot {
+                    alarm!("call_without_slot", org_id = %call.org_id, call_id = %call.call_id, why = "lost",
+                        limit = full.as_str(), "a call goes on that the limits across clinics do not count");
+                }
                 if let Some(wallet) = wallet {
                     self.follow_up.watch.after_or_later(&wallet.granted(&call.call_id, &grant)).await;
                 }
@@ -198,8 +203,10 @@ impl Charging {
     async fn with_slot(&self, call: &Call, grant: Grant) -> Option<(Grant, Lease, Option<Slots>)> {
         let slots = self.read_slots().await;
         let lease = self.lease(call, grant.provider_limit_secs);
-        let is_full = self.is_full(&lease, slots.as_ref()).is_some();
-        (!is_full).then_some((grant, lease, slots))
+        match self.limit_reached(&lease, slots.as_ref()) {
+            None => Some((grant, lease, slots)),
+            Some(_) => None,
+        }
     }
 
     /// Writes the record alone, when it changed.
