@@ -1,6 +1,5 @@
-//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets, numbers that
-//! no record claims. No org's member comes in,
-//! and no operator gets further.
+//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets, numbers that no record
+//! claims. No org's member comes in, and no operator gets further.
 
 #![recursion_limit = "256"]
 
@@ -67,6 +66,7 @@ web::routes! { Deps, Operator;
     POST "/api/operations/wallets/{orgId}/call-limit" => money::limit_calls;
     GET "/api/operations/orphans" => orphans::list;
     POST "/api/operations/orphans/give-back" => orphans::allow;
+    DELETE "/api/operations/orphans/give-back" => orphans::withdraw;
 }
 
 /// Answers a request of an operator's.

@@ -257,7 +257,8 @@ pub async fn acts(deps: &Deps, _: &Operator, input: Input<Which>) -> Result<Answ
     Ok(Answer::ok(Acts { acts: entries.into_iter().map(Act::from).collect(), next_before }))
 }
 
-fn actor<Q, B>(operator: &Operator, input: &Input<Q, B>) -> Actor {
+/// Who acts, and from where, as the audit log keeps it.
+pub(crate) fn actor<Q, B>(operator: &Operator, input: &Input<Q, B>) -> Actor {
     let origin = input.origin.clone();
     let role = ActorRole::Operator;
     Actor { user: operator.user.clone(), role, source: origin.source, request_id: origin.request_id }

@@ -14,10 +14,13 @@ use crate::{
 /// How long an entry is kept: six years of 365.25 days.
 const KEPT: SignedDuration = SignedDuration::from_hours(52_596);
 
+/// Under which org acts are kept that are about no org's record: the UUID of nothing, which no org has.
+pub const NO_ORG: OrgId = OrgId::new(uuid::Uuid::nil());
+
 /// One act, as the log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// Whose record it is about.
+    /// Whose record it is about; [`NO_ORG`] where it is nobody's.
     pub org_id: OrgId,
     /// When, and what: sorts by time, and makes the entry exist once.
     pub entry_id: AuditId,
@@ -81,6 +84,10 @@ pub enum Action {
     LimitCalls,
     /// An appointment was laid over times that were not free.
     Overbook,
+    /// A number at a vendor that no record claims was let go.
+    LetNumberGo,
+    /// That was withdrawn.
+    KeepNumber,
 }
 
 /// Whether an act was allowed.
@@ -103,6 +110,8 @@ pub enum RecordId {
     Wallet(Option<AdjustmentId>),
     /// An appointment.
     Appointment(AppointmentId),
+    /// A number at a vendor that no record claims, by its place there.
+    UnclaimedNumber(String),
 }
 
 /// The key of an entry within its org: its time, then what was done to what.

@@ -50,7 +50,7 @@ pub enum Treatment {
 pub struct Tally {
     /// How many purchases our records know, of whatever state.
     pub purchases: usize,
-    /// How many orphans the run has seen so far.
+    /// How many orphans there are at all places: those that the run has seen, and those of earlier runs where it could not look.
     pub orphans: usize,
     /// How many of them it has given back.
     pub given_back: usize,

@@ -32,7 +32,7 @@ use store::{
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
 
 pub use books::Anchors;
-pub use numbers::{ALLOWED, LONGEST_STEP, ORPHAN};
+pub use numbers::LONGEST_STEP;
 
 pub use store::runs::{Finding, Report};
 

@@ -8,7 +8,7 @@ use domain::{
 
 use crate::{
     dynamo::{Dynamo, Read},
-    error::StoreError,
+    error::{ChangeError, StoreError},
     item::{decode, org_key, put_part, record, text},
     table::Table,
 };
@@ -23,6 +23,20 @@ impl AuditLog {
     /// The log of this environment.
     pub const fn new(db: Dynamo) -> Self {
         Self { db }
+    }
+
+    /// Writes down an act that is no transaction; before it is done, so that none is done unwritten.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let item = record(Table::AuditLog, entry)?;
+        let new = "attribute_not_exists(entry_id)";
+        match self.db.of_org(entry.org_id).put_if(Table::AuditLog, item, new, &[], &[]).await {
+            // There already: this request wrote it, by a try that was not answered.
+            Ok(()) | Err(ChangeError::Moved) => Ok(()),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// An org's entries, the newest first, at most `most`, from before the entry `before` if one is named.

@@ -1,5 +1,7 @@
 //! What reconciliation remembers from run to run: reports, watermarks, what it saw and when, and how far a ledger is verified.
 
+mod orphans;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +12,9 @@ use crate::{
     scope::System,
     table::Table,
 };
-use domain::{
-    amount::Balance,
-    ids::{OrgId, UserId},
-    ledger::Head,
-    time::rfc3339_millis,
-};
+use domain::{amount::Balance, ids::OrgId, ledger::Head, time::rfc3339_millis};
+
+pub use orphans::Word;
 
 /// How long a report is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
@@ -243,28 +242,6 @@ impl Runs {
         let there = self.db().put_new(Table::Reconciliation, "item", seen).await?;
         let there = there.map(|item| decode::<Seen>(Table::Reconciliation, item)).transpose()?;
         Ok(there.map_or(now, |there| there.first_seen_at))
-    }
-
-    /// Notes that a person allows something, and why; once.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn note_allowed(
-        &self,
-        task: &str,
-        item: &str,
-        by: (&UserId, &str),
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (user, reason) = by;
-        let allowed = Item::from([
-            ("task".to_owned(), text(task)),
-            ("item".to_owned(), text(item)),
-            ("first_seen_at".to_owned(), text(rfc3339_millis(now))),
-            ("user".to_owned(), text(user.to_string())),
-            ("reason".to_owned(), text(reason)),
-        ]);
-        self.db().put_new(Table::Reconciliation, "item", allowed).await.map(|_| ())
     }
 
     /// Forgets that something was seen.

@@ -137,7 +137,7 @@ const ROUTES: [Route; 36] = [
     },
 ];
 /// Those that need an operator's token (`operations.rs`).
-const OPERATOR_ROUTES: [(&str, &str); 9] = [
+const OPERATOR_ROUTES: [(&str, &str); 10] = [
     ("GET", "/api/operations/reconciliation"),
     ("GET", "/api/operations/doubts"),
     ("POST", "/api/operations/doubts/{orgId}/{callId}/accept"),
@@ -147,6 +147,7 @@ const OPERATOR_ROUTES: [(&str, &str); 9] = [
     ("POST", "/api/operations/wallets/{orgId}/call-limit"),
     ("GET", "/api/operations/orphans"),
     ("POST", "/api/operations/orphans/give-back"),
+    ("DELETE", "/api/operations/orphans/give-back"),
 ];
 /// Those that need a ticket of ours in their path (`recordings.rs`).
 const TICKET_ROUTES: [(&str, &str); 1] = [calls::routes::recording::TICKETED];

@@ -30,6 +30,7 @@ use local::aws::{Outcome, Sent};
 use serde_json::Value;
 use store::{
     ChangeError,
+    audit::AuditLog,
     calls::CallMapping,
     clinics::Clinics,
     customers::Customers,
@@ -124,6 +125,7 @@ fn of_calls() -> Vec<Guard> {
         "limit calls", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => a_limit_makes_no_wallet;
         "limit calls", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => a_limit_overwrites_no_act;
         "unfreeze", "wallets", "attribute_exists(org_id)", "attribute_exists(org_id)" => unfreezing_makes_no_wallet;
+        "put", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => a_noted_act_overwrites_none;
         "unfreeze", "audit_log", NEW_ACT, "attribute_not_exists(entry_id)" => unfreezing_overwrites_no_act;
         "put", "calls", VERSION, "version = :read" => an_older_record_changes_nothing;
         "put", "clinics", "attribute_not_exists(org_id)", "attribute_not_exists(org_id)" => a_clinics_first_save_is_one;
@@ -300,6 +302,7 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     harness.wallets.unfreeze(&act(ORG, "request-a")).await.unwrap();
     adjust(&harness, &harness.wallet().await, "adj-1", "request-b").await.unwrap();
     harness.wallets.limit_calls(5, &act(ORG, "request-c")).await.unwrap();
+    AuditLog::new(harness.stack.db()).note(&act(ORG, "request-d")).await.unwrap();
     let clinics = Clinics::new(harness.stack.db());
     let clinic = clinics.save(&Clinic::unsaved(ORG)).await.unwrap();
     clinics.save(&clinic).await.unwrap();
@@ -566,6 +569,14 @@ async fn a_correction_overwrites_no_act(harness: Harness) -> Result<(), String> 
 async fn a_limit_makes_no_wallet(harness: Harness) -> Result<(), String> {
     let stranger = OrgId::new(uuid::Uuid::from_u128(0xE));
     is_moved(harness.wallets.limit_calls(5, &act(stranger, "request-1")).await)
+}
+
+async fn a_noted_act_overwrites_none(harness: Harness) -> Result<(), String> {
+    let (log, first) = (AuditLog::new(harness.stack.db()), act(ORG, "request-1"));
+    log.note(&first).await.unwrap();
+    log.note(&AuditEntry { purpose: Some("Another.".into()), ..first.clone() }).await.unwrap();
+    let kept = log.last(ORG, None, 10).await.unwrap();
+    if kept == [first] { Ok(()) } else { broken(kept) }
 }
 
 async fn a_limit_overwrites_no_act(harness: Harness) -> Result<(), String> {

@@ -189,9 +189,70 @@ async fn an_operator_sees_numbers_without_a_claim_and_lets_one_go() {
         let (got, answer) = harness.post(give_back, &operator, body.to_string()).await;
         assert_eq!(got, status, "{body}: {answer}");
     }
-    assert_eq!(listed().await[0]["isAllowed"], true);
+    let seen = listed().await;
+    assert_eq!((&seen[0]["isAllowed"], &seen[0]["reason"]), (&json!(true), &json!("Looked up.")), "{seen}");
     harness.pass(3_600).await;
     run(&harness, "numbers").await;
     assert_eq!(listed().await, json!([]));
     assert!(!harness.stack.vapi.numbers().iter().any(|number| number["id"] == "late"));
+}
+
+#[tokio::test]
+async fn an_operators_word_about_a_number_stands_until_it_is_withdrawn_and_each_act_is_written_down() {
+    // R7, S7
+    let harness = Harness::with_wallet(2_500, 600).await;
+    harness.stack.vapi.add_number("late", "+14155550199", None);
+    let environment = harness.mark()["voxanne_environment"].as_str().unwrap().to_owned();
+    harness
+        .vapi_patch("/phone-number/late", &json!({ "name": format!("voxanne/{environment}/0123456789a") }));
+    run(&harness, "numbers").await;
+    let (first, second) = (operator(&harness), token_with(&harness, &json!({"operator": true})));
+    let body = |reason: &str| json!({"place": "vapi#late", "reason": reason});
+    let act = async |method: &str, token: &str, body: &Value| {
+        harness.call_api((method, "/api/operations/orphans/give-back"), token, None, body).await
+    };
+    let (status, answer) = act("POST", &first, &body("Nobody rings it.")).await;
+    assert_eq!((status, &answer["allowedBy"]), (202, &json!("user-operator")), "{answer}");
+    let said_at = answer["allowedAt"].clone();
+    harness.pass(10).await;
+    let (status, answer) = act("POST", &second, &body("I think so too.")).await;
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(
+        (&answer["allowedBy"], &answer["allowedAt"], &answer["reason"]),
+        (&json!("user-operator"), &said_at, &json!("Nobody rings it.")),
+        "the first one's word stands: {answer}"
+    );
+    for (body, status) in [
+        (json!({"place": "vapi#lat", "reason": "It is rung."}), 404),
+        (json!({"place": "vapi#late", "reason": ""}), 400),
+        (body("It is rung."), 200),
+        (body("Again."), 200),
+    ] {
+        let (got, answer) = act("DELETE", &second, &body).await;
+        assert_eq!(got, status, "{body}: {answer}");
+    }
+    for _ in 0..3 {
+        harness.pass(3_600).await;
+        run(&harness, "numbers").await;
+    }
+    assert!(harness.stack.vapi.numbers().iter().any(|number| number["id"] == "late"), "it is kept");
+    // The tokens have expired meanwhile.
+    let (first, second) = (operator(&harness), token_with(&harness, &json!({"operator": true})));
+    let (status, answer) = act("POST", &second, &body("It is not rung.")).await;
+    assert_eq!((status, &answer["allowedBy"]), (202, &json!("user-1")), "{answer}");
+    run(&harness, "numbers").await;
+    assert!(!harness.stack.vapi.numbers().iter().any(|number| number["id"] == "late"));
+    let nobody = uuid::Uuid::nil();
+    let (_, log) = harness.get(&format!("/api/operations/wallets/{nobody}/acts"), &first).await;
+    let acts: Vec<_> = log["acts"].as_array().unwrap().iter().rev().collect();
+    let told: Vec<_> = acts.iter().map(|act| json!([act["user"], act["action"], act["reason"]])).collect();
+    assert_eq!(
+        told,
+        [
+            json!(["user-operator", "let_number_go", "Nobody rings it."]),
+            json!(["user-1", "keep_number", "It is rung."]),
+            json!(["user-1", "let_number_go", "It is not rung."]),
+        ]
+    );
+    assert_eq!(acts[0]["record"], json!({"kind": "unclaimed_number", "id": "vapi#late"}), "{log}");
 }

@@ -5,7 +5,9 @@ mod rental;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Reconcile, ReconcileError, Run};
+use jiff::SignedDuration;
+
+use super::{Reconcile, ReconcileError, Run, Task};
 use crate::provisioning::{Found, Location, Rows};
 use base::alarm;
 use domain::{
@@ -20,23 +22,41 @@ use store::{
 use vendors::twilio::{Account, Listed};
 
 /// What this task's items are kept under.
-const TASK: &str = "numbers";
-/// An orphan that was seen, and since when: `orphan#twilio#<account>#<number>`, `orphan#vapi#<id>`.
-pub const ORPHAN: &str = "orphan#";
-/// That an operator lets an orphan go: the same with another beginning.
-pub const ALLOWED: &str = "allowed#";
+const TASK: &str = Task::Numbers.as_str();
+/// How much of a run's time is kept for the orphans once the vendors' lists are read.
+const FOR_ORPHANS: SignedDuration = SignedDuration::from_secs(30);
+/// What the places of Vapi's numbers begin with.
+const AT_VAPI: &str = "vapi#";
 
 /// One comparison of the vendors with our records.
 struct Look {
     rows: Rows,
-    /// The orphans that were there at earlier runs.
-    noted: Vec<String>,
-    /// The places of those that operators let go.
-    allowed: BTreeSet<String>,
     /// What Vapi has; none when it did not say.
     at_vapi: Option<BTreeSet<VapiPhoneId>>,
-    /// How many orphans there are, and what became of them.
-    tally: Tally,
+    /// The orphans of all places that were listed.
+    orphans: Vec<Found>,
+    /// What the places begin with that were listed whole.
+    listed: Vec<String>,
+    /// What those begin with that should have been listed and were not: the vendor did not tell all, or the time was over.
+    missed: Vec<String>,
+}
+
+impl Look {
+    /// Keeps what no org claims of a place's numbers, all of which were listed.
+    fn note_orphans(&mut self, place: String, found: Vec<Found>, run: &mut Run) {
+        self.listed.push(place);
+        for found in found {
+            run.checked(&found.place);
+            if !self.rows.claims(&found) {
+                self.orphans.push(found);
+            }
+        }
+    }
+}
+
+/// What the places of an account's numbers begin with.
+fn at_twilio(account: &Account) -> String {
+    format!("twilio#{}#", account.sid)
 }
 
 /// How long one purchase or release is acted on at a time: no longer than a request may (`template.yaml`), so that no process
@@ -108,31 +128,33 @@ impl Reconcile {
         Ok(now.is_none_or(|now| now.purchase_id != number.purchase_id))
     }
 
-    /// Compares what Vapi has, then what each account at the carrier has. A vendor that does not tell all it has is taken to have
-    /// said nothing.
+    /// Compares what Vapi has, then what each account at the carrier has, then deals with the orphans of them all. A vendor that does
+    /// not tell all it has is taken to have said nothing.
     async fn inventories(&self, run: &mut Run) -> Result<(), ReconcileError> {
-        let noted = self.runs.seen(TASK, ORPHAN).await?;
-        let allowed = self.runs.seen(TASK, ALLOWED).await?;
-        let place = |(item, _): &(String, _)| item.strip_prefix(ALLOWED).map(str::to_owned);
         let rows = self.provisioning.rows().await?;
-        let mut look = Look {
-            noted: noted.into_iter().map(|(item, _)| item).collect(),
-            allowed: allowed.iter().filter_map(place).collect(),
-            at_vapi: None,
-            tally: Tally { purchases: rows.purchases(), ..Tally::default() },
-            rows,
-        };
+        let mut look =
+            Look { rows, at_vapi: None, orphans: Vec::new(), listed: Vec::new(), missed: Vec::new() };
         look.at_vapi = self.look_at_vapi(&mut look, run).await?;
+        let accounts = Box::pin(self.look_at_accounts(&mut look, run)).await;
+        let orphans = Box::pin(self.orphans(&look, run)).await;
+        accounts.and(orphans)
+    }
+
+    async fn look_at_accounts(&self, look: &mut Look, run: &mut Run) -> Result<(), ReconcileError> {
         let accounts = match self.provisioning.listed_accounts().await {
             Ok(accounts) => accounts,
             Err(error) => {
+                look.missed.push("twilio#".to_owned());
                 run.failed("twilio_list", &self.environment, &error);
                 return Ok(());
             }
         };
-        for listed in self.in_turn(accounts).await? {
-            let (sid, now) = (&listed.account.sid, self.clock.now());
-            if run.is_out_of_time(now) {
+        let mut accounts = self.in_turn(accounts).await?.into_iter();
+        while let Some(listed) = accounts.next() {
+            let sid = &listed.account.sid;
+            if run.is_out_of_time(self.clock.now() + FOR_ORPHANS) {
+                look.missed.push(at_twilio(&listed.account));
+                look.missed.extend(accounts.map(|listed| at_twilio(&listed.account)));
                 self.runs.set_cursor(TASK, Some(sid.as_str())).await?;
                 return Ok(());
             }
@@ -140,7 +162,7 @@ impl Reconcile {
                 run.left("subaccount", sid);
                 continue;
             }
-            if let Err(error) = self.look_at_account(&listed.account, &mut look, run).await {
+            if let Err(error) = self.look_at_account(&listed.account, look, run).await {
                 run.failed("subaccount", sid, &error);
             }
         }
@@ -166,12 +188,12 @@ impl Reconcile {
         let numbers = match vapi.imported_numbers().await {
             Ok(numbers) => numbers,
             Err(error) => {
+                look.missed.push(AT_VAPI.to_owned());
                 run.failed("vapi_list", &self.environment, &error);
                 return Ok(None);
             }
         };
-        let found = self.provisioning.marked_at_vapi(&numbers);
-        self.orphans_among(&found, &format!("{ORPHAN}vapi#"), look, run).await?;
+        look.note_orphans(AT_VAPI.to_owned(), self.provisioning.marked_at_vapi(&numbers), run);
         let mut there: BTreeSet<VapiPhoneId> = numbers.into_iter().map(|number| number.id).collect();
         for number in look.rows.active() {
             if run.is_out_of_time(self.clock.now()) {
@@ -204,9 +226,14 @@ impl Reconcile {
         run: &mut Run,
     ) -> Result<(), ReconcileError> {
         let twilio = &self.provisioning.twilio;
-        let owned = twilio.all_owned(account).await?;
-        let found = self.provisioning.marked_at_twilio(account, &owned);
-        self.orphans_among(&found, &format!("{ORPHAN}twilio#{}#", account.sid), look, run).await?;
+        let owned = match twilio.all_owned(account).await {
+            Ok(owned) => owned,
+            Err(error) => {
+                look.missed.push(at_twilio(account));
+                return Err(error.into());
+            }
+        };
+        look.note_orphans(at_twilio(account), self.provisioning.marked_at_twilio(account, &owned), run);
         let listed: BTreeSet<&NumberSid> = owned.iter().map(|owned| &owned.sid).collect();
         for number in look.rows.managed_in(&account.sid) {
             run.checked(&number.purchase_id);
@@ -220,80 +247,65 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Notes what no org claims. What was noted of this place before and is no orphan now is forgotten.
-    async fn orphans_among(
-        &self,
-        found: &[Found],
-        place: &str,
-        look: &mut Look,
-        run: &mut Run,
-    ) -> Result<(), ReconcileError> {
-        let mut orphans = BTreeSet::new();
-        for found in found {
-            run.checked(&found.place);
-            if !look.rows.claims(found) {
-                orphans.insert(format!("{ORPHAN}{}", found.place));
+    /// Deals with the orphans of all places. What was noted before at a place that was listed, and is no orphan any more, is
+    /// forgotten.
+    async fn orphans(&self, look: &Look, run: &mut Run) -> Result<(), ReconcileError> {
+        let there: BTreeSet<String> = look.orphans.iter().map(|found| found.place.to_string()).collect();
+        let is_in = |places: &[String], place: &str| places.iter().any(|of| place.starts_with(of));
+        let mut tally = Tally { purchases: look.rows.purchases(), orphans: there.len(), given_back: 0 };
+        for place in self.runs.orphans(TASK).await?.into_keys() {
+            if is_in(&look.missed, &place) {
+                // Not seen by this run, and not known to be gone.
+                tally.orphans = tally.orphans.saturating_add(1);
+            } else if is_in(&look.listed, &place) && !there.contains(&place) {
+                self.runs.forget_orphan(TASK, &place).await?;
             }
         }
-        // All of a place are counted before one of them is given back.
-        look.tally.orphans = look.tally.orphans.saturating_add(orphans.len());
-        for found in found {
-            let item = format!("{ORPHAN}{}", found.place);
-            if !orphans.contains(&item) {
-                continue;
-            }
+        for found in &look.orphans {
             if run.is_out_of_time(self.clock.now()) {
                 return Ok(());
             }
-            match self.orphan(found, &item, look, run).await {
-                Ok(true) => look.tally.given_back = look.tally.given_back.saturating_add(1),
+            match self.orphan(found, &tally, run).await {
+                Ok(true) => tally.given_back = tally.given_back.saturating_add(1),
                 Ok(false) => {}
                 Err(error) => run.failed("orphan_number", &found.place, &error),
             }
-        }
-        for item in look.noted.iter().filter(|item| item.starts_with(place) && !orphans.contains(*item)) {
-            self.runs.forget(TASK, item).await?;
         }
         Ok(())
     }
 
     /// A number at a vendor that no org claimed when this run began. It is told of, and dealt with as [`Tally::treatment`] says.
     /// Returns whether it was given back.
-    async fn orphan(
-        &self,
-        found: &Found,
-        item: &str,
-        look: &Look,
-        run: &mut Run,
-    ) -> Result<bool, ReconcileError> {
+    async fn orphan(&self, found: &Found, tally: &Tally, run: &mut Run) -> Result<bool, ReconcileError> {
+        let place = found.place.to_string();
         // As it is now: it may have been bought since the run began.
         let rows = self.provisioning.rows().await?;
         if rows.claims(found) {
+            self.runs.forget_orphan(TASK, &place).await?;
             return Ok(false);
         }
         let now = self.clock.now();
-        let orphan = Orphan {
-            origin: rows.origin(found),
-            is_allowed: look.allowed.contains(&found.place.to_string()),
-            first_seen_at: self.runs.note_seen(TASK, item, now).await?,
-        };
-        let treatment = look.tally.treatment(&orphan, now);
+        let first_seen_at = self.runs.note_orphan(TASK, &place, now).await?;
+        let word = self.runs.word(TASK, &place).await?;
+        let is_allowed = word.is_some_and(|word| word.is_about(first_seen_at));
+        let orphan = Orphan { origin: rows.origin(found), is_allowed, first_seen_at };
+        let treatment = tally.treatment(&orphan, now);
         if treatment != Treatment::GiveBack {
             let needs_a_person = treatment == Treatment::AskOperator;
-            if orphan.first_seen_at == now {
-                alarm!("orphan_number", place = %found.place, mark = %found.mark, needs_a_person,
+            if needs_a_person || first_seen_at == now {
+                alarm!("orphan_number", place, mark = %found.mark, needs_a_person,
                     "a vendor has a number of ours that nobody claims");
             }
-            run.left("orphan_number", &found.place);
+            run.left("orphan_number", &place);
             return Ok(false);
         }
         match &found.place {
             Location::Twilio { account, sid } => self.provisioning.twilio.release(account, sid).await?,
             Location::Vapi { id } => self.provisioning.voice.vapi.delete_number(id).await?,
         }
-        tracing::info!(place = %found.place, mark = %found.mark, "a number that no org claims was given back");
-        run.repaired("orphan_number", &found.place);
-        self.runs.forget(TASK, item).await?;
+        tracing::info!(place, mark = %found.mark, "a number that no org claims was given back");
+        run.repaired("orphan_number", &place);
+        self.runs.forget_orphan(TASK, &place).await?;
         Ok(true)
     }
 

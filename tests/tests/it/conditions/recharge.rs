@@ -4,16 +4,20 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base::clock::Clock;
 use domain::{
     amount::Amount,
-    ids::{CustomerId, EpisodeId, PurchaseId},
+    ids::{CustomerId, EpisodeId, PurchaseId, UserId},
     ledger::Reason,
     recharge::{Card, Episode},
     time::plus_secs,
     wallet::Wallet,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use local::stack::test_epoch;
 use serde_json::json;
-use store::{ChangeError, runs::Runs, table::Table};
+use store::{
+    ChangeError,
+    runs::{Runs, Word},
+    table::Table,
+};
 use tests::{Harness, ORG, OTHER_ORG, web_report};
 
 use super::{
@@ -32,6 +36,7 @@ const NEWER_CARD: &str = "(attribute_not_exists(card_since) OR card_since <= :si
 const CARD_NOTE: &str =
     "attribute_exists(org_id) AND (attribute_not_exists(card_since) OR card_since <= :since)";
 const LATER: &str = "attribute_not_exists(#at) OR #at < :at";
+const NEW_WORD: &str = "attribute_not_exists(orphan_since) OR orphan_since <> :since";
 
 const CARD: &str = "pm_1";
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -58,6 +63,7 @@ pub(super) fn guards() -> Vec<Guard> {
         "retire", "calls", VERSION, "version = :read" => a_call_that_moved_stays_in_the_index;
         "put", "reconciliation", LATER, LATER => a_watermark_never_goes_back;
         "put", "reconciliation", NEW_ITEM, "attribute_not_exists(item)" => what_was_seen_was_seen_first_when_it_was;
+        "put", "reconciliation", NEW_WORD, NEW_WORD => the_first_word_of_an_orphan_stands;
     }
 }
 
@@ -85,6 +91,7 @@ pub(super) async fn use_everything(harness: &Harness) {
     assert!(harness.calls.due(now, 10).await.unwrap().calls.is_empty(), "the call is long over");
     Box::pin(harness.reconcile("payments")).await;
     assert!(runs(harness).watermark("payments").await.unwrap().is_some());
+    say(harness, "operator-1", test_epoch()).await.unwrap();
     change(harness, "SET available = available + low_balance").await;
     Box::pin(harness.reconcile("books")).await;
     harness.pass(60).await;
@@ -294,6 +301,24 @@ async fn a_watermark_never_goes_back(harness: Harness) -> Result<(), String> {
     }
     let watermark = runs.watermark("payments").await.unwrap();
     if watermark == Some(late) { Ok(()) } else { broken(watermark) }
+}
+
+/// Has an operator let an orphan go that is known since then.
+async fn say(harness: &Harness, user: &str, since: Timestamp) -> Result<(), ChangeError> {
+    let word = Word {
+        orphan_since: Some(since),
+        said_at: harness.clock.now(),
+        user: UserId::parse(user).unwrap(),
+        reason: "Looked up.".into(),
+    };
+    runs(harness).keep_word("numbers", "vapi#1", &word).await
+}
+
+async fn the_first_word_of_an_orphan_stands(harness: Harness) -> Result<(), String> {
+    say(&harness, "operator-1", test_epoch()).await.unwrap();
+    is_moved(say(&harness, "operator-2", test_epoch()).await)?;
+    // Of another orphan at that place it is another word.
+    say(&harness, "operator-3", test_epoch() + MINUTE).await.map_err(|error| error.to_string())
 }
 
 async fn what_was_seen_was_seen_first_when_it_was(harness: Harness) -> Result<(), String> {

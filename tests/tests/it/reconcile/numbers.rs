@@ -4,13 +4,21 @@
 use std::collections::BTreeSet;
 
 use base::clock::Clock;
-use domain::{amount::Amount, call::Direction, ids::OrgId, purchase::State};
-use jiff::Timestamp;
+use domain::{
+    amount::Amount,
+    call::Direction,
+    ids::{OrgId, UserId},
+    purchase::State,
+};
+use jiff::{SignedDuration, Timestamp};
 use local::alarms::Alarms;
 use sandbox::faults::Mode;
 use serde_json::json;
 use services::reconcile::{Finding, Report};
-use store::numbers::ManagedNumber;
+use store::{
+    numbers::ManagedNumber,
+    runs::{Runs, Word},
+};
 use tests::{Harness, ORG, OTHER_ORG, alarms, crashed_after};
 
 use crate::numbers::{assert_one_of_two, at_twilio, at_vapi, rich, us};
@@ -22,6 +30,12 @@ const LATE: &str = "+14155550199";
 
 fn count(alarms: &Alarms, name: &str) -> usize {
     alarms.names().iter().filter(|raised| *raised == name).count()
+}
+
+/// Of each alarm about an orphan, whether it needs a person.
+fn told(alarms: &Alarms) -> Vec<bool> {
+    let told = alarms.raised().into_iter().filter(|alarm| alarm.name == "orphan_number");
+    told.map(|alarm| alarm.fields.contains(&"needs_a_person=true".to_owned())).collect()
 }
 
 async fn numbers_task(harness: &Harness) -> Report {
@@ -139,7 +153,7 @@ async fn a_number_that_came_after_its_purchase_was_refunded_is_given_back_when_t
     let report = numbers_task(&harness).await;
     assert_eq!((kinds(&report.repaired), kinds(&report.left)), (vec!["orphan_number"], vec![]), "{report:?}");
     assert!(at_twilio(&harness).is_empty());
-    assert_eq!(count(&alarms, "orphan_number"), 1, "told once: {:?}", alarms.raised());
+    assert_eq!(told(&alarms), [false], "once, and that it goes by itself: {:?}", alarms.raised());
     assert_eq!(harness.money().await, (5_000, 0));
     let report = numbers_task(&harness).await;
     assert_eq!((kinds(&report.repaired), kinds(&report.left)), (vec![], vec![]), "{report:?}");
@@ -243,7 +257,7 @@ async fn a_stack_whose_tables_know_nothing_gives_no_number_back() {
         assert_eq!((at_twilio(&harness).len(), report.left.len()), (12, 12), "{report:?}");
         harness.pass(30 * DAY).await;
     }
-    assert_eq!(count(&alarms, "orphan_number"), places.len(), "each is told once");
+    assert_eq!(told(&alarms), vec![true; 3 * places.len()], "each is told of by every run");
 }
 
 #[tokio::test]
@@ -266,6 +280,7 @@ async fn what_operators_let_go_is_given_back_ten_a_run() {
 async fn among_more_orphans_than_a_small_share_none_goes_by_itself() {
     // R7
     let harness = refunded().await;
+    let (alarms, _guard) = alarms();
     let (account, mark) = (subaccount(&harness), mark_of_the_purchase(&harness).await);
     for number in ["+14155550196", "+14155550197", "+14155550198"] {
         harness.stack.twilio.add_owned(&account, number, &mark);
@@ -275,9 +290,95 @@ async fn among_more_orphans_than_a_small_share_none_goes_by_itself() {
         harness.pass(DAY).await;
     }
     assert_eq!(at_twilio(&harness).len(), 3, "one purchase does not leave three numbers");
+    assert_eq!(told(&alarms), [true; 9], "three, by three runs");
     harness.stack.twilio.lose("+14155550198");
     numbers_task(&harness).await;
     assert!(at_twilio(&harness).is_empty());
+}
+
+#[tokio::test]
+async fn orphans_that_lie_in_different_places_are_counted_together() {
+    // R7
+    let harness = refunded().await;
+    let mark = mark_of_the_purchase(&harness).await;
+    harness.wallets.ensure(OTHER_ORG).await.unwrap();
+    harness.top_up(OTHER_ORG, "pi_other", 5_000).await;
+    assert_eq!(harness.buy_for(OTHER_ORG, &us("inbound"), None).await.0, 201);
+    harness.pass(10).await;
+    let name = format!("voxanne/{}/{OTHER_ORG}", environment(&harness));
+    let accounts = harness.stack.twilio.accounts();
+    let other = accounts.into_iter().find(|(_, friendly_name, _)| *friendly_name == name).unwrap().0;
+    harness.stack.twilio.add_owned(&subaccount(&harness), "+14155550196", &mark);
+    harness.stack.twilio.add_owned(&other, "+14155550197", &mark);
+    harness.stack.vapi.add_number("late", "+14155550198", None);
+    let (beginning, id) = mark.rsplit_once('/').unwrap();
+    let short = format!("{beginning}/{}", &id[id.len() - 11..]);
+    harness.vapi_patch("/phone-number/late", &json!({ "name": short }));
+    let orphans = |harness: &Harness| {
+        let there = at_twilio(harness).into_iter().chain(at_vapi(harness));
+        there.filter(|number| number.starts_with("+1415555019")).count()
+    };
+    let (alarms, guard) = alarms();
+    for _ in 0..3 {
+        let report = numbers_task(&harness).await;
+        assert_eq!((orphans(&harness), report.left.len()), (3, 3), "two are believed: {report:?}");
+        harness.pass(DAY).await;
+    }
+    assert_eq!(told(&alarms), [true; 9]);
+    drop(guard);
+    // One that lies where this run cannot look still counts.
+    for (vendor, operation) in
+        [("vapi", "list_numbers"), ("twilio", "find_number"), ("twilio", "find_subaccount")]
+    {
+        harness.fault((vendor, operation), Mode::Error, 100);
+        numbers_task(&harness).await;
+        assert_eq!(orphans(&harness), 3, "{vendor} {operation}");
+        harness.stack.faults.clear();
+    }
+    // One less, and the two others are what they seem.
+    harness.stack.twilio.lose("+14155550197");
+    let report = numbers_task(&harness).await;
+    assert_eq!((orphans(&harness), kinds(&report.repaired)), (0, vec!["orphan_number"]), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_operators_word_is_about_the_orphan_that_was_there_and_about_no_later_one() {
+    // R7
+    let harness = rich().await;
+    let runs = Runs::new(harness.stack.db());
+    let name = format!("voxanne/{}/0123456789a", environment(&harness));
+    let appears = || {
+        harness.stack.vapi.add_number("late", LATE, None);
+        harness.vapi_patch("/phone-number/late", &json!({ "name": name }));
+    };
+    appears();
+    numbers_task(&harness).await;
+    assert_eq!(allow(&harness, "vapi#late").await, 202);
+    assert!(runs.word("numbers", "vapi#late").await.unwrap().is_some());
+    // It is no orphan when the next run looks: the word is forgotten with it.
+    harness.stack.vapi.remove_number(LATE);
+    numbers_task(&harness).await;
+    assert_eq!(runs.word("numbers", "vapi#late").await.unwrap(), None);
+    // A word that stayed, of an orphan that was known earlier, is not followed either.
+    appears();
+    let first_seen = harness.clock.now();
+    numbers_task(&harness).await;
+    let word = Word {
+        orphan_since: Some(first_seen - SignedDuration::from_secs(60)),
+        said_at: first_seen,
+        user: UserId::parse("operator-1").unwrap(),
+        reason: "Looked up.".into(),
+    };
+    for orphan_since in [None, word.orphan_since] {
+        runs.keep_word("numbers", "vapi#late", &Word { orphan_since, ..word.clone() }).await.unwrap();
+        harness.pass(DAY).await;
+        numbers_task(&harness).await;
+        assert_eq!(at_vapi(&harness), [LATE], "{orphan_since:?}");
+    }
+    assert_eq!(allow(&harness, "vapi#late").await, 202);
+    numbers_task(&harness).await;
+    assert!(at_vapi(&harness).is_empty());
+    assert_eq!(runs.word("numbers", "vapi#late").await.unwrap(), None);
 }
 
 #[tokio::test]
