@@ -51,7 +51,11 @@ const AFTERMATH: SignedDuration = SignedDuration::from_hours(6);
 /// How long it has to come to rest: webhooks are up to three days late, vendors are believed to act within one.
 const TO_REST: SignedDuration = SignedDuration::from_hours(24 * 5);
 /// How long after the last thing that happened the minutely schedule is still run each minute.
-const STAYS_BUSY: SignedDuration = SignedDuration::from_hours(2);
+const STAYS_BUSY: SignedDuration = SignedDuration::from_mins(15);
+/// Of so many runs of a schedule while nothing happens, one is done: the minutely one comes each hour then, and the one that comes
+/// every fifteen minutes each five.
+const IDLE_CALLS: u64 = 60;
+const IDLE_LISTINGS: u64 = 20;
 /// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 
@@ -633,14 +637,18 @@ impl Driver {
         let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
         // While there is no talk and nothing has happened for hours, the schedules that come every few minutes find nothing: most
         // of those runs are left out, for speed.
-        let is_frequent = matches!(task.as_str(), "calls" | "listing");
+        let one_of = match task.as_str() {
+            "calls" => IDLE_CALLS,
+            "listing" => IDLE_LISTINGS,
+            _ => 1,
+        };
         let is_idle =
             self.world.time() > self.busy_until && !stack.vapi.is_busy() && !self.monitor.is_holding();
-        if is_frequent && is_idle {
-            // Counted for each: of a number for all, every thirtieth could always be the same schedule.
+        if one_of > 1 && is_idle {
+            // Counted for each: of a number for all, the one that is done could always be the same schedule.
             let idle_runs = self.idle_runs.entry(task).or_default();
             *idle_runs = idle_runs.wrapping_add(1);
-            if !idle_runs.is_multiple_of(30) {
+            if !idle_runs.is_multiple_of(one_of) {
                 return true;
             }
         }
