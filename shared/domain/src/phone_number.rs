@@ -9,13 +9,32 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct PhoneNumber(String);
 
+/// What carriers put in the place of a caller's number where it is withheld: these words, typed on a telephone's keys. Twilio hands
+/// on "+266696687" for ANONYMOUS, say. They would make one caller of all who withhold their number.
+const WITHHELD: [&str; 6] = ["ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE", "PRIVATE"];
+
+/// The digit of a telephone's key that bears a letter (ITU-T E.161).
+const fn key(letter: u8) -> u8 {
+    match letter {
+        b'A'..=b'C' => b'2',
+        b'D'..=b'F' => b'3',
+        b'G'..=b'I' => b'4',
+        b'J'..=b'L' => b'5',
+        b'M'..=b'O' => b'6',
+        b'P'..=b'S' => b'7',
+        b'T'..=b'V' => b'8',
+        _ => b'9',
+    }
+}
+
 /// Why a text is not a phone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a phone number is written in E.164: +, then 7 to 15 digits, the first not 0, e.g. +442071838750")]
 pub struct PhoneNumberError;
 
 impl PhoneNumber {
-    /// Takes a number exactly as E.164 writes it; spaces and brackets are not guessed away.
+    /// Takes a number exactly as E.164 writes it; spaces and brackets are not guessed away. What stands for a number that is
+    /// withheld is none.
     ///
     /// # Errors
     /// When the text is anything else.
@@ -23,7 +42,9 @@ impl PhoneNumber {
         let text = text.into();
         let digits = text.strip_prefix('+').ok_or(PhoneNumberError)?;
         let plain = digits.bytes().all(|c| c.is_ascii_digit()) && !digits.starts_with('0');
-        if plain && (7..=15).contains(&digits.len()) { Ok(Self(text)) } else { Err(PhoneNumberError) }
+        let is_withheld = WITHHELD.iter().any(|word| word.bytes().map(key).eq(digits.bytes()));
+        let is_number = plain && (7..=15).contains(&digits.len()) && !is_withheld;
+        if is_number { Ok(Self(text)) } else { Err(PhoneNumberError) }
     }
 
     /// Returns the whole number, `+` and digits. A log shows the [`Display`](fmt::Display) form instead.
@@ -67,6 +88,13 @@ mod tests {
             ["", "+", "442071838750", "+0442071838", "+44 20 7183", "+123456", "+1234567890123456", "+44２0"]
         {
             assert_eq!(PhoneNumber::parse(bad), Err(PhoneNumberError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_withheld_number_is_none() {
+        for withheld in ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253", "+7748283"] {
+            assert_eq!(PhoneNumber::parse(withheld), Err(PhoneNumberError), "{withheld}");
         }
     }
 

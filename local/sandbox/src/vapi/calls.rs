@@ -87,8 +87,11 @@ impl VapiSandbox {
             return Ok(id);
         }
         let to = placing.to.as_deref().unwrap_or_default();
-        for number in [to, &placing.from] {
-            PhoneNumber::parse(number).map_err(|error| format!("{number:?}: {error}"))?;
+        PhoneNumber::parse(to).map_err(|error| format!("{to:?}: {error}"))?;
+        // A carrier shows what it likes of a caller: "+266696687", where the number is withheld.
+        let is_shown = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 15;
+        if !placing.from.strip_prefix('+').is_some_and(is_shown) {
+            return Err(format!("{:?} is no number: +, then at most 15 digits", placing.from));
         }
         let Some(number) = state.numbers.values().find(|number| number.number == to).cloned() else {
             return Err(format!("{to} is not a number of this sandbox; ring one of its numbers, in E.164"));
