@@ -209,14 +209,30 @@ impl Transport {
         }
     }
 
-    /// Creates a table.
+    /// Creates a table, where it is not there.
     ///
     /// # Errors
-    /// When the engine refuses; a table that exists is not an error.
+    /// When the engine refuses, or the table that is there lacks an index that this one has: a data folder of an older version.
     pub async fn create_table(&self, table: &Value) -> Result<(), String> {
         let (status, body) = self.dynamodb("CreateTable", table.clone()).await;
         let exists = body["__type"].as_str().is_some_and(|kind| kind.ends_with("ResourceInUseException"));
-        if status == 200 || exists { Ok(()) } else { Err(body.to_string()) }
+        match (status, exists) {
+            (200, _) => Ok(()),
+            (_, true) => self.has_indexes_of(table).await,
+            (_, false) => Err(body.to_string()),
+        }
+    }
+
+    async fn has_indexes_of(&self, table: &Value) -> Result<(), String> {
+        let name = &table["TableName"];
+        let (_, there) = self.dynamodb("DescribeTable", json!({"TableName": name})).await;
+        let there = indexes_of(&there["Table"]);
+        match indexes_of(table).into_iter().find(|index| !there.contains(index)) {
+            Some(index) => Err(format!(
+                "the data folder is of an older version: {name} has no index {index}. Start afresh with --reset"
+            )),
+            None => Ok(()),
+        }
     }
 
     async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -369,4 +385,46 @@ fn response((status, body): (u16, Value)) -> Result<HttpResponse, ConnectorError
         response.headers_mut().insert("x-amzn-query-error", format!("{code};Sender"));
     }
     Ok(response)
+}
+
+/// The names of a table's indexes, of either kind.
+fn indexes_of(table: &Value) -> Vec<String> {
+    let lists = [&table["LocalSecondaryIndexes"], &table["GlobalSecondaryIndexes"]];
+    let indexes = lists.into_iter().filter_map(Value::as_array).flatten();
+    indexes.filter_map(|index| index["IndexName"].as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use base::entropy::Entropy;
+
+    use super::*;
+    use crate::clock::TestClock;
+
+    #[tokio::test]
+    async fn a_data_folder_of_an_older_version_says_what_to_do() {
+        let table = |indexes: &[&str]| {
+            let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+            let index = |name: &&str| {
+                json!({"IndexName": name, "KeySchema": [key("org", "HASH"), key("at", "RANGE")],
+                    "Projection": {"ProjectionType": "ALL"}})
+            };
+            let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+            let mut table = json!({"TableName": "t", "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [key("org", "HASH"), key("id", "RANGE")],
+                "AttributeDefinitions": [attribute("org"), attribute("id")]});
+            if !indexes.is_empty() {
+                table["LocalSecondaryIndexes"] = indexes.iter().map(index).collect();
+                table["AttributeDefinitions"] = json!([attribute("org"), attribute("id"), attribute("at")]);
+            }
+            table
+        };
+        let clock = Arc::new(TestClock::at(jiff::Timestamp::UNIX_EPOCH));
+        let queues = Queues::open(Vec::new(), "127.0.0.1:3000", None, clock, Arc::new(Entropy::seeded(1)));
+        let aws = Transport::memory(Database::memory().unwrap(), queues);
+        aws.create_table(&table(&[])).await.unwrap();
+        aws.create_table(&table(&[])).await.unwrap();
+        let error = aws.create_table(&table(&["by_at"])).await.unwrap_err();
+        assert!(error.contains("has no index by_at. Start afresh with --reset"), "{error}");
+    }
 }
