@@ -1,5 +1,5 @@
-//! The audit log: who did what, to whose record, why, and whether it was allowed. Entries are ids and never words of a patient's;
-//! they are only ever added.
+//! The audit log: who did what, to whose record, why, and whether it was allowed. Entries name records by their ids; the only words
+//! in them are the reason that the actor gave. They are only ever added.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ pub struct Actor {
 pub enum ActorRole {
     /// One of ours, who looks after all orgs.
     Operator,
-    /// Whoever a clinic belongs to.
+    /// The person that a clinic belongs to.
     Owner,
     /// A person who may change what a clinic has.
     Admin,
@@ -82,8 +82,16 @@ pub enum Action {
     UnfreezeWallet,
     /// How many calls an org may have at a time was set.
     LimitCalls,
-    /// An appointment was laid over times that were not free.
+    /// An appointment was made.
+    BookAppointment,
+    /// An appointment was made, or moved, over times that were not free.
     Overbook,
+    /// An appointment was moved.
+    MoveAppointment,
+    /// An appointment was cancelled.
+    CancelAppointment,
+    /// How an appointment stands, or what is noted of it, was changed.
+    NoteAppointment,
     /// A number at a vendor that no record claims was let go.
     LetNumberGo,
     /// That was withdrawn.

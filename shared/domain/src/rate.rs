@@ -1,4 +1,4 @@
-//! How often an org may do what costs us money or a share of a vendor's patience, whatever comes of it.
+//! How often an org may do what costs us money or a share of a vendor's patience, or tells a guesser something, whatever comes of it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +15,8 @@ pub enum Costly {
     PurchaseAfterFailure,
     /// An account at Twilio is tried with a token: unbounded, we would tell anyone which tokens are good.
     AccountConnect,
+    /// A caller says a patient's name to hear of appointments; counted for each caller's number.
+    PatientSearch,
 }
 
 /// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
@@ -38,8 +40,13 @@ pub struct Window {
 
 impl Costly {
     /// Everything that is counted.
-    pub const ALL: [Self; 4] =
-        [Self::Checkout, Self::NumberSearch, Self::PurchaseAfterFailure, Self::AccountConnect];
+    pub const ALL: [Self; 5] = [
+        Self::Checkout,
+        Self::NumberSearch,
+        Self::PurchaseAfterFailure,
+        Self::AccountConnect,
+        Self::PatientSearch,
+    ];
 
     /// The name it is counted under.
     pub const fn as_str(self) -> &'static str {
@@ -48,15 +55,17 @@ impl Costly {
             Self::NumberSearch => "number_search",
             Self::PurchaseAfterFailure => "purchase_after_failure",
             Self::AccountConnect => "account_connect",
+            Self::PatientSearch => "patient_search",
         }
     }
 
-    /// How often an org may do it.
+    /// How often an org may do it, or one of those that are counted apart.
     pub const fn rate(self) -> Rate {
         match self {
             Self::Checkout => Rate { most: 30, window_secs: 3_600 },
             Self::NumberSearch => Rate { most: 60, window_secs: 600 },
             Self::PurchaseAfterFailure | Self::AccountConnect => Rate { most: 10, window_secs: 3_600 },
+            Self::PatientSearch => Rate { most: 5, window_secs: 86_400 },
         }
     }
 

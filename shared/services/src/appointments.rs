@@ -1,5 +1,5 @@
-//! Appointments are made, moved and cancelled here, whoever asks for it: a caller by the receptionist's tools, or a person of the
-//! clinic's. One rule decides ([`Offer::fit`]), one transaction writes ([`Bookings::book`]).
+//! Appointments are found a time, moved and cancelled here, whoever asks for it, and made for the clinic's people; what callers book
+//! is in [`crate::reception`]. One rule decides ([`Offer::fit`]), one transaction writes ([`Bookings::book`]).
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use domain::{
         conversation::Conversation,
         diary::{Diary, Owner, ResourceDay},
     },
-    ids::{AppointmentId, OrgId, ResourceId, ServiceId, UserId},
+    ids::{AppointmentId, OrgId, ResourceId, ServiceId},
     personal::{Personal, Words},
 };
 use jiff::{
@@ -48,13 +48,54 @@ pub enum By<'a> {
     Any(Option<&'a ResourceId>),
 }
 
-/// Why and by whom a time is overbooked.
+/// Who asks for a change of an appointment.
 #[derive(Clone, Copy, Debug)]
-pub struct Overbooking<'a> {
-    /// Why.
-    pub reason: &'a str,
-    /// By whom.
-    pub by: &'a Actor,
+pub enum Asker<'a> {
+    /// A caller, on the call of this conversation, in which the change is noted.
+    Caller(&'a Conversation),
+    /// A person of the clinic's, whom the audit log names.
+    Person(&'a Actor),
+}
+
+impl<'a> Asker<'a> {
+    const fn booker(self) -> Booker {
+        match self {
+            Self::Caller(_) => Booker::Caller,
+            Self::Person(_) => Booker::Staff,
+        }
+    }
+
+    const fn conversation(self) -> Option<&'a Conversation> {
+        match self {
+            Self::Caller(conversation) => Some(conversation),
+            Self::Person(_) => None,
+        }
+    }
+
+    /// What the audit log keeps of the change, if a person made it.
+    fn act(self, about: &Appointment, action: Action, now: Timestamp) -> Option<AuditEntry> {
+        match self {
+            Self::Caller(_) => None,
+            Self::Person(actor) => Some(act_of(about, (actor, action, None), now)),
+        }
+    }
+}
+
+/// When times are looked for, for what, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// On these days of the wall clock, in order,
+    pub days: &'a [Date],
+    /// between these times of it.
+    pub between: (Time, Time),
+    /// Only with this resource, where one is wanted.
+    pub only: Option<&'a ResourceId>,
+    /// Who would book.
+    pub booker: Booker,
+    /// The appointment that would be moved: its own time counts as free.
+    pub moving: Option<&'a AppointmentId>,
 }
 
 /// What a person of the clinic's books.
@@ -71,9 +112,9 @@ pub struct Request<'a> {
     /// What is noted of it.
     pub notes: Option<&'a Personal<String, Words>>,
     /// Why it is booked although it is not free; none where it must be.
-    pub overbooking: Option<Overbooking<'a>>,
+    pub overbook: Option<&'a Personal<String, Words>>,
     /// Who books.
-    pub user: &'a UserId,
+    pub by: &'a Actor,
     /// What tells the request from every other: the client's key, or the request itself.
     pub intent: &'a str,
     /// The hash of the whole request, where the client named it by a key.
@@ -102,14 +143,12 @@ pub struct Move<'a> {
     pub appointment: &'a Appointment,
     /// When it is to begin.
     pub starts_at: Timestamp,
-    /// By whom.
+    /// By whom it is then given.
     pub by: By<'a>,
+    /// Why it is moved although it is not free there; none where it must be.
+    pub overbook: Option<&'a Personal<String, Words>>,
     /// Who moves it.
-    pub booker: Booker,
-    /// Why it is moved although it is not free there.
-    pub overbooking: Option<Overbooking<'a>>,
-    /// The call on which it is moved, with the move noted.
-    pub conversation: Option<&'a Conversation>,
+    pub asker: Asker<'a>,
 }
 
 /// Everything that a decision about one time rests on, and what it takes the place of.
@@ -126,8 +165,8 @@ impl Ground<'_> {
     fn decide<'o>(
         &self,
         (starts_at, by, booker): (Timestamp, By<'_>, Booker),
-        overbooking: Option<Overbooking<'o>>,
-    ) -> Result<(Slot, Option<Overbooking<'o>>), Unfit> {
+        overbook: Option<&'o Personal<String, Words>>,
+    ) -> Result<(Slot, Option<&'o Personal<String, Words>>), Unfit> {
         let offer = Offer {
             service: self.service,
             resources: &self.catalog.resources,
@@ -140,11 +179,11 @@ impl Ground<'_> {
             By::These(resources) => offer.fit(starts_at, resources),
             By::Any(only) => offer.fit_any(starts_at, only),
         };
-        match (fit(&offer), overbooking) {
+        match (fit(&offer), overbook) {
             (Ok(slot), _) => Ok((slot, None)),
             (Err(unfit), None) => Err(unfit),
             (Err(_), Some(_)) => {
-                fit(&Offer { booker: Booker::Overbooking, ..offer }).map(|slot| (slot, overbooking))
+                fit(&Offer { booker: Booker::Overbooking, ..offer }).map(|slot| (slot, overbook))
             }
         }
     }
@@ -219,14 +258,14 @@ impl Appointments {
         let diary = self.diary(org, &[(&resources, days)]).await?;
         let ground = Ground { service, catalog: &catalog, diary, replaced: Vec::new(), now };
         let wanted = (request.starts_at, By::Any(request.resource_id), Booker::Staff);
-        let (slot, overbooking) = match ground.decide(wanted, request.overbooking) {
+        let (slot, overbook) = match ground.decide(wanted, request.overbook) {
             Ok(decided) => decided,
             Err(unfit) => return Ok(Attempt::Done(Requested::Unfit(unfit))),
         };
         let id = self.fresh_id(now);
-        let made = MadeBy::Staff { user_id: request.user.clone() };
+        let made = MadeBy::Staff { user_id: request.by.user.clone() };
         let appointment = Appointment {
-            overbooked: overbooking.map(|overbooking| overbooking.reason.to_owned()),
+            overbooked: overbook.cloned(),
             notes: request.notes.cloned(),
             ..Appointment::confirmed(id.clone(), service, &slot, (request.patient.clone(), made), now)
         };
@@ -240,21 +279,23 @@ impl Appointments {
             appointment_id: id,
             at: now,
             body_hash: request.body_hash.map(str::to_owned),
+            tool_call: None,
         };
-        let act = act_of(org, overbooking, &appointment.appointment_id, now);
+        let action = if overbook.is_some() { Action::Overbook } else { Action::BookAppointment };
+        let act = act_of(&appointment, (request.by, action, overbook), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
             appointment: Some(&appointment),
             intent: Some(&intent),
-            act: act.as_ref(),
+            act: Some(&act),
             ..Booking::default()
         };
         let written = Attempt::of(self.bookings.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id,
                 "an appointment was booked by the clinic");
-            Requested::Made(Box::new(next(appointment)))
+            Requested::Made(Box::new(appointment.written()))
         }))
     }
 
@@ -299,7 +340,8 @@ impl Appointments {
             (appointment.resource_ids.as_slice(), appointment.blocked.days()),
         ];
         let mut replaced = vec![Owner::Appointment(&appointment.appointment_id)];
-        if let Some(conversation) = wish.conversation {
+        let conversation = wish.asker.conversation();
+        if let Some(conversation) = conversation {
             replaced.push(Owner::Hold(&conversation.call_id));
             wanted.extend(
                 conversation.held.iter().map(|held| (held.resource_ids.as_slice(), held.blocked.days())),
@@ -307,19 +349,19 @@ impl Appointments {
         }
         let diary = self.diary(appointment.org_id, &wanted).await?;
         let ground = Ground { service, catalog, diary, replaced, now };
-        let decided = ground.decide((wish.starts_at, wish.by, wish.booker), wish.overbooking);
-        let (slot, overbooking) = match decided {
+        let decided = ground.decide((wish.starts_at, wish.by, wish.asker.booker()), wish.overbook);
+        let (slot, overbook) = match decided {
             Ok(decided) => decided,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        let moved = Appointment {
-            overbooked: overbooking.map(|overbooking| overbooking.reason.to_owned()),
-            ..appointment.moved(&slot)
-        };
+        let moved = Appointment { overbooked: overbook.cloned(), ..appointment.moved(&slot) };
         let days = ground.diary.taking(&moved.entry(), &slot.resources, &ground.replaced, now);
         let Some(days) = days else { return Ok(Ok(Attempt::Moved)) };
-        let conversation = wish.conversation.map(Conversation::holding_nothing);
-        let act = act_of(appointment.org_id, overbooking, &appointment.appointment_id, now);
+        let conversation = conversation.map(Conversation::holding_nothing);
+        let act = match (wish.asker, overbook) {
+            (Asker::Person(actor), Some(_)) => Some(act_of(&moved, (actor, Action::Overbook, overbook), now)),
+            (asker, _) => asker.act(&moved, Action::MoveAppointment, now),
+        };
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
@@ -332,29 +374,35 @@ impl Appointments {
         Ok(Ok(written.map(|()| {
             tracing::info!(org_id = %appointment.org_id, appointment_id = %appointment.appointment_id,
                 "an appointment was moved");
-            next(moved)
+            moved.written()
         })))
     }
 
-    /// Cancels an appointment, once, and gives its time back; on a call, with the cancellation noted on it. Returns it as it is
-    /// then.
+    /// Cancels an appointment, once, and gives its time back. Returns it as it is then.
     ///
     /// # Errors
     /// When the store does not do its part.
     pub async fn try_to_cancel(
         &self,
         appointment: &Appointment,
-        conversation: Option<&Conversation>,
+        asker: Asker<'_>,
     ) -> Result<Attempt<Appointment>, StoreError> {
         let (org, now) = (appointment.org_id, self.clock.now());
         let diary = self.diary(org, &[(&appointment.resource_ids, appointment.blocked.days())]).await?;
         let days = diary.giving_back(Owner::Appointment(&appointment.appointment_id), now);
         let after = Appointment { status: Status::Cancelled, ..appointment.clone() };
-        let booking = Booking { days: &days, conversation, appointment: Some(&after), ..Booking::default() };
+        let act = asker.act(&after, Action::CancelAppointment, now);
+        let booking = Booking {
+            days: &days,
+            conversation: asker.conversation(),
+            appointment: Some(&after),
+            act: act.as_ref(),
+            ..Booking::default()
+        };
         let written = Attempt::of(self.bookings.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id, "an appointment was cancelled");
-            next(after)
+            after.written()
         }))
     }
 
@@ -363,13 +411,39 @@ impl Appointments {
     ///
     /// # Errors
     /// When the store does not do its part.
-    pub async fn try_to_note(&self, after: Appointment) -> Result<Attempt<Appointment>, StoreError> {
-        let booking = Booking { appointment: Some(&after), ..Booking::default() };
+    pub async fn try_to_note(
+        &self,
+        after: Appointment,
+        by: &Actor,
+    ) -> Result<Attempt<Appointment>, StoreError> {
+        let act = act_of(&after, (by, Action::NoteAppointment, None), self.clock.now());
+        let booking = Booking { appointment: Some(&after), act: Some(&act), ..Booking::default() };
         let written = Attempt::of(self.bookings.book(after.org_id, &booking).await)?;
-        Ok(written.map(|()| next(after)))
+        Ok(written.map(|()| after.written()))
     }
 
-    /// At most three times at which the service can be booked instead, on the same day of the wall clock.
+    /// What can be booked, in order.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub async fn openings(&self, catalog: &Catalog, search: &Search<'_>) -> Result<Vec<Slot>, StoreError> {
+        let service = search.service;
+        let resources = service.terms.resources();
+        let diary = self.bookings.diary(service.org_id, &resources, &around(search.days)).await?;
+        let ignored: Vec<Owner<'_>> = search.moving.into_iter().map(Owner::Appointment).collect();
+        let offer = Offer {
+            service,
+            resources: &catalog.resources,
+            diary: &diary,
+            booker: search.booker,
+            ignored: &ignored,
+            now: self.clock.now(),
+        };
+        Ok(offer.openings(search.days, search.between, search.only))
+    }
+
+    /// At most three times at which staff can book the service instead, or move this appointment to, on the same day of the wall
+    /// clock.
     ///
     /// # Errors
     /// When the store does not do its part.
@@ -377,7 +451,7 @@ impl Appointments {
         &self,
         org: OrgId,
         service_id: &ServiceId,
-        (starts_at, only): (Timestamp, Option<&ResourceId>),
+        (starts_at, only, moving): (Timestamp, Option<&ResourceId>, Option<&AppointmentId>),
     ) -> Result<Vec<Slot>, StoreError> {
         let catalog = self.bookings.catalog(org).await?;
         let Some(service) = catalog.service(service_id) else { return Ok(Vec::new()) };
@@ -385,17 +459,9 @@ impl Appointments {
             return Ok(Vec::new());
         };
         let shown = first.hours.time_zone.wall_clock(starts_at);
-        let days = [shown.date()];
-        let diary = self.bookings.diary(org, &service.terms.resources(), &around(&days)).await?;
-        let offer = Offer {
-            service,
-            resources: &catalog.resources,
-            diary: &diary,
-            booker: Booker::Staff,
-            ignored: &[],
-            now: self.clock.now(),
-        };
-        Ok(spread(&offer.openings(&days, ALL_DAY, only), Some(shown.time())))
+        let days = &[shown.date()];
+        let search = Search { service, days, between: ALL_DAY, only, booker: Booker::Staff, moving };
+        Ok(spread(&self.openings(&catalog, &search).await?, Some(shown.time())))
     }
 }
 
@@ -403,7 +469,7 @@ impl Appointments {
 pub const ALL_DAY: (Time, Time) = (Time::midnight(), Time::constant(23, 59, 0, 0));
 
 /// Days of the wall clock, and one on each side: a day of UTC begins and ends at another time.
-pub fn around(days: &[Date]) -> Vec<Date> {
+fn around(days: &[Date]) -> Vec<Date> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Vec::new() };
     let (first, last) = (first.saturating_sub(1.day()), last.saturating_add(1.day()));
     first.series(1.day()).take_while(|day| *day <= last).collect()
@@ -414,19 +480,13 @@ pub(crate) fn days_of(service: &Service, starts_at: Timestamp) -> Vec<Date> {
     intervals(&service.terms, starts_at).map(|(_, blocked)| blocked.days()).unwrap_or_default()
 }
 
-/// The entry of the audit log of an overbooking, if it is one.
+/// What the audit log keeps of an act, and of the reason that was given for it.
 fn act_of(
-    org: OrgId,
-    overbooking: Option<Overbooking<'_>>,
-    id: &AppointmentId,
+    about: &Appointment,
+    (actor, action, reason): (&Actor, Action, Option<&Personal<String, Words>>),
     now: Timestamp,
-) -> Option<AuditEntry> {
-    let overbooking = overbooking?;
-    let act = (Action::Overbook, RecordId::Appointment(id.clone()));
-    Some(AuditEntry::granted(org, overbooking.by.clone(), act, Some(overbooking.reason.to_owned()), now))
-}
-
-/// An appointment as it is once it is written.
-fn next(written: Appointment) -> Appointment {
-    Appointment { version: written.version.saturating_add(1), ..written }
+) -> AuditEntry {
+    let record = RecordId::Appointment(about.appointment_id.clone());
+    let purpose = reason.map(|reason| reason.reveal().clone());
+    AuditEntry::granted(about.org_id, actor.clone(), (action, record), purpose, now)
 }

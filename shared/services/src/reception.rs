@@ -9,11 +9,13 @@ mod reschedule;
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base::{alarm::chain, clock::Clock};
 use domain::{
     booking::{
         appointment::{Appointment, NotAName, PatientName},
         availability::{Slot, Unfit},
+        conversation::Letter,
         spoken,
     },
     call::{Call, State},
@@ -23,11 +25,11 @@ use domain::{
 };
 use jiff::civil::DateTime;
 use platform::Platform;
-use serde_json::Value;
 use store::{
     Dynamo, StoreError,
     booking::{Bookings, Catalog},
     clinics::Clinics,
+    rates::Rates,
 };
 use vendors::vapi::{message::ToolCall, tools};
 
@@ -38,6 +40,7 @@ use crate::appointments::Appointments;
 pub struct Reception {
     appointments: Appointments,
     clinics: Clinics,
+    rates: Rates,
     db: Dynamo,
     clock: Arc<dyn Clock>,
 }
@@ -69,6 +72,9 @@ impl Line {
     }
 }
 
+/// How often a change of the diary is decided again when others write the same days.
+const TRIES: u32 = 4;
+
 /// What is answered to a tool that is used on no live call of ours.
 pub const NOT_LIVE: &str =
     "NOT BOOKED. This call is not one that can book. Say that the clinic will ring back.";
@@ -77,11 +83,11 @@ pub const NOT_LIVE: &str =
 const INSTRUCTIONS: &str = "How you book appointments. Use checkAvailability with the caller's own words for the time; never work out \
 a date yourself. Offer at most three times, in words. Ask one question at a time. Ask for the patient's first and last name, read \
 back the name and the time, and then use bookClinicAppointment with the letter. To move or cancel an appointment use \
-findMyAppointments with the patient's first and last name, then rescheduleAppointment or cancelAppointment with the letter; never \
-say who has an appointment when. Say that something is booked, moved or cancelled only when an answer began with BOOKED, MOVED or \
+findMyAppointments with the patient's first and last name, then cancelAppointment with the letter, or checkAvailability with the \
+letter as which and then rescheduleAppointment; never say who has an appointment when. Say that something is booked, moved or cancelled only when an answer began with BOOKED, MOVED or \
 CANCELLED; after any other answer ask what it tells you to ask. In an emergency do not book.";
 
-/// The name that a model gives for a patient, or what to ask.
+/// The name that a model gives for a patient, if it gives one, and whether it is none.
 fn patient_name(arguments: Arguments<'_>) -> Option<Result<PatientName, NotAName>> {
     arguments.text("patient_name").map(PatientName::parse)
 }
@@ -97,6 +103,7 @@ impl Reception {
         Self {
             appointments: Appointments::new(platform, db.clone()),
             clinics: Clinics::new(db.clone()),
+            rates: Rates::new(db.clone()),
             db,
             clock: Arc::clone(&platform.clock),
         }
@@ -104,7 +111,7 @@ impl Reception {
 
     /// Does what a tool is asked for, and returns its answer for the model: one line. An error is an answer too.
     pub async fn answer(&self, line: &Line, tool: &ToolCall) -> String {
-        let arguments = Arguments(&tool.arguments);
+        let arguments = Arguments(tool);
         let outcome = match tool.name.as_str() {
             tools::CHECK_AVAILABILITY => self.check_availability(line, arguments).await,
             tools::BOOK_APPOINTMENT => self.book(line, arguments).await,
@@ -118,8 +125,10 @@ impl Reception {
             Err(error) => {
                 tracing::error!(org_id = %line.org_id, call_id = %line.call_id, tool = tool.name, cause = chain(&error),
                     "a tool of the receptionist's failed");
-                "NOT BOOKED. The diary does not answer at this moment. Ask the caller to wait, and do the same once more."
-                    .to_owned()
+                format!(
+                    "{}. The diary does not answer at this moment. Ask the caller to wait, and do the same once more.",
+                    not_done(&tool.name)
+                )
             }
         }
     }
@@ -135,19 +144,41 @@ impl Reception {
     }
 }
 
+/// How the answer of a tool begins that has not done what it is for.
+fn not_done(tool: &str) -> &'static str {
+    match tool {
+        tools::FIND_APPOINTMENTS => "NOT FOUND",
+        tools::RESCHEDULE_APPOINTMENT => "NOT MOVED",
+        tools::CANCEL_APPOINTMENT => "NOT CANCELLED",
+        tools::CHECK_AVAILABILITY => "NO TIMES",
+        _ => "NOT BOOKED",
+    }
+}
+
 /// What a model gives a tool. Nothing in it is believed: each value is read as text, and the tool makes of it what it can.
 #[derive(Clone, Copy, Debug)]
-struct Arguments<'a>(&'a Value);
+struct Arguments<'a>(&'a ToolCall);
 
 impl<'a> Arguments<'a> {
     /// A text, if one is given that says anything.
     fn text(self, name: &str) -> Option<&'a str> {
-        self.0[name].as_str().map(str::trim).filter(|text| !text.is_empty())
+        self.0.arguments[name].as_str().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// A letter, if one is named.
+    fn letter(self, name: &str) -> Option<Letter> {
+        self.text(name).and_then(Letter::parse)
+    }
+
+    /// What tells this use of a tool from every other: a message that is delivered again bears the same.
+    fn tool_call(self) -> String {
+        fingerprint(&["tool", &self.0.id])
     }
 
     /// Whether something is said to be so.
     fn is(self, name: &str) -> bool {
-        self.0[name] == true || self.text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.0.arguments[name] == true
+            || self.text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 }
 
@@ -158,6 +189,16 @@ fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
         Some(resource) => format!("{when} with {}", resource.hours.name),
         None => when,
     }
+}
+
+/// What stands for these texts where they are kept: the first half of their SHA-256, in hexadecimal.
+fn fingerprint(parts: &[&str]) -> String {
+    hex::encode(digest(&SHA256, parts.join("\0").as_bytes())).split_at(32).0.to_owned()
+}
+
+/// When an appointment is, as it is said to who may not hear with whom.
+fn time_of(appointment: &Appointment, today: DateTime) -> String {
+    spoken::instant(appointment.wall_clock, today.date())
 }
 
 /// When and with whom an appointment is, as it is said.
@@ -174,22 +215,18 @@ fn said_of(appointment: &Appointment, catalog: &Catalog, today: DateTime) -> Str
 /// What a time that cannot be booked leads to.
 const fn question(unfit: Unfit) -> &'static str {
     match unfit {
-        Unfit::NotForCallers => "NOT BOOKED. The clinic books this itself. Offer to take a message.",
+        Unfit::NotForCallers => "The clinic books this itself. Offer to take a message.",
         Unfit::NotItsResources => {
-            "NOT BOOKED. The clinic does not offer that any more. Ask for another time, and check again."
+            "The clinic does not offer that any more. Ask for another time, and check again."
         }
-        Unfit::Past => "NOT BOOKED. That time is past. Ask for another time, and check again.",
-        Unfit::TooSoon => {
-            "NOT BOOKED. That is too soon for the clinic. Ask for a later time, and check again."
-        }
+        Unfit::Past => "That time is past. Ask for another time, and check again.",
+        Unfit::TooSoon => "That is too soon for the clinic. Ask for a later time, and check again.",
         Unfit::TooFarAhead => {
-            "NOT BOOKED. The clinic does not book so far ahead. Ask for an earlier time, and check again."
+            "The clinic does not book so far ahead. Ask for an earlier time, and check again."
         }
         Unfit::NotAStart | Unfit::Closed => {
-            "NOT BOOKED. The clinic is not open then. Ask for another time, and check again."
+            "The clinic is not open then. Ask for another time, and check again."
         }
-        Unfit::Taken => {
-            "NOT BOOKED. That time was just taken. Say so, ask for another time, and check again."
-        }
+        Unfit::Taken => "That time was just taken. Say so, ask for another time, and check again.",
     }
 }

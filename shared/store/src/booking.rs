@@ -56,6 +56,9 @@ pub struct Intent {
     /// refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_hash: Option<String>,
+    /// Which use of a tool asked for it, where one did: the same, delivered again, asks for nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call: Option<String>,
 }
 
 /// What a booking, a move, a cancellation or a hold writes, all of it or nothing. Each record names the version that was read.
@@ -101,7 +104,7 @@ impl Bookings {
             parts.push(self.conversation_part(conversation)?);
         }
         if let Some(appointment) = booking.appointment {
-            let after = Appointment { version: appointment.version.saturating_add(1), ..appointment.clone() };
+            let after = appointment.written();
             let item = item(Table::Appointments, &after, after.appointment_id.as_str())?;
             parts.push(self.put(Table::Appointments, item, appointment.version)?);
         }

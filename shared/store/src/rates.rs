@@ -1,4 +1,4 @@
-//! How often an org did what costs money at a vendor: a count for each window, which goes a day after it.
+//! How often an org did what is bounded: a count for each window, which goes a day after it.
 
 use domain::{
     ids::OrgId,
@@ -39,7 +39,30 @@ impl Rates {
         what: Costly,
         now: Timestamp,
     ) -> Result<Option<SignedDuration>, StoreError> {
+        self.count(org, what, what.window(now), now).await
+    }
+
+    /// The same, counted for each `of` by itself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_of(
+        &self,
+        org: OrgId,
+        (what, of): (Costly, &str),
+        now: Timestamp,
+    ) -> Result<Option<SignedDuration>, StoreError> {
         let Window { key, ends_at } = what.window(now);
+        self.count(org, what, Window { key: format!("{key}#{of}"), ends_at }, now).await
+    }
+
+    async fn count(
+        &self,
+        org: OrgId,
+        what: Costly,
+        Window { key, ends_at }: Window,
+        now: Timestamp,
+    ) -> Result<Option<SignedDuration>, StoreError> {
         let expires_at = ends_at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second();
         let (name, value) = org_key(org);
         let update = Update {

@@ -89,7 +89,7 @@ const ROUTES: [Route; 36] = [
     Route {
         method: "DELETE",
         template: "/api/appointments/{id}",
-        path: "/api/appointments/appointment-1",
+        path: "/api/appointments/appointment-1?revision=1",
         body: "",
         answer: 404,
     },

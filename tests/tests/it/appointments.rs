@@ -2,6 +2,7 @@
 
 use base::clock::Clock;
 use futures::future::join_all;
+use local::aws::Outcome;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG};
 
@@ -35,9 +36,25 @@ async fn patch(harness: &Harness, id: &Value, body: &Value) -> (u16, Value) {
     harness.call_api(("PATCH", &path), &harness.owner(), None, body).await
 }
 
-async fn delete(harness: &Harness, id: &Value) -> (u16, Value) {
-    let path = format!("{PATH}/{}", id.as_str().unwrap());
+/// Cancels an appointment, as it was shown.
+async fn delete(harness: &Harness, one: &Value) -> (u16, Value) {
+    let path = format!("{PATH}/{}?revision={}", one["id"].as_str().unwrap(), one["revision"]);
     harness.call_api(("DELETE", &path), &harness.owner(), None, &Value::Null).await
+}
+
+/// What was done to an appointment, and why, as the audit log has it. The clock may stand, so it has no order.
+async fn acts_on(harness: &Harness, one: &Value) -> Vec<(String, Value)> {
+    let operator = local::token::issue_operator(harness.clock.now()).unwrap();
+    let (_, acts) = harness.get(&format!("/api/operations/wallets/{ORG}/acts"), &operator).await;
+    let mut acts: Vec<(String, Value)> = acts["acts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|act| act["record"] == json!({"kind": "appointment", "id": one["id"]}))
+        .map(|act| (act["action"].as_str().unwrap().to_owned(), act["reason"].clone()))
+        .collect();
+    acts.sort_by(|one, other| one.0.cmp(&other.0));
+    acts
 }
 
 #[tokio::test]
@@ -70,9 +87,19 @@ async fn staff_book_move_note_and_cancel() {
     let (status, problem) =
         patch(&harness, &one["id"], &json!({"revision": 2, "scheduled_at": MONDAY_TEN})).await;
     assert_eq!((status, &problem["code"]), (409, &json!("wrong_status")), "{problem}");
-    let (status, cancelled) = delete(&harness, &one["id"]).await;
+    let (status, problem) = delete(&harness, &one).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("version_conflict")),
+        "it was moved since: {problem}"
+    );
+    let (status, cancelled) = delete(&harness, &arrived).await;
     assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
-    assert_eq!(delete(&harness, &one["id"]).await, (200, cancelled), "again");
+    assert_eq!(delete(&harness, &arrived).await, (200, cancelled), "again");
+    let (status, problem) = patch(&harness, &one["id"], &to).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("wrong_status")), "{problem}");
+    let acts: Vec<String> = acts_on(&harness, &one).await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(acts, ["book_appointment", "cancel_appointment", "move_appointment", "note_appointment"]);
     let (status, problem) = patch(&harness, &one["id"], &json!({"revision": 2, "status": "confirmed"})).await;
     assert_eq!(
         (status, &problem["code"]),
@@ -102,18 +129,13 @@ async fn a_time_that_is_not_free_is_refused_with_others_and_overbooked_only_with
     over["overbook"] = json!("Toothache, cannot wait.");
     let (status, laid_over) = post(&harness, &over, None).await;
     assert_eq!((status, &laid_over["overbooked"]), (201, &json!(true)), "{laid_over}");
-    let operator = local::token::issue_operator(harness.clock.now()).unwrap();
-    let (_, acts) = harness.get(&format!("/api/operations/wallets/{ORG}/acts"), &operator).await;
-    let act = &acts["acts"][0];
     assert_eq!(
-        (&act["action"], &act["reason"]),
-        (&json!("overbook"), &json!("Toothache, cannot wait.")),
-        "{acts}"
+        acts_on(&harness, &laid_over).await,
+        [("overbook".to_owned(), json!("Toothache, cannot wait."))]
     );
-    assert_eq!(act["record"], json!({"kind": "appointment", "id": laid_over["id"]}));
     // Nothing is made onto an overbooked one either, by those who do not mean it.
     let third = wanted(&harness, MONDAY_TEN, "Joan Clarke").await;
-    delete(&harness, &first["id"]).await;
+    delete(&harness, &first).await;
     assert_eq!(post(&harness, &third, None).await.0, 409);
     // A time that is free is not called overbooked, whatever is said.
     let mut free = wanted(&harness, "2026-01-12T11:00:00Z", "Joan Clarke").await;
@@ -141,9 +163,9 @@ async fn a_request_that_comes_again_books_once() {
     let (status, problem) = post(&harness, &other, Some("key-1")).await;
     assert_eq!((status, &problem["code"]), (422, &json!("idempotency_key_reused")), "{problem}");
     // After it was cancelled, an equal request without a key is a wish of its own; one by the old key is not.
-    delete(&harness, &first["id"]).await;
+    delete(&harness, &first).await;
     assert_eq!(post(&harness, &keyed, Some("key-1")).await.1["status"], "cancelled");
-    delete(&harness, &all[0].1["id"]).await;
+    delete(&harness, &all[0].1).await;
     assert_eq!(post(&harness, &body, None).await.0, 201);
     assert_eq!(appointments(&harness, ORG).await.len(), 3);
 }
@@ -193,6 +215,62 @@ async fn what_cannot_be_booked_is_said_and_nothing_is_written() {
     // An item of another kind is no appointment.
     for id in ["a-other", "intent%231", "call%23call-1"] {
         assert_eq!(harness.get(&format!("{PATH}/{id}"), &harness.owner()).await.0, 404, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn two_who_change_what_they_saw_do_not_undo_each_other() {
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let noted = |version: Option<&Value>, notes: &str| {
+        let mut body = json!({"revision": 1, "notes": notes});
+        if let Some(version) = version {
+            body["version"] = version.clone();
+        }
+        body
+    };
+    let allergy = noted(Some(&one["version"]), "Allergic to penicillin.");
+    let (status, after) = patch(&harness, &one["id"], &allergy).await;
+    assert_eq!((status, &after["notes"]), (200, &json!("Allergic to penicillin.")), "{after}");
+    assert_eq!(patch(&harness, &one["id"], &allergy).await, (200, after.clone()), "one's own, again");
+    let (status, problem) = patch(&harness, &one["id"], &noted(Some(&one["version"]), "Ring back.")).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("version_conflict")), "{problem}");
+    let (status, last) = patch(&harness, &one["id"], &noted(None, "Ring back.")).await;
+    assert_eq!((status, &last["notes"]), (200, &json!("Ring back.")), "who names no version means it anyhow");
+}
+
+/// Asks while the first write meets this fate, and once more if it was not done.
+async fn despite<F: Future<Output = (u16, Value)>>(
+    harness: &Harness,
+    fate: Outcome,
+    mut ask: impl FnMut() -> F,
+) -> (u16, Value) {
+    let mut is_first = true;
+    harness.stack.aws.set_plan(move |sent| {
+        let strikes = sent.operation == "TransactWriteItems" && std::mem::take(&mut is_first);
+        if strikes { fate } else { Outcome::Pass }
+    });
+    let first = ask().await;
+    harness.stack.aws.clear_plan();
+    if first.0 < 300 { first } else { ask().await }
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_made_once() {
+    // A2
+    for fate in [Outcome::Fail("InternalServerError"), Outcome::LoseRequest, Outcome::LoseAnswer] {
+        let harness = clinic().await;
+        let wish = wanted(&harness, MONDAY_TEN, "Ada Lovelace").await;
+        let (status, one) = despite(&harness, fate, || post(&harness, &wish, Some("key-1"))).await;
+        assert!(status < 300, "{fate:?}: {one}");
+        let to = json!({"revision": 1, "scheduled_at": "2026-01-13T11:00:00Z"});
+        let (status, moved) = despite(&harness, fate, || patch(&harness, &one["id"], &to)).await;
+        assert_eq!((status, &moved["revision"]), (200, &json!(2)), "{fate:?}: {moved}");
+        let (status, cancelled) = despite(&harness, fate, || delete(&harness, &moved)).await;
+        assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")), "{fate:?}: {cancelled}");
+        assert_eq!(appointments(&harness, ORG).await.len(), 1, "{fate:?}");
+        let acts = acts_on(&harness, &one).await;
+        assert_eq!(acts.len(), 3, "{fate:?}: each once: {acts:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{
     audit::{Actor, ActorRole},
     booking::{
         appointment::{Appointment, Patient, PatientName, Status},
-        availability::{Booker, Unfit},
+        availability::Unfit,
     },
     ids::{AppointmentId, ResourceId, ServiceId},
     personal::{Personal, Words, plain},
@@ -13,7 +13,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use services::appointments::{By, Move, Overbooking, Request, Requested};
+use services::appointments::{Asker, By, Move, Request, Requested};
 use store::Attempt;
 use web::{
     auth::{Caller, Role},
@@ -64,6 +64,9 @@ struct Contact {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     revision: u64,
+    /// The state that was seen: a change of status or notes is refused where another came between. Without it, the last one stands.
+    #[serde(default)]
+    version: Option<u64>,
     #[serde(default)]
     status: Option<String>,
     #[serde(default)]
@@ -76,6 +79,15 @@ pub struct Change {
     overbook: Option<String>,
 }
 web::json_bodies!(Wanted, Change);
+
+/// What is to be cancelled.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The revision that was seen.
+    revision: Option<String>,
+}
+web::query_values!(Seen);
 
 /// Books an appointment. A repeat, by the same `Idempotency-Key` or within ten minutes by the same body, is answered with the
 /// appointment that it became.
@@ -113,8 +125,8 @@ pub async fn create(
         resource_id: resource_id.as_ref(),
         patient: &Patient { name, phone_number: number },
         notes: words.as_ref(),
-        overbooking: reason.as_deref().map(|reason| Overbooking { reason, by: &by }),
-        user: &caller.user,
+        overbook: reason.as_ref(),
+        by: &by,
         intent: &intent,
         body_hash: body_hash.as_deref(),
     };
@@ -124,7 +136,8 @@ pub async fn create(
         Requested::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         Requested::NoService => Err(invalid("service_id is the id of one of the clinic's services.")),
         Requested::Unfit(unfit) => {
-            not_free(deps, caller, (&service_id, starts_at, resource_id.as_ref()), unfit).await
+            let wanted = (starts_at, resource_id.as_ref(), None);
+            not_free(deps, caller, (&service_id, wanted), unfit).await
         }
     }
 }
@@ -141,8 +154,9 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<S
 /// Moves an appointment, or says how it stands and what is noted. A repeat of one's own change is answered with the appointment.
 ///
 /// # Errors
-/// When the caller may not change it, a value is not usable, the clinic has no such appointment, it has another revision by now, or
-/// the time cannot be booked: then with other times of that day, as `alternatives`.
+/// When the caller may not change it, a value is not usable, the clinic has no such appointment, it has another revision or version
+/// by now, it stands so that it cannot be changed, or the time cannot be booked: then with other times of that day, as
+/// `alternatives`.
 pub async fn change(
     deps: &Deps,
     caller: &Caller,
@@ -155,7 +169,7 @@ pub async fn change(
             moved(deps, caller, &input, (&id, start(at)?)).await
         }
         Some(_) => Err(invalid("Change the time by itself: scheduled_at comes without status and notes.")),
-        None => noted(deps, caller, &input.body, &id).await,
+        None => noted(deps, caller, &input, &id).await,
     }
 }
 
@@ -171,29 +185,28 @@ async fn moved(
     let by = actor(caller, input);
     let write = || async {
         let appointment = there(deps, caller, id).await?;
+        if appointment.status != Status::Confirmed {
+            return Err(Problem::new(Code::WrongStatus)
+                .saying("Only an appointment that is confirmed can be moved. Book another."));
+        }
         let is_with = only.as_ref().is_none_or(|only| appointment.resource_ids.contains(only));
         if appointment.interval.from == starts_at && is_with {
             return Ok(Attempt::Done(appointment));
         }
         is_as_seen(&appointment, change.revision)?;
-        if appointment.status != Status::Confirmed {
-            return Err(Problem::new(Code::WrongStatus)
-                .saying("Only an appointment that is confirmed can be moved. Book another."));
-        }
         let catalog = deps.appointments.bookings.catalog(caller.org).await?;
         let wish = Move {
             appointment: &appointment,
             starts_at,
             by: if only.is_some() { By::Any(only.as_ref()) } else { By::These(&appointment.resource_ids) },
-            booker: Booker::Staff,
-            overbooking: reason.as_deref().map(|reason| Overbooking { reason, by: &by }),
-            conversation: None,
+            overbook: reason.as_ref(),
+            asker: Asker::Person(&by),
         };
         match deps.appointments.try_to_move(&catalog, &wish).await? {
             Ok(written) => Ok(written),
             Err(unfit) => {
-                let wanted = (&appointment.service_id, starts_at, only.as_ref());
-                not_free(deps, caller, wanted, unfit).await
+                let wanted = (starts_at, only.as_ref(), Some(id));
+                not_free(deps, caller, (&appointment.service_id, wanted), unfit).await
             }
         }
     };
@@ -203,9 +216,10 @@ async fn moved(
 async fn noted(
     deps: &Deps,
     caller: &Caller,
-    change: &Change,
+    input: &Input<(), Change>,
     id: &AppointmentId,
 ) -> Result<Answer<Shown>, Problem> {
+    let (change, by) = (&input.body, actor(caller, input));
     let next = change.status.as_deref().map(status).transpose()?;
     let words = change.notes.as_deref().map(notes).transpose()?;
     if next == Some(Status::Cancelled) {
@@ -225,21 +239,32 @@ async fn noted(
             return Ok(Attempt::Done(appointment));
         }
         is_as_seen(&appointment, change.revision)?;
+        if change.version.is_some_and(|version| version != appointment.version) {
+            return Err(Problem::new(Code::VersionConflict).saying(
+                "The appointment was changed meanwhile. Load it again, and make your change to that.",
+            ));
+        }
         if after.status != appointment.status && !appointment.status.may_become(after.status) {
             return Err(Problem::new(Code::WrongStatus));
         }
-        Ok::<_, Problem>(deps.appointments.try_to_note(after).await?)
+        Ok::<_, Problem>(deps.appointments.try_to_note(after, &by).await?)
     };
     Ok(Answer::ok(deps.db.until_written("the appointment", write).await?.into()))
 }
 
-/// Cancels an appointment, and gives its time back. One that is cancelled already is shown.
+/// Cancels the appointment of the revision that was seen, and gives its time back. One that is cancelled already is shown.
 ///
 /// # Errors
-/// When the caller may not change it, the clinic has no such appointment, or it has been.
-pub async fn cancel(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<Shown>, Problem> {
+/// When the caller may not change it, `revision` is missing, the clinic has no such appointment, it was moved meanwhile, or it has
+/// been.
+pub async fn cancel(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
     let id = id(input.path.get("id"))?;
+    let by = actor(caller, &input);
+    let revision = input.query.revision.as_deref().and_then(|revision| revision.parse().ok());
+    let revision = revision.ok_or_else(|| {
+        invalid("Say which revision is cancelled, as it was shown: ?revision=1, for example.")
+    })?;
     let write = || async {
         let appointment = there(deps, caller, &id).await?;
         if appointment.status == Status::Cancelled {
@@ -250,7 +275,8 @@ pub async fn cancel(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer
                 Problem::new(Code::WrongStatus).saying("An appointment that has been cannot be cancelled.")
             );
         }
-        Ok::<_, Problem>(deps.appointments.try_to_cancel(&appointment, None).await?)
+        is_as_seen(&appointment, revision)?;
+        Ok::<_, Problem>(deps.appointments.try_to_cancel(&appointment, Asker::Person(&by)).await?)
     };
     Ok(Answer::ok(deps.db.until_written("the diary", write).await?.into()))
 }
@@ -272,10 +298,10 @@ fn is_as_seen(appointment: &Appointment, revision: u64) -> Result<(), Problem> {
 async fn not_free<T>(
     deps: &Deps,
     caller: &Caller,
-    (service, starts_at, only): (&ServiceId, Timestamp, Option<&ResourceId>),
+    (service, wanted): (&ServiceId, (Timestamp, Option<&ResourceId>, Option<&AppointmentId>)),
     unfit: Unfit,
 ) -> Result<T, Problem> {
-    let slots = deps.appointments.alternatives(caller.org, service, (starts_at, only)).await?;
+    let slots = deps.appointments.alternatives(caller.org, service, wanted).await?;
     let alternatives: Vec<slots::Shown> = slots.into_iter().map(slots::Shown::from).collect();
     let alternatives = serde_json::to_value(alternatives).map_err(|error| Problem::internal(&error))?;
     let sentence =
@@ -308,10 +334,10 @@ fn notes(text: &str) -> Result<Personal<String, Words>, Problem> {
     Ok(Personal::new(text.trim().to_owned()))
 }
 
-fn reason(text: &str) -> Result<String, Problem> {
+fn reason(text: &str) -> Result<Personal<String, Words>, Problem> {
     let text = plain(text);
     let is_usable = (1..=LONGEST_REASON).contains(&text.chars().count());
-    is_usable.then_some(text).ok_or_else(|| {
+    is_usable.then(|| Personal::new(text)).ok_or_else(|| {
         invalid(format!("overbook is the reason, a sentence of at most {LONGEST_REASON} characters."))
     })
 }

@@ -56,6 +56,7 @@ struct Pagination {
 pub struct Shown {
     id: AppointmentId,
     revision: u64,
+    version: u64,
     scheduled_time: String,
     ends_at: String,
     time_zone: ClinicZone,
@@ -83,6 +84,7 @@ impl From<Appointment> for Shown {
         Self {
             id: appointment.appointment_id,
             revision: appointment.revision,
+            version: appointment.version,
             scheduled_time: rfc3339_millis(appointment.interval.from),
             ends_at: rfc3339_millis(appointment.interval.to),
             time_zone: appointment.time_zone,

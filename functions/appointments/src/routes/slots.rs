@@ -1,14 +1,14 @@
 //! `GET /api/appointments/available-slots`: what staff may book.
 
 use domain::{
-    booking::availability::{Booker, Offer, Slot},
+    booking::availability::{Booker, Slot},
     clinic::ClinicZone,
     ids::{ResourceId, ServiceId},
     time::rfc3339_millis,
 };
 use jiff::{ToSpan as _, civil::Date};
 use serde::{Deserialize, Serialize};
-use services::appointments::{ALL_DAY, around};
+use services::appointments::{ALL_DAY, Search};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -72,17 +72,15 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let (catalog, time_zone) =
         (deps.appointments.bookings.catalog(caller.org).await?, deps.clinics.zone(caller.org).await?);
     let service = catalog.service(&service).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let around = around(&days);
-    let diary = deps.appointments.bookings.diary(caller.org, &service.terms.resources(), &around).await?;
-    let offer = Offer {
+    let search = Search {
         service,
-        resources: &catalog.resources,
-        diary: &diary,
+        days: &days,
+        between: ALL_DAY,
+        only: only.as_ref(),
         booker: Booker::Staff,
-        ignored: &[],
-        now: deps.platform.clock.now(),
+        moving: None,
     };
-    let slots = offer.openings(&days, ALL_DAY, only.as_ref());
+    let slots = deps.appointments.openings(&catalog, &search).await?;
     Ok(Answer::ok(Free { slots: slots.into_iter().map(Shown::from).collect(), time_zone }))
 }
 

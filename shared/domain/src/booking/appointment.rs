@@ -47,14 +47,21 @@ impl PatientName {
         self.0.reveal()
     }
 
+    /// Returns the name in the one spelling that all of its spellings share: small letters, words apart by one space.
+    pub fn folded(&self) -> String {
+        let letters = self.reveal().to_lowercase();
+        let words = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns whether the two are one name, however they are spelled: capitals, accents' case and dots aside.
     pub fn is_same(&self, other: &Self) -> bool {
-        let folded = |name: &Self| {
-            let letters = name.reveal().to_lowercase();
-            let words = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-            words.collect::<Vec<_>>().join(" ")
-        };
-        folded(self) == folded(other)
+        self.folded() == other.folded()
+    }
+
+    /// Returns whether it is a whole name: two words at least.
+    pub fn is_whole(&self) -> bool {
+        self.folded().contains(' ')
     }
 }
 
@@ -149,12 +156,12 @@ pub struct Appointment {
     pub wall_clock: DateTime,
     /// For whom.
     pub patient_name: PatientName,
-    /// The number of the caller who booked it. It was shown by the network; none where the call showed none.
+    /// The patient's number: the one that the network showed of the caller who booked it, or the one that staff noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
     /// Why staff laid it over other times; none where they did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overbooked: Option<String>,
+    pub overbooked: Option<Personal<String, Words>>,
     /// What staff noted of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Personal<String, Words>>,
@@ -170,7 +177,7 @@ pub struct Appointment {
 pub struct Patient {
     /// The name.
     pub name: PatientName,
-    /// The number that the network showed.
+    /// The number: as the network showed it, or as staff noted it.
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
 }
 
@@ -225,6 +232,12 @@ impl Appointment {
         self.interval.from == starts_at && self.resource_ids == resources
     }
 
+    /// Returns it as the store has it once it is written.
+    #[must_use]
+    pub fn written(&self) -> Self {
+        Self { version: self.version.saturating_add(1), ..self.clone() }
+    }
+
     /// Returns whether a caller may still move or cancel it at `now`.
     pub fn is_ahead(&self, now: Timestamp) -> bool {
         self.status == Status::Confirmed && now < self.interval.from
@@ -261,21 +274,18 @@ mod tests {
 
     #[test]
     fn what_was_cancelled_stays_so_and_a_slip_at_the_desk_can_be_mended() {
-        for next in Status::all() {
-            assert!(!Status::Cancelled.may_become(next), "{next:?}");
-            assert!(!next.may_become(next), "{next:?}");
-        }
-        for (from, next, may) in [
-            (Status::Confirmed, Status::Arrived, true),
-            (Status::Confirmed, Status::Cancelled, true),
-            (Status::Arrived, Status::Completed, true),
-            (Status::Arrived, Status::Confirmed, true),
-            (Status::Completed, Status::Arrived, true),
-            (Status::Completed, Status::Cancelled, false),
-            (Status::NoShow, Status::Arrived, true),
-            (Status::NoShow, Status::Cancelled, false),
-        ] {
-            assert_eq!(from.may_become(next), may, "{from:?} to {next:?}");
+        let may_become =
+            |from: Status| Status::all().into_iter().filter(move |next| from.may_become(*next)).collect();
+        let table: [(Status, Vec<Status>); 5] = [
+            (Status::Confirmed, vec![Status::Arrived, Status::Completed, Status::NoShow, Status::Cancelled]),
+            (Status::Arrived, vec![Status::Confirmed, Status::Completed, Status::NoShow, Status::Cancelled]),
+            (Status::Completed, vec![Status::Arrived]),
+            (Status::NoShow, vec![Status::Confirmed, Status::Arrived]),
+            (Status::Cancelled, vec![]),
+        ];
+        for (from, next) in table {
+            let may: Vec<Status> = may_become(from);
+            assert_eq!(may, next, "{from:?}");
         }
     }
 
@@ -285,5 +295,6 @@ mod tests {
         assert!(name("Ada Lovelace").is_same(&name("ADA  lovelace.")));
         assert!(name("O'Neill, José").is_same(&name("o'neill josé")));
         assert!(!name("Ada Lovelace").is_same(&name("Ida Lovelace")));
+        assert!(name("Ada Lovelace").is_whole() && !name("Ada.").is_whole());
     }
 }

@@ -16,8 +16,8 @@ pub const MOST_OPTIONS: usize = 52;
 pub const MOST_BOOKINGS: usize = 3;
 /// How often appointments can be moved or cancelled on one call.
 pub const MOST_CHANGES: usize = 3;
-/// How many names can be looked for on one call.
-pub const MOST_NAMES: u32 = 3;
+/// How many names can be looked for on one call, each as often as the model likes.
+pub const MOST_NAMES: usize = 3;
 /// How long a time is kept for a caller who is asked for a name.
 pub const HOLD: SignedDuration = SignedDuration::from_secs(120);
 /// How long a call can keep times in all, from its first pick on.
@@ -44,16 +44,17 @@ pub struct Found {
     pub letter: Letter,
     /// Which it is.
     pub appointment_id: AppointmentId,
+    /// Its revision, as the caller was told of it. Another is at another time: what the caller says of this one is not about that.
+    pub revision: u64,
 }
 
-/// A move or a cancellation that was made on a call. A repeat finds it.
+/// A move or a cancellation that was made on a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     /// Which appointment.
     pub which: Letter,
-    /// Where it was moved; none for a cancellation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub option: Option<Letter>,
+    /// By which use of a tool: the same, delivered again, finds it.
+    pub tool_call: String,
 }
 
 /// The letter of an option or of an appointment that was found: A to Z, then AA to AZ.
@@ -73,11 +74,15 @@ impl Letter {
         }
     }
 
-    /// Takes a letter as a model writes it: "b", "Option B", "B.".
+    /// Takes a letter as a model writes it: "b", "Option B", "B.". None where the text names another too: "A, not B".
     pub fn parse(text: &str) -> Option<Self> {
-        let word = text.split(|c: char| !c.is_ascii_alphanumeric()).rfind(|word| !word.is_empty())?;
-        let is_letter = word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        is_letter.then(|| Self(word.to_ascii_uppercase()))
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_uppercase);
+        let mut letters = words.filter(|word| match word.as_bytes() {
+            [one] | [b'A', one] => one.is_ascii_uppercase(),
+            _ => false,
+        });
+        let letter = letters.next()?;
+        letters.all(|other| other == letter).then_some(Self(letter))
     }
 
     /// Returns the letter.
@@ -136,9 +141,9 @@ pub struct Conversation {
     /// What was moved or cancelled on it.
     #[serde(default)]
     pub changed: Vec<Changed>,
-    /// How many names were looked for.
+    /// What tells the names apart that were looked for.
     #[serde(default)]
-    pub names: u32,
+    pub names: Vec<String>,
 }
 
 impl Conversation {
@@ -154,7 +159,7 @@ impl Conversation {
             booked: Vec::new(),
             found: Vec::new(),
             changed: Vec::new(),
-            names: 0,
+            names: Vec::new(),
         }
     }
 
@@ -191,19 +196,30 @@ impl Conversation {
         Some((after, letters))
     }
 
-    /// Returns the conversation in which a name was looked for and these appointments were found, and their letters in the same
-    /// order. One that was found before keeps its letter. None when there are no letters left, or no name may be looked for.
-    pub fn finding(&self, appointments: &[AppointmentId]) -> Option<(Self, Vec<Letter>)> {
-        let names = self.names.checked_add(1).filter(|names| *names <= MOST_NAMES)?;
-        let mut after = Self { names, ..self.clone() };
+    /// Returns the conversation in which a name was looked for; none when too many others were before.
+    pub fn naming(&self, name: &str) -> Option<Self> {
+        if self.names.iter().any(|known| known == name) {
+            return Some(self.clone());
+        }
+        let names: Vec<String> = self.names.iter().cloned().chain([name.to_owned()]).collect();
+        (names.len() <= MOST_NAMES).then(|| Self { names, ..self.clone() })
+    }
+
+    /// Returns the conversation in which these appointments were found, each with its revision, and their letters in the same
+    /// order. One that was found before keeps its letter. None when there are no letters left.
+    pub fn finding(&self, appointments: &[(AppointmentId, u64)]) -> Option<(Self, Vec<Letter>)> {
+        let mut after = self.clone();
         let mut letters = Vec::new();
-        for id in appointments {
-            let known = after.found.iter().find(|found| found.appointment_id == *id);
+        for (id, revision) in appointments {
+            let next = after.next_letter();
+            let known = after.found.iter_mut().find(|found| found.appointment_id == *id);
             let letter = if let Some(known) = known {
+                known.revision = *revision;
                 known.letter.clone()
             } else {
-                let letter = after.next_letter()?;
-                after.found.push(Found { letter: letter.clone(), appointment_id: id.clone() });
+                let letter = next?;
+                let found = Found { letter: letter.clone(), appointment_id: id.clone(), revision: *revision };
+                after.found.push(found);
                 letter
             };
             letters.push(letter);
@@ -212,8 +228,23 @@ impl Conversation {
     }
 
     /// Returns the appointment that a letter means on this call.
-    pub fn found(&self, letter: &Letter) -> Option<&AppointmentId> {
-        self.found.iter().find(|found| found.letter == *letter).map(|found| &found.appointment_id)
+    pub fn found(&self, letter: &Letter) -> Option<&Found> {
+        self.found.iter().find(|found| found.letter == *letter)
+    }
+
+    /// Returns the conversation in which the caller knows of this revision of an appointment that was found.
+    #[must_use]
+    pub fn knowing(&self, letter: &Letter, revision: u64) -> Self {
+        let mut after = self.clone();
+        for found in after.found.iter_mut().filter(|found| found.letter == *letter) {
+            found.revision = revision;
+        }
+        after
+    }
+
+    /// Returns whether this use of a tool has changed an appointment already.
+    pub fn was_changed_by(&self, tool_call: &str) -> bool {
+        self.changed.iter().any(|changed| changed.tool_call == tool_call)
     }
 
     /// Returns the same with no time held.
@@ -304,7 +335,8 @@ mod tests {
         {
             assert_eq!(Letter::parse(text).unwrap().as_str(), letter, "{text}");
         }
-        for bad in ["", "  ", "14:30", "tomorrow", "3", "ABC"] {
+        assert_eq!(Letter::parse("B, yes, B").unwrap().as_str(), "B");
+        for bad in ["", "  ", "14:30", "tomorrow", "3", "ABC", "A, not B", "A or B", "B2"] {
             assert_eq!(Letter::parse(bad), None, "{bad}");
         }
     }
@@ -313,28 +345,38 @@ mod tests {
     fn options_and_appointments_that_are_found_share_no_letter() {
         let id = |text: &str| AppointmentId::parse(text).unwrap();
         let (one, options) = begun().offered(&service(), &[slot(0)]).unwrap();
-        let (two, found) = one.finding(&[id("a1"), id("a2")]).unwrap();
+        let (two, found) = one.finding(&[(id("a1"), 1), (id("a2"), 1)]).unwrap();
         let (three, later) = two.offered(&service(), &[slot(30)]).unwrap();
-        let (four, again) = three.finding(&[id("a2")]).unwrap();
+        let (four, again) = three.finding(&[(id("a2"), 2)]).unwrap();
         let texts: Vec<&str> =
             [&options, &found, &later, &again].into_iter().flatten().map(Letter::as_str).collect();
         assert_eq!(texts, ["A", "B", "C", "D", "C"]);
-        assert_eq!((four.found(&found[0]), four.found(&options[0])), (Some(&id("a1")), None));
-        assert_eq!(four.option(&found[0]), None);
+        let known =
+            |letter: &Letter| four.found(letter).map(|found| (found.appointment_id.clone(), found.revision));
+        assert_eq!((known(&found[0]), known(&found[1])), (Some((id("a1"), 1)), Some((id("a2"), 2))));
+        assert_eq!((known(&options[0]), four.option(&found[0])), (None, None));
     }
 
     #[test]
-    fn a_call_looks_for_three_names_and_makes_three_changes() {
+    fn a_call_looks_for_three_names_each_as_often_as_it_likes() {
         let mut call = begun();
-        for _ in 0..MOST_NAMES {
-            call = call.finding(&[]).unwrap().0;
+        for name in ["one", "two", "one", "three", "two"] {
+            call = call.naming(name).unwrap();
         }
-        assert_eq!(call.finding(&[]), None);
-        let change = || Changed { which: Letter::parse("A").unwrap(), option: None };
-        for _ in 0..MOST_CHANGES {
-            call = call.changing(change()).unwrap();
+        assert_eq!(call.naming("four"), None);
+        assert!(call.naming("three").is_some());
+    }
+
+    #[test]
+    fn a_call_makes_three_changes() {
+        let mut call = begun();
+        let change =
+            |tool_call: &str| Changed { which: Letter::parse("A").unwrap(), tool_call: tool_call.into() };
+        for tool_call in ["t1", "t2", "t3"] {
+            call = call.changing(change(tool_call)).unwrap();
         }
-        assert_eq!(call.changing(change()), None);
+        assert_eq!(call.changing(change("t4")), None);
+        assert!(call.was_changed_by("t2") && !call.was_changed_by("t4"));
     }
 
     #[test]

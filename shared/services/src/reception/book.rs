@@ -3,7 +3,6 @@
 //! What tells one booking from another is the call and the letter: a model that repeats itself, or a vendor that delivers twice,
 //! gets the first answer again.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use domain::{
     booking::{
         appointment::{Appointment, MadeBy, Patient, PatientName, Status},
@@ -20,13 +19,10 @@ use store::{
     booking::{Booking, Catalog, Intent},
 };
 
-use super::{Arguments, Line, Reception, patient_name, question, said, said_of};
+use super::{Arguments, Line, Reception, TRIES, fingerprint, patient_name, question, said, said_of};
 use crate::appointments::days_of;
 
-/// How often a booking is decided again when others write the same days.
-const TRIES: u32 = 4;
-
-/// How many future appointments may stand that were booked from one number.
+/// How many appointments may stand ahead that callers booked from one number.
 const MOST_AHEAD: usize = 4;
 
 /// What the model asks for, as far as it can be read.
@@ -34,6 +30,8 @@ struct Wish {
     letter: Letter,
     name: Option<PatientName>,
     is_another: bool,
+    /// What tells this use of the tool from every other.
+    tool_call: String,
 }
 
 /// Everything that one try of a booking rests on.
@@ -44,9 +42,16 @@ struct Read {
     now: DateTime,
 }
 
+impl Read {
+    /// The resources of a slot, as they were read.
+    fn resources(&self, slot: &Slot) -> Vec<&Resource> {
+        slot.resources.iter().filter_map(|id| self.catalog.resource(id)).collect()
+    }
+}
+
 impl Reception {
     pub(super) async fn book(&self, line: &Line, arguments: Arguments<'_>) -> Result<String, StoreError> {
-        let Some(letter) = arguments.text("option").and_then(Letter::parse) else {
+        let Some(letter) = arguments.letter("option") else {
             return Ok(
                 "NOT BOOKED. No option was chosen. Use checkAvailability, and choose one of its letters."
                     .to_owned(),
@@ -61,7 +66,8 @@ impl Reception {
                 );
             }
         };
-        let wish = Wish { letter, name, is_another: arguments.is("another") };
+        let tool_call = arguments.tool_call();
+        let wish = Wish { letter, name, is_another: arguments.is("another"), tool_call };
         let answer = self.db.a_few_times(TRIES, || self.try_to_book(line, &wish)).await?;
         Ok(answer.unwrap_or_else(|| {
             "NOT BOOKED. Others are booking at this very moment, and the time may still be free. Do the same once more.".to_owned()
@@ -80,7 +86,7 @@ impl Reception {
             ));
         };
         let Some(service) = read.catalog.service(&choice.service_id) else {
-            return Ok(done(question(Unfit::NotItsResources)));
+            return Ok(not_booked(Unfit::NotItsResources));
         };
         if let Some(refusal) = self.refused(line, wish, &read).await? {
             return Ok(Attempt::Done(refusal));
@@ -102,7 +108,7 @@ impl Reception {
                 "NOT BOOKED. This call has booked that time already. Ask whether the name is to be corrected, or a second person \
                  needs a time too.",
             )),
-            Err(unfit) => Ok(done(question(unfit))),
+            Err(unfit) => Ok(not_booked(unfit)),
         }
     }
 
@@ -117,7 +123,7 @@ impl Reception {
     }
 
     /// The answer to a repeat: what the appointment that was made of it is now. None when there is none, or it was cancelled: then the
-    /// same may be booked anew.
+    /// same may be booked anew, but not by the message that booked it, when it is delivered again.
     async fn booked_before(
         &self,
         line: &Line,
@@ -126,9 +132,12 @@ impl Reception {
     ) -> Result<Option<String>, StoreError> {
         let Some(intent) = &read.intent else { return Ok(None) };
         let there = self.bookings().appointment(line.org_id, &intent.appointment_id).await?;
-        let Some(appointment) = there.filter(|appointment| appointment.status != Status::Cancelled) else {
-            return Ok(None);
-        };
+        let Some(appointment) = there else { return Ok(None) };
+        if appointment.status == Status::Cancelled {
+            let is_delivered_again = intent.tool_call.as_ref() == Some(&wish.tool_call);
+            let answer = "NOT BOOKED. It was booked, and is cancelled since. Ask what is wanted instead.";
+            return Ok(is_delivered_again.then(|| answer.to_owned()));
+        }
         let is_other = wish.name.as_ref().is_some_and(|name| !name.is_same(&appointment.patient_name));
         Ok(Some(if is_other {
             format!(
@@ -151,7 +160,9 @@ impl Reception {
             ));
         }
         let Some(name) = wish.name.as_ref() else { return Ok(None) };
-        if self.ahead_of_number(line).await?.len() >= MOST_AHEAD {
+        let ahead = self.ahead_of_number(line).await?;
+        let by_callers = ahead.iter().filter(|one| matches!(one.made, MadeBy::Caller { .. })).count();
+        if by_callers >= MOST_AHEAD {
             return Ok(Some(
                 "NOT BOOKED. As many appointments stand from this number as may be booked by telephone. Offer to take a message."
                     .to_owned(),
@@ -197,42 +208,62 @@ impl Reception {
         line: &Line,
         wish: &Wish,
         read: &Read,
+        decided: (&Service, &Slot, &Diary),
+    ) -> Result<Attempt<String>, StoreError> {
+        match &wish.name {
+            Some(name) => self.make(line, (wish, name), read, decided).await,
+            None => self.hold(line, wish, read, decided).await,
+        }
+    }
+
+    async fn hold(
+        &self,
+        line: &Line,
+        wish: &Wish,
+        read: &Read,
         (service, slot, diary): (&Service, &Slot, &Diary),
     ) -> Result<Attempt<String>, StoreError> {
         let now = self.clock.now();
-        let resources: Vec<&Resource> =
-            slot.resources.iter().filter_map(|id| read.catalog.resource(id)).collect();
-        let replaced = [Owner::Hold(&line.call_id)];
-        let Some(name) = &wish.name else {
-            let Some(conversation) = read.conversation.held(wish.letter.clone(), slot, now) else {
-                return Ok(done(
-                    "NOT BOOKED. This call has kept a time for five minutes. Ask for the name at once, and book with it.",
-                ));
-            };
-            let entry = conversation.held.as_ref().map(|held| held.entry(&line.call_id));
-            let days = entry.and_then(|entry| diary.taking(&entry, &slot.resources, &replaced, now));
-            let Some(days) = days else { return Ok(Attempt::Moved) };
-            let booking = Booking {
-                by: Some((service, &resources)),
-                days: &days,
-                conversation: Some(&conversation),
-                ..Booking::default()
-            };
-            let held = self.bookings().book(line.org_id, &booking).await;
-            return outcome(held, || {
-                format!(
-                    "HELD for two minutes. {} on {}. Ask for the patient's first and last name, read it back with the time, and \
-                     use bookClinicAppointment again with option {} and patient_name.",
-                    service.terms.name,
-                    said(slot, &read.catalog, read.now),
-                    wish.letter.as_str()
-                )
-            });
+        let Some(conversation) = read.conversation.held(wish.letter.clone(), slot, now) else {
+            return Ok(done(
+                "NOT BOOKED. This call has kept a time for five minutes. Ask for the name at once, and book with it.",
+            ));
         };
+        let entry = conversation.held.as_ref().map(|held| held.entry(&line.call_id));
+        let replaced = [Owner::Hold(&line.call_id)];
+        let days = entry.and_then(|entry| diary.taking(&entry, &slot.resources, &replaced, now));
+        let Some(days) = days else { return Ok(Attempt::Moved) };
+        let booking = Booking {
+            by: Some((service, &read.resources(slot))),
+            days: &days,
+            conversation: Some(&conversation),
+            ..Booking::default()
+        };
+        let held = self.bookings().book(line.org_id, &booking).await;
+        outcome(held, || {
+            format!(
+                "HELD for two minutes. {} on {}. Ask for the patient's first and last name, read it back with the time, and use \
+                 bookClinicAppointment again with option {} and patient_name.",
+                service.terms.name,
+                said(slot, &read.catalog, read.now),
+                wish.letter.as_str()
+            )
+        })
+    }
+
+    async fn make(
+        &self,
+        line: &Line,
+        (wish, name): (&Wish, &PatientName),
+        read: &Read,
+        (service, slot, diary): (&Service, &Slot, &Diary),
+    ) -> Result<Attempt<String>, StoreError> {
+        let now = self.clock.now();
         let id = self.appointments.fresh_id(now);
         let patient = Patient { name: name.clone(), phone_number: line.caller.clone() };
         let made = MadeBy::Caller { call_id: line.call_id.clone() };
         let appointment = Appointment::confirmed(id.clone(), service, slot, (patient, made), now);
+        let replaced = [Owner::Hold(&line.call_id)];
         let Some(days) = diary.taking(&appointment.entry(), &slot.resources, &replaced, now) else {
             return Ok(Attempt::Moved);
         };
@@ -243,12 +274,12 @@ impl Reception {
             appointment_id: id.clone(),
             at: now,
             body_hash: None,
+            tool_call: Some(wish.tool_call.clone()),
         };
-        let conversation = read.conversation.booked(id);
         let booking = Booking {
-            by: Some((service, &resources)),
+            by: Some((service, &read.resources(slot))),
             days: &days,
-            conversation: Some(&conversation),
+            conversation: Some(&read.conversation.booked(id)),
             appointment: Some(&appointment),
             intent: Some(&intent),
             act: None,
@@ -268,6 +299,10 @@ fn outcome(
     answer: impl FnOnce() -> String,
 ) -> Result<Attempt<String>, StoreError> {
     Ok(Attempt::of(written)?.map(|()| answer()))
+}
+
+fn not_booked(unfit: Unfit) -> Attempt<String> {
+    Attempt::Done(format!("NOT BOOKED. {}", question(unfit)))
 }
 
 fn done(answer: &str) -> Attempt<String> {
@@ -298,6 +333,5 @@ fn is_by_this_call(offer: &Offer<'_>, choice: &Choice, conversation: &Conversati
 
 /// What tells this booking from every other: the call, and the letter on it.
 fn intent_of(call: &CallId, letter: &Letter) -> String {
-    let text = format!("call\0{call}\0{}", letter.as_str());
-    hex::encode(digest(&SHA256, text.as_bytes()))
+    fingerprint(&["call", call.as_str(), letter.as_str()])
 }

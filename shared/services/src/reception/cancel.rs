@@ -1,29 +1,37 @@
 //! `cancelAppointment`: one that was found on this call.
 
-use domain::booking::conversation::{Changed, Letter};
+use domain::booking::{
+    appointment::{Appointment, Status},
+    conversation::{Changed, Conversation},
+};
 use store::{Attempt, StoreError};
 
 use super::{
     Arguments, Line, Reception,
-    reschedule::{FIND_FIRST, as_it_is},
+    reschedule::{ENOUGH, FIND_FIRST, as_it_is},
 };
+use crate::appointments::Asker;
 
 impl Reception {
     pub(super) async fn cancel(&self, line: &Line, arguments: Arguments<'_>) -> Result<String, StoreError> {
-        let Some(which) = arguments.text("which").and_then(Letter::parse) else {
+        let Some(which) = arguments.letter("which") else {
             return Ok(format!("NOT CANCELLED. {FIND_FIRST}"));
         };
-        let change = Changed { which, option: None };
+        let change = Changed { which, tool_call: arguments.tool_call() };
         self.changed("NOT CANCELLED", || self.try_to_cancel(line, &change)).await
     }
 
     async fn try_to_cancel(&self, line: &Line, change: &Changed) -> Result<Attempt<String>, StoreError> {
-        let target = match self.target(line, change, "NOT CANCELLED").await? {
+        let is_done = |_: &Conversation, appointment: &Appointment| appointment.status == Status::Cancelled;
+        let target = match self.target(line, change, ("NOT CANCELLED", &is_done)).await? {
             Ok(target) => target,
-            Err(answer) => return Ok(Attempt::Done(answer)),
+            Err(answer) => return Ok(answer),
+        };
+        let Some(conversation) = target.conversation.changing(change.clone()) else {
+            return Ok(Attempt::Done(format!("NOT CANCELLED. {ENOUGH}")));
         };
         let written =
-            self.appointments.try_to_cancel(&target.appointment, Some(&target.conversation)).await?;
-        Ok(written.map(|cancelled| as_it_is(&cancelled, &target.catalog, target.today)))
+            self.appointments.try_to_cancel(&target.appointment, Asker::Caller(&conversation)).await?;
+        Ok(written.map(|cancelled| as_it_is(&cancelled, target.today)))
     }
 }

@@ -2,21 +2,34 @@
 
 use domain::{
     booking::{
-        availability::{Booker, Offer, Slot, spread},
+        appointment::Appointment,
+        availability::{Booker, Slot, Unfit, spread},
         catalog::{Service, named},
         spoken,
         when::{Unclear, Window, window},
     },
     ids::ResourceId,
 };
-use jiff::{ToSpan as _, civil::Date};
+use jiff::{
+    ToSpan as _,
+    civil::{Date, DateTime},
+};
 use store::{Attempt, StoreError, booking::Catalog};
 
-use super::{Arguments, Line, Reception, said};
-use crate::appointments::around;
+use super::{Arguments, Line, Reception, question, said};
+use crate::appointments::Search;
 
 /// How many days after those that were asked for are looked at when nothing is free on them.
 const LOOK_FURTHER_DAYS: i64 = 14;
+
+/// What times are asked for.
+struct Wish<'a> {
+    service: &'a Service,
+    practitioner: Option<&'a ResourceId>,
+    window: Window,
+    /// The appointment that is to be moved, if one is.
+    moving: Option<Appointment>,
+}
 
 impl Reception {
     pub(super) async fn check_availability(
@@ -25,29 +38,21 @@ impl Reception {
         arguments: Arguments<'_>,
     ) -> Result<String, StoreError> {
         let (catalog, now, is_month_first) = self.clinic(line.org_id).await?;
-        let service = match service(&catalog, arguments.text("service").unwrap_or_default()) {
-            Ok(service) => service,
+        let moving = self.moving(line, arguments).await?;
+        let wish = match wish(&catalog, arguments, moving, (now, is_month_first)) {
+            Ok(wish) => wish,
             Err(question) => return Ok(question),
         };
-        let practitioner = match practitioner(&catalog, service, arguments.text("practitioner")) {
-            Ok(practitioner) => practitioner,
-            Err(question) => return Ok(question),
-        };
-        let words = arguments.text("when").unwrap_or_default();
-        let window = match window(words, arguments.text("part_of_day"), now, is_month_first) {
-            Ok(window) => window,
-            Err(unclear) => return Ok(asked(unclear, now.date())),
-        };
-        let mut openings = self.openings(line, &catalog, service, &window, practitioner).await?;
+        let mut openings = self.openings(&catalog, &wish, &wish.window).await?;
         let is_elsewhere = openings.is_empty();
         if is_elsewhere {
-            openings = self.openings(line, &catalog, service, &after(&window), practitioner).await?;
+            openings = self.openings(&catalog, &wish, &after(&wish.window)).await?;
         }
-        let offered = spread(&openings, window.near);
+        let offered = spread(&openings, wish.window.near);
         if offered.is_empty() {
             return Ok("NO TIMES. Nothing is free then, nor in the two weeks after. Ask for another time, or offer to take a message.".to_owned());
         }
-        let Some(letters) = self.offer(line, service, &offered).await? else {
+        let Some(letters) = self.offer(line, wish.service, &offered).await? else {
             return Ok(
                 "NO TIMES. Too many times were offered on this call. Offer to take a message.".to_owned()
             );
@@ -58,34 +63,47 @@ impl Reception {
             .map(|(slot, letter)| format!("{letter}: {}.", said(slot, &catalog, now)))
             .collect();
         let begin = if is_elsewhere { "NOTHING FREE THEN. The next times are" } else { "FREE" };
+        // What an appointment is for, somebody else may hear who knows a name and shows a number.
+        let (of, next) = match &wish.moving {
+            Some(_) => (String::new(), "rescheduleAppointment with its letter as option"),
+            None => (format!(" for {}", wish.service.terms.name), "bookClinicAppointment with its letter"),
+        };
         Ok(format!(
-            "{begin} for {}. {} Say the times in words, without the letters. For the one that is chosen use \
-             bookClinicAppointment with its letter.",
-            service.terms.name,
+            "{begin}{of}. {} Say the times in words, without the letters. For the one that is chosen use {next}.",
             options.join(" ")
         ))
     }
 
-    /// What can be booked in a window.
+    /// The appointment that is to be moved, if the letter of one is given that was found on this call.
+    async fn moving(&self, line: &Line, arguments: Arguments<'_>) -> Result<Option<Appointment>, StoreError> {
+        let Some(which) = arguments.letter("which") else { return Ok(None) };
+        let conversation = self.bookings().conversation(line.org_id, &line.call_id).await?;
+        match conversation.found(&which) {
+            Some(found) => self.bookings().appointment(line.org_id, &found.appointment_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What can be booked in a window, or moved to; where the appointment is already is no move.
     async fn openings(
         &self,
-        line: &Line,
         catalog: &Catalog,
-        service: &Service,
+        wish: &Wish<'_>,
         window: &Window,
-        practitioner: Option<&ResourceId>,
     ) -> Result<Vec<Slot>, StoreError> {
-        let resources = service.terms.resources();
-        let diary = self.bookings().diary(line.org_id, &resources, &around(&window.days)).await?;
-        let offer = Offer {
-            service,
-            resources: &catalog.resources,
-            diary: &diary,
+        let search = Search {
+            service: wish.service,
+            days: &window.days,
+            between: (window.from, window.to),
+            only: wish.practitioner,
             booker: Booker::Caller,
-            ignored: &[],
-            now: self.clock.now(),
+            moving: wish.moving.as_ref().map(|appointment| &appointment.appointment_id),
         };
-        Ok(offer.openings(&window.days, (window.from, window.to), practitioner))
+        let mut openings = self.appointments.openings(catalog, &search).await?;
+        if let Some(moving) = &wish.moving {
+            openings.retain(|slot| !moving.is_at(slot.interval.from, &slot.resources));
+        }
+        Ok(openings)
     }
 
     /// Notes on the call what is offered, and returns its letters; none when the call has used them all.
@@ -108,6 +126,26 @@ impl Reception {
         };
         self.db.until_written("what was offered on the call", note).await
     }
+}
+
+/// What is asked for, or what to ask.
+fn wish<'a>(
+    catalog: &'a Catalog,
+    arguments: Arguments<'_>,
+    moving: Option<Appointment>,
+    (now, is_month_first): (DateTime, bool),
+) -> Result<Wish<'a>, String> {
+    let service = match &moving {
+        Some(appointment) => catalog
+            .service(&appointment.service_id)
+            .ok_or_else(|| format!("NO TIMES. {}", question(Unfit::NotItsResources)))?,
+        None => service(catalog, arguments.text("service").unwrap_or_default())?,
+    };
+    let practitioner = practitioner(catalog, service, arguments.text("practitioner"))?;
+    let words = arguments.text("when").unwrap_or_default();
+    let window = window(words, arguments.text("part_of_day"), now, is_month_first)
+        .map_err(|unclear| asked(unclear, now.date()))?;
+    Ok(Wish { service, practitioner, window, moving })
 }
 
 /// The days that follow a window, at the same times of the day.
@@ -159,8 +197,7 @@ fn practitioner<'a>(
     }
     let names: Vec<&str> = resources.iter().map(|resource| resource.hours.name.as_str()).collect();
     Err(format!(
-        "NOT BOOKED. Nobody of that name gives a {}. Ask whether one of these is right: {}.",
-        service.terms.name,
+        "NOT BOOKED. Nobody of that name can give it. Ask whether one of these is right: {}.",
         names.join(", ")
     ))
 }

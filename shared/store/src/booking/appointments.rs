@@ -19,7 +19,7 @@ use crate::{
 /// The index of appointments by when they begin.
 const BY_START: &str = "by_start";
 
-/// The index of appointments by the number that they were booked from.
+/// The index of appointments by the patient's number.
 const BY_NUMBER: &str = "by_number";
 
 /// Which appointments are asked for.
@@ -55,7 +55,7 @@ impl Bookings {
         self.get(org, id.as_str()).await
     }
 
-    /// An org's appointments that were booked from this number, of whatever status and time, consistently.
+    /// An org's appointments of patients with this number, of whatever status and time, consistently.
     ///
     /// # Errors
     /// When the database does not answer, or a record does not decode.

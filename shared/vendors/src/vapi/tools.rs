@@ -57,8 +57,10 @@ fn check_availability() -> Value {
                 Never a date that you have worked out."},
             "part_of_day": {"type": "string", "enum": ["morning", "lunchtime", "afternoon", "evening"]},
             "practitioner": {"type": "string", "description": "With whom, if the caller says so."},
+            "which": {"type": "string", "description": "To move an appointment: the letter that findMyAppointments gave it. The \
+                service is then that appointment's."},
         }),
-        &["service", "when"],
+        &["when"],
     )
 }
 

@@ -133,6 +133,7 @@ impl Desk {
             appointment_id: id,
             at: now,
             body_hash: None,
+            tool_call: None,
         };
         let booking = Booking {
             by: Some((&self.service, &[&self.resource])),
