@@ -29,6 +29,9 @@ use store::{
 /// How long a request of the clinic's that has no key of its own is taken for a repeat of an equal one.
 const REPEATED: SignedDuration = SignedDuration::from_mins(10);
 
+/// Why a person takes a time that is not free.
+pub type Reason<'a> = &'a Personal<String, Words>;
+
 /// The diary of every clinic.
 #[derive(Clone, Debug)]
 pub struct Appointments {
@@ -112,7 +115,7 @@ pub struct Request<'a> {
     /// What is noted of it.
     pub notes: Option<&'a Personal<String, Words>>,
     /// Why it is booked although it is not free; none where it must be.
-    pub overbook: Option<&'a Personal<String, Words>>,
+    pub overbook: Option<Reason<'a>>,
     /// Who books.
     pub by: &'a Actor,
     /// What tells the request from every other: the client's key, or the request itself.
@@ -146,7 +149,7 @@ pub struct Move<'a> {
     /// By whom it is then given.
     pub by: By<'a>,
     /// Why it is moved although it is not free there; none where it must be.
-    pub overbook: Option<&'a Personal<String, Words>>,
+    pub overbook: Option<Reason<'a>>,
     /// Who moves it.
     pub asker: Asker<'a>,
 }
@@ -165,8 +168,8 @@ impl Ground<'_> {
     fn decide<'o>(
         &self,
         (starts_at, by, booker): (Timestamp, By<'_>, Booker),
-        overbook: Option<&'o Personal<String, Words>>,
-    ) -> Result<(Slot, Option<&'o Personal<String, Words>>), Unfit> {
+        overbook: Option<Reason<'o>>,
+    ) -> Result<(Slot, Option<Reason<'o>>), Unfit> {
         let offer = Offer {
             service: self.service,
             resources: &self.catalog.resources,
@@ -483,7 +486,7 @@ pub(crate) fn days_of(service: &Service, starts_at: Timestamp) -> Vec<Date> {
 /// What the audit log keeps of an act, and of the reason that was given for it.
 fn act_of(
     about: &Appointment,
-    (actor, action, reason): (&Actor, Action, Option<&Personal<String, Words>>),
+    (actor, action, reason): (&Actor, Action, Option<Reason<'_>>),
     now: Timestamp,
 ) -> AuditEntry {
     let record = RecordId::Appointment(about.appointment_id.clone());

@@ -23,7 +23,7 @@ impl Reception {
 
     async fn try_to_cancel(&self, line: &Line, change: &Changed) -> Result<Attempt<String>, StoreError> {
         let is_done = |_: &Conversation, appointment: &Appointment| appointment.status == Status::Cancelled;
-        let target = match self.target(line, change, ("NOT CANCELLED", &is_done)).await? {
+        let target = match self.target(line, change, "NOT CANCELLED", is_done).await? {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };

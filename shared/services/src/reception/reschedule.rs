@@ -68,7 +68,7 @@ impl Reception {
             appointment.is_ahead(self.clock.now())
                 && choice.is_some_and(|choice| appointment.is_at(choice.starts_at, &choice.resource_ids))
         };
-        let target = match self.target(line, change, ("NOT MOVED", &is_done)).await? {
+        let target = match self.target(line, change, "NOT MOVED", is_done).await? {
             Ok(target) => target,
             Err(answer) => return Ok(answer),
         };
@@ -104,7 +104,8 @@ impl Reception {
         &self,
         line: &Line,
         change: &Changed,
-        (not_done, is_done): (&str, &(dyn Fn(&Conversation, &Appointment) -> bool + Sync)),
+        not_done: &str,
+        is_done: impl Fn(&Conversation, &Appointment) -> bool,
     ) -> Result<Result<Target, Attempt<String>>, StoreError> {
         let ((catalog, today, _), conversation) = futures::try_join!(
             self.clinic(line.org_id),
