@@ -410,7 +410,7 @@ mod tests {
                     "Projection": {"ProjectionType": "ALL"}})
             };
             let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-            let mut table = json!({"TableName": "t", "BillingMode": "PAY_PER_REQUEST",
+            let mut table = json!({"TableName": "table", "BillingMode": "PAY_PER_REQUEST",
                 "KeySchema": [key("org", "HASH"), key("id", "RANGE")],
                 "AttributeDefinitions": [attribute("org"), attribute("id")]});
             if !indexes.is_empty() {

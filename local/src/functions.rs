@@ -123,6 +123,7 @@ functions! {
         calls => "calls",
         appointments => "appointments",
         clinic => "clinic",
+        notifications => "notifications",
         operations => "operations",
         provision_number => "provision-number",
         stripe_webhook => "stripe-webhook",

@@ -60,7 +60,8 @@ pub async fn change(
             time_zone: time_zone.clone().unwrap_or_else(|| there.time_zone.clone()),
             ..there.clone()
         };
-        if after == there {
+        // What was only taken to be so is said now, and kept.
+        if after == there && there.version > 0 {
             return Ok::<_, Problem>(Attempt::Done(there));
         }
         Ok(Attempt::of(deps.clinics.save(&after).await)?)

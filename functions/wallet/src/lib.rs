@@ -104,5 +104,6 @@ web::routes! { Deps, Caller;
 /// When the caller is not known, may not do it, or asks for what cannot be; or something of ours failed.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let caller = deps.auth.caller(request.headers()).await?;
+    caller.may_see_the_business()?;
     dispatch(deps, &caller, request).await
 }

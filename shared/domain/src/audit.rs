@@ -66,6 +66,8 @@ pub enum ActorRole {
     Owner,
     /// A person who may change what a clinic has.
     Admin,
+    /// A person who keeps a clinic's diary.
+    Staff,
     /// A person who may look.
     Viewer,
 }

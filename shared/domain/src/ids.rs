@@ -146,6 +146,8 @@ opaque_ids! {
     ResourceId
     /// An appointment, through all its changes: ours, fresh for each.
     AppointmentId
+    /// What a clinic is told of, once: its time, and what tells it from others of that time.
+    NotificationId
     /// A signed-in person, as the token's `sub` names them.
     UserId
 }

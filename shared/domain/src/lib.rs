@@ -12,6 +12,7 @@ pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod meter;
+pub mod notification;
 pub mod number;
 pub mod overspend;
 pub mod ownership;

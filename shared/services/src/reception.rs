@@ -6,6 +6,7 @@ mod cancel;
 mod check_availability;
 mod find;
 mod reschedule;
+mod tell;
 
 use std::sync::Arc;
 
@@ -85,7 +86,9 @@ a date yourself. Offer at most three times, in words. Ask one question at a time
 back the name and the time, and then use bookClinicAppointment with the letter. To move or cancel an appointment use \
 findMyAppointments with the patient's first and last name, then cancelAppointment with the letter, or checkAvailability with the \
 letter as which and then rescheduleAppointment; never say who has an appointment when. Say that something is booked, moved or cancelled only when an answer began with BOOKED, MOVED or \
-CANCELLED; after any other answer ask what it tells you to ask. In an emergency do not book.";
+CANCELLED; after any other answer ask what it tells you to ask. When a caller wants something else, or you cannot help, offer to take \
+a message: takeMessage with what the clinic is to be told, who says it, and the number to ring back. When somebody is in danger, such \
+as trouble breathing, heavy bleeding or pain in the chest, use reportEmergency at once, say its sentence, and do not book.";
 
 /// The name that a model gives for a patient, if it gives one, and whether it is none.
 fn patient_name(arguments: Arguments<'_>) -> Option<Result<PatientName, NotAName>> {
@@ -118,6 +121,8 @@ impl Reception {
             tools::FIND_APPOINTMENTS => self.find(line, arguments).await,
             tools::RESCHEDULE_APPOINTMENT => self.reschedule(line, arguments).await,
             tools::CANCEL_APPOINTMENT => self.cancel(line, arguments).await,
+            tools::TAKE_MESSAGE => self.take_message(line, arguments).await,
+            tools::REPORT_EMERGENCY => Ok(self.report_emergency(line, arguments).await),
             _ => return "This tool is not available.".to_owned(),
         };
         match outcome {
@@ -151,6 +156,7 @@ fn not_done(tool: &str) -> &'static str {
         tools::RESCHEDULE_APPOINTMENT => "NOT MOVED",
         tools::CANCEL_APPOINTMENT => "NOT CANCELLED",
         tools::CHECK_AVAILABILITY => "NO TIMES",
+        tools::TAKE_MESSAGE => "NOT NOTED",
         _ => "NOT BOOKED",
     }
 }

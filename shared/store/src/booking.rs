@@ -14,6 +14,7 @@ use domain::{
         diary::ResourceDay,
     },
     ids::{AppointmentId, CallId, OrgId},
+    notification::Notification,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use crate::{
     dynamo::Dynamo,
     error::{ChangeError, StoreError},
     item::{Item, check_part, org_key, put_new_part, put_over_part, record, text},
+    notifications,
     table::Table,
 };
 
@@ -76,6 +78,8 @@ pub struct Booking<'a> {
     pub intent: Option<&'a Intent>,
     /// What the audit log says of it.
     pub act: Option<&'a AuditEntry>,
+    /// What the clinic is told of it.
+    pub notification: Option<&'a Notification>,
 }
 
 impl Bookings {
@@ -84,8 +88,8 @@ impl Bookings {
         Self { db }
     }
 
-    /// Writes a booking, a move, a cancellation or a hold: the days, the appointment, what was asked for and the call's conversation,
-    /// on the condition that nothing that it rests on has changed, neither the days nor the service nor the resources.
+    /// Writes a booking, a move, a cancellation, a hold or a message: the days, the appointment, what was asked for, the call's
+    /// conversation and what the clinic is told, on the condition that nothing that it rests on has changed, neither the days nor the service nor the resources.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when something has, or when the booking has been made already: read again, decide again.
@@ -113,6 +117,9 @@ impl Bookings {
         }
         if let Some(act) = booking.act {
             parts.push(audit::put(&self.db, act)?);
+        }
+        if let Some(notification) = booking.notification {
+            parts.push(notifications::put(&self.db, notification)?);
         }
         self.db.of_org(org).change(parts).await
     }

@@ -15,6 +15,7 @@ mod item;
 pub mod ledger;
 pub mod made_once;
 pub mod mappings;
+pub mod notifications;
 pub mod numbers;
 pub mod outbox;
 pub mod purchases;

@@ -43,6 +43,8 @@ pub enum Table {
     ResourceDays,
     /// Appointments, what was asked for, and what was offered on calls.
     Appointments,
+    /// What clinics are told.
+    Notifications,
     /// What Vapi sent that could not be placed.
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
@@ -79,6 +81,7 @@ impl Table {
             Self::BookingCatalog => "booking_catalog",
             Self::ResourceDays => "resource_days",
             Self::Appointments => "appointments",
+            Self::Notifications => "notifications",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
             Self::Rates => "rates",
@@ -104,6 +107,7 @@ impl Table {
             | Self::BookingCatalog
             | Self::ResourceDays
             | Self::Appointments
+            | Self::Notifications
             | Self::Clinics => Owner::Org,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
@@ -118,7 +122,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -139,6 +143,7 @@ impl Table {
         Self::BookingCatalog,
         Self::ResourceDays,
         Self::Appointments,
+        Self::Notifications,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
         Self::Rates,

@@ -48,7 +48,9 @@ pub struct Caller {
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Look.
+    /// See who rings and who comes, and keep the diary and the messages; neither money nor numbers, agents or settings.
+    Staff,
+    /// Look, at everything.
     Viewer,
     /// Look, pay and change.
     Admin,
@@ -60,12 +62,31 @@ impl Caller {
     /// Passes those who may pay and change.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for a viewer.
+    /// [`Code::Forbidden`] for everybody else.
     pub fn may_change(&self) -> Result<(), Problem> {
-        match self.role {
-            Role::Admin | Role::Owner => Ok(()),
-            Role::Viewer => Err(Problem::new(Code::Forbidden)),
-        }
+        self.is_one_of(&[Role::Admin, Role::Owner])
+    }
+
+    /// Passes those who may keep the diary and the messages.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] for a viewer.
+    pub fn may_keep_the_diary(&self) -> Result<(), Problem> {
+        self.is_one_of(&[Role::Staff, Role::Admin, Role::Owner])
+    }
+
+    /// Passes those who may see money, numbers, agents and settings.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] for staff.
+    pub fn may_see_the_business(&self) -> Result<(), Problem> {
+        self.is_one_of(&[Role::Viewer, Role::Admin, Role::Owner]).map_err(|problem| {
+            problem.saying("Your role keeps the diary and the messages. Ask an administrator or owner of the clinic for the rest.")
+        })
+    }
+
+    fn is_one_of(&self, roles: &[Role]) -> Result<(), Problem> {
+        if roles.contains(&self.role) { Ok(()) } else { Err(Problem::new(Code::Forbidden)) }
     }
 }
 
@@ -193,6 +214,7 @@ impl Auth {
         let role = match claims.app_metadata.role.as_deref() {
             Some("owner") => Role::Owner,
             Some("admin") => Role::Admin,
+            Some("staff") => Role::Staff,
             _ => Role::Viewer,
         };
         Ok(Caller { org, user: claims.sub, role })

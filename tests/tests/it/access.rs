@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 36] = [
+const ROUTES: [Route; 41] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -114,6 +114,23 @@ const ROUTES: [Route; 36] = [
         template: "/api/resources/{id}",
         path: "/api/resources/resource-1",
         body: r#"{"version": 1, "hours": {"name": "Dr Rahman", "time_zone": "Europe/London"}}"#,
+        answer: 404,
+    },
+    at("GET", "/api/notifications", "", 200),
+    at("GET", "/api/notifications/unread", "", 200),
+    at("POST", "/api/notifications/mark-all-read", "", 200),
+    Route {
+        method: "PATCH",
+        template: "/api/notifications/{id}/read",
+        path: "/api/notifications/note-1/read",
+        body: "",
+        answer: 404,
+    },
+    Route {
+        method: "DELETE",
+        template: "/api/notifications/{id}",
+        path: "/api/notifications/note-1",
+        body: "",
         answer: 404,
     },
     at("GET", "/api/clinic", "", 200),
@@ -241,6 +258,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         ("calls", calls::ROUTES),
         ("appointments", appointments::ROUTES),
         ("clinic", clinic::ROUTES),
+        ("notifications", notifications::ROUTES),
         ("operations", operations::ROUTES),
         ("provision-number", provision_number::ROUTES),
         ("wallet", wallet::ROUTES),
@@ -343,6 +361,27 @@ async fn a_viewer_looks_and_does_not_pay() {
     }
     assert!(harness.stack.stripe.all("checkout.session").is_empty());
     assert!(harness.stack.twilio.numbers().is_empty());
+}
+
+#[tokio::test]
+async fn staff_keep_the_diary_and_see_neither_money_nor_numbers_nor_settings() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let token = harness.token(ORG, "staff");
+    let sees = [
+        "/api/appointments",
+        "/api/notifications",
+        "/api/services",
+        "/api/resources",
+        "/api/clinic",
+        "/api/calls-dashboard",
+    ];
+    let keeps = ["/api/appointments", "/api/notifications"];
+    for Route { method, path, body, answer, .. } in ROUTES {
+        let may =
+            if method == "GET" { &sees[..] } else { &keeps[..] }.iter().any(|begin| path.starts_with(begin));
+        let (status, problem) = call(&harness, method, path, body, Some(&token)).await;
+        assert_eq!(status, if may { answer } else { 403 }, "{method} {path}: {problem}");
+    }
 }
 
 #[tokio::test]

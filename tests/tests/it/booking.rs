@@ -1,6 +1,7 @@
 //! Appointments by voice: what is offered, held and booked on a call, and what is not.
 
 mod changes;
+mod messages;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

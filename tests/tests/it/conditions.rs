@@ -64,6 +64,7 @@ macro_rules! guards {
 
 // After the macro, which they use.
 mod booking;
+mod notifications;
 pub(crate) mod numbers;
 mod recharge;
 
@@ -81,6 +82,7 @@ fn guards() -> Vec<Guard> {
     of_calls()
         .into_iter()
         .chain(booking::guards())
+        .chain(notifications::guards())
         .chain(numbers::guards())
         .chain(recharge::guards())
         .collect()
@@ -163,6 +165,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, Some("SET call_limit = :calls")) => "limit calls",
         (_, Some("ADD begun :one")) => "dial",
         (_, Some("REMOVE live")) => "retire",
+        (_, Some("REMOVE unread")) => "read",
         (_, Some("REMOVE frozen")) => "unfreeze",
         (_, Some(_)) if items.iter().any(|item| item.get("Delete").is_some()) => "correct",
         (_, Some(change)) if change.contains("ledger_seq") && change.contains("REMOVE") => "settle",
@@ -178,7 +181,9 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, None) if items.is_empty() => "put",
         (_, None) if items.iter().any(|item| is_put_to(item, "call_mapping")) => "name",
         (_, None) if items.iter().any(is_about_a_doubt) => "doubt",
-        (_, None) => booking::transaction_of(items).unwrap_or_else(|| numbers::transaction_of(items)),
+        (_, None) => notifications::transaction_of(items)
+            .or_else(|| booking::transaction_of(items))
+            .unwrap_or_else(|| numbers::transaction_of(items)),
     }
 }
 
@@ -313,6 +318,7 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     watch(&harness, &seen);
     Box::pin(recharge::use_everything(&harness)).await;
     Box::pin(booking::use_everything(&harness)).await;
+    Box::pin(notifications::use_everything(&harness)).await;
     let listed: Seen = guards()
         .into_iter()
         .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))

@@ -4,7 +4,7 @@ use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 14] = [
+const REQUIRED: [(&str, &[&str]); 15] = [
     (
         "vapi-webhook",
         &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "LIMITS_KEY"],
@@ -84,6 +84,7 @@ const REQUIRED: [(&str, &[&str]); 14] = [
     ),
     ("appointments", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
 ];
 
@@ -104,6 +105,7 @@ async fn each_required_setting_is_missed_at_start() {
             "reconcile" => reconcile::Deps::new(world).map(|_| ()),
             "appointments" => appointments::Deps::new(world).map(|_| ()),
             "clinic" => clinic::Deps::new(world).map(|_| ()),
+            "notifications" => notifications::Deps::new(world).map(|_| ()),
             "operations" => operations::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };

@@ -100,7 +100,7 @@ pub async fn create(
     caller: &Caller,
     input: Input<(), Wanted>,
 ) -> Result<Answer<Shown>, Problem> {
-    caller.may_change()?;
+    caller.may_keep_the_diary()?;
     let wanted = &input.body;
     let key = idempotency_key(&input.headers)?;
     let body = serde_json::to_string(wanted).map_err(|error| Problem::internal(&error))?;
@@ -162,7 +162,7 @@ pub async fn change(
     caller: &Caller,
     input: Input<(), Change>,
 ) -> Result<Answer<Shown>, Problem> {
-    caller.may_change()?;
+    caller.may_keep_the_diary()?;
     let id = id(input.path.get("id"))?;
     match &input.body.scheduled_at {
         Some(at) if input.body.status.is_none() && input.body.notes.is_none() => {
@@ -258,7 +258,7 @@ async fn noted(
 /// When the caller may not change it, `revision` is missing, the clinic has no such appointment, it was moved meanwhile, or it has
 /// been.
 pub async fn cancel(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Answer<Shown>, Problem> {
-    caller.may_change()?;
+    caller.may_keep_the_diary()?;
     let id = id(input.path.get("id"))?;
     let by = actor(caller, &input);
     let revision = input.query.revision.as_deref().and_then(|revision| revision.parse().ok());
@@ -346,6 +346,7 @@ fn actor<Q, B>(caller: &Caller, input: &Input<Q, B>) -> Actor {
     let role = match caller.role {
         Role::Owner => ActorRole::Owner,
         Role::Admin => ActorRole::Admin,
+        Role::Staff => ActorRole::Staff,
         Role::Viewer => ActorRole::Viewer,
     };
     let origin = input.origin.clone();

@@ -18,6 +18,8 @@ pub const MOST_BOOKINGS: usize = 3;
 pub const MOST_CHANGES: usize = 3;
 /// How many names can be looked for on one call, each as often as the model likes.
 pub const MOST_NAMES: usize = 3;
+/// How many messages can be left on one call.
+pub const MOST_MESSAGES: usize = 3;
 /// How long a time is kept for a caller who is asked for a name.
 pub const HOLD: SignedDuration = SignedDuration::from_secs(120);
 /// How long a call can keep times in all, from its first pick on.
@@ -144,6 +146,12 @@ pub struct Conversation {
     /// What tells the names apart that were looked for.
     #[serde(default)]
     pub names: Vec<String>,
+    /// What tells the messages apart that were left.
+    #[serde(default)]
+    pub messages: Vec<String>,
+    /// Whether an emergency was spoken of: nothing is booked on such a call.
+    #[serde(default)]
+    pub is_emergency: bool,
 }
 
 impl Conversation {
@@ -160,6 +168,8 @@ impl Conversation {
             found: Vec::new(),
             changed: Vec::new(),
             names: Vec::new(),
+            messages: Vec::new(),
+            is_emergency: false,
         }
     }
 
@@ -257,6 +267,18 @@ impl Conversation {
     pub fn changing(&self, change: Changed) -> Option<Self> {
         let changed: Vec<Changed> = self.changed.iter().cloned().chain([change]).collect();
         (changed.len() <= MOST_CHANGES).then(|| Self { changed, ..self.clone() })
+    }
+
+    /// Returns the conversation in which one more message was left; none when it has had as many as it may.
+    pub fn telling(&self, message: &str) -> Option<Self> {
+        let messages: Vec<String> = self.messages.iter().cloned().chain([message.to_owned()]).collect();
+        (messages.len() <= MOST_MESSAGES).then(|| Self { messages, ..self.clone() })
+    }
+
+    /// Returns the conversation in which an emergency was spoken of.
+    #[must_use]
+    pub fn in_emergency(&self) -> Self {
+        Self { is_emergency: true, ..self.clone() }
     }
 
     /// Returns what a letter means on this call.

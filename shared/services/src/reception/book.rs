@@ -152,6 +152,13 @@ impl Reception {
 
     /// Why this call may not book what it asks for, whatever is free.
     async fn refused(&self, line: &Line, wish: &Wish, read: &Read) -> Result<Option<String>, StoreError> {
+        if read.conversation.is_emergency {
+            return Ok(Some(
+                "NOT BOOKED. An emergency was reported on this call, and nothing is booked in one. Say what reportEmergency answered; \
+                 the clinic knows of the call."
+                    .to_owned(),
+            ));
+        }
         let booked = &read.conversation.booked;
         if booked.len() >= MOST_BOOKINGS {
             return Ok(Some(
@@ -283,6 +290,7 @@ impl Reception {
             appointment: Some(&appointment),
             intent: Some(&intent),
             act: None,
+            notification: None,
         };
         let written = self.bookings().book(line.org_id, &booking).await;
         if written.is_ok() {

@@ -27,16 +27,22 @@ pub const FIND_APPOINTMENTS: &str = "findMyAppointments";
 pub const RESCHEDULE_APPOINTMENT: &str = "rescheduleAppointment";
 /// The function by which the model cancels one of those.
 pub const CANCEL_APPOINTMENT: &str = "cancelAppointment";
+/// The function by which the model leaves the clinic a message.
+pub const TAKE_MESSAGE: &str = "takeMessage";
+/// The function by which the model asks what to say in an emergency, and tells the clinic.
+pub const REPORT_EMERGENCY: &str = "reportEmergency";
 
 /// Every tool that an assistant of ours has. A function names no server of its own: Vapi asks that of the assistant, which is our
 /// webhook, signed by our credential (`CreateFunctionToolDTO.server`).
-pub const TOOLS: [Tool; 6] = [
+pub const TOOLS: [Tool; 8] = [
     Tool { name: "end_call", definition: end_call },
     Tool { name: CHECK_AVAILABILITY, definition: check_availability },
     Tool { name: BOOK_APPOINTMENT, definition: book_appointment },
     Tool { name: FIND_APPOINTMENTS, definition: find_appointments },
     Tool { name: RESCHEDULE_APPOINTMENT, definition: reschedule_appointment },
     Tool { name: CANCEL_APPOINTMENT, definition: cancel_appointment },
+    Tool { name: TAKE_MESSAGE, definition: take_message },
+    Tool { name: REPORT_EMERGENCY, definition: report_emergency },
 ];
 /// What changes how a tool behaves: one that has more of it than its definition is another tool.
 const DECIDING: [&str; 2] = ["messages", "rejectionPlan"];
@@ -105,6 +111,28 @@ fn cancel_appointment() -> Value {
         "Cancels an appointment. Only an answer that begins with CANCELLED is a cancellation.",
         &json!({"which": {"type": "string", "description": "The letter that findMyAppointments gave the appointment."}}),
         &["which"],
+    )
+}
+
+fn take_message() -> Value {
+    function(
+        TAKE_MESSAGE,
+        "Leaves the clinic a message. Only an answer that begins with NOTED has reached it.",
+        &json!({
+            "text": {"type": "string", "description": "What the clinic is to be told, in whole sentences: who says it, what it is \
+                about, and the number to ring back."},
+            "urgent": {"type": "boolean", "description": "True when it cannot wait until the clinic reads its messages."},
+        }),
+        &["text"],
+    )
+}
+
+fn report_emergency() -> Value {
+    function(
+        REPORT_EMERGENCY,
+        "For when somebody is in danger. Returns the sentence to say at once, and tells the clinic. Nothing is booked then.",
+        &json!({"what": {"type": "string", "description": "What is the matter, in the caller's words."}}),
+        &["what"],
     )
 }
 

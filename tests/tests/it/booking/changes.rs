@@ -24,7 +24,7 @@ fn finds(name: &str) -> (&'static str, Value) {
 }
 
 /// A caller whose number the network shows.
-fn caller(call: &str, number: &str) -> Line {
+pub(super) fn caller(call: &str, number: &str) -> Line {
     let caller = Some(Personal::new(PhoneNumber::parse(number).unwrap()));
     Line { caller, ..line(ORG, call) }
 }

@@ -30,11 +30,13 @@ pub(super) fn guards() -> Vec<Guard> {
         "take time", "appointments call#", VERSION, VERSION => a_call_books_by_what_it_has_booked;
         "take time", "appointments", NEW, NEW => an_appointment_is_written_over_no_other;
         "take time", "appointments", VERSION, VERSION => an_appointment_is_moved_from_where_it_was_read;
-        "take time", "audit_log", "attribute_not_exists(entry_id)", "attribute_not_exists(entry_id)" => what_is_logged_is_not_written_over;
+        "take time", "audit_log", NEW_ACT, NEW_ACT => what_is_logged_is_not_written_over;
         "give time back", "resource_days", VERSION, VERSION => a_day_is_given_back_as_it_was_read;
         "give time back", "appointments", VERSION, VERSION => an_appointment_is_cancelled_as_it_was_read;
         "give time back", "appointments call#", VERSION, VERSION => a_call_cancels_by_what_it_has_changed;
+        "give time back", "audit_log", NEW_ACT, NEW_ACT => a_cancellation_is_not_logged_over_another;
         "note appointment", "appointments", VERSION, VERSION => older_notes_change_nothing;
+        "note appointment", "audit_log", NEW_ACT, NEW_ACT => a_note_is_not_logged_over_another;
         "take time", "appointments intent#", NEW, NEW => one_intent_is_one_appointment;
         "take time", "appointments intent#", VERSION, VERSION => one_intent_is_replaced_once;
         "offer", "appointments call#", NEW, NEW => a_calls_first_options_are_offered_once;
@@ -66,6 +68,8 @@ struct Desk {
     bookings: Bookings,
     service: Service,
     resource: Resource,
+    /// What is logged of a cancellation or a note.
+    act: Option<AuditEntry>,
 }
 
 fn resource() -> Resource {
@@ -94,7 +98,7 @@ impl Desk {
         let bookings = Bookings::new(harness.stack.db());
         let resource = bookings.save_resource(&resource()).await.unwrap();
         let service = bookings.save_service(&service()).await.unwrap();
-        Self { bookings, service, resource }
+        Self { bookings, service, resource, act: None }
     }
 
     async fn diary(&self, at: &str) -> Diary {
@@ -142,6 +146,7 @@ impl Desk {
             appointment: Some(&appointment),
             intent: Some(&intent),
             act: None,
+            notification: None,
         };
         self.bookings.book(ORG, &booking).await
     }
@@ -179,17 +184,20 @@ impl Desk {
     ) -> Result<(), ChangeError> {
         let days = diary.giving_back(Owner::Appointment(&there.appointment_id), there.created_at);
         let after = Appointment { status: Status::Cancelled, ..there.clone() };
-        let booking = Booking { days: &days, conversation, appointment: Some(&after), ..Booking::default() };
+        let act = self.act.as_ref();
+        let booking =
+            Booking { days: &days, conversation, appointment: Some(&after), act, ..Booking::default() };
         self.bookings.book(ORG, &booking).await
     }
 
     async fn note(&self, there: &Appointment, status: Status) -> Result<(), ChangeError> {
         let after = Appointment { status, ..there.clone() };
-        self.bookings.book(ORG, &Booking { appointment: Some(&after), ..Booking::default() }).await
+        let act = self.act.as_ref();
+        self.bookings.book(ORG, &Booking { appointment: Some(&after), act, ..Booking::default() }).await
     }
 }
 
-fn refused<T: std::fmt::Debug>(outcome: Result<T, ChangeError>, what: &str) -> Result<(), String> {
+pub(super) fn refused<T: std::fmt::Debug>(outcome: Result<T, ChangeError>, what: &str) -> Result<(), String> {
     match outcome {
         Err(ChangeError::Moved) => Ok(()),
         other => broken((what, other)),
@@ -242,14 +250,19 @@ async fn an_appointment_is_moved_from_where_it_was_read(harness: Harness) -> Res
 
 /// The log's entry of an overbooking, as the gateway names the request.
 fn overbooked(reason: &str) -> AuditEntry {
+    AuditEntry { purpose: Some(reason.to_owned()), ..logged("request-o") }
+}
+
+/// An entry of the log, of this request.
+fn logged(request: &str) -> AuditEntry {
     let actor = Actor {
         user: UserId::parse("user-1").unwrap(),
         role: ActorRole::Owner,
         source: None,
-        request_id: "request-o".into(),
+        request_id: request.into(),
     };
     let act = (Action::Overbook, RecordId::Appointment(AppointmentId::parse("a1").unwrap()));
-    AuditEntry::granted(ORG, actor, act, Some(reason.to_owned()), local::stack::test_epoch())
+    AuditEntry::granted(ORG, actor, act, None, local::stack::test_epoch())
 }
 
 async fn what_is_logged_is_not_written_over(harness: Harness) -> Result<(), String> {
@@ -293,6 +306,26 @@ async fn a_call_cancels_by_what_it_has_changed(harness: Harness) -> Result<(), S
     refused(second, "the call's first cancellation was forgotten")
 }
 
+async fn a_cancellation_is_not_logged_over_another(harness: Harness) -> Result<(), String> {
+    let mut desk = Desk::of(&harness).await;
+    for (id, at) in [("a1", MONDAY), ("a2", TUESDAY)] {
+        desk.book(&desk.diary(at).await, at, (id, (id, 0)), None).await.unwrap();
+    }
+    desk.act = Some(overbooked("First."));
+    desk.cancel(&desk.appointment("a1").await, &desk.diary(MONDAY).await, None).await.unwrap();
+    let second = desk.cancel(&desk.appointment("a2").await, &desk.diary(TUESDAY).await, None).await;
+    refused(second, "an entry of the log was written over")
+}
+
+async fn a_note_is_not_logged_over_another(harness: Harness) -> Result<(), String> {
+    let mut desk = Desk::of(&harness).await;
+    desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
+    desk.act = Some(overbooked("First."));
+    desk.note(&desk.appointment("a1").await, Status::Arrived).await.unwrap();
+    let second = desk.note(&desk.appointment("a1").await, Status::Completed).await;
+    refused(second, "an entry of the log was written over")
+}
+
 async fn older_notes_change_nothing(harness: Harness) -> Result<(), String> {
     let desk = Desk::of(&harness).await;
     desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await.unwrap();
@@ -301,7 +334,7 @@ async fn older_notes_change_nothing(harness: Harness) -> Result<(), String> {
     refused(desk.note(&there, Status::NoShow).await, "that the patient arrived was forgotten")
 }
 
-fn begun() -> Conversation {
+pub(super) fn begun() -> Conversation {
     Conversation::begun(ORG, CallId::parse("call-1").unwrap())
 }
 
@@ -391,7 +424,9 @@ pub(super) async fn use_everything(harness: &Harness) {
     let later = "2026-01-05T11:00:00Z";
     desk.book(&desk.diary(later).await, later, ("a2", ("i1", 1)), None).await.unwrap();
     desk.put_off(&desk.appointment("a1").await, Some(&overbooked("Urgent."))).await.unwrap();
+    desk.act = Some(AuditEntry { action: Action::NoteAppointment, ..logged("request-n") });
     desk.note(&desk.appointment("a2").await, Status::Arrived).await.unwrap();
     let there = desk.bookings.conversation(ORG, &begun().call_id).await.unwrap();
+    desk.act = Some(AuditEntry { action: Action::CancelAppointment, ..logged("request-c") });
     desk.cancel(&desk.appointment("a2").await, &desk.diary(later).await, Some(&there)).await.unwrap();
 }
