@@ -14,7 +14,7 @@ use domain::{
 use jiff::{SignedDuration, civil::Time};
 use serde_json::json;
 use services::provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings};
-use store::{ChangeError, StoreError, booking::Bookings, queue::Push};
+use store::{ChangeError, StoreError, booking::Bookings, clinics::Clinics, queue::Push};
 use uuid::Uuid;
 use vendors::twilio::Account;
 
@@ -97,6 +97,15 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
     Ok(())
 }
 
+/// It is in London, and says so: only then is a caller with an emergency told a number.
+async fn say_where_it_is(clinics: &Clinics) -> Result<(), SeedError> {
+    let clinic = clinics.get(ORG).await?;
+    if clinic.version == 0 {
+        clinics.save(&clinic).await?;
+    }
+    Ok(())
+}
+
 /// From nine to one and from two to half past five, on weekdays.
 fn working_hours(name: &str) -> Hours {
     let span = |from: (i8, i8), to: (i8, i8)| Span {
@@ -127,6 +136,7 @@ pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
     let provisioning = Provisioning::deployed(&stack.platform, settings);
     provisioning.wallets.ensure(ORG).await?;
     offer(&Bookings::new(stack.db())).await?;
+    say_where_it_is(&Clinics::new(stack.db())).await?;
     if bases.iter().any(|base| !base.ends_with(".sandbox")) {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! `cargo run -- demo`: the story in the terminal.
 
+mod appointments;
 mod numbers;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -90,7 +91,8 @@ impl Story {
         self.verify(4).await?;
         let another = OrgId::new(uuid::Uuid::from_u128(0xDE30_0000_0000_4000_8000_0000_0000_0002));
         let story = Self { stack: Arc::clone(&self.stack), bar: self.bar.clone(), org: another };
-        story.tell_of_numbers().await
+        story.tell_of_numbers().await?;
+        self.tell_of_appointments(demo_clinic::NUMBER).await
     }
 
     /// Follows both calls to their ends; tops up once one has been ended and the other is warned.

@@ -1,0 +1,165 @@
+//! The third part of the story: appointments.
+
+use std::time::Duration;
+
+use sandbox::vapi::{Call, Placing, Turn};
+use serde_json::{Value, json};
+
+use super::Story;
+
+const ADA: &str = "+447700900111";
+const GRACE: &str = "+447700900222";
+const JOAN: &str = "+447700900333";
+/// How long each caller means to talk.
+const TALKS_SECS: u32 = 60;
+
+fn turn(says: &str, tool: &str, arguments: Value) -> Turn {
+    Turn { says: Some(says.to_owned()), tool: tool.to_owned(), arguments, repeats: 0 }
+}
+
+fn asks(when: &str) -> Turn {
+    turn(
+        &format!("A check-up with Dr Rahman, {when}?"),
+        "checkAvailability",
+        json!({"service": "check-up", "practitioner": "Dr Rahman", "when": when}),
+    )
+}
+
+fn books(option: &str, name: &str) -> Turn {
+    turn(&format!("I am {name}."), "bookClinicAppointment", json!({"option": option, "patient_name": name}))
+}
+
+impl Story {
+    /// A patient books and repeats herself; two want one time; the clinic moves an appointment, and the patient moves it back; an
+    /// emergency is not booked.
+    pub(super) async fn tell_of_appointments(&self, number: &str) -> Result<(), String> {
+        self.say("\nThe first clinic again. Ada rings and books; the model says it twice.");
+        let twice = Turn { repeats: 1, ..books("A", "Ada Lovelace") };
+        let ada = self.talk(number, ADA, vec![asks("next Tuesday at nine"), twice])?;
+        let heard = self.heard(&ada).await?;
+        self.quote("Ada", &heard);
+        let made = self.diary().await?;
+        self.expect(made.len() == 1, "One appointment is in the diary.", &made)?;
+        self.say("Grace and Joan ring at once, and both want Dr Rahman next Wednesday at nine.");
+        let script = |name: &str| {
+            let again = turn(
+                "Then another time?",
+                "checkAvailability",
+                json!({"service": "check-up", "practitioner": "Dr Rahman", "when": "next Wednesday at ten"}),
+            );
+            vec![asks("next Wednesday at nine"), books("A", name), again, books("D", name)]
+        };
+        let (grace, joan) = (
+            self.talk(number, GRACE, script("Grace Hopper"))?,
+            self.talk(number, JOAN, script("Joan Clarke"))?,
+        );
+        for (name, call) in [("Grace", &grace), ("Joan", &joan)] {
+            let heard = self.heard(call).await?;
+            self.quote(name, &heard);
+        }
+        let made = self.diary().await?;
+        let starts: std::collections::BTreeSet<String> =
+            made.iter().map(|one| one["scheduled_time"].to_string()).collect();
+        self.expect(made.len() == 3 && starts.len() == 3, "Three appointments, at three times.", &made)?;
+        let adas = made.iter().find(|one| one["contact_name"] == "Ada Lovelace").cloned().unwrap_or_default();
+        self.move_by_a_day(&adas).await?;
+        self.say(
+            "The desk moves Ada's by a day. She rings again, is known, and moves it to the next Friday.",
+        );
+        let moves = vec![
+            turn(
+                "I am Ada Lovelace, I have an appointment.",
+                "findMyAppointments",
+                json!({"patient_name": "Ada Lovelace"}),
+            ),
+            turn(
+                "Can I come next Friday morning instead?",
+                "checkAvailability",
+                json!({"which": "A", "when": "next Friday morning"}),
+            ),
+            turn("The first one.", "rescheduleAppointment", json!({"which": "A", "option": "B"})),
+        ];
+        let heard = self.heard(&self.talk(number, ADA, moves)?).await?;
+        self.quote("Ada", &heard);
+        let made = self.diary().await?;
+        let is_moved = made.iter().any(|one| one["id"] == adas["id"] && one["revision"] == 3);
+        self.expect(is_moved && made.len() == 3, "It is the same appointment, moved twice.", &made)?;
+        let pain = turn("My chest hurts.", "reportEmergency", json!({"what": "The caller's chest hurts."}));
+        let heard = self
+            .heard(&self.talk(number, JOAN, vec![pain, asks("tomorrow"), books("A", "Joan Clarke")])?)
+            .await?;
+        self.quote("Joan", &heard);
+        let bell = self.get("/api/notifications?status=unread").await?;
+        let told = bell["notifications"].as_array().cloned().unwrap_or_default();
+        self.expect(
+            told.len() == 1 && told.iter().all(|one| one["type"] == "emergency"),
+            "The clinic is told, and nothing is booked.",
+            &told,
+        )?;
+        let made = self.diary().await?;
+        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)
+    }
+
+    fn talk(&self, number: &str, from: &str, says: Vec<Turn>) -> Result<String, String> {
+        self.stack.vapi.place(&Placing {
+            to: Some(number.to_owned()),
+            from: from.to_owned(),
+            talk_seconds: TALKS_SECS,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+            says,
+        })
+    }
+
+    /// What the tools answered on a call, when it is over.
+    async fn heard(&self, call: &str) -> Result<Vec<String>, String> {
+        loop {
+            let there: Option<Call> = self.stack.vapi.call(call);
+            let there = there.ok_or_else(|| format!("The call {call} is not there."))?;
+            if there.status == "ended" {
+                return Ok(there.heard.into_iter().skip(1).collect());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What was said, and what the tools answered, each to the end of its second sentence: what follows is for the model.
+    fn quote(&self, who: &str, heard: &[String]) {
+        for line in heard {
+            if let Some(said) = line.strip_prefix("(caller) ") {
+                self.say(&format!("  {who}: \u{201c}{said}\u{201d}"));
+            } else {
+                let shown: Vec<&str> = line.split_inclusive(". ").take(2).map(str::trim).collect();
+                self.say(&format!("    {}", shown.join(" ")));
+            }
+        }
+    }
+
+    async fn diary(&self) -> Result<Vec<Value>, String> {
+        let listed = self.get("/api/appointments").await?;
+        Ok(listed["appointments"].as_array().cloned().unwrap_or_default())
+    }
+
+    async fn move_by_a_day(&self, one: &Value) -> Result<(), String> {
+        let at: jiff::Timestamp = one["scheduled_time"]
+            .as_str()
+            .and_then(|at| at.parse().ok())
+            .ok_or_else(|| format!("The appointment has no time: {one}"))?;
+        let to =
+            at.saturating_add(jiff::SignedDuration::from_hours(24)).map_err(|error| error.to_string())?;
+        let path = format!("/api/appointments/{}", one["id"].as_str().unwrap_or_default());
+        let change = json!({"revision": one["revision"], "scheduled_at": to.to_string(),
+            "overbook": "The desk has agreed it with the patient."});
+        let (status, answer) = self.send("PATCH", &path, &change).await?;
+        if status == 200 { Ok(()) } else { Err(format!("The move was answered with {status}: {answer}")) }
+    }
+
+    /// Says what holds, or that it does not.
+    fn expect(&self, holds: bool, what: &str, found: &[Value]) -> Result<(), String> {
+        if holds {
+            self.say(&format!("  {what}"));
+            return Ok(());
+        }
+        Err(format!("\u{201c}{what}\u{201d} does not hold: {}", Value::from(found.to_vec())))
+    }
+}
