@@ -36,6 +36,15 @@ pub enum What {
         /// How often the model repeats the booking.
         repeats: u32,
     },
+    /// A patient rings again, and moves or cancels what stands.
+    Change {
+        /// Which patient.
+        caller: usize,
+        /// When they would rather come, in their words; none to cancel.
+        to: Option<&'static str>,
+        /// How often the model repeats it.
+        repeats: u32,
+    },
     /// Staff change how long the clinic's service takes.
     Offer {
         /// Longer, or shorter.
@@ -199,9 +208,13 @@ fn ring(own: &mut Stream, talk_secs: u32) -> What {
 
 /// One patient books, and a minute later several want the next time of that day at once, while staff change what is offered to and
 /// fro. What is decided on a day or a service that somebody else has written meanwhile must not be booked.
+///
+/// Later the first of them rings again, on two telephones at once, to move or cancel it: each of the two is told what it is then.
 fn scramble(own: &mut Stream) -> Vec<(i64, What)> {
     let when = own.pick(&WISHES).unwrap_or("tomorrow");
-    let mut all = vec![(0, book(own, when))];
+    let first = book(own, when);
+    let again = if let What::Book { caller, .. } = first { caller } else { 0 };
+    let mut all = vec![(0, first)];
     let caller = own.index(CALLERS.len());
     all.extend(
         (0..own.between(3, 5))
@@ -212,7 +225,20 @@ fn scramble(own: &mut Stream) -> Vec<(i64, What)> {
         let longer = own.chance(500);
         all.extend((71..=74).map(|at| (at, What::Offer { longer: longer == (at % 2 == 0) })));
     }
+    for _ in 0..2 {
+        all.push((150 + own.between(0, 2), change(own, again)));
+    }
     all
+}
+
+fn change(own: &mut Stream, caller: usize) -> What {
+    What::Change {
+        caller,
+        to: own
+            .pick(&[Some("tomorrow"), Some("tomorrow evening"), Some("as soon as possible"), None])
+            .flatten(),
+        repeats: u32::try_from(own.between(0, 1)).unwrap_or_default(),
+    }
 }
 
 fn book(own: &mut Stream, when: &'static str) -> What {

@@ -1,5 +1,6 @@
 //! What must hold of appointments after every step: no two overlap, what is taken is booked and what is booked is taken, one intent is
-//! one appointment, and nothing is booked by what the clinic no longer offers. And when all is at rest: what a caller was told is so.
+//! one appointment, each change is noted on the call that made it, and nothing is booked by what the clinic no longer offers. And when
+//! all is at rest: what a caller was told is so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use domain::{
     booking::{
         appointment::{Appointment, MadeBy, Status},
         catalog::Service,
+        conversation::Conversation,
         diary::{ResourceDay, Taken},
     },
     ids::AppointmentId,
@@ -29,6 +31,7 @@ pub type Broken = (&'static str, String);
 struct Records {
     appointments: Vec<Appointment>,
     intents: Vec<Value>,
+    conversations: Vec<Conversation>,
     days: Vec<ResourceDay>,
     services: Vec<Service>,
 }
@@ -42,11 +45,13 @@ impl Records {
         let (intents, others): (Vec<Value>, Vec<Value>) =
             rows.into_iter().partition(|row| key(row).starts_with("intent#"));
         let appointments = others.iter().filter(|row| !key(row).contains('#'));
+        let conversations = others.iter().filter(|row| key(row).starts_with("call#"));
         let services = items::all(aws, "booking_catalog");
         let services = services.iter().filter(|row| key(row).starts_with("service#"));
         Ok(Self {
             appointments: appointments.map(items::typed).collect::<Result<_, _>>().map_err(unreadable)?,
             intents,
+            conversations: conversations.map(items::typed).collect::<Result<_, _>>().map_err(unreadable)?,
             days: items::all(aws, "resource_days")
                 .iter()
                 .map(items::typed)
@@ -71,6 +76,7 @@ impl Diaries {
         overlaps(&records)?;
         taken(&records)?;
         intents(&records)?;
+        changes(&records)?;
         self.offered(&records)
     }
 
@@ -140,40 +146,82 @@ fn taken(records: &Records) -> Result<(), Broken> {
     }
 }
 
-/// One intent is one appointment.
+/// One intent is one appointment; one that was cancelled may have given its intent to another.
 fn intents(records: &Records) -> Result<(), Broken> {
     const ONE: &str = "one intent is one appointment";
     let of = |intent: &Value| intent["appointment_id"].as_str().unwrap_or_default().to_owned();
     let booked: BTreeSet<String> = records.intents.iter().map(of).collect();
-    let made: BTreeSet<String> =
-        records.appointments.iter().map(|appointment| appointment.appointment_id.to_string()).collect();
-    if booked == made && records.intents.len() == made.len() {
+    let made = |appointment: &Appointment| appointment.appointment_id.to_string();
+    let all: BTreeSet<String> = records.appointments.iter().map(made).collect();
+    let standing: BTreeSet<String> = records.standing().map(made).collect();
+    if booked.len() == records.intents.len() && booked.is_subset(&all) && standing.is_subset(&booked) {
         return Ok(());
     }
-    Err((ONE, format!("{} intents became {booked:?}, and there are {made:?}", records.intents.len())))
+    Err((ONE, format!("{} intents became {booked:?}, and there are {all:?}", records.intents.len())))
 }
 
-/// What callers were told is so: each "BOOKED" has its appointment, of that call and for that patient. Returns how often it was said.
+/// Each move and each cancellation is noted on the call that made it, once: in these worlds only callers change appointments.
+fn changes(records: &Records) -> Result<(), Broken> {
+    for appointment in &records.appointments {
+        let is_it = |conversation: &Conversation, which| {
+            let found = conversation.found(which);
+            found.is_some_and(|found| found.appointment_id == appointment.appointment_id)
+        };
+        let noted: usize = records
+            .conversations
+            .iter()
+            .map(|call| call.changed.iter().filter(|changed| is_it(call, &changed.which)).count())
+            .sum();
+        let moved = usize::try_from(appointment.revision.saturating_sub(1)).unwrap_or(usize::MAX);
+        let made = moved + usize::from(appointment.status == Status::Cancelled);
+        if noted != made {
+            return Err((
+                "each change is noted on its call",
+                format!("{noted} are noted of {made} of {appointment:?}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What callers were told is so: each "BOOKED" has its appointment, of that call and for that patient; who heard "CANCELLED" or
+/// "MOVED" last has an appointment that is cancelled, or was moved.
 ///
 /// # Errors
 /// A sentence that says which has none.
-pub fn told(world: &World) -> Result<usize, String> {
+pub fn told(world: &World) -> Result<(), String> {
     let records = Records::read(world).map_err(|(_, detail)| detail)?;
-    let mut count = 0;
     for call in world.stack.vapi.calls() {
+        let wrong =
+            |heard: &String| Err(format!("on call {} a caller heard {heard:?}, and it is not so", call.id));
         for heard in call.heard.iter().filter(|heard| heard.starts_with("BOOKED")) {
-            count += 1;
-            let is_it = |appointment: &&Appointment| {
+            let is_it = |appointment: &Appointment| {
                 matches!(&appointment.made, MadeBy::Caller { call_id } if call_id.as_str() == call.id)
                     && heard.contains(appointment.patient_name.reveal())
             };
-            if !records.appointments.iter().any(|appointment| is_it(&appointment)) {
-                return Err(format!(
-                    "on call {} a caller heard {heard:?}, and there is no such appointment",
-                    call.id
-                ));
+            if !records.appointments.iter().any(is_it) {
+                return wrong(heard);
             }
         }
+        let is_change = |heard: &&String| heard.starts_with("CANCELLED") || heard.starts_with("MOVED");
+        let Some(heard) = call.heard.iter().rfind(is_change) else { continue };
+        let found = records
+            .conversations
+            .iter()
+            .filter(|conversation| conversation.call_id.as_str() == call.id)
+            .flat_map(|conversation| &conversation.found);
+        let is_so = |appointment: &&Appointment| {
+            if heard.starts_with("CANCELLED") {
+                appointment.status == Status::Cancelled
+            } else {
+                appointment.revision > 1
+            }
+        };
+        let ids: BTreeSet<&AppointmentId> = found.map(|found| &found.appointment_id).collect();
+        let mut appointments = records.appointments.iter().filter(|one| ids.contains(&one.appointment_id));
+        if !appointments.any(|appointment| is_so(&appointment)) {
+            return wrong(heard);
+        }
     }
-    Ok(count)
+    Ok(())
 }

@@ -12,7 +12,9 @@ use sandbox::{
     vapi::{Placing, Turn},
 };
 use serde_json::{Value, json};
-use vendors::vapi::tools::{BOOK_APPOINTMENT, CHECK_AVAILABILITY};
+use vendors::vapi::tools::{
+    BOOK_APPOINTMENT, CANCEL_APPOINTMENT, CHECK_AVAILABILITY, FIND_APPOINTMENTS, RESCHEDULE_APPOINTMENT,
+};
 
 use crate::{
     actions::{CALLERS, PATIENTS, What},
@@ -108,6 +110,7 @@ impl Driver {
             What::Book { caller, when, option, holds, repeats } => {
                 self.book(clinic, caller, (when, option), holds, repeats);
             }
+            What::Change { caller, to, repeats } => self.change(clinic, caller, to, repeats),
             What::Offer { longer } => self.offer(clinic, longer),
             What::Web { talk_secs } => {
                 let assistant = self.world.clinics.get(clinic).map(|clinic| clinic.assistant_id.clone());
@@ -208,18 +211,31 @@ impl Driver {
         holds: bool,
         repeats: u32,
     ) {
-        let turn = |tool: &str, arguments: Value, repeats: u32| Turn {
-            says: None,
-            tool: tool.to_owned(),
-            arguments,
-            repeats,
-        };
         let name = PATIENTS.get(caller).copied().unwrap_or_default();
         let mut says = vec![turn(CHECK_AVAILABILITY, json!({"service": "check-up", "when": when}), 0)];
         if holds {
             says.push(turn(BOOK_APPOINTMENT, json!({ "option": option }), 0));
         }
         says.push(turn(BOOK_APPOINTMENT, json!({"option": option, "patient_name": name}), repeats));
+        self.talk(clinic, caller, says);
+    }
+
+    /// A patient rings again, and moves or cancels the first that is found.
+    fn change(&mut self, clinic: usize, caller: usize, to: Option<&str>, repeats: u32) {
+        let name = PATIENTS.get(caller).copied().unwrap_or_default();
+        let mut says = vec![turn(FIND_APPOINTMENTS, json!({ "patient_name": name }), 0)];
+        match to {
+            None => says.push(turn(CANCEL_APPOINTMENT, json!({"which": "A"}), repeats)),
+            Some(when) => {
+                says.push(turn(CHECK_AVAILABILITY, json!({"which": "A", "when": when}), 0));
+                says.push(turn(RESCHEDULE_APPOINTMENT, json!({"which": "A", "option": "B"}), repeats));
+            }
+        }
+        self.talk(clinic, caller, says);
+    }
+
+    /// A patient rings the clinic's first number and says these things.
+    fn talk(&mut self, clinic: usize, caller: usize, says: Vec<Turn>) {
         let to = self.world.clinics.get(clinic).map(|clinic| clinic.number.clone());
         self.place(&Placing {
             to,
@@ -411,4 +427,8 @@ fn change_price(at: jiff::Timestamp) {
     if price_change::at().is_none() {
         price_change::set(Some(at));
     }
+}
+
+fn turn(tool: &str, arguments: Value, repeats: u32) -> Turn {
+    Turn { says: None, tool: tool.to_owned(), arguments, repeats }
 }

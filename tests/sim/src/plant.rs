@@ -31,7 +31,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 20] = [
+pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
@@ -134,6 +134,27 @@ pub static PLANTS: [Plant; 20] = [
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
     Plant {
+        name: "cancelling_without_giving_the_time_back",
+        place: "cancel: the days",
+        change: |sent| {
+            if changes_an_appointment(sent, "cancelled") {
+                without_put(sent, Write::TakeTime, "resource_days");
+            }
+        },
+    },
+    Plant {
+        name: "moving_without_noting_it_on_the_call",
+        place: "move: the call's conversation",
+        change: |sent| {
+            if changes_an_appointment(sent, "confirmed")
+                && let Some(items) = sent.body["TransactItems"].as_array_mut()
+            {
+                let key = |item: &Value| item["Put"]["Item"]["item"]["S"].as_str().map(str::to_owned);
+                items.retain(|item| !key(item).is_some_and(|key| key.starts_with("call#")));
+            }
+        },
+    },
+    Plant {
         name: "keeping_the_slot_of_a_call_that_is_over",
         place: "give a slot back: the last one stays",
         change: |sent| {
@@ -155,6 +176,14 @@ pub static PLANTS: [Plant; 20] = [
     },
     Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", change: |_| {} },
 ];
+
+/// Whether a request writes an appointment that was there, so that it stands like this.
+fn changes_an_appointment(sent: &Sent, status: &str) -> bool {
+    parts_of(sent).any(|part| {
+        let is_there = part["ConditionExpression"] == "version = :read";
+        is_there && is_of(part, "appointments") && part["Item"]["status"]["S"] == status
+    })
+}
 
 /// Leaves the second of two days of one resource out.
 fn without_the_next_day(sent: &mut Sent) {
