@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::clock::Clock;
 use bytes::Bytes;
-use domain::ids::{CallId, OrgId};
+use domain::{
+    ids::{CallId, OrgId},
+    personal::Personal,
+    phone_number::PhoneNumber,
+};
 use futures::future::join_all;
 use local::aws::Outcome;
 use sandbox::vapi::{Placing, Turn};
@@ -67,6 +71,12 @@ pub(crate) async fn appointments(harness: &Harness, org: OrgId) -> Vec<Value> {
 /// A call that may use tools, without Vapi between.
 pub(crate) fn line(org: OrgId, call: &str) -> Line {
     Line { org_id: org, call_id: CallId::parse(call).unwrap(), caller: None }
+}
+
+/// A caller whose number the network shows.
+pub(crate) fn caller(call: &str, number: &str) -> Line {
+    let caller = Some(Personal::new(PhoneNumber::parse(number).unwrap()));
+    Line { caller, ..line(ORG, call) }
 }
 
 pub(crate) fn reception(harness: &Harness) -> Reception {

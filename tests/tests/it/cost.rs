@@ -63,6 +63,33 @@ async fn authorize_and_settle_cost_what_is_documented() {
 }
 
 #[tokio::test]
+async fn what_a_caller_does_with_the_diary_costs_what_is_documented() {
+    use crate::booking::{caller, clinic, reception, uses};
+    use serde_json::{Value, json};
+
+    let harness = clinic().await;
+    let reception = reception(&harness);
+    let line = caller("call-1", "+447700900101");
+    let check = |arguments: Value| ("checkAvailability", arguments);
+    let book = |arguments: Value| ("bookClinicAppointment", arguments);
+    cost(&harness);
+    for (step, tool, begins) in [
+        ("check availability", check(json!({"service": "check-up", "when": "tomorrow"})), "FREE"),
+        ("hold a time", book(json!({"option": "A"})), "HELD"),
+        ("book it", book(json!({"option": "A", "patient_name": "Ada Lovelace"})), "BOOKED"),
+        ("find it", ("findMyAppointments", json!({"patient_name": "Ada Lovelace"})), "FOUND. D"),
+        ("check for a move", check(json!({"which": "D", "when": "Thursday"})), "FREE. E"),
+        ("move it", ("rescheduleAppointment", json!({"which": "D", "option": "E"})), "MOVED"),
+        ("cancel it", ("cancelAppointment", json!({"which": "D"})), "CANCELLED"),
+        ("take a message", ("takeMessage", json!({"text": "Please ring back."})), "NOTED"),
+    ] {
+        let answer = uses(&reception, &line, tool).await;
+        assert!(answer.starts_with(begins), "{step}: {answer}");
+        assert_cost(&harness, step);
+    }
+}
+
+#[tokio::test]
 async fn a_credit_reads_the_wallet_and_its_key_twice() {
     let harness = Harness::with_wallet(0, 600).await;
     harness.pay(2_500).await;

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{clinic::ClinicZone, ids::ResourceId, time::plus_secs};
 
-/// Who books. Callers are held to the service's notice and to what callers may book; whoever overbooks, to neither hours nor what
-/// is taken.
+/// Who books. Callers are held to the service's notice and to what callers may book. A person who overbooks is held to neither
+/// hours, nor the minutes at which the service begins, nor what is taken; but to what is past, too far ahead, and the needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Booker {
     /// A caller, by the receptionist.

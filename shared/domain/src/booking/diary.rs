@@ -270,6 +270,32 @@ mod tests {
         assert!(both && !Owner::Hold(&call).owns(&entry));
     }
 
+    #[test]
+    fn what_stands_across_midnight_is_given_back_on_both_days() {
+        let (org, id) = (OrgId::new(uuid::Uuid::nil()), ResourceId::parse("r1").unwrap());
+        let entry = |appointment: &str| Entry {
+            taken: Taken::Appointment {
+                appointment_id: AppointmentId::parse(appointment).unwrap(),
+                overbooked: false,
+            },
+            interval: Interval { from: at("2026-12-07T23:50:00Z"), to: at("2026-12-08T00:20:00Z") },
+        };
+        let day = |day: &str| ResourceDay::untouched(org, id.clone(), day.parse().unwrap());
+        let days = vec![
+            day("2026-12-07").with(entry("a1")).with(entry("a2")),
+            day("2026-12-08").with(entry("a1")).with(entry("a2")),
+            day("2026-12-09"),
+        ];
+        let one = AppointmentId::parse("a1").unwrap();
+        let written = Diary { days }.giving_back(Owner::Appointment(&one), at("2026-12-01T00:00:00Z"));
+        let left: Vec<_> = written.iter().map(|day| (day.day.day(), day.entries.clone())).collect();
+        assert_eq!(
+            left,
+            [(7, vec![entry("a2")]), (8, vec![entry("a2")])],
+            "and the day without it is not written"
+        );
+    }
+
     proptest! {
         /// The reason for the days: whoever takes what another has taken must have read that other's day.
         #[test]

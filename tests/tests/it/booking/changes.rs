@@ -1,13 +1,12 @@
 //! Appointments that are found, moved and cancelled on a call, by who may.
 
-use domain::{personal::Personal, phone_number::PhoneNumber};
 use local::aws::Outcome;
 use serde_json::{Value, json};
 use services::reception::{Line, Reception};
 use tests::{ORG, OTHER_ORG};
 
 use super::{
-    ANN, CHECK, answers, appointments, asks, books, clinic, delivered, line, offers, reception, uses,
+    ANN, CHECK, answers, appointments, asks, books, caller, clinic, delivered, line, offers, reception, uses,
 };
 
 const FIND: &str = "findMyAppointments";
@@ -21,12 +20,6 @@ fn asks_to_move(which: &str, when: &str) -> (&'static str, Value) {
 
 fn finds(name: &str) -> (&'static str, Value) {
     (FIND, json!({ "patient_name": name }))
-}
-
-/// A caller whose number the network shows.
-pub(super) fn caller(call: &str, number: &str) -> Line {
-    let caller = Some(Personal::new(PhoneNumber::parse(number).unwrap()));
-    Line { caller, ..line(ORG, call) }
 }
 
 /// Books the first free time of a day for a patient, by a call of its own.

@@ -4,9 +4,7 @@ use local::aws::Outcome;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG};
 
-use super::{
-    ANN, answers, appointments, asks, books, changes::caller, clinic, delivered, line, reception, uses,
-};
+use super::{ANN, answers, appointments, asks, books, caller, clinic, delivered, line, reception, uses};
 
 const TELL: &str = "takeMessage";
 const EMERGENCY: &str = "reportEmergency";

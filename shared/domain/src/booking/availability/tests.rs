@@ -124,6 +124,48 @@ fn each_reason_is_the_first_that_applies() {
 }
 
 #[test]
+fn who_overbooks_is_held_to_the_calendar_and_the_needs_and_to_nothing_else() {
+    let resources = ["r1", "r2"].map(|name| works_daily(name, "Europe/London", "09:00", "17:00"));
+    let diary = taken("r1", "2026-12-01T10:00:00Z", "2026-12-01T10:40:00Z");
+    let service = service(&[&["r1", "r2"]]);
+    let offer =
+        Offer { booker: Booker::Overbooking, ..offer(&service, &resources, &diary, "2026-11-30T12:00:00Z") };
+    let fit =
+        |start: &str, resource: &str| offer.fit(at(start), &[id(resource)]).map(|slot| slot.interval.from);
+    for (start, why) in [
+        ("2026-12-01T10:00:00Z", "it is taken"),
+        ("2026-12-01T10:07:00Z", "nothing begins then"),
+        ("2026-12-01T20:00:00Z", "the clinic is closed"),
+        ("2026-11-30T12:05:00Z", "it is soon"),
+    ] {
+        assert_eq!(fit(start, "r1"), Ok(at(start)), "{why}");
+    }
+    for (start, resource, unfit) in [
+        ("2026-11-30T12:00:00Z", "r1", Unfit::Past),
+        ("2028-12-01T10:00:00Z", "r1", Unfit::TooFarAhead),
+        ("2026-12-01T11:00:00Z", "r3", Unfit::NotItsResources),
+    ] {
+        assert_eq!(fit(start, resource), Err(unfit), "{start} {resource}");
+    }
+}
+
+#[test]
+fn any_resource_that_can_is_taken_and_the_first_says_why_none_can() {
+    let resources = ["r1", "r2"].map(|name| works_daily(name, "Europe/London", "09:00", "17:00"));
+    let diary = taken("r1", "2026-12-01T10:00:00Z", "2026-12-01T10:40:00Z");
+    let service = service(&[&["r1", "r2"]]);
+    let offer = offer(&service, &resources, &diary, "2026-11-30T12:00:00Z");
+    let any = |start: &str, only: Option<&str>| {
+        offer.fit_any(at(start), only.map(id).as_ref()).map(|slot| slot.resources)
+    };
+    assert_eq!(any("2026-12-01T11:00:00Z", None), Ok(vec![id("r1")]));
+    assert_eq!(any("2026-12-01T10:00:00Z", None), Ok(vec![id("r2")]), "r1 is busy");
+    assert_eq!(any("2026-12-01T10:00:00Z", Some("r1")), Err(Unfit::Taken));
+    assert_eq!(any("2026-12-01T10:00:00Z", Some("r9")), Err(Unfit::NotItsResources));
+    assert_eq!(any("2026-12-01T20:00:00Z", None), Err(Unfit::Closed));
+}
+
+#[test]
 fn a_service_takes_one_of_each_need_and_none_twice() {
     let resources = ["r1", "r2", "room"].map(|name| works_daily(name, "Europe/London", "09:00", "10:00"));
     let service = service(&[&["r1", "r2"], &["room"]]);
