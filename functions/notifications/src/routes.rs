@@ -150,17 +150,19 @@ pub struct Marked {
     has_more: bool,
 }
 
-/// Notes that all were read, the newest 100.
+/// Notes that all were read, the newest 100; but not emergencies, one of which may have come since the list was shown.
 ///
 /// # Errors
 /// When the caller may not, or the store does not answer: those that were marked are.
 pub async fn read_all(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Marked>, Problem> {
     caller.may_keep_the_diary()?;
     let page = deps.notifications.last(caller.org, (None, MOST_COUNTED), true).await?;
-    for notification in &page.notifications {
+    let mut marked = 0_usize;
+    for notification in page.notifications.iter().filter(|one| one.kind != Kind::Emergency) {
         deps.notifications.read(caller.org, &notification.notification_id).await?;
+        marked = marked.saturating_add(1);
     }
-    Ok(Answer::ok(Marked { marked: page.notifications.len(), has_more: page.next.is_some() }))
+    Ok(Answer::ok(Marked { marked, has_more: page.next.is_some() }))
 }
 
 /// That one is gone.

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use base::alarm;
 use base::config::Invalid;
+use base::{alarm, alarm::chain};
 use domain::{call::Testimony, content::Content, ids::EventId};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -14,9 +14,12 @@ use platform::secrets::WebhookSecrets;
 use serde_json::{Value, json};
 use services::{
     charging::{Answer, CallOwner, Charging, Closed, Settings, limit_warning},
-    reception::{Line, NOT_LIVE, Reception},
+    reception::{Line, Reception, is_emergency, off_the_line},
 };
-use store::webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent, WebhookEvents};
+use store::{
+    StoreError,
+    webhook_events::{DEAD_LETTER, Scrubber, WebhookEvent, WebhookEvents},
+};
 use vendors::vapi::{
     VapiWebhook,
     message::{CallRef, Kind, Message, ToolCall},
@@ -98,7 +101,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
             Ok(acknowledged())
         }
         (Kind::ToolCalls(calls), _) => {
-            shown(deps, &message).await?;
+            match shown(deps, &message).await {
+                Err(_) if calls.iter().any(is_emergency) => {
+                    tracing::warn!("a sign of life of a call is not noted: an emergency is reported on it");
+                }
+                noted => noted?,
+            }
             Ok(json_answer(StatusCode::OK, &tool_results(deps, &message, calls).await?))
         }
         (_, None) => dead_letter(deps, &message, &raw).await,
@@ -196,17 +204,29 @@ async fn report(
 }
 
 /// Each tool call has its result, in the order asked, on one line, as Vapi demands (docs.vapi.ai, "Custom tools: troubleshooting").
-/// Whose call it is, is what our own record says; without one there is nothing that a tool may do.
+/// Whose call it is, is what our own record says; without one there is nothing that a tool may do, but say whom to ring in an
+/// emergency: that is said even where our records do not answer.
 async fn tool_results(deps: &Deps, message: &Message, calls: &[ToolCall]) -> Result<Value, Problem> {
     let line = match &message.call {
-        Some(call) => line(deps, call).await?,
-        None => None,
+        Some(call) => line(deps, call).await,
+        None => Ok(None),
+    };
+    let (line, why) = match line {
+        Ok(line) => (line, "no live call of ours"),
+        Err(error) if !calls.iter().any(is_emergency) => return Err(error.into()),
+        Err(error) => {
+            tracing::error!(
+                cause = chain(&error),
+                "whose call it is cannot be read, and an emergency is reported on it"
+            );
+            (None, "the record of the call cannot be read")
+        }
     };
     let mut results = Vec::new();
     for call in calls {
         let result = match &line {
             Some(line) => deps.reception.answer(line, call).await,
-            None => NOT_LIVE.to_owned(),
+            None => off_the_line(call, why),
         };
         results.push(json!({"toolCallId": call.id, "name": call.name, "result": result}));
     }
@@ -214,7 +234,7 @@ async fn tool_results(deps: &Deps, message: &Message, calls: &[ToolCall]) -> Res
 }
 
 /// The live call that a message comes from, by our record of it.
-async fn line(deps: &Deps, call: &CallRef) -> Result<Option<Line>, Problem> {
+async fn line(deps: &Deps, call: &CallRef) -> Result<Option<Line>, StoreError> {
     let Some(mapping) = deps.charging.calls.mapping(&call.vapi_call_id).await? else { return Ok(None) };
     let record = deps.charging.calls.get(mapping.org_id, &mapping.call_id).await?;
     Ok(record.as_ref().and_then(Line::of))

@@ -11,7 +11,7 @@ mod tell;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base::{alarm::chain, clock::Clock};
+use base::{alarm, alarm::chain, clock::Clock};
 use domain::{
     booking::{
         appointment::{Appointment, NotAName, PatientName},
@@ -34,6 +34,7 @@ use store::{
 };
 use vendors::vapi::{message::ToolCall, tools};
 
+use self::tell::in_an_emergency;
 use crate::appointments::Appointments;
 
 /// What the tools need.
@@ -79,6 +80,25 @@ const TRIES: u32 = 4;
 /// What is answered to a tool that is used on no live call of ours.
 pub const NOT_LIVE: &str =
     "NOT BOOKED. This call is not one that can book. Say that the clinic will ring back.";
+
+/// Whether a tool is used to report an emergency.
+pub fn is_emergency(tool: &ToolCall) -> bool {
+    tool.name == tools::REPORT_EMERGENCY
+}
+
+/// What is answered to a tool where it is not known on which call of whose it is used; `why` says why. Who reports an emergency
+/// hears whom to ring all the same, and an operator hears that no clinic does.
+pub fn off_the_line(tool: &ToolCall, why: &'static str) -> String {
+    if !is_emergency(tool) {
+        return NOT_LIVE.to_owned();
+    }
+    alarm!(
+        "emergency_not_noted",
+        why,
+        "an emergency was reported on a call that is not known, and no clinic is told of it"
+    );
+    in_an_emergency(None)
+}
 
 /// What every agent is told after the clinic's own words.
 const INSTRUCTIONS: &str = "How you book appointments. Use checkAvailability with the caller's own words for the time; never work out \

@@ -48,7 +48,8 @@ pub struct Caller {
 /// What a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// See who rings and who comes, and keep the diary and the messages; neither money nor numbers, agents or settings.
+    /// See who rings, who comes and what the clinic offers, and keep the diary and the messages; see neither money nor numbers nor
+    /// agents, and change no settings.
     Staff,
     /// Look, at everything.
     Viewer,
@@ -75,7 +76,7 @@ impl Caller {
         self.is_one_of(&[Role::Staff, Role::Admin, Role::Owner])
     }
 
-    /// Passes those who may see money, numbers, agents and settings.
+    /// Passes those who may see money, numbers and agents.
     ///
     /// # Errors
     /// [`Code::Forbidden`] for staff.

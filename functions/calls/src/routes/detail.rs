@@ -40,5 +40,5 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<D
     let transcript = row.content.transcript.clone();
     let ticket = row.content.has_recording.then_some(Ticket { org: caller.org, call: id });
     let recording_url = ticket.map(|ticket| url(deps, &ticket));
-    Ok(Answer::ok(Detail { shown: row.shown(), transcript, recording_url }))
+    Ok(Answer::ok(Detail { shown: row.shown(caller), transcript, recording_url }))
 }

@@ -74,7 +74,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let shown = calls.into_iter().skip(skipped).take(limit);
     let rows = try_join_all(shown.map(|call| Row::read(deps, call))).await?;
     Ok(Answer::ok(Calls {
-        calls: rows.into_iter().map(Row::shown).collect(),
+        calls: rows.into_iter().map(|row| row.shown(caller)).collect(),
         pagination: Pagination { page, limit, total, pages: total.div_ceil(limit) },
     }))
 }

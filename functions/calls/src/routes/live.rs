@@ -44,8 +44,9 @@ struct LiveCall {
 /// Lists the calls that money is set aside for, newest first. The wallet names them, consistently: no index does.
 ///
 /// # Errors
-/// When the store does not answer: an error, never an empty list.
+/// When the caller may not see money, or the store does not answer: an error, never an empty list.
 pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Live>, Problem> {
+    caller.may_see_the_business()?;
     let wallet = deps.charging.wallets.ensure(caller.org).await?;
     let held = try_join_all(wallet.holds.iter().map(|(id, hold)| read(deps, caller.org, id, hold))).await?;
     // A call may have ended since the wallet was read.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use store::StoreError;
 use vendors::vapi::reasons;
+use web::auth::Caller;
 
 use crate::Deps;
 
@@ -104,8 +105,9 @@ impl Row {
         Ok(Self { call, content: content.unwrap_or_default(), cost })
     }
 
-    /// As the list shows it.
-    pub fn shown(self) -> Shown {
+    /// As the list shows it to `caller`.
+    pub fn shown(self, caller: &Caller) -> Shown {
+        let sees_money = caller.may_see_the_business().is_ok();
         let Self { call, content, cost } = self;
         Shown {
             phone_number: call.parties.customer_number.clone(),
@@ -122,7 +124,7 @@ impl Row {
             outcome: content.outcome,
             outcome_summary: content.summary,
             urgency: content.urgency,
-            cost_pence: cost.pence(),
+            cost_pence: sees_money.then(|| cost.pence()),
             ended_reason: call.ended_reason,
             tools_used: content.tools_used,
         }
@@ -148,7 +150,8 @@ pub struct Shown {
     outcome: Option<Personal<String, Words>>,
     outcome_summary: Option<Personal<String, Words>>,
     urgency: Option<String>,
-    cost_pence: i64,
+    /// None for who may not see money.
+    cost_pence: Option<i64>,
     ended_reason: Option<String>,
     tools_used: Vec<String>,
 }

@@ -55,6 +55,7 @@ pub struct Figures {
 /// # Errors
 /// When the window is none there is or holds too much, or the store does not answer: an error, never a zero.
 pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Figures>, Problem> {
+    caller.may_see_the_business()?;
     let hours = hours(input.query.time_window.as_deref().unwrap_or(DEFAULT_WINDOW))?;
     let now = deps.platform.clock.now();
     let period = Period::last_hours(hours, now);

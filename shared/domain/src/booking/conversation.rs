@@ -64,6 +64,9 @@ pub struct Changed {
 #[serde(transparent)]
 pub struct Letter(String);
 
+/// Words that a model puts beside a letter, and that say nothing more.
+const FILLERS: [&str; 4] = ["OPTION", "LETTER", "YES", "THE"];
+
 impl Letter {
     /// Returns the letter of the option at this place.
     fn of(place: usize) -> Option<Self> {
@@ -76,15 +79,14 @@ impl Letter {
         }
     }
 
-    /// Takes a letter as a model writes it: "b", "Option B", "B.". None where the text names another too: "A, not B".
+    /// Takes a letter as a model writes it: "b", "Option B", "B.". None where the text says anything else too: "A, not B", "a later
+    /// time".
     pub fn parse(text: &str) -> Option<Self> {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_uppercase);
-        let mut letters = words.filter(|word| match word.as_bytes() {
-            [one] | [b'A', one] => one.is_ascii_uppercase(),
-            _ => false,
-        });
-        let letter = letters.next()?;
-        letters.all(|other| other == letter).then_some(Self(letter))
+        let mut said = words.filter(|word| !word.is_empty() && !FILLERS.contains(&word.as_str()));
+        let letter = said.next()?;
+        let is_letter = matches!(letter.as_bytes(), [b'A'..=b'Z'] | [b'A', b'A'..=b'Z']);
+        (is_letter && said.all(|other| other == letter)).then_some(Self(letter))
     }
 
     /// Returns the letter.
@@ -252,9 +254,9 @@ impl Conversation {
         after
     }
 
-    /// Returns whether this use of a tool has changed an appointment already.
-    pub fn was_changed_by(&self, tool_call: &str) -> bool {
-        self.changed.iter().any(|changed| changed.tool_call == tool_call)
+    /// Returns whether this change was made already: of the same appointment, by the same use of a tool.
+    pub fn was_made(&self, change: &Changed) -> bool {
+        self.changed.contains(change)
     }
 
     /// Returns the same with no time held.
@@ -358,7 +360,21 @@ mod tests {
             assert_eq!(Letter::parse(text).unwrap().as_str(), letter, "{text}");
         }
         assert_eq!(Letter::parse("B, yes, B").unwrap().as_str(), "B");
-        for bad in ["", "  ", "14:30", "tomorrow", "3", "ABC", "A, not B", "A or B", "B2"] {
+        for bad in [
+            "",
+            "  ",
+            "14:30",
+            "tomorrow",
+            "3",
+            "ABC",
+            "A, not B",
+            "A or B",
+            "B2",
+            "a later time",
+            "at ten",
+            "as soon as possible",
+            "the check-up on a Monday",
+        ] {
             assert_eq!(Letter::parse(bad), None, "{bad}");
         }
     }
@@ -398,7 +414,9 @@ mod tests {
             call = call.changing(change(tool_call)).unwrap();
         }
         assert_eq!(call.changing(change("t4")), None);
-        assert!(call.was_changed_by("t2") && !call.was_changed_by("t4"));
+        assert!(call.was_made(&change("t2")) && !call.was_made(&change("t4")));
+        let other = Changed { which: Letter::parse("B").unwrap(), ..change("t2") };
+        assert!(!call.was_made(&other), "another appointment");
     }
 
     #[test]

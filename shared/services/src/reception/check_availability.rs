@@ -16,7 +16,7 @@ use jiff::{
 };
 use store::{Attempt, StoreError, booking::Catalog};
 
-use super::{Arguments, Line, Reception, question, said};
+use super::{Arguments, Line, Reception, question, reschedule::FIND_FIRST, said};
 use crate::appointments::Search;
 
 /// How many days after those that were asked for are looked at when nothing is free on them.
@@ -38,7 +38,10 @@ impl Reception {
         arguments: Arguments<'_>,
     ) -> Result<String, StoreError> {
         let (catalog, now, is_month_first) = self.clinic(line.org_id).await?;
-        let moving = self.moving(line, arguments).await?;
+        let moving = match self.moving(line, arguments).await? {
+            Ok(moving) => moving,
+            Err(question) => return Ok(question),
+        };
         let wish = match wish(&catalog, arguments, moving, (now, is_month_first)) {
             Ok(wish) => wish,
             Err(question) => return Ok(question),
@@ -74,14 +77,24 @@ impl Reception {
         ))
     }
 
-    /// The appointment that is to be moved, if the letter of one is given that was found on this call.
-    async fn moving(&self, line: &Line, arguments: Arguments<'_>) -> Result<Option<Appointment>, StoreError> {
-        let Some(which) = arguments.letter("which") else { return Ok(None) };
-        let conversation = self.bookings().conversation(line.org_id, &line.call_id).await?;
-        match conversation.found(&which) {
-            Some(found) => self.bookings().appointment(line.org_id, &found.appointment_id).await,
-            None => Ok(None),
+    /// The appointment that is to be moved, if one is; or what to do first, where none that stands ahead was found under what is
+    /// given: else a move would become a second appointment.
+    async fn moving(
+        &self,
+        line: &Line,
+        arguments: Arguments<'_>,
+    ) -> Result<Result<Option<Appointment>, String>, StoreError> {
+        if arguments.text("which").is_none() {
+            return Ok(Ok(None));
         }
+        let conversation = self.bookings().conversation(line.org_id, &line.call_id).await?;
+        let found = arguments.letter("which").and_then(|which| conversation.found(&which).cloned());
+        let there = match found {
+            Some(found) => self.bookings().appointment(line.org_id, &found.appointment_id).await?,
+            None => None,
+        };
+        let ahead = there.filter(|appointment| appointment.is_ahead(self.clock.now()));
+        Ok(ahead.map(Some).ok_or_else(|| format!("NO TIMES. {FIND_FIRST}")))
     }
 
     /// What can be booked in a window, or moved to; where the appointment is already is no move.

@@ -115,7 +115,7 @@ impl Reception {
         let Some(found) = conversation.found(&change.which) else { return answer(FIND_FIRST) };
         let there = self.bookings().appointment(line.org_id, &found.appointment_id).await?;
         let Some(appointment) = there else { return answer(FIND_FIRST) };
-        if conversation.was_changed_by(&change.tool_call) || is_done(&conversation, &appointment) {
+        if conversation.was_made(change) || is_done(&conversation, &appointment) {
             return Ok(Err(Attempt::Done(as_it_is(&appointment, today))));
         }
         if !appointment.is_ahead(self.clock.now()) {

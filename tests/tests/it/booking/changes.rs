@@ -307,6 +307,13 @@ async fn a_time_for_another_service_is_not_for_this_appointment_and_its_treatmen
     let option = option_on(&offered, "Friday");
     let wrong = uses(&reception, &stranger, (MOVE, json!({"which": which, "option": option}))).await;
     assert!(wrong.starts_with("NOT MOVED. That time is not for this appointment."), "{wrong}");
+    for wrong in ["Z", "the first one"] {
+        let none = uses(&reception, &stranger, asks_to_move(wrong, "Friday")).await;
+        assert!(
+            none.starts_with("NO TIMES. Which appointment is meant"),
+            "a move is no second booking: {none}"
+        );
+    }
     let nobody = json!({"which": which, "when": "Friday", "practitioner": "Dr Wu"});
     let right = uses(&reception, &stranger, asks_to_move(&which, "Friday")).await;
     for answer in [&wrong, &right, &uses(&reception, &stranger, (CHECK, nobody)).await] {

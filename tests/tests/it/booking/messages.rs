@@ -2,7 +2,7 @@
 
 use local::aws::Outcome;
 use serde_json::{Value, json};
-use tests::{Harness, ORG, OTHER_ORG};
+use tests::{Harness, ORG, OTHER_ORG, bodies};
 
 use super::{ANN, answers, appointments, asks, books, caller, clinic, delivered, line, reception, uses};
 
@@ -93,12 +93,15 @@ async fn what_is_no_message_is_asked_for_and_a_call_leaves_three() {
         let asked = uses(&reception, &line, (TELL, arguments.clone())).await;
         assert!(asked.starts_with("NOT NOTED. Ask what the clinic is to be told"), "{arguments}: {asked}");
     }
-    let long = uses(&reception, &line, tells(&"é".repeat(5_000))).await;
-    assert!(long.starts_with("NOTED"), "{long}");
-    assert_eq!(bell(&harness, "").await[0]["message"].as_str().unwrap().chars().count(), 1_000);
-    for text in ["Two.", "Three."] {
-        assert!(uses(&reception, &line, tells(text)).await.starts_with("NOTED"), "{text}");
+    let long = uses(&reception, &line, tells(&"é".repeat(1_001))).await;
+    assert!(long.starts_with("NOT NOTED. It is too long."), "{long}");
+    assert!(uses(&reception, &line, tells(&"é".repeat(1_000))).await.starts_with("NOTED"));
+    for urgent in [false, true] {
+        let two = (TELL, json!({"text": "Two.", "urgent": urgent}));
+        assert!(uses(&reception, &line, two).await.starts_with("NOTED"), "{urgent}");
     }
+    let urgent = bell(&harness, "").await.iter().filter(|one| one["urgent"] == true).count();
+    assert_eq!(urgent, 1, "it cannot wait after all");
     let fourth = uses(&reception, &line, tells("Four.")).await;
     assert!(fourth.starts_with("NOT NOTED. The clinic has as many messages"), "{fourth}");
     assert!(uses(&reception, &line, tells("Two.")).await.starts_with("NOTED"), "it has that one");
@@ -148,12 +151,38 @@ async fn in_an_emergency_the_caller_hears_whom_to_ring_the_clinic_is_told_and_no
     let all = bell(&harness, "").await;
     let [one] = &all[..] else { panic!("once for the call: {all:?}") };
     assert_eq!((&one["type"], &one["urgent"]), (&json!("emergency"), &json!(true)));
+    let (_, marked) = harness.post(&format!("{PATH}/mark-all-read"), &harness.owner(), "").await;
+    assert_eq!((&marked["marked"], unread(&harness).await), (&json!(0), json!(1)), "it is read by itself");
     let refused = uses(&reception, &line, books("A", "Ada Lovelace")).await;
     assert!(refused.starts_with("NOT BOOKED. An emergency was reported on this call"), "{refused}");
     assert_eq!(appointments(&harness, ORG).await.len(), 0);
-    // The sentence waits for nothing of ours.
+    // The sentence is said when nothing of ours answers.
     harness.stack.aws.set_plan(|_| Outcome::Fail("InternalServerError"));
     let said = uses(&reception, &caller("call-2", ANN), reports).await;
     harness.stack.aws.clear_plan();
     assert!(said.starts_with("EMERGENCY. Say now"), "{said}");
+}
+
+#[tokio::test]
+async fn in_an_emergency_the_caller_hears_whom_to_ring_even_where_the_call_is_not_known() {
+    // A11
+    let harness = clinic().await;
+    let reports = |call: &str| {
+        json!({"message": {"type": "tool-calls", "call": {"id": call}, "toolCallList": [
+            {"id": "t1", "function": {"name": EMERGENCY, "arguments": {"what": "She does not breathe."}}},
+            {"id": "t2", "function": {"name": TELL, "arguments": {"text": "Ring back."}}}]}})
+    };
+    let hears = |(status, answer): (u16, Value)| {
+        assert_eq!(status, 200, "{answer}");
+        let said = [0, 1].map(|place| answer["results"][place]["result"].as_str().unwrap().to_owned());
+        assert!(said[0].contains("call the emergency number of your country now"), "{said:?}");
+        assert!(said[1].starts_with("NOT "), "{said:?}");
+    };
+    hears(harness.vapi(&reports("call-unknown")).await);
+    assert_eq!(harness.vapi_as_it_is(&bodies::request("call-1")).await.0, 200);
+    harness.stack.aws.set_plan(|sent| {
+        if sent.service.contains("DynamoDB") { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    hears(harness.vapi(&reports("call-1")).await);
+    harness.stack.aws.clear_plan();
 }
