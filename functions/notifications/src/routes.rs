@@ -177,8 +177,12 @@ pub struct Deleted {
 /// When the caller may not, there is none of this id, or the store does not answer.
 pub async fn delete(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<Deleted>, Problem> {
     caller.may_keep_the_diary()?;
-    let deleted = deps.notifications.delete(caller.org, &id(&input)?).await?;
-    if deleted { Ok(Answer::ok(Deleted { deleted })) } else { Err(Problem::new(Code::NotFound)) }
+    let id = id(&input)?;
+    if !deps.notifications.delete(caller.org, &id).await? {
+        return Err(Problem::new(Code::NotFound));
+    }
+    tracing::info!(org_id = %caller.org, user = %caller.user, notification_id = %id, "a notification was deleted");
+    Ok(Answer::ok(Deleted { deleted: true }))
 }
 
 fn id(input: &Input) -> Result<NotificationId, Problem> {
