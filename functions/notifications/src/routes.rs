@@ -94,9 +94,12 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let mut shown: Vec<Shown> = Vec::new();
     for _ in 0..MOST_READS {
         let is_unread = which == Which::Unread;
-        let page = deps.notifications.last(caller.org, (before.as_ref(), limit), is_unread).await?;
+        // One more than is shown: it tells whether another page follows.
+        let most = limit.saturating_add(1);
+        let page = deps.notifications.last(caller.org, (before.as_ref(), most), is_unread).await?;
         before = page.next;
-        for notification in page.notifications {
+        let mut rest = page.notifications.into_iter().peekable();
+        while let Some(notification) = rest.next() {
             let passes = kind.is_none_or(|kind| notification.kind == kind)
                 && (which != Which::Read || notification.unread.is_none());
             if !passes {
@@ -104,8 +107,10 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
             }
             shown.push(notification.into());
             if shown.len() >= usize::from(limit) {
-                // A page that is full ends at the one that filled it.
-                before = shown.last().map(|last| last.id.clone());
+                // A page that is full ends at the one that filled it; after the store's last there is nothing to ask for.
+                if rest.peek().is_some() {
+                    before = shown.last().map(|last| last.id.clone());
+                }
                 break;
             }
         }

@@ -70,6 +70,12 @@ async fn the_bell_is_read_page_by_page() {
         uses(&reception, &line(ORG, &format!("call-{n}")), tells(&format!("Message {n}."))).await;
         harness.pass(1).await;
     }
+    let (_, only) = harness.get(&format!("{PATH}?limit=5"), &harness.owner()).await;
+    assert_eq!(
+        only["pagination"]["next_cursor"],
+        Value::Null,
+        "a page that is full by the last one leads nowhere"
+    );
     let mut seen = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -166,6 +172,7 @@ async fn in_an_emergency_the_caller_hears_whom_to_ring_the_clinic_is_told_and_no
 #[tokio::test]
 async fn in_an_emergency_the_caller_hears_whom_to_ring_even_where_the_call_is_not_known() {
     // A11
+    let (alarms, _guard) = tests::alarms();
     let harness = clinic().await;
     let reports = |call: &str| {
         json!({"message": {"type": "tool-calls", "call": {"id": call}, "toolCallList": [
@@ -185,4 +192,6 @@ async fn in_an_emergency_the_caller_hears_whom_to_ring_even_where_the_call_is_no
     });
     hears(harness.vapi(&reports("call-1")).await);
     harness.stack.aws.clear_plan();
+    let told = alarms.names().iter().filter(|name| *name == "emergency_not_noted").count();
+    assert_eq!(told, 2, "an operator hears of each: {:?}", alarms.names());
 }
