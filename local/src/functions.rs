@@ -123,6 +123,7 @@ functions! {
         calls => "calls",
         appointments => "appointments",
         clinic => "clinic",
+        contacts => "contacts",
         notifications => "notifications",
         operations => "operations",
         provision_number => "provision-number",
@@ -134,9 +135,11 @@ functions! {
         agent_sync => "agent-sync",
         auto_recharge => "auto-recharge",
         call_meter => "call-meter",
+        messenger => "messenger",
     }
     schedule {
         reconcile => "reconcile",
+        reminders => "reminders",
         stripe_endpoint => "stripe-endpoint",
     }
 }

@@ -195,6 +195,7 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
         },
         (&Method::GET, ["vapi"]) => say(StatusCode::OK, &vapi_overview(gateway)),
         (&Method::GET, ["twilio"]) => say(StatusCode::OK, &twilio_overview(gateway)),
+        (&Method::GET, ["mail"]) => say(StatusCode::OK, &json!({"mail": gateway.stack.mail.letters()})),
         (&Method::GET, ["faults"]) => say(StatusCode::OK, &json!({"faults": gateway.stack.faults.list()})),
         (&Method::POST, ["faults"]) => add_fault(gateway, request.body()),
         (&Method::DELETE, ["faults"]) => {
@@ -227,7 +228,7 @@ fn overview(gateway: &Gateway) -> Value {
             "POST /_sandbox/stripe/cards/{payment_method} {card: good|declined|needs_authentication|requires_action|processing}",
             "GET /_sandbox/stripe/authenticate/{payment_intent}, POST the same with act=succeed|fail",
             "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
-            "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there",
+            "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there; GET /_sandbox/mail: what was sent",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
             "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",
         ],

@@ -36,6 +36,7 @@ use sandbox::{
     bucket::BucketSandbox,
     faults::Faults,
     hosts::Hosts,
+    mail::MailSandbox,
     stripe::{self, StripeSandbox},
     twilio::TwilioSandbox,
     vapi::{self, VapiSandbox},
@@ -78,6 +79,8 @@ pub struct Stack {
     pub twilio: Arc<TwilioSandbox>,
     /// S3, where heads of ledgers are anchored.
     pub bucket: Arc<BucketSandbox>,
+    /// SES.
+    pub mail: Arc<MailSandbox>,
     /// What goes wrong on the way to the vendors.
     pub faults: Arc<Faults>,
     /// What the template declares.
@@ -100,7 +103,7 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, bucket, faults, .. } = hosts.clone();
+        let Hosts { vapi, stripe, twilio, bucket, mail, faults, .. } = hosts.clone();
         seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
@@ -124,6 +127,7 @@ impl Stack {
             stripe,
             twilio,
             bucket,
+            mail,
             faults,
             template,
             schedules,

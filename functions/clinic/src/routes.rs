@@ -1,6 +1,6 @@
 //! `GET` and `PATCH /api/clinic`.
 
-use domain::clinic::{Clinic, ClinicZone};
+use domain::clinic::{Clinic, ClinicName, ClinicZone};
 use serde::{Deserialize, Serialize};
 use store::Attempt;
 use web::{
@@ -18,6 +18,8 @@ use crate::Deps;
 pub struct Wanted {
     /// The name of a zone of the IANA database.
     time_zone: Option<String>,
+    /// What patients know the clinic by.
+    name: Option<String>,
 }
 web::json_bodies!(Wanted);
 
@@ -25,11 +27,12 @@ web::json_bodies!(Wanted);
 #[derive(Debug, Serialize)]
 pub struct Shown {
     time_zone: String,
+    name: Option<String>,
 }
 
 impl From<Clinic> for Shown {
     fn from(clinic: Clinic) -> Self {
-        Self { time_zone: clinic.time_zone.into() }
+        Self { time_zone: clinic.time_zone.into(), name: clinic.name.map(String::from) }
     }
 }
 
@@ -44,7 +47,7 @@ pub async fn show(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Shown
 /// Changes what the body names, and shows the clinic as it is then.
 ///
 /// # Errors
-/// When the caller may not change, or there is no such time zone.
+/// When the caller may not change, there is no such time zone, the name is none, or the first save does not say the time zone.
 pub async fn change(
     deps: &Deps,
     caller: &Caller,
@@ -53,14 +56,20 @@ pub async fn change(
     caller.may_change()?;
     let time_zone = input.body.time_zone.as_deref().map(ClinicZone::parse).transpose();
     let time_zone = time_zone.map_err(|error| invalid(format!("time_zone: {error}.")))?;
-    let time_zone = &time_zone;
+    let name = input.body.name.as_deref().map(ClinicName::parse).transpose();
+    let name = name.map_err(|error| invalid(format!("name: {error}.")))?;
+    let (time_zone, name) = (&time_zone, &name);
     let save = || async move {
         let there = deps.clinics.get(caller.org).await?;
+        // Who has an emergency is told the number of the clinic's country: only the clinic says where it is.
+        if there.version == 0 && time_zone.is_none() {
+            return Err(invalid("Say the clinic's time_zone first, such as Europe/London."));
+        }
         let after = Clinic {
             time_zone: time_zone.clone().unwrap_or_else(|| there.time_zone.clone()),
+            name: name.clone().or_else(|| there.name.clone()),
             ..there.clone()
         };
-        // What was only taken to be so is said now, and kept.
         if after == there && there.version > 0 {
             return Ok::<_, Problem>(Attempt::Done(there));
         }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vendors::http::{HttpError, Patience};
 
+use crate::mail::refuse;
 pub use operation::{OPERATIONS, operation};
 
 /// The operation of a rule that fits any.
@@ -50,7 +51,7 @@ pub enum Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// `twilio`, `vapi` or `stripe`.
+    /// `twilio`, `vapi`, `stripe` or `ses`.
     pub vendor: String,
     /// One of the vendor's [`OPERATIONS`], or `*` for any.
     pub operation: String,
@@ -221,6 +222,9 @@ pub async fn through(
 /// The vendor's own trouble, in its own shape.
 fn trouble(vendor: &str) -> Response<Bytes> {
     let message = "A fault that was asked for.";
+    if vendor == "ses" {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceErrorException", message);
+    }
     let body = match vendor {
         "twilio" => twilio(StatusCode::INTERNAL_SERVER_ERROR, 20_500, message),
         "stripe" => json!({"error": {"type": "api_error", "message": message}}),
@@ -232,6 +236,9 @@ fn trouble(vendor: &str) -> Response<Bytes> {
 /// Too many requests, in the vendor's own shape.
 fn too_many(vendor: &str) -> Response<Bytes> {
     let message = "A refusal for too many requests that was asked for.";
+    if vendor == "ses" {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", message);
+    }
     let body = match vendor {
         "twilio" => twilio(StatusCode::TOO_MANY_REQUESTS, 20_429, message),
         "stripe" => {
@@ -245,6 +252,9 @@ fn too_many(vendor: &str) -> Response<Bytes> {
 /// A refusal, in the vendor's own shape.
 fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
     let message = "A refusal that was asked for.";
+    if vendor == "ses" {
+        return refuse(StatusCode::BAD_REQUEST, "MessageRejected", message);
+    }
     let kind = "invalid_request_error";
     let body = match (vendor, operation) {
         ("twilio", "buy") => twilio(StatusCode::BAD_REQUEST, 21_422, message),

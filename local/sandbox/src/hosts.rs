@@ -10,6 +10,7 @@ use vendors::http::{Http, HttpError};
 use super::{
     bucket::{self, BucketSandbox},
     faults::{Faults, through},
+    mail::{self, MailSandbox},
     stripe::StripeSandbox,
     twilio::TwilioSandbox,
     vapi::VapiSandbox,
@@ -26,6 +27,8 @@ pub struct Hosts {
     pub twilio: Arc<TwilioSandbox>,
     /// S3.
     pub bucket: Arc<BucketSandbox>,
+    /// SES.
+    pub mail: Arc<MailSandbox>,
     /// What goes wrong on the way.
     pub faults: Arc<Faults>,
     /// The time.
@@ -48,6 +51,7 @@ impl Hosts {
             Some("api.vapi.sandbox" | "storage.vapi.sandbox") => Some("vapi"),
             Some("api.stripe.sandbox") => Some("stripe"),
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
+            Some(mail::HOST) => Some("ses"),
             _ => None,
         };
         if request.uri().host() == Some(bucket::HOST) {
@@ -68,6 +72,7 @@ impl Hosts {
             "vapi" if request.uri().host() == Some("storage.vapi.sandbox") => self.vapi.stored(request),
             "vapi" => self.vapi.answer(request),
             "stripe" => self.stripe.answer(request),
+            "ses" => self.mail.answer(request, self.clock.now()),
             _ => ask_twilio(&self.twilio, &self.vapi, request),
         }
     }

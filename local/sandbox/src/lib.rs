@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod faults;
 pub mod hosts;
 pub mod kept;
+pub mod mail;
 pub mod stripe;
 pub mod twilio;
 pub mod vapi;

@@ -17,6 +17,7 @@ use crate::{aws::Transport, queue::Queues, template::Template};
 use sandbox::{
     bucket::{self, BucketSandbox},
     hosts::Hosts,
+    mail::{self, MailSandbox},
     stripe::{self, StripeSandbox},
     twilio::{self, TwilioSandbox},
     vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
@@ -102,6 +103,9 @@ impl Plan {
             ("AGENT_SYNC_QUEUE_URL", Queues::url(&self.address, "AgentSyncQueue")),
             ("RECHARGE_QUEUE_URL", Queues::url(&self.address, "RechargeQueue")),
             ("NOTIFICATIONS_QUEUE_URL", Queues::url(&self.address, "NotificationsQueue")),
+            ("MESSAGES_QUEUE_URL", Queues::url(&self.address, "MessagesQueue")),
+            ("MAIL_URL", format!("http://{}", mail::HOST)),
+            ("MAIL_FROM", mail::SENDER.to_owned()),
             ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
             ("JWT_ISSUER", JWT_ISSUER.to_owned()),
             ("DASHBOARD_ORIGIN", format!("http://{}", self.address)),
@@ -212,7 +216,8 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     let (clock, entropy) = seams();
     let stripe = Arc::new(StripeSandbox::new(settings, clock, entropy));
     let bucket = Arc::new(BucketSandbox::new(kept_in(plan, "anchors.json")));
-    Hosts { vapi, stripe, twilio, bucket, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
+    let mail = Arc::new(MailSandbox::new(kept_in(plan, "mail.json")));
+    Hosts { vapi, stripe, twilio, bucket, mail, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
 }
 
 /// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.

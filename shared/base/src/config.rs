@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use secrecy::SecretString;
 
-use domain::amount::Amount;
+use domain::{amount::Amount, email::EmailAddress};
 
 /// The environment variables that a process was started with.
 #[derive(Clone, Default)]
@@ -211,6 +211,27 @@ impl TwilioSettings {
             base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),
             voice_base_url: reader.or("TWILIO_VOICE_BASE_URL", "https://voice.twilio.com".to_owned()),
         }
+    }
+}
+
+/// The settings of mail.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The address of SES's API (`MAIL_URL`).
+    pub base_url: String,
+    /// The address that mail to patients comes from (`MAIL_FROM`): one that SES knows to be ours.
+    pub from: String,
+}
+
+impl MailSettings {
+    /// Reads both, which must be there. A sender that is no address is a problem.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let base_url = reader.required("MAIL_URL");
+        let from = reader.required("MAIL_FROM");
+        if let (false, Err(error)) = (from.is_empty(), EmailAddress::parse(&from)) {
+            reader.problem(format!("MAIL_FROM: {error}"));
+        }
+        Self { base_url, from }
     }
 }
 

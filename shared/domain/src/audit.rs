@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AdjustmentId, AppointmentId, CallId, OrgId, UserId},
+    ids::{AdjustmentId, AppointmentId, CallId, ContactId, OrgId, UserId},
     time::rfc3339_millis,
 };
 
@@ -94,6 +94,10 @@ pub enum Action {
     CancelAppointment,
     /// How an appointment stands, or what is noted of it, was changed.
     NoteAppointment,
+    /// A contact was added.
+    AddContact,
+    /// A contact was changed.
+    ChangeContact,
     /// A number at a vendor that no record claims was let go.
     LetNumberGo,
     /// That was withdrawn.
@@ -120,6 +124,8 @@ pub enum RecordId {
     Wallet(Option<AdjustmentId>),
     /// An appointment.
     Appointment(AppointmentId),
+    /// A contact.
+    Contact(ContactId),
     /// A number at a vendor that no record claims, by its place there.
     UnclaimedNumber(String),
 }

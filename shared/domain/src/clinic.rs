@@ -7,7 +7,53 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::ids::OrgId;
+use super::{ids::OrgId, personal::plain};
+
+/// The longest name of a clinic, in characters.
+const LONGEST_NAME: usize = 60;
+
+/// What a clinic is called, as patients read and hear it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClinicName(String);
+
+/// Why a text is not a clinic's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a clinic's name is 2 to {LONGEST_NAME} characters, with letters")]
+pub struct NotAClinicName;
+
+impl ClinicName {
+    /// Takes a name as a person writes it: one line, in one direction of writing.
+    ///
+    /// # Errors
+    /// [`NotAClinicName`] when it is too short, too long, or has no letter.
+    pub fn parse(text: &str) -> Result<Self, NotAClinicName> {
+        let name = plain(text);
+        let is_name = (2..=LONGEST_NAME).contains(&name.chars().count())
+            && name.chars().any(char::is_alphabetic)
+            && !name.contains(['<', '>', '{', '}', '"', '\\']);
+        if is_name { Ok(Self(name)) } else { Err(NotAClinicName) }
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ClinicName {
+    type Error = NotAClinicName;
+
+    fn try_from(name: String) -> Result<Self, NotAClinicName> {
+        Self::parse(&name)
+    }
+}
+
+impl From<ClinicName> for String {
+    fn from(name: ClinicName) -> Self {
+        name.0
+    }
+}
 
 /// A time zone of the IANA database that is compiled in. What the machine has installed is never asked: two
 /// machines would write one clinic's day differently.
@@ -93,12 +139,20 @@ pub struct Clinic {
     pub version: u64,
     /// Where its days begin and end.
     pub time_zone: ClinicZone,
+    /// What it is called; none while it has not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ClinicName>,
 }
 
 impl Clinic {
     /// Returns the clinic of an org that has saved nothing about itself.
     pub fn unsaved(org_id: OrgId) -> Self {
-        Self { org_id, version: 0, time_zone: ClinicZone::default() }
+        Self { org_id, version: 0, time_zone: ClinicZone::default(), name: None }
+    }
+
+    /// Returns what patients are told that it is called.
+    pub fn called(&self) -> &str {
+        self.name.as_ref().map_or("the clinic", ClinicName::as_str)
     }
 }
 
@@ -108,6 +162,17 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_clinics_name_is_one_line_of_letters() {
+        assert_eq!(
+            ClinicName::parse("  Hill  Street Dental\u{202e}\n").unwrap().as_str(),
+            "Hill Street Dental"
+        );
+        for bad in ["", "A", "123", "<b>Clinic</b>", "A \"clinic\"", &"x".repeat(61)] {
+            assert_eq!(ClinicName::parse(bad), Err(NotAClinicName), "{bad:?}");
+        }
     }
 
     #[test]

@@ -146,6 +146,10 @@ opaque_ids! {
     ResourceId
     /// An appointment, through all its changes: ours, fresh for each.
     AppointmentId
+    /// A person whom a clinic knows: ours, fresh for each.
+    ContactId
+    /// One sending of a message to a patient: ours, fresh for each.
+    MessageId
     /// What a clinic is told of, once: its time, and what tells it from others of that time.
     NotificationId
     /// A signed-in person, as the token's `sub` names them.

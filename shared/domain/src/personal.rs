@@ -13,6 +13,8 @@ pub enum FieldClass {
     Number,
     /// The name of a person.
     Name,
+    /// An e-mail address.
+    Email,
     /// What a person said or wrote, or what was said about a person: often health data.
     Words,
 }
@@ -29,6 +31,9 @@ pub struct Number;
 /// The marker of the class [`FieldClass::Name`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name;
+/// The marker of the class [`FieldClass::Email`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Email;
 /// The marker of the class [`FieldClass::Words`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Words;
@@ -38,6 +43,9 @@ impl Classed for Number {
 }
 impl Classed for Name {
     const CLASS: FieldClass = FieldClass::Name;
+}
+impl Classed for Email {
+    const CLASS: FieldClass = FieldClass::Email;
 }
 impl Classed for Words {
     const CLASS: FieldClass = FieldClass::Words;

@@ -2,7 +2,10 @@
 //! seams.
 
 pub mod bucket;
+pub mod mail;
 mod seams;
 pub mod secrets;
+mod signed;
 
 pub use seams::{Aws, Platform, StartError, SystemClock};
+pub use signed::SignedError;

@@ -13,7 +13,9 @@ use domain::{
         conversation::Conversation,
         diary::{Diary, Owner, ResourceDay},
     },
-    ids::{AppointmentId, OrgId, ResourceId, ServiceId},
+    contact::Contact,
+    ids::{AppointmentId, ContactId, OrgId, ResourceId, ServiceId},
+    message::{Cause, Due, Kind},
     personal::{Personal, Words},
 };
 use jiff::{
@@ -24,6 +26,7 @@ use platform::Platform;
 use store::{
     Attempt, Dynamo, StoreError,
     booking::{Booking, Bookings, Catalog, Intent},
+    contacts::Contacts,
 };
 
 /// How long a request of the clinic's that has no key of its own is taken for a repeat of an equal one.
@@ -37,6 +40,8 @@ pub type Reason<'a> = &'a Personal<String, Words>;
 pub struct Appointments {
     /// Where they are written.
     pub bookings: Bookings,
+    /// The patients.
+    pub contacts: Contacts,
     db: Dynamo,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -65,6 +70,14 @@ impl<'a> Asker<'a> {
         match self {
             Self::Caller(_) => Booker::Caller,
             Self::Person(_) => Booker::Staff,
+        }
+    }
+
+    /// Whose doing a change is, to the patient who is told of it.
+    const fn cause(self) -> Cause {
+        match self {
+            Self::Caller(_) => Cause::Patient,
+            Self::Person(_) => Cause::Clinic,
         }
     }
 
@@ -101,6 +114,32 @@ pub struct Search<'a> {
     pub moving: Option<&'a AppointmentId>,
 }
 
+/// Who a patient is to the clinic.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    /// The contact, as it is once the appointment is made.
+    pub contact: Contact,
+    /// Whether that is to be written: the clinic did not know them, or not all of it.
+    is_news: bool,
+}
+
+impl Person {
+    /// What is to be written of them, if anything.
+    pub(crate) fn news(&self) -> Option<&Contact> {
+        Some(&self.contact).filter(|_| self.is_news)
+    }
+
+    /// Their appointment: it names them, and mail about it goes where they said now, or else where they said before.
+    #[must_use]
+    pub(crate) fn of(&self, appointment: Appointment) -> Appointment {
+        Appointment {
+            contact_id: Some(self.contact.contact_id.clone()),
+            email: appointment.email.clone().or_else(|| self.contact.email.clone()),
+            ..appointment
+        }
+    }
+}
+
 /// What a person of the clinic's books.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -112,6 +151,8 @@ pub struct Request<'a> {
     pub resource_id: Option<&'a ResourceId>,
     /// For whom.
     pub patient: &'a Patient,
+    /// Who that is, where the clinic chose one whom it knows.
+    pub contact: Option<&'a Contact>,
     /// What is noted of it.
     pub notes: Option<&'a Personal<String, Words>>,
     /// Why it is booked although it is not free; none where it must be.
@@ -202,6 +243,7 @@ impl Appointments {
     pub fn new(platform: &Platform, db: Dynamo) -> Self {
         Self {
             bookings: Bookings::new(db.clone()),
+            contacts: Contacts::new(db.clone()),
             db,
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
@@ -212,6 +254,33 @@ impl Appointments {
     pub(crate) fn fresh_id(&self, now: Timestamp) -> AppointmentId {
         AppointmentId::parse(self.entropy.uuid(now).to_string())
             .unwrap_or_else(|_| unreachable!("a UUID is an id"))
+    }
+
+    /// Who the patient is: whom the clinic knows by this number and name, or somebody new. A number that is withheld is nobody's.
+    ///
+    /// # Errors
+    /// When the store does not do its part.
+    pub(crate) async fn person(
+        &self,
+        org: OrgId,
+        patient: &Patient,
+        now: Timestamp,
+    ) -> Result<Person, StoreError> {
+        let known = match &patient.phone_number {
+            Some(number) => self.contacts.find(org, number.reveal(), &patient.name).await?,
+            None => None,
+        };
+        Ok(match known {
+            Some(known) => match known.learning(patient.email.as_ref(), now) {
+                Some(contact) => Person { contact, is_news: true },
+                None => Person { contact: known, is_news: false },
+            },
+            None => {
+                let id = ContactId::parse(self.entropy.uuid(now).to_string())
+                    .unwrap_or_else(|_| unreachable!("a UUID is an id"));
+                Person { contact: Contact::of(org, id, patient, now), is_news: true }
+            }
+        })
     }
 
     /// What is taken of some resources on some days of UTC, for several of them.
@@ -258,7 +327,14 @@ impl Appointments {
         };
         let resources: Vec<ResourceId> = service.terms.resources().into_iter().cloned().collect();
         let days = days_of(service, request.starts_at);
-        let diary = self.diary(org, &[(&resources, days)]).await?;
+        let person = async {
+            match request.contact {
+                Some(contact) => Ok(Person { contact: contact.clone(), is_news: false }),
+                None => self.person(org, request.patient, now).await,
+            }
+        };
+        let wanted_days = [(resources.as_slice(), days)];
+        let (diary, person) = futures::try_join!(self.diary(org, &wanted_days), person)?;
         let ground = Ground { service, catalog: &catalog, diary, replaced: Vec::new(), now };
         let wanted = (request.starts_at, By::Any(request.resource_id), Booker::Staff);
         let (slot, overbook) = match ground.decide(wanted, request.overbook) {
@@ -267,11 +343,13 @@ impl Appointments {
         };
         let id = self.fresh_id(now);
         let made = MadeBy::Staff { user_id: request.by.user.clone() };
-        let appointment = Appointment {
+        let confirmed =
+            Appointment::confirmed(id.clone(), service, &slot, (request.patient.clone(), made), now);
+        let appointment = person.of(Appointment {
             overbooked: overbook.cloned(),
             notes: request.notes.cloned(),
-            ..Appointment::confirmed(id.clone(), service, &slot, (request.patient.clone(), made), now)
-        };
+            ..confirmed
+        });
         let Some(days) = ground.diary.taking(&appointment.entry(), &slot.resources, &[], now) else {
             return Ok(Attempt::Moved);
         };
@@ -286,12 +364,15 @@ impl Appointments {
         };
         let action = if overbook.is_some() { Action::Overbook } else { Action::BookAppointment };
         let act = act_of(&appointment, (request.by, action, overbook), now);
+        let due = Due::after(&appointment, Kind::Confirmation, Cause::Clinic, now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
             appointment: Some(&appointment),
             intent: Some(&intent),
             act: Some(&act),
+            contact: person.news(),
+            due: due.as_ref(),
             ..Booking::default()
         };
         let written = Attempt::of(self.bookings.book(org, &booking).await)?;
@@ -365,12 +446,14 @@ impl Appointments {
             (Asker::Person(actor), Some(_)) => Some(act_of(&moved, (actor, Action::Overbook, overbook), now)),
             (asker, _) => asker.act(&moved, Action::MoveAppointment, now),
         };
+        let due = Due::after(&moved, Kind::Change, wish.asker.cause(), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
             conversation: conversation.as_ref(),
             appointment: Some(&moved),
             act: act.as_ref(),
+            due: due.as_ref(),
             ..Booking::default()
         };
         let written = Attempt::of(self.bookings.book(appointment.org_id, &booking).await)?;
@@ -395,11 +478,13 @@ impl Appointments {
         let days = diary.giving_back(Owner::Appointment(&appointment.appointment_id), now);
         let after = Appointment { status: Status::Cancelled, ..appointment.clone() };
         let act = asker.act(&after, Action::CancelAppointment, now);
+        let due = Due::after(&after, Kind::Cancellation, asker.cause(), now);
         let booking = Booking {
             days: &days,
             conversation: asker.conversation(),
             appointment: Some(&after),
             act: act.as_ref(),
+            due: due.as_ref(),
             ..Booking::default()
         };
         let written = Attempt::of(self.bookings.book(org, &booking).await)?;

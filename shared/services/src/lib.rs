@@ -3,6 +3,7 @@
 pub mod appointments;
 pub mod charging;
 pub mod follow_up;
+pub mod messages;
 pub mod operating;
 pub mod payments;
 pub mod provisioning;

@@ -13,18 +13,20 @@ use domain::{
         conversation::Conversation,
         diary::ResourceDay,
     },
+    contact::Contact,
     ids::{AppointmentId, CallId, OrgId},
+    message::Due,
     notification::Notification,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit,
+    audit, contacts,
     dynamo::Dynamo,
     error::{ChangeError, StoreError},
     item::{Item, check_part, org_key, put_new_part, put_over_part, record, text},
-    notifications,
+    messages, notifications,
     table::Table,
 };
 
@@ -80,6 +82,10 @@ pub struct Booking<'a> {
     pub act: Option<&'a AuditEntry>,
     /// What the clinic is told of it.
     pub notification: Option<&'a Notification>,
+    /// The patient, where the clinic did not know them so.
+    pub contact: Option<&'a Contact>,
+    /// What the patient is to be told of it.
+    pub due: Option<&'a Due>,
 }
 
 impl Bookings {
@@ -89,7 +95,7 @@ impl Bookings {
     }
 
     /// Writes a booking, a move, a cancellation, a hold or a message: the days, the appointment, what was asked for, the call's
-    /// conversation and what the clinic is told, on the condition that nothing that it rests on has changed, neither the days nor the service nor the resources.
+    /// conversation, the patient's contact, and what clinic and patient are told, on the condition that nothing that it rests on has changed, neither the days nor the service nor the resources.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when something has, or when the booking has been made already: read again, decide again.
@@ -120,6 +126,12 @@ impl Bookings {
         }
         if let Some(notification) = booking.notification {
             parts.push(notifications::put(&self.db, notification)?);
+        }
+        if let Some(contact) = booking.contact {
+            parts.extend(contacts::parts(&self.db, contact)?);
+        }
+        if let Some(due) = booking.due {
+            parts.push(messages::due_part(&self.db, due)?);
         }
         self.db.of_org(org).change(parts).await
     }

@@ -46,6 +46,7 @@ pub(crate) fn decode<T: DeserializeOwned>(table: Table, item: Item) -> Result<T,
         "role",
         "name",
         "task",
+        "due",
     ];
     let key = keys
         .into_iter()

@@ -10,6 +10,7 @@ use crate::{error::StoreError, outbox::Outbox};
 use domain::{
     call::Direction,
     ids::{CallId, EventId, OrgId},
+    message::Due,
 };
 
 /// The longest delay a message may have (SQS).
@@ -162,6 +163,25 @@ impl NotificationQueue {
     /// When the queue did not take it, twice.
     pub async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
         self.0.send(notification, 0).await
+    }
+}
+
+/// The queue `messenger` reads: what patients are to be told now.
+#[derive(Clone, Debug)]
+pub struct MessageQueue(Queue);
+
+impl MessageQueue {
+    /// The queue at `url`.
+    pub const fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self(Queue::new(client, url))
+    }
+
+    /// Has a message sent, if it still says what is so. Once this answers, the order is durable.
+    ///
+    /// # Errors
+    /// When the queue did not take it, twice.
+    pub async fn send(&self, due: &Due) -> Result<(), StoreError> {
+        self.0.send(due, 0).await
     }
 }
 

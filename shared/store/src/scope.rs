@@ -43,11 +43,13 @@ pub enum System {
     WebhookEvents,
     /// Reconciliation keeps its reports, watermarks and findings.
     Runs,
+    /// What patients are to be told is taken when it is due.
+    DueMessages,
 }
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Books,
         Self::DueCalls,
         Self::CallSlots,
@@ -57,6 +59,7 @@ impl System {
         Self::Stack,
         Self::WebhookEvents,
         Self::Runs,
+        Self::DueMessages,
     ];
 
     /// The tables that the task reaches.
@@ -76,6 +79,7 @@ impl System {
             Self::Stack => &[Table::Stack],
             Self::WebhookEvents => &[Table::VapiWebhookEvents, Table::StripeWebhookEvents],
             Self::Runs => &[Table::Reconciliation],
+            Self::DueMessages => &[Table::DueMessages],
         }
     }
 
@@ -83,7 +87,12 @@ impl System {
     pub const fn writes(self) -> bool {
         match self {
             Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers => false,
-            Self::CallSlots | Self::VapiObjects | Self::Stack | Self::WebhookEvents | Self::Runs => true,
+            Self::CallSlots
+            | Self::VapiObjects
+            | Self::Stack
+            | Self::WebhookEvents
+            | Self::Runs
+            | Self::DueMessages => true,
         }
     }
 }

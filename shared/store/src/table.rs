@@ -45,6 +45,12 @@ pub enum Table {
     Appointments,
     /// What clinics are told.
     Notifications,
+    /// Whom clinics know, and by which number and name.
+    Contacts,
+    /// What patients were told of their appointments.
+    Messages,
+    /// What they are to be told, by the hour in which it is due.
+    DueMessages,
     /// What Vapi sent that could not be placed.
     VapiWebhookEvents,
     /// What Stripe sent, and what became of it.
@@ -82,6 +88,9 @@ impl Table {
             Self::ResourceDays => "resource_days",
             Self::Appointments => "appointments",
             Self::Notifications => "notifications",
+            Self::Contacts => "contacts",
+            Self::Messages => "messages",
+            Self::DueMessages => "due_messages",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
             Self::Rates => "rates",
@@ -108,7 +117,10 @@ impl Table {
             | Self::ResourceDays
             | Self::Appointments
             | Self::Notifications
+            | Self::Contacts
+            | Self::Messages
             | Self::Clinics => Owner::Org,
+            Self::DueMessages => Owner::Outbox,
             Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
                 Owner::Mapping
             }
@@ -122,7 +134,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -144,6 +156,9 @@ impl Table {
         Self::ResourceDays,
         Self::Appointments,
         Self::Notifications,
+        Self::Contacts,
+        Self::Messages,
+        Self::DueMessages,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,
         Self::Rates,
@@ -166,6 +181,8 @@ pub enum Owner {
     Org,
     /// What leads from a vendor's id to an org: the key is the vendor's, and each item bears its `org_id`.
     Mapping,
+    /// What orgs leave for a task that works for all of them: each item bears its `org_id`, an org adds one and reads none.
+    Outbox,
     /// The deployment's own.
     System,
 }

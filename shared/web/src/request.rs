@@ -4,8 +4,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::problem::{Code, Problem};
-use domain::phone_number::PhoneNumber;
+use super::{
+    auth::{Caller, Role},
+    problem::{Code, Problem},
+    routes::Origin,
+};
+use domain::{
+    audit::{Actor, ActorRole},
+    phone_number::PhoneNumber,
+};
 
 /// A value that this address does not take, and what it takes instead.
 pub fn invalid(sentence: impl Into<String>) -> Problem {
@@ -22,6 +29,22 @@ pub fn phone_number(value: &Value, name: &str) -> Result<Option<PhoneNumber>, Pr
     }
     let number = PhoneNumber::parse(value.as_str().unwrap_or_default());
     number.map(Some).map_err(|error| invalid(format!("{name}: {error}.")))
+}
+
+/// Who makes a request, as the audit log names them.
+pub fn actor(caller: &Caller, origin: &Origin) -> Actor {
+    let role = match caller.role {
+        Role::Owner => ActorRole::Owner,
+        Role::Admin => ActorRole::Admin,
+        Role::Staff => ActorRole::Staff,
+        Role::Viewer => ActorRole::Viewer,
+    };
+    Actor {
+        user: caller.user.clone(),
+        role,
+        source: origin.source.clone(),
+        request_id: origin.request_id.clone(),
+    }
 }
 
 /// The client's `Idempotency-Key`, if it gave one.

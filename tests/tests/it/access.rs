@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 41] = [
+const ROUTES: [Route; 46] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -116,6 +116,23 @@ const ROUTES: [Route; 41] = [
         body: r#"{"version": 1, "hours": {"name": "Dr Rahman", "time_zone": "Europe/London"}}"#,
         answer: 404,
     },
+    at("GET", "/api/contacts", "", 200),
+    at("POST", "/api/contacts", r#"{"contact_name": "Ada Lovelace"}"#, 201),
+    Route {
+        method: "GET",
+        template: "/api/contacts/{id}",
+        path: "/api/contacts/contact-1",
+        body: "",
+        answer: 404,
+    },
+    Route {
+        method: "PATCH",
+        template: "/api/contacts/{id}",
+        path: "/api/contacts/contact-1",
+        body: r#"{"version": 1, "notes": "Deaf."}"#,
+        answer: 404,
+    },
+    at("GET", "/api/messages", "", 400),
     at("GET", "/api/notifications", "", 200),
     at("GET", "/api/notifications/unread", "", 200),
     at("POST", "/api/notifications/mark-all-read", "", 200),
@@ -258,6 +275,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         ("calls", calls::ROUTES),
         ("appointments", appointments::ROUTES),
         ("clinic", clinic::ROUTES),
+        ("contacts", contacts::ROUTES),
         ("notifications", notifications::ROUTES),
         ("operations", operations::ROUTES),
         ("provision-number", provision_number::ROUTES),
@@ -370,12 +388,14 @@ async fn staff_keep_the_diary_and_see_neither_money_nor_numbers_nor_agents() {
     let sees = [
         "/api/appointments",
         "/api/notifications",
+        "/api/contacts",
+        "/api/messages",
         "/api/services",
         "/api/resources",
         "/api/clinic",
         "/api/calls-dashboard",
     ];
-    let keeps = ["/api/appointments", "/api/notifications"];
+    let keeps = ["/api/appointments", "/api/contacts", "/api/notifications"];
     for Route { method, path, body, answer, .. } in ROUTES {
         let may =
             if method == "GET" { &sees[..] } else { &keeps[..] }.iter().any(|begin| path.starts_with(begin));

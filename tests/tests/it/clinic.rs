@@ -37,7 +37,8 @@ async fn rung_at(time: &str) -> Harness {
 async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let viewer = harness.token(ORG, "viewer");
-    assert_eq!(harness.get(CLINIC, &viewer).await, (200, json!({"time_zone": "Europe/London"})));
+    let unsaid = json!({"time_zone": "Europe/London", "name": null});
+    assert_eq!(harness.get(CLINIC, &viewer).await, (200, unsaid));
     let (status, problem) = saved(&harness, &json!({"time_zone": "America/New_York"}), "viewer").await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
     for unknown in ["Europe/Londn", "+01:00", "", "BST", "../../etc/passwd"] {
@@ -46,13 +47,26 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
         assert!(problem["detail"].as_str().unwrap().starts_with("time_zone"), "{problem}");
     }
     assert_eq!(saved(&harness, &json!({"colour": "red"}), "admin").await.0, 400);
+    // Who has an emergency is told the number of where the clinic is: it says so before anything else.
+    for first in [json!({}), json!({"name": "Hill Street Dental"})] {
+        let (status, problem) = saved(&harness, &first, "admin").await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{problem}");
+    }
     for (body, zone) in [
         (json!({"time_zone": "america/new_york"}), "America/New_York"),
         (json!({}), "America/New_York"),
         (json!({"time_zone": "Australia/Sydney"}), "Australia/Sydney"),
     ] {
-        assert_eq!(saved(&harness, &body, "admin").await, (200, json!({ "time_zone": zone })));
+        assert_eq!(saved(&harness, &body, "admin").await, (200, json!({ "time_zone": zone, "name": null })));
         assert_eq!(harness.get(CLINIC, &viewer).await.1["time_zone"], zone);
+    }
+    let (status, named) = saved(&harness, &json!({"name": " Hill  Street Dental"}), "admin").await;
+    assert_eq!(
+        (status, &named["name"], &named["time_zone"]),
+        (200, &json!("Hill Street Dental"), &json!("Australia/Sydney"))
+    );
+    for bad in ["", "A", "<b>Clinic</b>", &"x".repeat(61)] {
+        assert_eq!(saved(&harness, &json!({ "name": bad }), "admin").await.0, 400, "{bad}");
     }
     let theirs = harness.get(CLINIC, &harness.token(OTHER_ORG, "owner")).await;
     assert_eq!(theirs.1["time_zone"], "Europe/London", "it is the org's own");

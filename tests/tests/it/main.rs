@@ -18,6 +18,7 @@ mod endpoint;
 mod events;
 mod isolation;
 mod limits;
+mod messages;
 mod numbers;
 mod operations;
 mod outbound;

@@ -4,7 +4,7 @@ use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 15] = [
+const REQUIRED: [(&str, &[&str]); 18] = [
     (
         "vapi-webhook",
         &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "LIMITS_KEY"],
@@ -86,6 +86,9 @@ const REQUIRED: [(&str, &[&str]); 15] = [
     ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("contacts", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("messenger", &["VOXANNE_ENVIRONMENT", "MAIL_URL", "MAIL_FROM"]),
+    ("reminders", &["VOXANNE_ENVIRONMENT", "MESSAGES_QUEUE_URL"]),
 ];
 
 #[tokio::test]
@@ -107,6 +110,9 @@ async fn each_required_setting_is_missed_at_start() {
             "clinic" => clinic::Deps::new(world).map(|_| ()),
             "notifications" => notifications::Deps::new(world).map(|_| ()),
             "operations" => operations::Deps::new(world).map(|_| ()),
+            "contacts" => contacts::Deps::new(world).map(|_| ()),
+            "messenger" => messenger::Deps::new(world).map(|_| ()),
+            "reminders" => reminders::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };
         start(harness.stack.platform.clone()).unwrap();

@@ -1,12 +1,13 @@
 //! `/api/appointments/{id}`, and `POST /api/appointments`: what the clinic's people book, move, cancel and note themselves.
 
 use domain::{
-    audit::{Actor, ActorRole},
     booking::{
         appointment::{Appointment, Patient, PatientName, Status},
         availability::Unfit,
     },
-    ids::{AppointmentId, ResourceId, ServiceId},
+    contact::Contact,
+    email::EmailAddress,
+    ids::{AppointmentId, ContactId, ResourceId, ServiceId},
     personal::{Personal, Words, plain},
 };
 use http::StatusCode;
@@ -16,9 +17,9 @@ use serde_json::Value;
 use services::appointments::{Asker, By, Move, Request, Requested};
 use store::Attempt;
 use web::{
-    auth::{Caller, Role},
+    auth::Caller,
     problem::{Code, Problem},
-    request::{fingerprint, idempotency_key, invalid, phone_number},
+    request::{actor, fingerprint, idempotency_key, invalid, phone_number},
     routes::{Answer, Input},
 };
 
@@ -42,7 +43,12 @@ pub struct Wanted {
     #[serde(default)]
     resource_id: Option<String>,
     scheduled_at: String,
-    contact: Contact,
+    /// For whom: a person whom the clinic knows,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact_id: Option<String>,
+    /// or one whom it may not know yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<Named>,
     #[serde(default)]
     notes: Option<String>,
     /// Why it is booked although the time is not free.
@@ -50,13 +56,15 @@ pub struct Wanted {
     overbook: Option<String>,
 }
 
-/// For whom.
+/// A person by name, and how they are reached.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Contact {
+struct Named {
     name: String,
     #[serde(default)]
     phone: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
 }
 
 /// What is to be another: the time, or how it stands and what is noted.
@@ -113,17 +121,16 @@ pub async fn create(
         .map_err(|_| invalid("service_id is the id of one of the clinic's services."))?;
     let resource_id = resource(wanted.resource_id.as_deref())?;
     let starts_at = start(&wanted.scheduled_at)?;
-    let name =
-        PatientName::parse(&wanted.contact.name).map_err(|error| invalid(format!("name: {error}.")))?;
-    let number = phone_number(&wanted.contact.phone, "phone")?.map(Personal::new);
+    let (patient, contact) = patient(deps, caller, wanted).await?;
     let reason = wanted.overbook.as_deref().map(reason).transpose()?;
     let words = wanted.notes.as_deref().map(notes).transpose()?;
-    let by = actor(caller, &input);
+    let by = actor(caller, &input.origin);
     let request = Request {
         service_id: &service_id,
         starts_at,
         resource_id: resource_id.as_ref(),
-        patient: &Patient { name, phone_number: number },
+        patient: &patient,
+        contact: contact.as_ref(),
         notes: words.as_ref(),
         overbook: reason.as_ref(),
         by: &by,
@@ -139,6 +146,35 @@ pub async fn create(
             let wanted = (starts_at, resource_id.as_ref(), None);
             not_free(deps, caller, (&service_id, wanted), unfit).await
         }
+    }
+}
+
+/// For whom an appointment is asked for: a contact, or a person by name.
+async fn patient(
+    deps: &Deps,
+    caller: &Caller,
+    wanted: &Wanted,
+) -> Result<(Patient, Option<Contact>), Problem> {
+    match (&wanted.contact_id, &wanted.contact) {
+        (Some(id), None) => {
+            let unknown = || invalid("contact_id is the id of one of the clinic's contacts.");
+            let id = ContactId::parse(id.as_str()).map_err(|_| unknown())?;
+            let there = deps.appointments.contacts.get(caller.org, &id).await?.ok_or_else(unknown)?;
+            let patient = Patient {
+                name: there.name.clone(),
+                phone_number: there.phone_number.clone(),
+                email: there.email.clone(),
+            };
+            Ok((patient, Some(there)))
+        }
+        (None, Some(named)) => {
+            let name = PatientName::parse(&named.name).map_err(|error| invalid(format!("name: {error}.")))?;
+            let phone_number = phone_number(&named.phone, "phone")?.map(Personal::new);
+            let email = named.email.as_deref().map(EmailAddress::parse).transpose();
+            let email = email.map_err(|error| invalid(format!("email: {error}.")))?;
+            Ok((Patient { name, phone_number, email }, None))
+        }
+        _ => Err(invalid("Say for whom: either contact_id, or contact with name, phone and email.")),
     }
 }
 
@@ -182,7 +218,7 @@ async fn moved(
     let change = &input.body;
     let only = resource(change.resource_id.as_deref())?;
     let reason = change.overbook.as_deref().map(reason).transpose()?;
-    let by = actor(caller, input);
+    let by = actor(caller, &input.origin);
     let write = || async {
         let appointment = there(deps, caller, id).await?;
         if appointment.status != Status::Confirmed {
@@ -219,7 +255,7 @@ async fn noted(
     input: &Input<(), Change>,
     id: &AppointmentId,
 ) -> Result<Answer<Shown>, Problem> {
-    let (change, by) = (&input.body, actor(caller, input));
+    let (change, by) = (&input.body, actor(caller, &input.origin));
     let next = change.status.as_deref().map(status).transpose()?;
     let words = change.notes.as_deref().map(notes).transpose()?;
     if next == Some(Status::Cancelled) {
@@ -260,7 +296,7 @@ async fn noted(
 pub async fn cancel(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Answer<Shown>, Problem> {
     caller.may_keep_the_diary()?;
     let id = id(input.path.get("id"))?;
-    let by = actor(caller, &input);
+    let by = actor(caller, &input.origin);
     let revision = input.query.revision.as_deref().and_then(|revision| revision.parse().ok());
     let revision = revision.ok_or_else(|| {
         invalid("Say which revision is cancelled, as it was shown: ?revision=1, for example.")
@@ -340,15 +376,4 @@ fn reason(text: &str) -> Result<Personal<String, Words>, Problem> {
     is_usable.then(|| Personal::new(text)).ok_or_else(|| {
         invalid(format!("overbook is the reason, a sentence of at most {LONGEST_REASON} characters."))
     })
-}
-
-fn actor<Q, B>(caller: &Caller, input: &Input<Q, B>) -> Actor {
-    let role = match caller.role {
-        Role::Owner => ActorRole::Owner,
-        Role::Admin => ActorRole::Admin,
-        Role::Staff => ActorRole::Staff,
-        Role::Viewer => ActorRole::Viewer,
-    };
-    let origin = input.origin.clone();
-    Actor { user: caller.user.clone(), role, source: origin.source, request_id: origin.request_id }
 }

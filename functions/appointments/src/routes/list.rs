@@ -3,7 +3,7 @@
 use domain::{
     booking::appointment::{Appointment, MadeBy, Status},
     clinic::ClinicZone,
-    ids::{AppointmentId, CallId, ResourceId},
+    ids::{AppointmentId, CallId, ContactId, ResourceId},
     time::rfc3339_millis,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -67,8 +67,10 @@ pub struct Shown {
     status: &'static str,
     overbooked: bool,
     notes: Option<String>,
+    contact_id: Option<ContactId>,
     contact_name: String,
     phone_number: Option<String>,
+    email: Option<String>,
     call_id: Option<CallId>,
     created_by: String,
     created_at: String,
@@ -95,8 +97,10 @@ impl From<Appointment> for Shown {
             status: appointment.status.as_str(),
             overbooked: appointment.overbooked.is_some(),
             notes: appointment.notes.map(|notes| notes.reveal().clone()),
+            contact_id: appointment.contact_id,
             contact_name: appointment.patient_name.reveal().to_owned(),
             phone_number: appointment.phone_number.map(|number| number.reveal().as_str().to_owned()),
+            email: appointment.email.map(String::from),
             call_id,
             created_by,
             created_at: rfc3339_millis(appointment.created_at),
@@ -130,15 +134,17 @@ pub async fn list(
                 && resource.as_ref().is_none_or(|resource| appointment.resource_ids.contains(resource))
         };
         after = page.next;
-        for appointment in page.appointments.into_iter().filter(passes) {
-            // A page that is full ends at the one that filled it.
+        let mut rest = page.appointments.into_iter().filter(passes).peekable();
+        while let Some(appointment) = rest.next() {
+            let place = (appointment.interval.from, appointment.appointment_id.clone());
+            shown.push(appointment.into());
             if shown.len() >= usize::from(limit) {
+                // A page that is full ends at the one that filled it; after the store's last there is nothing to ask for.
+                if after.is_some() || rest.peek().is_some() {
+                    after = Some(place);
+                }
                 break;
             }
-            if shown.len().saturating_add(1) == usize::from(limit) {
-                after = Some((appointment.interval.from, appointment.appointment_id.clone()));
-            }
-            shown.push(appointment.into());
         }
         if after.is_none() || shown.len() >= usize::from(limit) {
             break;
@@ -159,7 +165,8 @@ fn period(asked: &Asked, now: Timestamp, zone: &ClinicZone, limit: u16) -> Resul
     if from >= to {
         return Err(invalid("startDate must lie before endDate."));
     }
-    Ok(Between { from, to, limit: i32::from(limit) })
+    // One more than is shown: it tells whether another page follows.
+    Ok(Between { from, to, limit: i32::from(limit).saturating_add(1) })
 }
 
 /// The status of this name.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 /// The vendors, and the operations of each.
-pub const OPERATIONS: [(&str, &[&str]); 3] = [
+pub const OPERATIONS: [(&str, &[&str]); 4] = [
     (
         "twilio",
         &[
@@ -46,6 +46,7 @@ pub const OPERATIONS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("stripe", &["rest"]),
+    ("ses", &["send"]),
 ];
 
 /// The name of what `request` asks of `vendor`: one of [`OPERATIONS`], or `other`.
@@ -55,6 +56,7 @@ pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
         "twilio" => twilio(request.method(), &segments),
         "vapi" => vapi(request.method(), &segments),
         "stripe" => "rest",
+        "ses" => "send",
         _ => "other",
     }
 }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     clinic::ClinicZone,
-    ids::{AppointmentId, CallId, OrgId, ResourceId, ServiceId, UserId},
+    email::EmailAddress,
+    ids::{AppointmentId, CallId, ContactId, OrgId, ResourceId, ServiceId, UserId},
     personal::{Name, Number, Personal, Words, plain},
     phone_number::PhoneNumber,
 };
@@ -159,6 +160,12 @@ pub struct Appointment {
     /// The patient's number: the one that the network showed of the caller who booked it, or the one that staff noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
+    /// Where mail about it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailAddress>,
+    /// Who the patient is to the clinic; none in an appointment from before there were contacts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
     /// Why staff laid it over other times; none where they did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overbooked: Option<Personal<String, Words>>,
@@ -179,6 +186,8 @@ pub struct Patient {
     pub name: PatientName,
     /// The number: as the network showed it, or as staff noted it.
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
+    /// Where mail reaches them, if they say so.
+    pub email: Option<EmailAddress>,
 }
 
 impl Appointment {
@@ -205,6 +214,8 @@ impl Appointment {
             time_zone: slot.zone.clone(),
             patient_name: patient.name,
             phone_number: patient.phone_number,
+            email: patient.email,
+            contact_id: None,
             overbooked: None,
             notes: None,
             made,

@@ -11,7 +11,9 @@ use domain::{
         conversation::{Choice, Conversation, Letter, MOST_BOOKINGS},
         diary::{Diary, Owner, Taken},
     },
+    email::EmailAddress,
     ids::CallId,
+    message::{Cause, Due, Kind},
 };
 use jiff::civil::DateTime;
 use store::{
@@ -20,7 +22,7 @@ use store::{
 };
 
 use super::{Arguments, Line, Reception, TRIES, fingerprint, patient_name, question, said, said_of};
-use crate::appointments::days_of;
+use crate::appointments::{Person, days_of};
 
 /// How many appointments may stand ahead that callers booked from one number.
 const MOST_AHEAD: usize = 4;
@@ -29,6 +31,7 @@ const MOST_AHEAD: usize = 4;
 struct Wish {
     letter: Letter,
     name: Option<PatientName>,
+    email: Option<EmailAddress>,
     is_another: bool,
     /// What tells this use of the tool from every other.
     tool_call: String,
@@ -66,8 +69,16 @@ impl Reception {
                 );
             }
         };
+        let email = match arguments.text("email").map(EmailAddress::parse).transpose() {
+            Ok(email) => email,
+            Err(_) => {
+                return Ok(
+                    "NOT BOOKED. That is no e-mail address. Ask for it letter by letter, or book without one.".to_owned()
+                );
+            }
+        };
         let tool_call = arguments.tool_call();
-        let wish = Wish { letter, name, is_another: arguments.is("another"), tool_call };
+        let wish = Wish { letter, name, email, is_another: arguments.is("another"), tool_call };
         let answer = self.db.a_few_times(TRIES, || self.try_to_book(line, &wish)).await?;
         Ok(answer.unwrap_or_else(|| {
             "NOT BOOKED. Others are booking at this very moment, and the time may still be free. Do the same once more.".to_owned()
@@ -88,10 +99,14 @@ impl Reception {
         let Some(service) = read.catalog.service(&choice.service_id) else {
             return Ok(not_booked(Unfit::NotItsResources));
         };
-        if let Some(refusal) = self.refused(line, wish, &read).await? {
+        let (refusal, diary, patient) = futures::try_join!(
+            self.refused(line, wish, &read),
+            self.days(line, service, choice, &read.conversation),
+            self.patient(line, wish),
+        )?;
+        if let Some(refusal) = refusal {
             return Ok(Attempt::Done(refusal));
         }
-        let diary = self.days(line, service, choice, &read.conversation).await?;
         let ignored = [Owner::Hold(&line.call_id)];
         let now = self.clock.now();
         let offer = Offer {
@@ -103,7 +118,13 @@ impl Reception {
             now,
         };
         match offer.fit(choice.starts_at, &choice.resource_ids) {
-            Ok(slot) => self.write(line, wish, &read, (service, &slot, &diary)).await,
+            Ok(slot) => {
+                let decided = (service, &slot, &diary);
+                match patient {
+                    Some(patient) => self.make(line, (wish, &patient), &read, decided).await,
+                    None => self.hold(line, wish, &read, decided).await,
+                }
+            }
             Err(Unfit::Taken) if is_by_this_call(&offer, choice, &read.conversation) => Ok(done(
                 "NOT BOOKED. This call has booked that time already. Ask whether the name is to be corrected, or a second person \
                  needs a time too.",
@@ -209,18 +230,12 @@ impl Reception {
         self.appointments.diary(line.org_id, &wanted).await
     }
 
-    /// Writes the appointment, or the hold where the name is missing.
-    async fn write(
-        &self,
-        line: &Line,
-        wish: &Wish,
-        read: &Read,
-        decided: (&Service, &Slot, &Diary),
-    ) -> Result<Attempt<String>, StoreError> {
-        match &wish.name {
-            Some(name) => self.make(line, (wish, name), read, decided).await,
-            None => self.hold(line, wish, read, decided).await,
-        }
+    /// Who is to be booked for, once the name is known.
+    async fn patient(&self, line: &Line, wish: &Wish) -> Result<Option<(Patient, Person)>, StoreError> {
+        let Some(name) = wish.name.clone() else { return Ok(None) };
+        let patient = Patient { name, phone_number: line.caller.clone(), email: wish.email.clone() };
+        let person = self.appointments.person(line.org_id, &patient, self.clock.now()).await?;
+        Ok(Some((patient, person)))
     }
 
     async fn hold(
@@ -261,15 +276,15 @@ impl Reception {
     async fn make(
         &self,
         line: &Line,
-        (wish, name): (&Wish, &PatientName),
+        (wish, (patient, person)): (&Wish, &(Patient, Person)),
         read: &Read,
         (service, slot, diary): (&Service, &Slot, &Diary),
     ) -> Result<Attempt<String>, StoreError> {
         let now = self.clock.now();
         let id = self.appointments.fresh_id(now);
-        let patient = Patient { name: name.clone(), phone_number: line.caller.clone() };
         let made = MadeBy::Caller { call_id: line.call_id.clone() };
-        let appointment = Appointment::confirmed(id.clone(), service, slot, (patient, made), now);
+        let confirmed = Appointment::confirmed(id.clone(), service, slot, (patient.clone(), made), now);
+        let appointment = person.of(confirmed);
         let replaced = [Owner::Hold(&line.call_id)];
         let Some(days) = diary.taking(&appointment.entry(), &slot.resources, &replaced, now) else {
             return Ok(Attempt::Moved);
@@ -283,14 +298,16 @@ impl Reception {
             body_hash: None,
             tool_call: Some(wish.tool_call.clone()),
         };
+        let due = Due::after(&appointment, Kind::Confirmation, Cause::Patient, now);
         let booking = Booking {
             by: Some((service, &read.resources(slot))),
             days: &days,
             conversation: Some(&read.conversation.booked(id)),
             appointment: Some(&appointment),
             intent: Some(&intent),
-            act: None,
-            notification: None,
+            contact: person.news(),
+            due: due.as_ref(),
+            ..Booking::default()
         };
         let written = self.bookings().book(line.org_id, &booking).await;
         if written.is_ok() {
@@ -319,8 +336,9 @@ fn done(answer: &str) -> Attempt<String> {
 
 /// An appointment as it is said once it is written.
 fn booked(appointment: &Appointment, catalog: &Catalog, now: DateTime) -> String {
+    let mail = if appointment.email.is_some() { " A confirmation follows by e-mail." } else { "" };
     format!(
-        "BOOKED. {} on {}, for {}. Say so, and ask whether there is anything else.",
+        "BOOKED. {} on {}, for {}.{mail} Say so, and ask whether there is anything else.",
         appointment.service_name,
         said_of(appointment, catalog, now),
         appointment.patient_name.reveal()

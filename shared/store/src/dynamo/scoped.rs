@@ -156,6 +156,44 @@ impl Scoped<'_> {
         }
     }
 
+    /// Deletes the item at `key`, on a condition where one is given; nothing happens where none is there.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when the condition does not hold.
+    pub(crate) async fn delete(
+        &self,
+        table: Table,
+        key: &[(&str, &str)],
+        condition: Option<&str>,
+        names: &[(&str, &str)],
+        values: &[(&str, AttributeValue)],
+    ) -> Result<(), ChangeError> {
+        let key: Item = key.iter().map(|(name, value)| ((*name).to_owned(), text(*value))).collect();
+        let (names, values) = (owned_names(names), owned_values(values));
+        let outcome = self
+            .db
+            .retrying("DeleteItem", || {
+                self.client()
+                    .delete_item()
+                    .table_name(self.db.table_name(table))
+                    .set_key(Some(key.clone()))
+                    .set_condition_expression(condition.map(str::to_owned))
+                    .set_expression_attribute_names(names.clone())
+                    .set_expression_attribute_values(values.clone())
+                    .customize()
+                    .interceptor(self.mark())
+                    .send()
+            })
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Err(ChangeError::Moved)
+            }
+            Err(error) => Err(unavailable("DeleteItem", error).into()),
+        }
+    }
+
     /// Puts `item`, whatever is there.
     ///
     /// # Errors

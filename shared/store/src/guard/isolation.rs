@@ -62,19 +62,26 @@ fn put(org: &str, part: &Value) -> Result<(), &'static str> {
         // The key is the vendor's: only a condition keeps another org's mapping from being put over.
         Owner::Mapping if is_guarded_mapping(org, part) => names(org, &part["Item"]),
         Owner::Mapping => Err("an org puts a mapping only where there is none, or its own"),
+        Owner::Outbox if is_new(part) => names(org, &part["Item"]),
+        Owner::Outbox => Err("an org leaves for a task only what was not there"),
         Owner::System => Err("an org writes no table of the deployment's own"),
     }
 }
 
 /// Whether a put of a mapping demands that there is none, or that what is there is the org's.
 fn is_guarded_mapping(org: &str, part: &Value) -> bool {
+    let condition = &part["ConditionExpression"];
+    is_new(part) || condition == "org_id = :org" && is(org, &part["ExpressionAttributeValues"][":org"])
+}
+
+/// Whether a put demands that nothing has its key.
+fn is_new(part: &Value) -> bool {
     let condition = part["ConditionExpression"].as_str().unwrap_or_default();
     let key = condition.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')'));
-    let is_new = key.is_some_and(|key| {
+    key.is_some_and(|key| {
         let name = part["ExpressionAttributeNames"][key].as_str().unwrap_or(key);
         !part["Item"][name].is_null() && name != "org_id"
-    });
-    is_new || condition == "org_id = :org" && is(org, &part["ExpressionAttributeValues"][":org"])
+    })
 }
 
 /// What an org changes or deletes is its own: by the key, or in a mapping by the condition.
@@ -89,6 +96,7 @@ fn change(org: &str, part: &Value) -> Result<(), &'static str> {
             Ok(())
         }
         Owner::Mapping => Err("an org changes a mapping only on the condition that it is the org's"),
+        Owner::Outbox => Err("what an org left for a task is the task's"),
         Owner::System => Err("an org writes no table of the deployment's own"),
     }
 }

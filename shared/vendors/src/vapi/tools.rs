@@ -78,6 +78,8 @@ fn book_appointment() -> Value {
         &json!({
             "option": {"type": "string", "description": "The letter of the time."},
             "patient_name": {"type": "string", "description": "First and last name of the patient, as the caller said it."},
+            "email": {"type": "string", "description": "Where the confirmation goes, if the caller wants one by e-mail: spelled out and \
+                read back. Leave it out otherwise."},
             "another": {"type": "boolean", "description": "True when the same patient wants one more appointment on this call."},
         }),
         &["option"],

@@ -1,0 +1,4 @@
+//! The routes, a file for each kind of record.
+
+pub mod contacts;
+pub mod messages;

@@ -1,0 +1,78 @@
+//! `GET /api/messages`: what a patient was told of an appointment.
+
+use domain::{
+    ids::{AppointmentId, ContactId, MessageId},
+    message::{Channel, Kind, Message, State},
+    time::rfc3339_millis,
+};
+use serde::{Deserialize, Serialize};
+use web::{
+    auth::Caller,
+    problem::Problem,
+    request::invalid,
+    routes::{Answer, Input},
+};
+
+use crate::Deps;
+
+/// Of which appointment.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    appointment_id: Option<String>,
+}
+web::query_values!(Asked);
+
+/// The messages of an appointment.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    messages: Vec<Shown>,
+}
+
+/// A message as the dashboard knows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    id: MessageId,
+    appointment_id: AppointmentId,
+    contact_id: Option<ContactId>,
+    revision: u64,
+    kind: Kind,
+    channel: Channel,
+    status: &'static str,
+    reason: Option<String>,
+    created_at: String,
+}
+
+impl From<Message> for Shown {
+    fn from(message: Message) -> Self {
+        let status = message.state.as_str();
+        let reason = match message.state {
+            State::Refused { why } => Some(why),
+            State::Sending | State::Sent { .. } | State::Unknown => None,
+        };
+        Self {
+            id: message.message_id,
+            appointment_id: message.appointment_id,
+            contact_id: message.contact_id,
+            revision: message.revision,
+            kind: message.kind,
+            channel: message.channel,
+            status,
+            reason,
+            created_at: rfc3339_millis(message.at),
+        }
+    }
+}
+
+/// Lists what the patient of an appointment was told of it: a few messages at the most.
+///
+/// # Errors
+/// When `appointment_id` is missing or no id, or the store does not answer.
+pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Listed>, Problem> {
+    let id = input.query.appointment_id.as_deref().unwrap_or_default();
+    let id = AppointmentId::parse(id).map_err(|_| {
+        invalid("Say of which appointment: ?appointment_id=, as the list of appointments has it.")
+    })?;
+    let messages = deps.messages.of(caller.org, &id).await?;
+    Ok(Answer::ok(Listed { messages: messages.into_iter().map(Shown::from).collect() }))
+}

@@ -1,0 +1,43 @@
+//! The queue `messages`: one message, one thing that a patient is told of an appointment.
+
+#![recursion_limit = "256"]
+
+use base::config::{Base, Invalid, MailSettings};
+use domain::message::Due;
+use platform::Platform;
+use services::messages::Messenger;
+use web::{
+    queue::each_message,
+    runtime::{SqsBatchResponse, SqsEvent},
+};
+
+/// What the function is built from, once per cold start.
+#[derive(Debug)]
+pub struct Deps {
+    /// What sends.
+    pub messenger: Messenger,
+}
+
+impl Deps {
+    /// Builds them from the platform's settings.
+    ///
+    /// # Errors
+    /// When settings are missing or unusable: all of them at once.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every function is made of the platform that it is given"
+    )]
+    pub fn new(platform: Platform) -> Result<Self, Invalid> {
+        let mut reader = platform.environment.reader();
+        let base = Base::read(&mut reader);
+        let mail = MailSettings::read(&mut reader);
+        reader.finish()?;
+        let db = platform.database(&base.table_prefix);
+        Ok(Self { messenger: Messenger::new(&platform, &db, mail) })
+    }
+}
+
+/// Tells each patient what a message says is due. Those that were not told are given back to the queue, alone.
+pub async fn handle(deps: &Deps, event: SqsEvent) -> SqsBatchResponse {
+    each_message(event, |due: Due| async move { deps.messenger.deliver(&due).await }).await
+}

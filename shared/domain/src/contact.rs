@@ -1,0 +1,109 @@
+//! A contact: a person whom the clinic knows. A number leads to several people, so a person is found by the number and the whole
+//! name; who withholds the number is never taken for anybody.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    booking::appointment::{Patient, PatientName},
+    email::EmailAddress,
+    ids::{ContactId, OrgId},
+    personal::{Number, Personal, Words},
+    phone_number::PhoneNumber,
+    time::whole_millis,
+};
+
+/// A contact, as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The clinic's org.
+    pub org_id: OrgId,
+    /// Which it is, through all its changes.
+    pub contact_id: ContactId,
+    /// Raised by every write; 0 for one that is not written yet. A write names the one that it read.
+    pub version: u64,
+    /// The name.
+    pub name: PatientName,
+    /// The number: as the network showed it, or as staff noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<Personal<PhoneNumber, Number>>,
+    /// Where mail reaches them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailAddress>,
+    /// What the clinic notes of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Personal<String, Words>>,
+    /// When the clinic first knew of them.
+    #[serde(with = "crate::time::millis")]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[serde(with = "crate::time::millis")]
+    pub updated_at: Timestamp,
+}
+
+impl Contact {
+    /// Returns the contact that a clinic has of a patient from `now` on.
+    pub fn of(org_id: OrgId, contact_id: ContactId, patient: &Patient, now: Timestamp) -> Self {
+        let now = whole_millis(now);
+        Self {
+            org_id,
+            contact_id,
+            version: 0,
+            name: patient.name.clone(),
+            phone_number: patient.phone_number.clone(),
+            email: patient.email.clone(),
+            notes: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Returns the contact as it is when a patient gives an address that the clinic did not have; none when there is nothing new. An
+    /// address that the clinic has is not replaced: on the telephone anybody may say anything.
+    pub fn learning(&self, email: Option<&EmailAddress>, now: Timestamp) -> Option<Self> {
+        let email = email.filter(|_| self.email.is_none())?;
+        Some(Self { email: Some(email.clone()), updated_at: whole_millis(now), ..self.clone() })
+    }
+
+    /// Returns it as the store has it once it is written.
+    #[must_use]
+    pub fn written(&self) -> Self {
+        Self { version: self.version.saturating_add(1), ..self.clone() }
+    }
+}
+
+/// Returns what all spellings of a name have in common and no other name has, in hexadecimal: half of a SHA-256.
+pub fn spelled_alike(name: &PatientName) -> String {
+    let digest = Sha256::digest(name.folded());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> PatientName {
+        PatientName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_one_in_all_its_spellings() {
+        assert_eq!(spelled_alike(&name("Ada Lovelace")), spelled_alike(&name("ADA  lovelace.")));
+        assert_ne!(spelled_alike(&name("Ada Lovelace")), spelled_alike(&name("Ida Lovelace")));
+        assert_eq!(spelled_alike(&name("Ada Lovelace")).len(), 32);
+    }
+
+    #[test]
+    fn an_address_is_learned_once_and_not_replaced_by_what_is_said() {
+        let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+        let address = |text: &str| EmailAddress::parse(text).unwrap();
+        let patient = Patient { name: name("Ada Lovelace"), phone_number: None, email: None };
+        let id = ContactId::parse("c1").unwrap();
+        let known = Contact::of(OrgId::new(uuid::Uuid::nil()), id, &patient, now);
+        assert_eq!(known.learning(None, now), None);
+        let learned = known.learning(Some(&address("ada@example.com")), now).unwrap();
+        assert_eq!(learned.email, Some(address("ada@example.com")));
+        assert_eq!(learned.learning(Some(&address("eve@example.com")), now), None);
+    }
+}

@@ -1,0 +1,279 @@
+//! What patients are told of their appointments. A message is due from the write that causes it ([`Due`]), is sent once for each
+//! revision, kind and channel ([`Message`]), and only if what it says is still so when it goes ([`Due::fate`]).
+
+mod text;
+
+use jiff::{SignedDuration, Timestamp, civil::Time};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    booking::appointment::{Appointment, Status},
+    clinic::ClinicZone,
+    ids::{AppointmentId, ContactId, MessageId, OrgId},
+    time::{rfc3339_millis, whole_millis},
+};
+
+pub use text::{Letter, VERSION, letter};
+
+/// How long after the write a message is due: who corrects a name or takes another time at once is told once.
+pub const DELAY: SignedDuration = SignedDuration::from_mins(3);
+/// What the clinic changes by night is told in the morning, unless the appointment is nearer than this.
+const NEAR: SignedDuration = SignedDuration::from_hours(12);
+/// From when to when the clinic disturbs nobody, on its own wall clock.
+const QUIET: (Time, Time) = (Time::constant(20, 0, 0, 0), Time::constant(8, 0, 0, 0));
+/// Over how many partitions the due messages of an hour are spread.
+pub const SHARDS: u8 = 8;
+
+/// What a patient is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// That an appointment is booked.
+    Confirmation,
+    /// That it is at another time, or with somebody else.
+    Change,
+    /// That it will not be.
+    Cancellation,
+}
+
+impl Kind {
+    /// Returns every kind.
+    pub const ALL: [Self; 3] = [Self::Confirmation, Self::Change, Self::Cancellation];
+
+    /// Returns the word under which it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmation => "confirmation",
+            Self::Change => "change",
+            Self::Cancellation => "cancellation",
+        }
+    }
+}
+
+/// By which way a patient is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// By mail.
+    Email,
+}
+
+impl Channel {
+    /// Returns the word under which it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+        }
+    }
+
+    /// Returns the ways by which the patient of an appointment can be told of it.
+    pub fn of(appointment: &Appointment) -> Vec<Self> {
+        appointment.email.iter().map(|_| Self::Email).collect()
+    }
+}
+
+/// Whose doing a message tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The patient's own, who is awake.
+    Patient,
+    /// The clinic's.
+    Clinic,
+}
+
+/// A message that is due, as the store holds it until the queue has it. It names what to look at and says nothing itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// The hour of UTC in which it is due, and one of the [`SHARDS`] by org: `2026-11-28T09#3`.
+    pub slot: String,
+    /// When it is due, of what, and what tells it from every other: they sort by their times.
+    pub due: String,
+    /// The clinic's org.
+    pub org_id: OrgId,
+    /// When it is due.
+    #[serde(with = "crate::time::millis")]
+    pub due_at: Timestamp,
+    /// Of which appointment.
+    pub appointment_id: AppointmentId,
+    /// Of which revision of it.
+    pub revision: u64,
+    /// What is told.
+    pub kind: Kind,
+}
+
+/// What becomes of a message when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It says what is so.
+    Send,
+    /// Something came after it, which has a message of its own or needs none.
+    Overtaken,
+    /// The appointment has begun.
+    TooLate,
+}
+
+impl Due {
+    /// Returns the message that a write of an appointment, as it is after, makes due; none where the patient cannot be told.
+    ///
+    /// A confirmation, and whatever the patient did, is told at any hour; what the clinic did in the quiet hours of its zone waits
+    /// until eight in the morning, unless the appointment begins within twelve hours.
+    pub fn after(appointment: &Appointment, kind: Kind, cause: Cause, now: Timestamp) -> Option<Self> {
+        if Channel::of(appointment).is_empty() || appointment.interval.from <= now {
+            return None;
+        }
+        let soon = whole_millis(now.saturating_add(DELAY).unwrap_or(now));
+        let waits = cause == Cause::Clinic
+            && kind != Kind::Confirmation
+            && appointment.interval.from.duration_since(now) > NEAR;
+        let due_at = if waits { after_quiet(soon, &appointment.time_zone) } else { soon };
+        Some(Self {
+            slot: slot(due_at, shard_of(appointment.org_id)),
+            due: format!(
+                "{}#{}#{}#{}",
+                rfc3339_millis(due_at),
+                appointment.appointment_id,
+                appointment.revision,
+                kind.as_str()
+            ),
+            org_id: appointment.org_id,
+            due_at,
+            appointment_id: appointment.appointment_id.clone(),
+            revision: appointment.revision,
+            kind,
+        })
+    }
+
+    /// Returns what is to become of it now that its appointment stands so.
+    pub fn fate(&self, appointment: &Appointment, now: Timestamp) -> Fate {
+        let is_so = match self.kind {
+            Kind::Confirmation | Kind::Change => appointment.status == Status::Confirmed,
+            Kind::Cancellation => appointment.status == Status::Cancelled,
+        };
+        if !is_so || appointment.revision != self.revision {
+            Fate::Overtaken
+        } else if appointment.interval.from <= now {
+            Fate::TooLate
+        } else {
+            Fate::Send
+        }
+    }
+}
+
+/// Returns the partition of what is due then, of one shard.
+pub fn slot(at: Timestamp, shard: u8) -> String {
+    format!("{}#{shard}", at.strftime("%Y-%m-%dT%H"))
+}
+
+/// Returns the shard of an org: its id's last digit, which is chance.
+fn shard_of(org: OrgId) -> u8 {
+    let last = org.to_string().chars().last().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
+    u8::try_from(last).unwrap_or_default().checked_rem(SHARDS).unwrap_or_default()
+}
+
+/// Returns `at`, or the end of the quiet hours that it lies in.
+fn after_quiet(at: Timestamp, zone: &ClinicZone) -> Timestamp {
+    let shown = zone.wall_clock(at);
+    let morning = if shown.time() < QUIET.1 {
+        Some(shown.date())
+    } else if shown.time() >= QUIET.0 {
+        shown.date().tomorrow().ok()
+    } else {
+        None
+    };
+    morning.and_then(|day| zone.first_instant(day.to_datetime(QUIET.1))).unwrap_or(at)
+}
+
+/// How a message stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// It is about to be sent, or was when the process died.
+    Sending,
+    /// The vendor has taken it.
+    Sent {
+        /// How the vendor calls it.
+        vendor_id: String,
+    },
+    /// The vendor will not take it: nothing was sent.
+    Refused {
+        /// Why, in the vendor's word for it.
+        why: String,
+    },
+    /// The vendor did not answer. It may have been sent, so it is not sent again.
+    Unknown,
+}
+
+impl State {
+    /// Returns the word that the dashboard has for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Sent { .. } => "sent",
+            Self::Refused { .. } => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A message, as the store holds it: one for each appointment, revision, kind and channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The clinic's org.
+    pub org_id: OrgId,
+    /// What it is of, which makes it exist once: `sent#<appointment>#<revision>#<kind>#<channel>`.
+    pub item: String,
+    /// Which sending it is: who began it knows it by this, although the answer to the claim was lost.
+    pub message_id: MessageId,
+    /// Of which appointment.
+    pub appointment_id: AppointmentId,
+    /// Of which revision of it.
+    pub revision: u64,
+    /// What is told.
+    pub kind: Kind,
+    /// By which way.
+    pub channel: Channel,
+    /// To whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
+    /// The version of the text.
+    pub text_version: u32,
+    /// How it stands.
+    #[serde(flatten)]
+    pub state: State,
+    /// When its sending was begun.
+    #[serde(with = "crate::time::millis")]
+    pub at: Timestamp,
+}
+
+impl Message {
+    /// Returns the message that is about to be sent because `due` is.
+    pub fn claimed(
+        message_id: MessageId,
+        (due, appointment): (&Due, &Appointment),
+        channel: Channel,
+        now: Timestamp,
+    ) -> Self {
+        let (kind, channel_name) = (due.kind.as_str(), channel.as_str());
+        Self {
+            org_id: due.org_id,
+            item: format!("{}{}#{kind}#{channel_name}", prefix(&due.appointment_id), due.revision),
+            message_id,
+            appointment_id: due.appointment_id.clone(),
+            revision: due.revision,
+            kind: due.kind,
+            channel,
+            contact_id: appointment.contact_id.clone(),
+            text_version: VERSION,
+            state: State::Sending,
+            at: whole_millis(now),
+        }
+    }
+}
+
+/// Returns how the names of all messages of an appointment begin.
+pub fn prefix(appointment: &AppointmentId) -> String {
+    format!("sent#{appointment}#")
+}
+
+#[cfg(test)]
+mod tests;

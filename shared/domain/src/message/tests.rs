@@ -1,0 +1,162 @@
+use jiff::ToSpan as _;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    booking::{
+        appointment::{MadeBy, PatientName},
+        diary::Interval,
+    },
+    clinic::{Clinic, ClinicName},
+    email::EmailAddress,
+    ids::{CallId, ResourceId, ServiceId},
+    phone_number::PhoneNumber,
+};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// An appointment of half an hour, whose patient has an address.
+fn appointment(starts_at: Timestamp, zone: &str) -> Appointment {
+    let time_zone = ClinicZone::parse(zone).unwrap();
+    let interval = Interval { from: starts_at, to: starts_at.saturating_add(30.minutes()).unwrap() };
+    Appointment {
+        org_id: OrgId::new(uuid::Uuid::from_u128(0xb)),
+        appointment_id: AppointmentId::parse("a1").unwrap(),
+        version: 1,
+        revision: 1,
+        status: Status::Confirmed,
+        service_id: ServiceId::parse("s1").unwrap(),
+        service_name: "Laser hair removal".to_owned(),
+        resource_ids: vec![ResourceId::parse("r1").unwrap()],
+        interval,
+        blocked: interval,
+        wall_clock: time_zone.wall_clock(starts_at),
+        time_zone,
+        patient_name: PatientName::parse("Ada Lovelace").unwrap(),
+        phone_number: None,
+        email: Some(EmailAddress::parse("ada@example.com").unwrap()),
+        contact_id: None,
+        overbooked: None,
+        notes: None,
+        made: MadeBy::Caller { call_id: CallId::parse("call-1").unwrap() },
+        created_at: starts_at,
+    }
+}
+
+#[test]
+fn a_message_is_due_in_three_minutes_or_in_the_morning() {
+    let next_week = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    for (kind, cause, now, due_at) in [
+        (Kind::Confirmation, Cause::Patient, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
+        (Kind::Confirmation, Cause::Clinic, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
+        (Kind::Change, Cause::Patient, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
+        (Kind::Change, Cause::Clinic, "2026-12-01T23:10:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Cancellation, Cause::Clinic, "2026-12-02T03:00:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Change, Cause::Clinic, "2026-12-01T19:58:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Change, Cause::Clinic, "2026-12-01T12:00:00Z", "2026-12-01T12:03:00Z"),
+        // It begins within twelve hours: the patient is woken.
+        (Kind::Cancellation, Cause::Clinic, "2026-12-08T03:00:00Z", "2026-12-08T03:03:00Z"),
+    ] {
+        let due = Due::after(&next_week, kind, cause, at(now)).unwrap();
+        assert_eq!(due.due_at, at(due_at), "{kind:?} {cause:?} {now}");
+    }
+    // The morning after the clocks go on is eight o'clock all the same.
+    let sydney = appointment(at("2026-10-08T02:00:00Z"), "Australia/Sydney");
+    let due = Due::after(&sydney, Kind::Change, Cause::Clinic, at("2026-10-03T12:00:00Z")).unwrap();
+    assert_eq!(due.due_at, at("2026-10-03T21:00:00Z"), "08:00 at +11:00");
+}
+
+#[test]
+fn nobody_is_told_who_cannot_be_or_of_what_has_begun() {
+    let there = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let due = |appointment: &Appointment, now: &str| {
+        Due::after(appointment, Kind::Confirmation, Cause::Patient, at(now))
+    };
+    assert!(due(&there, "2026-12-08T14:29:59Z").is_some());
+    assert_eq!(due(&there, "2026-12-08T14:30:00Z"), None);
+    assert_eq!(due(&Appointment { email: None, ..there }, "2026-12-01T12:00:00Z"), None);
+}
+
+#[test]
+fn what_is_no_longer_so_is_not_said() {
+    let there = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let moved = Appointment { revision: 2, ..there.clone() };
+    let cancelled = Appointment { status: Status::Cancelled, ..there.clone() };
+    let arrived = Appointment { status: Status::Arrived, ..there.clone() };
+    let before = at("2026-12-01T12:10:00Z");
+    for (kind, appointment, now, fate) in [
+        (Kind::Confirmation, &there, before, Fate::Send),
+        (Kind::Confirmation, &moved, before, Fate::Overtaken),
+        (Kind::Confirmation, &cancelled, before, Fate::Overtaken),
+        (Kind::Confirmation, &arrived, before, Fate::Overtaken),
+        (Kind::Confirmation, &there, there.interval.from, Fate::TooLate),
+        (Kind::Cancellation, &cancelled, before, Fate::Send),
+        (Kind::Cancellation, &there, before, Fate::Overtaken),
+        (Kind::Cancellation, &cancelled, there.interval.from, Fate::TooLate),
+    ] {
+        let due = Due::after(&there, kind, Cause::Patient, at("2026-12-01T12:00:00Z")).unwrap();
+        assert_eq!(due.fate(appointment, now), fate, "{kind:?} {:?}", appointment.status);
+    }
+}
+
+#[test]
+fn a_message_is_one_for_each_revision_kind_and_channel() {
+    let there = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let now = at("2026-12-01T12:00:00Z");
+    let name = |appointment: &Appointment, kind| {
+        let due = Due::after(appointment, kind, Cause::Patient, now).unwrap();
+        let id = MessageId::parse("m1").unwrap();
+        Message::claimed(id, (&due, appointment), Channel::Email, now).item
+    };
+    assert_eq!(name(&there, Kind::Confirmation), "sent#a1#1#confirmation#email");
+    let moved = Appointment { revision: 2, ..there };
+    assert_eq!(name(&moved, Kind::Change), "sent#a1#2#change#email");
+}
+
+#[test]
+fn a_letter_names_no_treatment_and_no_patient() {
+    let there = appointment(at("2026-06-02T13:30:00Z"), "Europe/London");
+    let clinic =
+        Clinic { name: ClinicName::parse("Hill Street Dental").ok(), ..Clinic::unsaved(there.org_id) };
+    let line = PhoneNumber::parse("+442071838750").unwrap();
+    for kind in Kind::ALL {
+        for line in [Some(&line), None] {
+            let Letter { subject, text } = letter(kind, &clinic, &there, line);
+            let all = format!("{subject}\n{text}");
+            assert!(all.contains("Tuesday 2 June 2026 at 14:30"), "{all}");
+            assert!(text.contains("Hill Street Dental") && text.contains("Europe/London"), "{text}");
+            assert_eq!(text.contains("+442071838750"), line.is_some(), "{text}");
+            for secret in ["Ada", "Lovelace", "Laser", "ada@"] {
+                assert!(!all.contains(secret), "{secret} in {all}");
+            }
+            // Words by which a carrier takes an answer for a wish to hear nothing more.
+            assert!(!all.contains("STOP") && !subject.contains('\n'), "{all}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_message_is_due_before_its_delay_or_after_the_start(
+        minutes in 1_i64..60 * 24 * 40,
+        hour in 0_i64..24 * 7,
+        by_clinic: bool,
+        zone in prop::sample::select(vec!["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]),
+    ) {
+        let now = at("2026-10-22T00:00:00Z").saturating_add(hour.hours()).unwrap();
+        let there = appointment(now.saturating_add(minutes.minutes()).unwrap(), zone);
+        let cause = if by_clinic { Cause::Clinic } else { Cause::Patient };
+        for kind in Kind::ALL {
+            let due = Due::after(&there, kind, cause, now).unwrap();
+            prop_assert!(due.due_at >= now.saturating_add(DELAY).unwrap());
+            prop_assert!(due.due_at < there.interval.from || minutes <= 3);
+            prop_assert!(due.slot.starts_with(&due.due_at.strftime("%Y-%m-%dT%H#").to_string()));
+            let shown = there.time_zone.wall_clock(due.due_at).time();
+            let is_quiet = shown < QUIET.1 || shown >= QUIET.0;
+            let wakes = kind == Kind::Confirmation || !by_clinic || minutes <= 12 * 60;
+            prop_assert!(!is_quiet || wakes, "{kind:?} at {shown}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What messages say. They name the clinic, the day and the time, and the practitioner's clock; never a treatment, and not the
+//! patient: mail is read over shoulders, and an address that was spelled on the telephone may be somebody else's.
+
+use jiff::civil::DateTime;
+
+use super::Kind;
+use crate::{booking::appointment::Appointment, clinic::Clinic, phone_number::PhoneNumber};
+
+/// The version of these texts. It goes up with every change of what they say.
+pub const VERSION: u32 = 1;
+
+/// A letter by mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The line that the patient sees first.
+    pub subject: String,
+    /// All of it, in lines.
+    pub text: String,
+}
+
+/// Returns the letter that tells a patient of an appointment. `line` is the number at which the receptionist answers, where there
+/// is one.
+pub fn letter(kind: Kind, clinic: &Clinic, appointment: &Appointment, line: Option<&PhoneNumber>) -> Letter {
+    let (name, when) = (clinic.called(), written(appointment.wall_clock));
+    let zone = appointment.time_zone.name();
+    let (subject, said) = match kind {
+        Kind::Confirmation => (
+            format!("Your appointment on {when}"),
+            format!("your appointment at {name} is booked for {when} ({zone})."),
+        ),
+        Kind::Change => (
+            format!("Your appointment is now on {when}"),
+            format!("your appointment at {name} has changed. It is now on {when} ({zone})."),
+        ),
+        Kind::Cancellation => (
+            format!("Your appointment on {when} is cancelled"),
+            format!("your appointment at {name} on {when} ({zone}) is cancelled."),
+        ),
+    };
+    let next = match (kind, line) {
+        (Kind::Confirmation | Kind::Change, Some(line)) => {
+            format!("To change or cancel it, ring {}.", line.as_str())
+        }
+        (Kind::Confirmation | Kind::Change, None) => format!("To change or cancel it, ring {name}."),
+        (Kind::Cancellation, Some(line)) => format!("To book another, ring {}.", line.as_str()),
+        (Kind::Cancellation, None) => format!("To book another, ring {name}."),
+    };
+    let text = format!(
+        "Hello,\n\n{said}\n\n{next}\n\nThis message was sent because an appointment was made with this address. Nobody reads answers \
+         to it. If it is not yours, please ignore it.\n",
+    );
+    Letter { subject, text }
+}
+
+/// A day and a time as they are written, the same for every reader: `Tuesday 1 December 2026 at 14:30`.
+fn written(at: DateTime) -> String {
+    at.strftime("%A %-d %B %Y at %H:%M").to_string()
+}

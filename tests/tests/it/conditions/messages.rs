@@ -1,0 +1,225 @@
+//! The conditions of contacts and messages: one person is one contact, and a message is sent once.
+
+use domain::{
+    audit::{Action, AuditEntry, RecordId},
+    booking::{
+        appointment::{Appointment, MadeBy, Patient, PatientName},
+        availability::Slot,
+        diary::Interval,
+    },
+    clinic::ClinicZone,
+    contact::Contact,
+    email::EmailAddress,
+    ids::{AppointmentId, ContactId, MessageId, ResourceId, ServiceId},
+    message::{Cause, Channel, Due, Kind, Message, State},
+    personal::Personal,
+};
+use jiff::SignedDuration;
+use store::{
+    booking::{Booking, Bookings},
+    contacts::Contacts,
+    messages::Messages,
+};
+
+use super::{booking::refused, *};
+
+const NEW: &str = "attribute_not_exists(item)";
+const ROW: &str = "attribute_not_exists(#item) OR contact_id = :contact";
+const CLAIM: &str = "message_id = :claim AND #state = :sending";
+
+pub(super) fn guards() -> Vec<Guard> {
+    guards! {
+        "save contact", "contacts contact#", NEW, NEW => a_contact_is_made_once;
+        "save contact", "contacts contact#", VERSION, VERSION => an_older_contact_changes_nothing;
+        "save contact", "contacts phone#", ROW, ROW => one_number_and_name_is_one_contact;
+        "save contact", "audit_log", NEW_ACT, NEW_ACT => what_is_logged_of_a_contact_stays;
+        "book for", "contacts contact#", NEW, NEW => a_contact_is_booked_for_as_it_is;
+        "book for", "contacts phone#", ROW, ROW => two_bookings_of_one_person_make_one_contact;
+        "book for", "due_messages", "attribute_not_exists(due)", "attribute_not_exists(due)" => what_is_due_is_written_over_nothing;
+        "put", "messages sent#", NEW, NEW => a_message_is_claimed_once;
+        "put", "messages sent#", CLAIM, "message_id = :claim" => only_who_claimed_it_notes_the_outcome;
+        "put", "messages sent#", CLAIM, "#state = :sending" => an_outcome_is_noted_once;
+        "take out", "messages", CLAIM, "message_id = :claim" => only_who_claimed_it_gives_it_back;
+        "take out", "messages", CLAIM, "#state = :sending" => what_was_sent_is_not_given_back;
+    }
+}
+
+/// Which write of contacts or messages a transaction is, if it is one.
+pub(super) fn transaction_of(items: &[Value]) -> Option<&'static str> {
+    let puts = |table: &str| items.iter().any(|item| is_put_to(item, table));
+    if puts("appointments") {
+        return None;
+    }
+    if puts("due_messages") {
+        return Some("book for");
+    }
+    let is_logged = puts("audit_log");
+    puts("contacts").then_some(if is_logged { "save contact" } else { "book for" })
+}
+
+fn contact(id: &str, name: &str) -> Contact {
+    let patient = Patient {
+        name: PatientName::parse(name).unwrap(),
+        phone_number: Some(Personal::new(PhoneNumber::parse("+447700900101").unwrap())),
+        email: None,
+    };
+    Contact::of(ORG, ContactId::parse(id).unwrap(), &patient, local::stack::test_epoch())
+}
+
+fn logged(request: &str) -> AuditEntry {
+    let actor = Actor {
+        user: UserId::parse("user-1").unwrap(),
+        role: ActorRole::Staff,
+        source: None,
+        request_id: request.into(),
+    };
+    let act = (Action::AddContact, RecordId::Contact(ContactId::parse("c1").unwrap()));
+    AuditEntry::granted(ORG, actor, act, None, local::stack::test_epoch())
+}
+
+fn appointment() -> Appointment {
+    let from = local::stack::test_epoch() + SignedDuration::from_hours(48);
+    let interval = Interval { from, to: from + SignedDuration::from_mins(30) };
+    let resources = vec![ResourceId::parse("r1").unwrap()];
+    let slot = Slot { interval, blocked: interval, resources, zone: ClinicZone::default() };
+    let patient = Patient {
+        name: PatientName::parse("Ada Lovelace").unwrap(),
+        phone_number: None,
+        email: EmailAddress::parse("ada@example.com").ok(),
+    };
+    let made = MadeBy::Staff { user_id: UserId::parse("user-1").unwrap() };
+    let terms = serde_json::json!({"name": "Check-up", "duration_mins": 30, "needs": [["r1"]]});
+    let service = domain::booking::catalog::Service {
+        org_id: ORG,
+        service_id: ServiceId::parse("s1").unwrap(),
+        version: 0,
+        terms: serde_json::from_value(terms).unwrap(),
+    };
+    let id = AppointmentId::parse("a1").unwrap();
+    Appointment::confirmed(id, &service, &slot, (patient, made), local::stack::test_epoch())
+}
+
+fn due() -> Due {
+    Due::after(&appointment(), Kind::Confirmation, Cause::Patient, local::stack::test_epoch()).unwrap()
+}
+
+fn claim(id: &str) -> Message {
+    let id = MessageId::parse(id).unwrap();
+    Message::claimed(id, (&due(), &appointment()), Channel::Email, local::stack::test_epoch())
+}
+
+fn sent() -> State {
+    State::Sent { vendor_id: "ses-1".to_owned() }
+}
+
+/// Writes what a booking writes beside the appointment.
+async fn book_for(
+    harness: &Harness,
+    contact: Option<&Contact>,
+    due: Option<&Due>,
+) -> Result<(), ChangeError> {
+    let booking = Booking { contact, due, ..Booking::default() };
+    Bookings::new(harness.stack.db()).book(ORG, &booking).await
+}
+
+async fn a_contact_is_made_once(harness: Harness) -> Result<(), String> {
+    let contacts = Contacts::new(harness.stack.db());
+    contacts.save(&contact("c1", "Ada Lovelace"), &logged("request-1")).await.unwrap();
+    let second = contacts.save(&contact("c1", "Ida Lovelace"), &logged("request-2")).await;
+    refused(second, "a contact was made over another")
+}
+
+async fn an_older_contact_changes_nothing(harness: Harness) -> Result<(), String> {
+    let contacts = Contacts::new(harness.stack.db());
+    let first = contact("c1", "Ada Lovelace");
+    contacts.save(&first, &logged("request-1")).await.unwrap();
+    let read = first.written();
+    contacts.rename(&read, &read, &logged("request-2")).await.unwrap();
+    refused(contacts.rename(&read, &read, &logged("request-3")).await, "a change was lost")
+}
+
+async fn one_number_and_name_is_one_contact(harness: Harness) -> Result<(), String> {
+    let contacts = Contacts::new(harness.stack.db());
+    contacts.save(&contact("c1", "Ada Lovelace"), &logged("request-1")).await.unwrap();
+    let second = contacts.save(&contact("c2", "ADA lovelace"), &logged("request-2")).await;
+    refused(second, "one person is two contacts")
+}
+
+async fn what_is_logged_of_a_contact_stays(harness: Harness) -> Result<(), String> {
+    let contacts = Contacts::new(harness.stack.db());
+    contacts.save(&contact("c1", "Ada Lovelace"), &logged("request-1")).await.unwrap();
+    let second = contacts.save(&contact("c2", "Ida Lovelace"), &logged("request-1")).await;
+    refused(second, "an entry of the log was written over")
+}
+
+async fn a_contact_is_booked_for_as_it_is(harness: Harness) -> Result<(), String> {
+    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), None).await.unwrap();
+    let second = book_for(&harness, Some(&contact("c1", "Ida Lovelace")), None).await;
+    refused(second, "a contact was made over another")
+}
+
+async fn two_bookings_of_one_person_make_one_contact(harness: Harness) -> Result<(), String> {
+    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), None).await.unwrap();
+    let second = book_for(&harness, Some(&contact("c2", "Ada Lovelace")), None).await;
+    refused(second, "one person is two contacts")
+}
+
+async fn what_is_due_is_written_over_nothing(harness: Harness) -> Result<(), String> {
+    book_for(&harness, None, Some(&due())).await.unwrap();
+    let outcome = book_for(&harness, None, Some(&Due { revision: 9, ..due() })).await;
+    refused(outcome, "what was due was written over")
+}
+
+async fn a_message_is_claimed_once(harness: Harness) -> Result<(), String> {
+    let messages = Messages::new(harness.stack.db());
+    assert_eq!(messages.claim(&claim("m1")).await.unwrap(), None);
+    match messages.claim(&claim("m2")).await.unwrap() {
+        Some(there) if there.message_id.as_str() == "m1" => Ok(()),
+        other => broken(("two have claimed it", other)),
+    }
+}
+
+async fn only_who_claimed_it_notes_the_outcome(harness: Harness) -> Result<(), String> {
+    let messages = Messages::new(harness.stack.db());
+    messages.claim(&claim("m1")).await.unwrap();
+    refused(messages.note(&claim("m2"), sent()).await, "another noted the outcome")
+}
+
+async fn an_outcome_is_noted_once(harness: Harness) -> Result<(), String> {
+    let messages = Messages::new(harness.stack.db());
+    messages.claim(&claim("m1")).await.unwrap();
+    messages.note(&claim("m1"), sent()).await.unwrap();
+    refused(messages.note(&claim("m1"), State::Unknown).await, "what was sent was forgotten")
+}
+
+async fn only_who_claimed_it_gives_it_back(harness: Harness) -> Result<(), String> {
+    let messages = Messages::new(harness.stack.db());
+    messages.claim(&claim("m1")).await.unwrap();
+    refused(messages.give_back(&claim("m2")).await, "another gave it back")
+}
+
+async fn what_was_sent_is_not_given_back(harness: Harness) -> Result<(), String> {
+    let messages = Messages::new(harness.stack.db());
+    messages.claim(&claim("m1")).await.unwrap();
+    messages.note(&claim("m1"), sent()).await.unwrap();
+    refused(messages.give_back(&claim("m1")).await, "what was sent may be sent again")
+}
+
+/// Does all that the store can do with contacts and messages.
+pub(super) async fn use_everything(harness: &Harness) {
+    let contacts = Contacts::new(harness.stack.db());
+    let first = contact("c1", "Ada Lovelace");
+    contacts.save(&first, &logged("request-1")).await.unwrap();
+    let renamed = contact("c1", "Ada King");
+    let read = first.written();
+    contacts
+        .rename(&read, &Contact { version: read.version, ..renamed }, &logged("request-2"))
+        .await
+        .unwrap();
+    book_for(harness, Some(&contact("c3", "Ida Lovelace")), Some(&due())).await.unwrap();
+    let messages = Messages::new(harness.stack.db());
+    messages.claim(&claim("m1")).await.unwrap();
+    messages.give_back(&claim("m1")).await.unwrap();
+    messages.claim(&claim("m2")).await.unwrap();
+    messages.note(&claim("m2"), sent()).await.unwrap();
+}
