@@ -7,7 +7,8 @@ use domain::{
     agent::{Agent, Behavior, Sync},
     booking::catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
     call::Direction,
-    clinic::ClinicZone,
+    clinic::{Clinic, ClinicName, ClinicZone},
+    email::EmailAddress,
     ids::{AccountSid, IdError, OrgId, ResourceId, ServiceId},
     phone_number::{PhoneNumber, PhoneNumberError},
 };
@@ -76,9 +77,10 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
         }
     }
     let (practitioners, hygienist) = ids.split_at(2);
-    for (id, name, duration_mins, need) in
-        [("demo-check-up", "Check-up", 30, practitioners), ("demo-hygiene", "Hygienist visit", 45, hygienist)]
-    {
+    for (id, name, duration_mins, price, need) in [
+        ("demo-check-up", "Check-up", 30, "60 pounds", practitioners),
+        ("demo-hygiene", "Hygienist visit", 45, "75 pounds", hygienist),
+    ] {
         let terms = Terms {
             name: name.to_owned(),
             duration_mins,
@@ -86,7 +88,7 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
             buffer_after_mins: 10,
             start_interval_mins: 15,
             needs: vec![Need(need.to_vec())],
-            price_shown: None,
+            price_shown: Some(price.to_owned()),
             min_notice_mins: 60,
             horizon_days: 90,
             callers_may_book: true,
@@ -97,11 +99,17 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
     Ok(())
 }
 
-/// It is in London, and says so: only then is a caller with an emergency told a number.
+/// It is in London, and says so: only then is a caller with an emergency told a number. What else it says the receptionist knows.
 async fn say_where_it_is(clinics: &Clinics) -> Result<(), SeedError> {
     let clinic = clinics.get(ORG).await?;
     if clinic.version == 0 {
-        clinics.save(&clinic).await?;
+        let said = Clinic {
+            name: ClinicName::parse("Hill Street Dental").ok(),
+            address: Some("12 Hill Street, London".to_owned()),
+            alert_emails: EmailAddress::parse("desk@hillstreet.example").into_iter().collect(),
+            ..clinic
+        };
+        clinics.save(&said).await?;
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ macro_rules! functions {
                 match function {
                     $($http_name => {
                         let deps = &self.$http;
-                        Some(answered(request, async |request| $http::handle(deps, request).await).await)
+                        Some(answered(request, async |request| Box::pin($http::handle(deps, request)).await).await)
                     })+
                     _ => None,
                 }
@@ -93,7 +93,7 @@ macro_rules! functions {
             /// Gives messages to the function of this name; none when no queue's function has it.
             pub(crate) async fn consume(&self, function: &str, event: SqsEvent) -> Option<SqsBatchResponse> {
                 match function {
-                    $($queue_name => Some($queue::handle(&self.$queue, event).await),)+
+                    $($queue_name => Some(Box::pin($queue::handle(&self.$queue, event)).await),)+
                     _ => None,
                 }
             }
@@ -105,7 +105,7 @@ macro_rules! functions {
                 input: Value,
             ) -> Option<Result<(), Box<dyn std::error::Error + Send + Sync>>> {
                 match function {
-                    $($schedule_name => Some($schedule::handle(&self.$schedule, input).await.map(|_| ())),)+
+                    $($schedule_name => Some(Box::pin($schedule::handle(&self.$schedule, input)).await.map(|_| ())),)+
                     _ => None,
                 }
             }

@@ -105,6 +105,10 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
         let request = with_path(request, &format!("/{rest}"));
         return ask_twilio(&gateway.stack.twilio, &gateway.stack.vapi, &request);
     }
+    if let Some(rest) = path.strip_prefix("/_sandbox/ses/") {
+        let request = with_path(request, &format!("/{rest}"));
+        return gateway.stack.mail.answer(&request, gateway.stack.clock.now());
+    }
     if path.starts_with("/2010-04-01/") {
         return ask_twilio(&gateway.stack.twilio, &gateway.stack.vapi, &request);
     }
@@ -159,7 +163,7 @@ fn preflight() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST,DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST,PATCH,DELETE"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization,content-type,idempotency-key"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {

@@ -116,8 +116,14 @@ impl Bare<'_> {
             .queue_url(local::queue::Queues::url("127.0.0.1:3000", "CallMeterQueue"))
             .message_body("{\"org_id\": \"\", \"call_id\": \"\", \"due_at\": \"2026-01-01T00:00:00.000Z\"}")
             .delay_seconds(60);
-        let (wallet, opened, mapped, sent, ()) =
-            futures::join!(wallet.send(), opened.send(), mapped.send(), sent.send(), self.read_slots());
+        let (wallet, opened, mapped, sent, (), ()) = futures::join!(
+            wallet.send(),
+            opened.send(),
+            mapped.send(),
+            sent.send(),
+            self.read_slots(),
+            self.read_facts()
+        );
         black_box((wallet.unwrap(), opened.unwrap(), mapped.unwrap(), sent.unwrap()));
         let hold =
             AttributeValue::M([("amount".to_owned(), number(280)), ("step".to_owned(), number(0))].into());
@@ -142,6 +148,21 @@ impl Bare<'_> {
         let authorized = db.transact_write_items().set_transact_items(Some(items.into())).send();
         let (authorized, ()) = futures::join!(authorized, self.write_slots(Some(call)));
         black_box(authorized.unwrap());
+    }
+
+    /// Reads what the clinic says of itself and what it offers.
+    async fn read_facts(&self) {
+        let clinic =
+            self.db.get_item().table_name(Self::table("clinics")).key("org_id", text(&ORG.to_string()));
+        let catalog = self
+            .db
+            .query()
+            .table_name(Self::table("booking_catalog"))
+            .key_condition_expression("org_id = :org")
+            .expression_attribute_values(":org", text(&ORG.to_string()));
+        let (clinic, catalog) =
+            futures::join!(clinic.consistent_read(true).send(), catalog.consistent_read(true).send());
+        black_box((clinic.unwrap(), catalog.unwrap()));
     }
 
     /// Reads the slots of all clinics.

@@ -11,7 +11,7 @@ use http::Response;
 use platform::Platform;
 use secrecy::SecretString;
 use services::charging::{Charging, Settings};
-use store::{agents::Agents, clinics::Clinics, ledger::Ledger, numbers::Numbers};
+use store::{agents::Agents, booking::Bookings, clinics::Clinics, ledger::Ledger, numbers::Numbers};
 use web::{
     auth::{Auth, Caller},
     problem::Problem,
@@ -33,6 +33,8 @@ pub struct Deps {
     pub agents: Agents,
     /// Where a clinic's days begin and end.
     pub clinics: Clinics,
+    /// What was booked on calls.
+    pub bookings: Bookings,
     /// Where calls may go.
     pub allowed: Vec<Country>,
     /// What tickets for recordings are signed with.
@@ -64,7 +66,8 @@ impl Deps {
             ledger: Ledger::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db.clone()),
-            clinics: Clinics::new(db),
+            clinics: Clinics::new(db.clone()),
+            bookings: Bookings::new(db),
             allowed,
             ticket_key,
             origin: origin.trim_end_matches('/').to_owned(),

@@ -22,6 +22,7 @@ use store::{
 };
 use vendors::vapi::{
     VapiWebhook,
+    assistants::FACTS,
     message::{CallRef, Kind, Message, ToolCall},
 };
 use web::{
@@ -146,13 +147,14 @@ async fn authorize(
 ) -> Result<Response<Body>, Problem> {
     let vapi_call_id = &call.vapi_call_id;
     Ok(match deps.charging.authorize(call).await? {
-        Answer::Take { assistant, max_duration_secs } => {
+        Answer::Take { assistant, max_duration_secs, facts } => {
             tracing::info!(%vapi_call_id, max_duration_secs, "a call was authorized");
             let answer = json!({
                 "assistantId": assistant,
                 "assistantOverrides": {
                     "maxDurationSeconds": max_duration_secs,
                     "hooks": limit_warning(max_duration_secs),
+                    "variableValues": {FACTS: facts.unwrap_or_default()},
                 },
             });
             json_answer(StatusCode::OK, &answer)

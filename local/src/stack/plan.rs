@@ -65,12 +65,14 @@ const STRIPE_BASE: &str = "http://api.stripe.sandbox";
 pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
 const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
+const MAIL_BASE: &str = "http://email.ses.sandbox";
 /// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
-pub(crate) const SANDBOXES: [(&str, &str); 4] = [
+pub(crate) const SANDBOXES: [(&str, &str); 5] = [
     (VAPI_BASE, "/_sandbox/vapi/api"),
     (STRIPE_BASE, ""),
     (TWILIO_BASE, ""),
     (TWILIO_VOICE_BASE, "/_sandbox/twilio/voice"),
+    (MAIL_BASE, "/_sandbox/ses"),
 ];
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
@@ -104,7 +106,7 @@ impl Plan {
             ("RECHARGE_QUEUE_URL", Queues::url(&self.address, "RechargeQueue")),
             ("NOTIFICATIONS_QUEUE_URL", Queues::url(&self.address, "NotificationsQueue")),
             ("MESSAGES_QUEUE_URL", Queues::url(&self.address, "MessagesQueue")),
-            ("MAIL_URL", format!("http://{}", mail::HOST)),
+            ("MAIL_URL", MAIL_BASE.to_owned()),
             ("MAIL_FROM", mail::SENDER.to_owned()),
             ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
             ("JWT_ISSUER", JWT_ISSUER.to_owned()),

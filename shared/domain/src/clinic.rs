@@ -7,7 +7,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ids::OrgId, personal::plain};
+use super::{email::EmailAddress, ids::OrgId, personal::plain};
 
 /// The longest name of a clinic, in characters.
 const LONGEST_NAME: usize = 60;
@@ -142,12 +142,39 @@ pub struct Clinic {
     /// What it is called; none while it has not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ClinicName>,
+    /// Where callers find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What callers are to be told at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// Where it is told at once of an emergency.
+    #[serde(default)]
+    pub alert_emails: Vec<EmailAddress>,
+}
+
+/// What callers are to be told for some time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// The words: one line.
+    pub text: String,
+    /// The last day on which it holds, by the clinic's clock.
+    pub until: Date,
 }
 
 impl Clinic {
     /// Returns the clinic of an org that has saved nothing about itself.
     pub fn unsaved(org_id: OrgId) -> Self {
-        Self { org_id, version: 0, time_zone: ClinicZone::default(), name: None }
+        Self {
+            org_id,
+            version: 0,
+            time_zone: ClinicZone::default(),
+            name: None,
+            address: None,
+            notice: None,
+            alert_emails: Vec::new(),
+        }
     }
 
     /// Returns what patients are told that it is called.

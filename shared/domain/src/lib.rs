@@ -10,6 +10,7 @@ pub mod contact;
 pub mod content;
 pub mod doubt;
 pub mod email;
+pub mod facts;
 pub mod hold;
 pub mod ids;
 pub mod ledger;

@@ -1,19 +1,23 @@
-//! What patients are told of their appointments. A message is due from the write that causes it ([`Due`]), is sent once for each
-//! revision, kind and channel ([`Message`]), and only if what it says is still so when it goes ([`Due::fate`]).
+//! What patients are told of their appointments, and clinics of emergencies. A message is due from the write that causes it
+//! ([`Due`]), is sent once for each revision, kind and address ([`Message`]), and only if what it says is still so when it goes
+//! ([`fate`]).
 
 mod text;
 
 use jiff::{SignedDuration, Timestamp, civil::Time};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     booking::appointment::{Appointment, Status},
     clinic::ClinicZone,
-    ids::{AppointmentId, ContactId, MessageId, OrgId},
+    email::EmailAddress,
+    ids::{AppointmentId, ContactId, MessageId, NotificationId, OrgId},
+    notification::Notification,
     time::{rfc3339_millis, whole_millis},
 };
 
-pub use text::{Letter, VERSION, letter};
+pub use text::{Letter, VERSION, alert, letter};
 
 /// How long after the write a message is due: who corrects a name or takes another time at once is told once.
 pub const DELAY: SignedDuration = SignedDuration::from_mins(3);
@@ -93,12 +97,41 @@ pub struct Due {
     /// When it is due.
     #[serde(with = "crate::time::millis")]
     pub due_at: Timestamp,
-    /// Of which appointment.
-    pub appointment_id: AppointmentId,
-    /// Of which revision of it.
-    pub revision: u64,
-    /// What is told.
-    pub kind: Kind,
+    /// What is told, and of what.
+    #[serde(flatten)]
+    pub matter: Matter,
+}
+
+/// What a message tells of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "matter", rename_all = "snake_case")]
+pub enum Matter {
+    /// Of an appointment, to its patient.
+    Appointment {
+        /// Which.
+        appointment_id: AppointmentId,
+        /// Which revision of it.
+        revision: u64,
+        /// What is told.
+        kind: Kind,
+    },
+    /// Of an emergency, to the clinic's people.
+    Emergency {
+        /// What the clinic's bell has of it.
+        notification_id: NotificationId,
+    },
+}
+
+impl Matter {
+    /// Returns what all messages of it, and no others, have in common.
+    fn name(&self) -> String {
+        match self {
+            Self::Appointment { appointment_id, revision, kind } => {
+                format!("{}{revision}#{}", prefix(appointment_id), kind.as_str())
+            }
+            Self::Emergency { notification_id } => format!("alert#{notification_id}"),
+        }
+    }
 }
 
 /// What becomes of a message when its time has come.
@@ -126,36 +159,40 @@ impl Due {
             && kind != Kind::Confirmation
             && appointment.interval.from.duration_since(now) > NEAR;
         let due_at = if waits { after_quiet(soon, &appointment.time_zone) } else { soon };
-        Some(Self {
-            slot: slot(due_at, shard_of(appointment.org_id)),
-            due: format!(
-                "{}#{}#{}#{}",
-                rfc3339_millis(due_at),
-                appointment.appointment_id,
-                appointment.revision,
-                kind.as_str()
-            ),
-            org_id: appointment.org_id,
-            due_at,
-            appointment_id: appointment.appointment_id.clone(),
-            revision: appointment.revision,
-            kind,
-        })
+        let (appointment_id, revision) = (appointment.appointment_id.clone(), appointment.revision);
+        let matter = Matter::Appointment { appointment_id, revision, kind };
+        Some(Self::at(due_at, appointment.org_id, matter))
     }
 
-    /// Returns what is to become of it now that its appointment stands so.
-    pub fn fate(&self, appointment: &Appointment, now: Timestamp) -> Fate {
-        let is_so = match self.kind {
-            Kind::Confirmation | Kind::Change => appointment.status == Status::Confirmed,
-            Kind::Cancellation => appointment.status == Status::Cancelled,
-        };
-        if !is_so || appointment.revision != self.revision {
-            Fate::Overtaken
-        } else if appointment.interval.from <= now {
-            Fate::TooLate
-        } else {
-            Fate::Send
+    /// Returns the message that tells the clinic's people of an emergency, at once.
+    pub fn of_emergency(notification: &Notification) -> Self {
+        let matter = Matter::Emergency { notification_id: notification.notification_id.clone() };
+        Self::at(notification.at, notification.org_id, matter)
+    }
+
+    fn at(due_at: Timestamp, org_id: OrgId, matter: Matter) -> Self {
+        Self {
+            slot: slot(due_at, shard_of(org_id)),
+            due: format!("{}#{}", rfc3339_millis(due_at), matter.name()),
+            org_id,
+            due_at,
+            matter,
         }
+    }
+}
+
+/// Returns what is to become of what is due of this revision of an appointment, now that it stands so.
+pub fn fate((kind, revision): (Kind, u64), appointment: &Appointment, now: Timestamp) -> Fate {
+    let is_so = match kind {
+        Kind::Confirmation | Kind::Change => appointment.status == Status::Confirmed,
+        Kind::Cancellation => appointment.status == Status::Cancelled,
+    };
+    if !is_so || appointment.revision != revision {
+        Fate::Overtaken
+    } else if appointment.interval.from <= now {
+        Fate::TooLate
+    } else {
+        Fate::Send
     }
 }
 
@@ -215,24 +252,22 @@ impl State {
     }
 }
 
-/// A message, as the store holds it: one for each appointment, revision, kind and channel.
+/// A message, as the store holds it: one for each matter and way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The clinic's org.
     pub org_id: OrgId,
-    /// What it is of, which makes it exist once: `sent#<appointment>#<revision>#<kind>#<channel>`.
+    /// What it is of and to whom, which makes it exist once: `sent#<appointment>#<revision>#<kind>#<channel>`,
+    /// `alert#<notification>#<channel>#<half of a SHA-256 of the address>`.
     pub item: String,
     /// Which sending it is: who began it knows it by this, although the answer to the claim was lost.
     pub message_id: MessageId,
-    /// Of which appointment.
-    pub appointment_id: AppointmentId,
-    /// Of which revision of it.
-    pub revision: u64,
-    /// What is told.
-    pub kind: Kind,
+    /// What is told, and of what.
+    #[serde(flatten)]
+    pub matter: Matter,
     /// By which way.
     pub channel: Channel,
-    /// To whom.
+    /// To which patient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<ContactId>,
     /// The version of the text.
@@ -246,23 +281,33 @@ pub struct Message {
 }
 
 impl Message {
-    /// Returns the message that is about to be sent because `due` is.
+    /// Returns the message to the patient of an appointment that is about to be sent because `due` is.
     pub fn claimed(
         message_id: MessageId,
         (due, appointment): (&Due, &Appointment),
         channel: Channel,
         now: Timestamp,
     ) -> Self {
-        let (kind, channel_name) = (due.kind.as_str(), channel.as_str());
+        let contact_id = appointment.contact_id.clone();
+        Self { contact_id, ..Self::of(message_id, due, channel.as_str().to_owned(), channel, now) }
+    }
+
+    /// Returns the message to one address of the clinic's that is about to be sent because `due` is.
+    pub fn alerting(message_id: MessageId, due: &Due, to: &EmailAddress, now: Timestamp) -> Self {
+        let channel = Channel::Email;
+        let digest: String =
+            Sha256::digest(to.reveal()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self::of(message_id, due, format!("{}#{digest}", channel.as_str()), channel, now)
+    }
+
+    fn of(message_id: MessageId, due: &Due, way: String, channel: Channel, now: Timestamp) -> Self {
         Self {
             org_id: due.org_id,
-            item: format!("{}{}#{kind}#{channel_name}", prefix(&due.appointment_id), due.revision),
+            item: format!("{}#{way}", due.matter.name()),
             message_id,
-            appointment_id: due.appointment_id.clone(),
-            revision: due.revision,
-            kind: due.kind,
+            matter: due.matter.clone(),
             channel,
-            contact_id: appointment.contact_id.clone(),
+            contact_id: None,
             text_version: VERSION,
             state: State::Sending,
             at: whole_millis(now),

@@ -25,6 +25,7 @@ pub use close::Closed;
 pub use outbound::{Dialled, Intent, limit_warning};
 
 use self::outbound::Adoption;
+use crate::facts::Facts;
 use crate::follow_up::FollowUp;
 use base::alarm::chain;
 use base::clock::Clock;
@@ -119,6 +120,8 @@ pub struct Charging {
     /// Who hangs up when Vapi does not. The meter and reconciliation have it.
     pub carrier: Option<Carrier>,
     environment: String,
+    /// What the receptionist is told of the clinic.
+    facts: Facts,
     /// What follows every change of a wallet.
     pub follow_up: FollowUp,
     db: Dynamo,
@@ -164,6 +167,7 @@ impl Charging {
         let db = platform.database(&settings.base.table_prefix);
         Self {
             carrier: None,
+            facts: Facts::new(&db, Arc::clone(&platform.clock)),
             environment: settings.base.environment,
             calls: Calls::new(db.clone()),
             wallets: Wallets::new(db.clone()),

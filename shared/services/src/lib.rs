@@ -2,6 +2,7 @@
 
 pub mod appointments;
 pub mod charging;
+pub mod facts;
 pub mod follow_up;
 pub mod messages;
 pub mod operating;

@@ -1,4 +1,4 @@
-//! What patients are told. A write leaves a message that is due; [`Dispatch`] gives it to the queue when its time has come, and
+//! What patients are told, and clinics of emergencies. A write leaves a message that is due; [`Dispatch`] gives it to the queue when its time has come, and
 //! [`Messenger`] sends it, once, if it still says what is so.
 //!
 //! No vendor of messages keeps us from sending twice, so the claim does: it is written before the vendor is asked, and only a
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use base::{alarm, alarm::chain, clock::Clock, config::MailSettings, entropy::Entropy};
 use domain::{
-    booking::appointment::Appointment,
     call::Direction,
-    ids::{MessageId, OrgId},
-    message::{Channel, Due, Fate, Letter, Message, State, letter},
+    email::EmailAddress,
+    ids::{AppointmentId, MessageId, NotificationId, OrgId},
+    message::{Channel, Due, Fate, Kind, Letter, Matter, Message, State, alert, fate, letter},
     phone_number::PhoneNumber,
 };
 use jiff::SignedDuration;
@@ -23,7 +23,7 @@ use platform::{
 };
 use store::{
     ChangeError, Dynamo, StoreError, booking::Bookings, clinics::Clinics, messages::Messages,
-    numbers::Numbers,
+    notifications::Notifications, numbers::Numbers,
 };
 
 pub use dispatch::Dispatch;
@@ -40,6 +40,7 @@ pub struct Messenger {
     bookings: Bookings,
     clinics: Clinics,
     numbers: Numbers,
+    notifications: Notifications,
     mail: Mail,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -67,58 +68,90 @@ impl Messenger {
             bookings: Bookings::new(db.clone()),
             clinics: Clinics::new(db.clone()),
             numbers: Numbers::new(db.clone()),
+            notifications: Notifications::new(db.clone()),
             mail: Mail::of(platform, mail),
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
         }
     }
 
-    /// Tells a patient what is due, by every way there is, once by each; nothing when it is no longer so.
+    /// Tells what is due to whom it concerns, by every way there is, once by each; nothing when it is no longer so.
     ///
     /// # Errors
     /// When it is to come again: see [`MessengerError`].
     pub async fn deliver(&self, due: &Due) -> Result<(), MessengerError> {
-        let there = self.bookings.appointment(due.org_id, &due.appointment_id).await?;
-        let fate = there.as_ref().map_or(Fate::Overtaken, |there| due.fate(there, self.clock.now()));
+        match &due.matter {
+            Matter::Appointment { appointment_id, revision, kind } => {
+                self.tell_patient(due, appointment_id, (*kind, *revision)).await
+            }
+            Matter::Emergency { notification_id } => self.alert(due, notification_id).await,
+        }
+    }
+
+    async fn tell_patient(
+        &self,
+        due: &Due,
+        id: &AppointmentId,
+        told: (Kind, u64),
+    ) -> Result<(), MessengerError> {
+        let there = self.bookings.appointment(due.org_id, id).await?;
+        let now = self.clock.now();
+        let fate = there.as_ref().map_or(Fate::Overtaken, |there| fate(told, there, now));
         let (Some(appointment), Fate::Send) = (there, fate) else {
-            tracing::info!(org_id = %due.org_id, appointment_id = %due.appointment_id, kind = due.kind.as_str(), fate = ?fate,
+            tracing::info!(org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(), fate = ?fate,
                 "a message is not sent: it is no longer so");
             return Ok(());
         };
         for channel in Channel::of(&appointment) {
-            self.tell(due, &appointment, channel).await?;
+            let message = Message::claimed(self.fresh_id(), (due, &appointment), channel, now);
+            let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
+            let letter = letter(told.0, &clinic, &appointment, line.as_ref());
+            if let Some(to) = &appointment.email {
+                self.send_once(&message, to, clinic.called(), &letter).await?;
+            }
         }
         Ok(())
     }
 
-    async fn tell(
-        &self,
-        due: &Due,
-        appointment: &Appointment,
-        channel: Channel,
-    ) -> Result<(), MessengerError> {
-        let now = self.clock.now();
-        let id = MessageId::parse(self.entropy.uuid(now).to_string())
-            .unwrap_or_else(|_| unreachable!("a UUID is an id"));
-        let message = Message::claimed(id, (due, appointment), channel, now);
-        let letter = self.letter(due, appointment).await?;
-        match self.messages.claim(&message).await? {
-            Some(there) => self.is_settled(there).await,
-            None => self.send(&message, appointment, &letter).await,
+    /// Tells the clinic's people of an emergency, at each address that the clinic has given.
+    async fn alert(&self, due: &Due, id: &NotificationId) -> Result<(), MessengerError> {
+        let (clinic, there) =
+            futures::try_join!(self.clinics.get(due.org_id), self.notifications.get(due.org_id, id))?;
+        let Some(notification) = there else { return Ok(()) };
+        let letter = alert(&clinic, &notification);
+        let mut outcome = Ok(());
+        for to in &clinic.alert_emails {
+            let message = Message::alerting(self.fresh_id(), due, to, self.clock.now());
+            // One address that takes none keeps it from no other.
+            let sent = self.send_once(&message, to, clinic.called(), &letter).await;
+            outcome = outcome.and(sent);
         }
+        outcome
     }
 
-    /// What a letter says, and in whose name.
-    async fn letter(&self, due: &Due, appointment: &Appointment) -> Result<(String, Letter), StoreError> {
-        let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
-        let letter = letter(due.kind, &clinic, appointment, line.as_ref());
-        Ok((clinic.called().to_owned(), letter))
+    fn fresh_id(&self) -> MessageId {
+        MessageId::parse(self.entropy.uuid(self.clock.now()).to_string())
+            .unwrap_or_else(|_| unreachable!("a UUID is an id"))
     }
 
     /// The number at which the org's receptionist answers.
     async fn line_of(&self, org: OrgId) -> Result<Option<PhoneNumber>, StoreError> {
         let number = self.numbers.of_direction(org, Direction::Inbound).await?;
         Ok(number.map(|number| number.phone_number))
+    }
+
+    /// Sends a letter, unless it was sent before.
+    async fn send_once(
+        &self,
+        message: &Message,
+        to: &EmailAddress,
+        clinic: &str,
+        letter: &Letter,
+    ) -> Result<(), MessengerError> {
+        match self.messages.claim(message).await? {
+            Some(there) => self.is_settled(there).await,
+            None => self.send(message, to, clinic, letter).await,
+        }
     }
 
     /// What to do with a message that was claimed before.
@@ -135,20 +168,19 @@ impl Messenger {
     async fn send(
         &self,
         message: &Message,
-        appointment: &Appointment,
-        (clinic, letter): &(String, Letter),
+        to: &EmailAddress,
+        clinic: &str,
+        letter: &Letter,
     ) -> Result<(), MessengerError> {
-        let Some(to) = &appointment.email else { return Ok(()) };
         match self.mail.send(clinic, to, letter, &message.message_id).await {
             Ok(vendor_id) => {
                 self.note(message, State::Sent { vendor_id }).await?;
-                tracing::info!(org_id = %message.org_id, message_id = %message.message_id, kind = message.kind.as_str(),
-                    "a patient was told of an appointment");
+                tracing::info!(org_id = %message.org_id, message_id = %message.message_id, "a message was sent");
                 Ok(())
             }
             Err(MailError::Refused(why)) => {
                 alarm!("message_refused", org_id = %message.org_id, message_id = %message.message_id, why,
-                    "a message to a patient is refused by its vendor");
+                    "a message is refused by its vendor");
                 self.note(message, State::Refused { why }).await
             }
             Err(error @ MailError::Unknown(_)) => {
@@ -166,7 +198,7 @@ impl Messenger {
     async fn note(&self, message: &Message, state: State) -> Result<(), MessengerError> {
         if state == State::Unknown {
             alarm!("message_unknown", org_id = %message.org_id, message_id = %message.message_id,
-                "whether a patient was told of an appointment is not known");
+                "whether a message was sent is not known");
         }
         match self.messages.note(message, state).await {
             Ok(_) | Err(ChangeError::Moved) => Ok(()),

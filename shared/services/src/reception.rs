@@ -32,7 +32,7 @@ use store::{
     clinics::Clinics,
     rates::Rates,
 };
-use vendors::vapi::{message::ToolCall, tools};
+use vendors::vapi::{assistants::FACTS, message::ToolCall, tools};
 
 use self::tell::in_an_emergency;
 use crate::appointments::Appointments;
@@ -115,9 +115,11 @@ fn patient_name(arguments: Arguments<'_>) -> Option<Result<PatientName, NotAName
     arguments.text("patient_name").map(PatientName::parse)
 }
 
-/// Returns what an agent is told: the clinic's words, and how appointments are booked.
+/// Returns what an agent is told: the clinic's words, what is so of the clinic when the call begins, and how appointments are booked.
 pub fn prompt(of_the_clinic: &str) -> String {
-    format!("{of_the_clinic}\n\n{INSTRUCTIONS}")
+    format!(
+        "{of_the_clinic}\n\nWhat is so of the clinic as this call begins:\n{{{{{FACTS}}}}}\n\n{INSTRUCTIONS}"
+    )
 }
 
 impl Reception {

@@ -28,6 +28,8 @@ pub struct Dynamo {
     prefix: Arc<str>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
+    /// How long one request may be tried again.
+    budget: SignedDuration,
 }
 
 impl fmt::Debug for Dynamo {
@@ -39,7 +41,13 @@ impl fmt::Debug for Dynamo {
 impl Dynamo {
     /// Wraps a client whose own retries are off, and which has the ledger guard.
     pub fn new(client: Client, prefix: &str, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
-        Self { client, prefix: prefix.into(), clock, entropy }
+        Self { client, prefix: prefix.into(), clock, entropy, budget: retry::BUDGET }
+    }
+
+    /// The same for what somebody waits on the telephone for and can do without: what fails is tried again for so long only.
+    #[must_use]
+    pub fn within(&self, budget: SignedDuration) -> Self {
+        Self { budget, ..self.clone() }
     }
 
     /// The table's full name in this environment.

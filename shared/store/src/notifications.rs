@@ -79,6 +79,15 @@ impl Notifications {
         Ok(Listed { notifications, next: last.filter(|_| has_more) })
     }
 
+    /// A notification, consistently; none when somebody has deleted it.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the notification does not decode.
+    pub async fn get(&self, org: OrgId, id: &NotificationId) -> Result<Option<Notification>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.of_org(org).get(Table::Notifications, &[(name, &value), (SORT, id.as_str())]).await
+    }
+
     /// Notes that a notification was read; again, if it was. Returns it as it is then; none where there is none.
     ///
     /// # Errors

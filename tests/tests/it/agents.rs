@@ -63,7 +63,9 @@ async fn a_save_is_stored_first_and_then_the_vendor_has_exactly_that() {
     let given = given(&harness).await;
     assert_eq!(given["name"], "One");
     let prompt = given["model"]["messages"][0]["content"].as_str().unwrap();
-    assert!(prompt.starts_with("You are One.\n\nHow you book appointments."), "{prompt}");
+    let facts = "What is so of the clinic as this call begins:\n{{clinic_facts}}";
+    let begins = format!("You are One.\n\n{facts}\n\nHow you book appointments.");
+    assert!(prompt.starts_with(&begins), "{prompt}");
     assert_eq!((&given["firstMessage"], &given["maxDurationSeconds"]), (&json!("Hello"), &json!(900)));
     assert_eq!((&given["voice"]["provider"], &given["voice"]["voiceId"]), (&json!("vapi"), &json!("Elliot")));
     assert_eq!(given["transcriber"]["language"], "en-GB");

@@ -145,6 +145,8 @@ async fn a_caller_is_offered_times_holds_one_and_books_it() {
     ];
     assert_eq!(shown, wanted);
     assert_eq!((one["revision"].as_u64(), one["duration_minutes"].as_u64()), (Some(1), Some(30)));
+    let (status, detail) = harness.get(&format!("/api/calls-dashboard/{call}"), &harness.owner()).await;
+    assert_eq!((status, &detail["appointment_ids"]), (200, &json!([one["id"]])), "{detail}");
     assert_eq!(appointments(&harness, OTHER_ORG).await.len(), 0, "they are the org's own");
 }
 

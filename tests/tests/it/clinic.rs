@@ -1,6 +1,7 @@
 //! What a clinic says about itself, and what follows its time zone.
 
 use base::clock::Clock;
+use local::aws::Outcome;
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG, bodies};
 
@@ -37,7 +38,8 @@ async fn rung_at(time: &str) -> Harness {
 async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let viewer = harness.token(ORG, "viewer");
-    let unsaid = json!({"time_zone": "Europe/London", "name": null});
+    let shown = |zone: &str| json!({"time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": []});
+    let unsaid = shown("Europe/London");
     assert_eq!(harness.get(CLINIC, &viewer).await, (200, unsaid));
     let (status, problem) = saved(&harness, &json!({"time_zone": "America/New_York"}), "viewer").await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
@@ -57,7 +59,7 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
         (json!({}), "America/New_York"),
         (json!({"time_zone": "Australia/Sydney"}), "Australia/Sydney"),
     ] {
-        assert_eq!(saved(&harness, &body, "admin").await, (200, json!({ "time_zone": zone, "name": null })));
+        assert_eq!(saved(&harness, &body, "admin").await, (200, shown(zone)));
         assert_eq!(harness.get(CLINIC, &viewer).await.1["time_zone"], zone);
     }
     let (status, named) = saved(&harness, &json!({"name": " Hill  Street Dental"}), "admin").await;
@@ -105,4 +107,49 @@ async fn a_clinic_in_new_york_has_the_days_of_new_york() {
         assert_eq!(status, 200, "{statement}");
         assert_eq!(statement["entries"].as_array().unwrap().len(), count, "{day} {}", harness.clock.now());
     }
+}
+
+#[tokio::test]
+async fn a_call_begins_with_what_is_so_of_the_clinic_and_waits_for_none_of_it() {
+    let harness = crate::booking::clinic().await;
+    let body = json!({"time_zone": "Europe/London", "name": "Hill Street Dental", "address": "12 Hill Street",
+        "notice": {"text": "We are closed on Friday.", "until": "2026-01-09"}});
+    let (status, saved_clinic) = saved(&harness, &body, "admin").await;
+    assert_eq!((status, &saved_clinic["notice"]), (200, &body["notice"]), "{saved_clinic}");
+    let told = |answer: &Value| answer["assistantOverrides"]["variableValues"]["clinic_facts"].clone();
+    let (_, answer) = harness.vapi(&bodies::request("call-1")).await;
+    let facts = told(&answer);
+    for known in [
+        "Monday 5 January 2026, 09:00 (Europe/London)",
+        "Hill Street Dental",
+        "12 Hill Street",
+        "closed on Friday",
+        "Dr Rahman: Monday, Tuesday, Wednesday, Thursday, Friday 09:00 to 12:00",
+        "Check-up: 30 minutes",
+    ] {
+        assert!(facts.as_str().unwrap().contains(known), "{known} in {facts}");
+    }
+    // Nobody who rings waits for it, and none is refused.
+    harness.stack.aws.set_plan(|sent| {
+        let table = sent.body["TableName"].as_str().unwrap_or_default();
+        let fails = table.ends_with("-clinics") || table.ends_with("-booking_catalog");
+        if fails { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    let before = harness.clock.now();
+    let (status, answer) = harness.vapi(&bodies::request("call-2")).await;
+    assert_eq!((status, told(&answer)), (200, json!("")), "{answer}");
+    assert!(answer["assistantId"].is_string(), "{answer}");
+    assert!(harness.clock.now().duration_since(before).as_secs() < 1, "it rang no second longer");
+    for bad in [
+        json!({"address": "x".repeat(201)}),
+        json!({"notice": {"text": "Closed."}}),
+        json!({"notice": {"text": "Closed.", "until": "Friday"}}),
+        json!({"notice": {"text": "x".repeat(301), "until": "2026-01-09"}}),
+    ] {
+        harness.stack.aws.clear_plan();
+        assert_eq!(saved(&harness, &bad, "admin").await.0, 400, "{bad}");
+    }
+    let gone = json!({"address": "", "notice": {"text": ""}});
+    let (status, without) = saved(&harness, &gone, "admin").await;
+    assert_eq!((status, &without["address"], &without["notice"]), (200, &Value::Null, &Value::Null));
 }

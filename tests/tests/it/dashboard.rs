@@ -141,6 +141,7 @@ async fn a_call_is_listed_and_shown_with_what_the_ledger_says_it_cost() {
     });
     assert_eq!(page["calls"][2], expected);
     expected["transcript"] = json!("AI: Hello, how can I help you?");
+    expected["appointment_ids"] = json!([]);
     let (status, mut call) = harness.get(&format!("{LIST}/{first}"), &owner).await;
     let recording = call.as_object_mut().unwrap().remove("recording_url").unwrap();
     assert!(recording.as_str().unwrap().starts_with("http://127.0.0.1:3000/api/recordings/"), "{recording}");

@@ -3,7 +3,7 @@
 use base::clock::Clock;
 use domain::{
     ids::AppointmentId,
-    message::{Due, Kind, Message, State},
+    message::{Due, Kind, Matter, Message, State},
 };
 use futures::future::join_all;
 use local::aws::Outcome;
@@ -74,9 +74,11 @@ fn confirmation(appointment: &Value) -> Due {
         due: String::new(),
         org_id: ORG,
         due_at: local::stack::test_epoch(),
-        appointment_id: AppointmentId::parse(appointment["id"].as_str().unwrap()).unwrap(),
-        revision: appointment["revision"].as_u64().unwrap(),
-        kind: Kind::Confirmation,
+        matter: Matter::Appointment {
+            appointment_id: AppointmentId::parse(appointment["id"].as_str().unwrap()).unwrap(),
+            revision: appointment["revision"].as_u64().unwrap(),
+            kind: Kind::Confirmation,
+        },
     }
 }
 
@@ -491,5 +493,40 @@ async fn contacts_are_listed_page_by_page() {
     assert_eq!((names.len(), pages, names == sorted), (7, 3, true), "the newest first: {names:?}");
     for bad in ["limit=0", "limit=101", "cursor=x", "cursor=2026-01-01T00:00:00Z.a%23b", "search=x"] {
         assert_eq!(harness.get(&format!("/api/contacts?{bad}"), &harness.owner()).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_emergency_is_written_to_the_clinics_people_within_a_minute_and_once() {
+    // A12
+    let harness = clinic().await;
+    let body = json!({"time_zone": "Europe/London", "name": "Hill Street Dental",
+        "alert_emails": ["desk@example.com", "boss@example.com", "desk@example.com"]});
+    let (status, saved) = harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &body).await;
+    assert_eq!(
+        (status, &saved["alert_emails"]),
+        (200, &json!(["desk@example.com", "boss@example.com"])),
+        "{saved}"
+    );
+    let reception = reception(&harness);
+    let said = ("reportEmergency", json!({"what": "He cannot breathe"}));
+    for _ in 0..2 {
+        let answer = uses(&reception, &caller("call-1", ANN), said.clone()).await;
+        assert!(answer.contains("call 999"), "{answer}");
+    }
+    // One address takes none at first; the other has its letter all the same, and once.
+    harness.fault(("ses", "send"), Mode::TooMany, 1);
+    a_minute_passes(&harness).await;
+    harness.pass(130).await;
+    a_minute_passes(&harness).await;
+    let mut to: Vec<String> = mail(&harness).into_iter().flat_map(|letter| letter.to).collect();
+    to.sort();
+    assert_eq!(to, ["boss@example.com", "desk@example.com"]);
+    let letter = &mail(&harness)[0];
+    assert!(letter.subject.starts_with("Urgent") && letter.text.contains(ANN), "{letter:?}");
+    assert!(!format!("{letter:?}").contains("breathe"), "the words stay in the dashboard: {letter:?}");
+    for bad in [json!(["nobody"]), json!(vec!["a@example.com"; 6])] {
+        let body = json!({ "alert_emails": bad });
+        assert_eq!(harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &body).await.0, 400);
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::{AppointmentId, ContactId, MessageId},
-    message::{Channel, Kind, Message, State},
+    message::{Channel, Matter, Message, State},
     time::rfc3339_millis,
 };
 use serde::{Deserialize, Serialize};
@@ -33,10 +33,9 @@ pub struct Listed {
 #[derive(Debug, Serialize)]
 pub struct Shown {
     id: MessageId,
-    appointment_id: AppointmentId,
+    #[serde(flatten)]
+    matter: Matter,
     contact_id: Option<ContactId>,
-    revision: u64,
-    kind: Kind,
     channel: Channel,
     status: &'static str,
     reason: Option<String>,
@@ -52,10 +51,8 @@ impl From<Message> for Shown {
         };
         Self {
             id: message.message_id,
-            appointment_id: message.appointment_id,
+            matter: message.matter,
             contact_id: message.contact_id,
-            revision: message.revision,
-            kind: message.kind,
             channel: message.channel,
             status,
             reason,

@@ -202,9 +202,13 @@ pub(super) const ASSISTANT: Shape = Shape::of(&[
     ("keypadInputPlan", Is::Any),
 ]);
 
+/// What stands for variables in an assistant's texts: any name, any value.
+const VALUES: Shape = Shape::of(&[]).open();
+
 /// `AssistantOverrides`.
 const OVERRIDES: Shape =
-    Shape::of(&[("tools:append", Is::ListBy("type", &TOOLS)), ("variableValues", Is::Any)]).and(&ASSISTANT);
+    Shape::of(&[("tools:append", Is::ListBy("type", &TOOLS)), ("variableValues", Is::Object(&VALUES))])
+        .and(&ASSISTANT);
 
 const CUSTOMER: Shape = Shape::of(&[
     ("number", Is::Text(40)),

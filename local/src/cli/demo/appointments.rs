@@ -10,6 +10,9 @@ use super::Story;
 const ADA: &str = "+447700900111";
 const GRACE: &str = "+447700900222";
 const JOAN: &str = "+447700900333";
+const ADAS_MAIL: &str = "ada@example.com";
+/// How often it is looked for a letter, every 50 ms.
+const MOST_LOOKS: u32 = 1_200;
 /// How long each caller means to talk.
 const TALKS_SECS: u32 = 60;
 
@@ -29,12 +32,18 @@ fn books(option: &str, name: &str) -> Turn {
     turn(&format!("I am {name}."), "bookClinicAppointment", json!({"option": option, "patient_name": name}))
 }
 
+/// The same by a caller who spells an address.
+fn books_with_mail(option: &str, name: &str, email: &str) -> Turn {
+    let arguments = json!({"option": option, "patient_name": name, "email": email});
+    turn(&format!("I am {name}, and my address is {email}."), "bookClinicAppointment", arguments)
+}
+
 impl Story {
     /// A patient books and repeats herself; two want one time; the clinic moves an appointment, and the patient moves it back; an
     /// emergency is not booked.
     pub(super) async fn tell_of_appointments(&self, number: &str) -> Result<(), String> {
         self.say("\nThe first clinic again. Ada rings and books; the model says it twice.");
-        let twice = Turn { repeats: 1, ..books("A", "Ada Lovelace") };
+        let twice = Turn { repeats: 1, ..books_with_mail("A", "Ada Lovelace", ADAS_MAIL) };
         let ada = self.talk(number, ADA, vec![asks("next Tuesday at nine"), twice])?;
         let heard = self.heard(&ada).await?;
         self.quote("Ada", &heard);
@@ -97,7 +106,33 @@ impl Story {
             &told,
         )?;
         let made = self.diary().await?;
-        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)
+        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)?;
+        self.say("Ada gave an address when she booked. She is told of what is so, once, and of what was overtaken not at all.");
+        let letters = self.letters(&made, &adas["id"]).await?;
+        for letter in &letters {
+            self.say(&format!("    {}", letter.as_str().unwrap_or_default()));
+        }
+        let distinct: std::collections::BTreeSet<String> = letters.iter().map(Value::to_string).collect();
+        self.expect(distinct.len() == letters.len(), "No letter came twice.", &letters)
+    }
+
+    /// The subjects of Ada's letters, once she has the one that tells of her appointment as it is.
+    async fn letters(&self, made: &[Value], id: &Value) -> Result<Vec<Value>, String> {
+        let one = made.iter().find(|one| one["id"] == *id).ok_or("Ada's appointment is not there.")?;
+        let at: jiff::Timestamp =
+            one["scheduled_time"].as_str().and_then(|at| at.parse().ok()).ok_or("It has no time.")?;
+        let zone = domain::clinic::ClinicZone::default();
+        let day = zone.wall_clock(at).strftime("%A %-d %B %Y at %H:%M").to_string();
+        for _ in 0..MOST_LOOKS {
+            let letters = self.stack.mail.letters().into_iter().filter(|letter| letter.to == [ADAS_MAIL]);
+            let subjects: Vec<Value> = letters.map(|letter| Value::from(letter.subject)).collect();
+            if subjects.iter().any(|subject| subject.as_str().is_some_and(|subject| subject.ends_with(&day)))
+            {
+                return Ok(subjects);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(format!("Ada has no letter of {day}."))
     }
 
     fn talk(&self, number: &str, from: &str, says: Vec<Turn>) -> Result<String, String> {

@@ -133,6 +133,21 @@ pub enum Day {
     Sunday,
 }
 
+impl Day {
+    /// Returns its name, as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Monday => "Monday",
+            Self::Tuesday => "Tuesday",
+            Self::Wednesday => "Wednesday",
+            Self::Thursday => "Thursday",
+            Self::Friday => "Friday",
+            Self::Saturday => "Saturday",
+            Self::Sunday => "Sunday",
+        }
+    }
+}
+
 impl From<Weekday> for Day {
     fn from(weekday: Weekday) -> Self {
         match weekday {

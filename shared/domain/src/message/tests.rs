@@ -96,8 +96,8 @@ fn what_is_no_longer_so_is_not_said() {
         (Kind::Cancellation, &there, before, Fate::Overtaken),
         (Kind::Cancellation, &cancelled, there.interval.from, Fate::TooLate),
     ] {
-        let due = Due::after(&there, kind, Cause::Patient, at("2026-12-01T12:00:00Z")).unwrap();
-        assert_eq!(due.fate(appointment, now), fate, "{kind:?} {:?}", appointment.status);
+        let of = super::fate((kind, 1), appointment, now);
+        assert_eq!(of, fate, "{kind:?} {:?}", appointment.status);
     }
 }
 
@@ -113,6 +113,33 @@ fn a_message_is_one_for_each_revision_kind_and_channel() {
     assert_eq!(name(&there, Kind::Confirmation), "sent#a1#1#confirmation#email");
     let moved = Appointment { revision: 2, ..there };
     assert_eq!(name(&moved, Kind::Change), "sent#a1#2#change#email");
+}
+
+#[test]
+fn an_emergency_is_told_to_each_address_once_and_its_words_stay_where_they_are() {
+    let said = crate::notification::Said {
+        kind: crate::notification::Kind::Emergency,
+        is_urgent: true,
+        text: crate::personal::Personal::new("He cannot breathe".to_owned()),
+        fingerprint: "f".to_owned(),
+    };
+    let call = (OrgId::new(uuid::Uuid::from_u128(0xb)), CallId::parse("call-1").unwrap());
+    let number = PhoneNumber::parse("+447700900101").ok().map(crate::personal::Personal::new);
+    let notification = Notification::of_call(call, number, said, at("2026-12-01T12:00:00Z"));
+    let due = Due::of_emergency(&notification);
+    assert_eq!((due.due_at, &*due.slot), (notification.at, "2026-12-01T12#3"));
+    let item = |address: &str| {
+        let (id, to) = (MessageId::parse("m1").unwrap(), EmailAddress::parse(address).unwrap());
+        Message::alerting(id, &due, &to, notification.at).item
+    };
+    assert_eq!(item("a@example.com"), item("a@example.com"));
+    assert_ne!(item("a@example.com"), item("b@example.com"));
+    let Letter { subject, text } = alert(&Clinic::unsaved(notification.org_id), &notification);
+    assert!(
+        subject.starts_with("Urgent") && text.contains("+447700900101") && text.contains("12:00"),
+        "{text}"
+    );
+    assert!(!text.contains("breathe"), "{text}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
-//! What messages say. They name the clinic, the day and the time, and the practitioner's clock; never a treatment, and not the
+//! What messages say. Those to patients name the clinic, the day and the time, and the practitioner's clock; never a treatment, and not the
 //! patient: mail is read over shoulders, and an address that was spelled on the telephone may be somebody else's.
 
 use jiff::civil::DateTime;
 
 use super::Kind;
-use crate::{booking::appointment::Appointment, clinic::Clinic, phone_number::PhoneNumber};
+use crate::{
+    booking::appointment::Appointment, clinic::Clinic, notification::Notification, phone_number::PhoneNumber,
+};
 
 /// The version of these texts. It goes up with every change of what they say.
 pub const VERSION: u32 = 1;
@@ -50,6 +52,23 @@ pub fn letter(kind: Kind, clinic: &Clinic, appointment: &Appointment, line: Opti
          to it. If it is not yours, please ignore it.\n",
     );
     Letter { subject, text }
+}
+
+/// Returns the letter that tells the clinic's people of an emergency: who rang and when, and where the words are. They stay where they
+/// are: mail goes through many hands.
+pub fn alert(clinic: &Clinic, notification: &Notification) -> Letter {
+    let when = written(clinic.time_zone.wall_clock(notification.at));
+    let caller = notification.phone_number.as_ref().map_or_else(
+        || "a caller whose number is withheld".to_owned(),
+        |number| number.reveal().as_str().to_owned(),
+    );
+    let text = format!(
+        "On {when} ({}) {caller} spoke of an emergency on the telephone of {}.\n\nThe caller was told whom to ring, and nothing was \
+         booked. What was said is in the dashboard, among the notifications. Please ring back.\n",
+        clinic.time_zone.name(),
+        clinic.called(),
+    );
+    Letter { subject: "Urgent: a caller spoke of an emergency".to_owned(), text }
 }
 
 /// A day and a time as they are written, the same for every reader: `Tuesday 1 December 2026 at 14:30`.

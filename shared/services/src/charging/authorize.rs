@@ -1,6 +1,6 @@
 //! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
 
-use futures::future::{join, try_join4};
+use futures::future::{join, join3, try_join4};
 
 use super::{CallOwner, Charging, ChargingError, meter_message, slots::SlotOutcome};
 use domain::{
@@ -25,6 +25,8 @@ pub enum Answer {
         assistant: VapiAssistantId,
         /// For how long at most, in seconds.
         max_duration_secs: u32,
+        /// What is so of the clinic, for the assistant to know; none where it could not be read.
+        facts: Option<String>,
     },
     /// No, and the caller hears why.
     Refuse(RefusalReason),
@@ -44,9 +46,9 @@ pub(super) struct Asked {
 impl Charging {
     /// Decides whether an inbound call may start, and sets its first minutes aside.
     ///
-    /// Two trips with a warm mapping: the wallet and the slots are read while the record, the mapping and the first meter
-    /// message are written; then hold and record move together, and beside them the slot is taken. A repeat is answered by the
-    /// record; one for a call that found no slot asks for one again.
+    /// Two trips with a warm mapping: the wallet, the slots and what is so of the clinic are read while the record, the mapping and
+    /// the first meter message are written; then hold and record move together, and beside them the slot is taken. A repeat is
+    /// answered by the record; one for a call that found no slot asks for one again.
     ///
     /// # Errors
     /// When the store or the queue does not do its part in time. Vapi then rings the number's fallback.
@@ -72,7 +74,8 @@ impl Charging {
             self.calls.map(&mapping),
             self.queue.send(&message, self.clock.now()),
         );
-        let (first, slots) = join(first, Box::pin(self.read_slots())).await;
+        let facts = Box::pin(self.facts.of(owner.org_id));
+        let (first, slots, facts) = join3(first, Box::pin(self.read_slots()), facts).await;
         let (wallet, there, noted, ()) = first?;
         if noted != mapping {
             // Another org's call: its record here, made in the same moment, is closed again.
@@ -89,7 +92,7 @@ impl Charging {
             // Its hold goes back when Vapi says that the call is over: another copy of the question may have let it in.
             return Ok(Answer::Refuse(RefusalReason::LinesBusy));
         }
-        Ok(answer(&asked.call, &number))
+        Ok(answer(&asked.call, &number, facts))
     }
 
     async fn called_number(&self, call: &CallRef) -> Result<Option<PhoneNumberMapping>, StoreError> {
@@ -225,11 +228,12 @@ impl Charging {
 }
 
 /// The answer that a call's record gives: a repeat of the question gets the same one.
-fn answer(call: &Call, number: &PhoneNumberMapping) -> Answer {
+fn answer(call: &Call, number: &PhoneNumberMapping, facts: Option<String>) -> Answer {
     match (&call.state, &number.vapi_assistant_id) {
         (State::Authorized | State::InProgress { .. }, Some(assistant)) => Answer::Take {
             assistant: assistant.clone(),
             max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
+            facts,
         },
         (State::Authorized | State::InProgress { .. }, None) => Answer::Refuse(RefusalReason::NoAgent),
         (State::Refused { reason }, _) => Answer::Refuse(*reason),

@@ -3,6 +3,7 @@
 use base::{alarm, alarm::chain};
 use domain::{
     clinic::ClinicZone,
+    message::Due,
     notification::{Kind, Notification, Said, emergency_sentence},
     personal::{Personal, plain},
 };
@@ -83,8 +84,13 @@ impl Reception {
         let Some(after) = after else { return Ok(Attempt::Done(false)) };
         let call = (line.org_id, line.call_id.clone());
         let notification = Notification::of_call(call, line.caller.clone(), said.clone(), self.clock.now());
-        let booking =
-            Booking { conversation: Some(&after), notification: Some(&notification), ..Booking::default() };
+        let due = (said.kind == Kind::Emergency).then(|| Due::of_emergency(&notification));
+        let booking = Booking {
+            conversation: Some(&after),
+            notification: Some(&notification),
+            due: due.as_ref(),
+            ..Booking::default()
+        };
         let written = Attempt::of(self.bookings().book(line.org_id, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %line.org_id, call_id = %line.call_id, kind = said.kind.as_str(),

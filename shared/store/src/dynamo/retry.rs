@@ -10,7 +10,7 @@ use super::Dynamo;
 use crate::guard::Violation;
 
 /// How long one business write may be retried.
-const BUDGET: SignedDuration = SignedDuration::from_secs(3);
+pub(super) const BUDGET: SignedDuration = SignedDuration::from_secs(3);
 /// The first pause between tries; it doubles, and half of it is chance.
 const FIRST_PAUSE_MILLIS: u64 = 20;
 const LONGEST_PAUSE_MILLIS: u64 = 400;
@@ -30,7 +30,7 @@ impl Dynamo {
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.retrying_until(self.clock.now() + BUDGET, operation, attempt).await
+        self.retrying_until(self.clock.now() + self.budget, operation, attempt).await
     }
 
     /// The same until `give_up_at`, for what somebody waits on the telephone for. There is one attempt, however late it is.

@@ -13,6 +13,10 @@ use domain::ids::{OrgId, StackMark, VapiAssistantId, VapiToolId};
 /// over.
 pub const SERVER_MESSAGES: [&str; 4] = ["status-update", "end-of-call-report", "hang", "tool-calls"];
 
+/// The name under which a call's assistant is given what is so of the clinic: what stands for it in the prompt, between two braces on
+/// each side. <https://docs.vapi.ai/assistants/dynamic-variables>
+pub const FACTS: &str = "clinic_facts";
+
 /// An assistant as it shall be at Vapi.
 #[derive(Clone, Debug)]
 pub struct Assistant<'a> {

@@ -4,7 +4,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Vapi, VapiCall, VapiError, short};
+use super::{Vapi, VapiCall, VapiError, assistants::FACTS, short};
 use crate::marks::ENVIRONMENT;
 use domain::{
     ids::{CallId, VapiAssistantId, VapiPhoneId},
@@ -34,6 +34,8 @@ pub struct Dial<'a> {
     pub to: &'a PhoneNumber,
     /// The longest that the call may last, in seconds: the provider limit of its grant.
     pub max_duration_secs: u32,
+    /// What is so of the clinic, which takes the place of [`FACTS`] in the prompt.
+    pub facts: &'a str,
     /// What Vapi does by itself at certain times of the call, as it describes hooks; `null` for nothing.
     pub hooks: Value,
 }
@@ -46,7 +48,10 @@ impl Dial<'_> {
             "assistantId": self.assistant.as_str(),
             "phoneNumberId": self.from.as_str(),
             "customer": {"number": self.to.as_str()},
-            "assistantOverrides": {"maxDurationSeconds": self.max_duration_secs},
+            "assistantOverrides": {
+                "maxDurationSeconds": self.max_duration_secs,
+                "variableValues": {FACTS: self.facts},
+            },
         });
         // In the overrides, where the API describes metadata: it refuses what it does not describe.
         body["assistantOverrides"]["metadata"] =
@@ -120,6 +125,7 @@ mod tests {
             assistant: &assistant,
             to: &to,
             max_duration_secs: 300,
+            facts: "It is Tuesday.",
             hooks: Value::Null,
         };
         let mut expected = json!({
@@ -127,7 +133,7 @@ mod tests {
             "assistantId": "a",
             "phoneNumberId": "p",
             "customer": {"number": "+442071838750"},
-            "assistantOverrides": {"maxDurationSeconds": 300,
+            "assistantOverrides": {"maxDurationSeconds": 300, "variableValues": {"clinic_facts": "It is Tuesday."},
                 "metadata": {"voxanne_environment": "dev", "call_id": call_id.as_str()}},
         });
         assert_eq!(dial.body(), expected);
