@@ -35,6 +35,7 @@ use crate::{
 use sandbox::{
     bucket::BucketSandbox,
     faults::Faults,
+    google::{self, GoogleSandbox},
     hosts::Hosts,
     stripe::{self, StripeSandbox},
     twilio::TwilioSandbox,
@@ -76,6 +77,8 @@ pub struct Stack {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// Google.
+    pub google: Arc<GoogleSandbox>,
     /// S3, where heads of ledgers are anchored.
     pub bucket: Arc<BucketSandbox>,
     /// What goes wrong on the way to the vendors.
@@ -100,7 +103,7 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, bucket, faults, .. } = hosts.clone();
+        let Hosts { vapi, stripe, twilio, google, bucket, faults, .. } = hosts.clone();
         seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
@@ -123,6 +126,7 @@ impl Stack {
             vapi,
             stripe,
             twilio,
+            google,
             bucket,
             faults,
             template,
@@ -241,10 +245,16 @@ impl Stack {
         self.stripe.posted(post, Some(&answer));
     }
 
+    /// Posts what a step of the Google sandbox leads to: a word that something changed, which is not repeated.
+    pub async fn post_google(&self, post: google::Post) {
+        self.request(post.request).await;
+    }
+
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         let scheduled = self.schedules.as_ref().and_then(Schedules::next_due);
-        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), scheduled]
+        let google = self.google.next_due();
+        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), google, scheduled]
             .into_iter()
             .flatten()
             .min()
@@ -262,6 +272,12 @@ impl Stack {
             if let Some(step) = self.stripe.step() {
                 if let Some(post) = step {
                     self.post_stripe(post).await;
+                }
+                continue;
+            }
+            if let Some(step) = self.google.step() {
+                if let Some(post) = step {
+                    Box::pin(self.post_google(post)).await;
                 }
                 continue;
             }

@@ -50,7 +50,7 @@ pub enum Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// `twilio`, `vapi` or `stripe`.
+    /// `twilio`, `vapi`, `stripe` or `google`.
     pub vendor: String,
     /// One of the vendor's [`OPERATIONS`], or `*` for any.
     pub operation: String,
@@ -224,6 +224,7 @@ fn trouble(vendor: &str) -> Response<Bytes> {
     let body = match vendor {
         "twilio" => twilio(StatusCode::INTERNAL_SERVER_ERROR, 20_500, message),
         "stripe" => json!({"error": {"type": "api_error", "message": message}}),
+        "google" => google(StatusCode::INTERNAL_SERVER_ERROR, "backendError", message),
         _ => vapi(StatusCode::INTERNAL_SERVER_ERROR, message),
     };
     answer(StatusCode::INTERNAL_SERVER_ERROR, &body)
@@ -237,6 +238,7 @@ fn too_many(vendor: &str) -> Response<Bytes> {
         "stripe" => {
             json!({"error": {"type": "invalid_request_error", "code": "rate_limit", "message": message}})
         }
+        "google" => google(StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded", message),
         _ => vapi(StatusCode::TOO_MANY_REQUESTS, message),
     };
     answer(StatusCode::TOO_MANY_REQUESTS, &body)
@@ -249,6 +251,8 @@ fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
     let body = match (vendor, operation) {
         ("twilio", "buy") => twilio(StatusCode::BAD_REQUEST, 21_422, message),
         ("twilio", _) => twilio(StatusCode::BAD_REQUEST, 20_001, message),
+        ("google", "token") => json!({"error": "invalid_grant", "error_description": message}),
+        ("google", _) => google(StatusCode::BAD_REQUEST, "invalid", message),
         ("stripe", _) => json!({"error": {"type": kind, "code": "parameter_invalid", "message": message}}),
         _ => vapi(StatusCode::BAD_REQUEST, message),
     };
@@ -258,6 +262,11 @@ fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
 fn twilio(status: StatusCode, code: u32, message: &str) -> Value {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     json!({"code": code, "message": message, "more_info": more_info, "status": status.as_u16()})
+}
+
+fn google(status: StatusCode, reason: &str, message: &str) -> Value {
+    json!({"error": {"errors": [{"domain": "global", "reason": reason, "message": message}], "code": status.as_u16(),
+        "message": message}})
 }
 
 fn vapi(status: StatusCode, message: &str) -> Value {

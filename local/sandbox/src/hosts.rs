@@ -10,6 +10,7 @@ use vendors::http::{Http, HttpError};
 use super::{
     bucket::{self, BucketSandbox},
     faults::{Faults, through},
+    google::GoogleSandbox,
     stripe::StripeSandbox,
     twilio::TwilioSandbox,
     vapi::VapiSandbox,
@@ -24,6 +25,8 @@ pub struct Hosts {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// Google.
+    pub google: Arc<GoogleSandbox>,
     /// S3.
     pub bucket: Arc<BucketSandbox>,
     /// What goes wrong on the way.
@@ -48,6 +51,7 @@ impl Hosts {
             Some("api.vapi.sandbox" | "storage.vapi.sandbox") => Some("vapi"),
             Some("api.stripe.sandbox") => Some("stripe"),
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
+            Some("oauth2.googleapis.sandbox" | "www.googleapis.sandbox") => Some("google"),
             _ => None,
         };
         if request.uri().host() == Some(bucket::HOST) {
@@ -68,6 +72,10 @@ impl Hosts {
             "vapi" if request.uri().host() == Some("storage.vapi.sandbox") => self.vapi.stored(request),
             "vapi" => self.vapi.answer(request),
             "stripe" => self.stripe.answer(request),
+            "google" if request.uri().host() == Some("oauth2.googleapis.sandbox") => {
+                self.google.token_endpoint(request)
+            }
+            "google" => self.google.answer(request),
             _ => ask_twilio(&self.twilio, &self.vapi, request),
         }
     }
