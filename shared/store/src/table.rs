@@ -43,6 +43,12 @@ pub enum Table {
     ResourceDays,
     /// Appointments, what was asked for, and what was offered on calls.
     Appointments,
+    /// Clinics' calendars at their vendor, and how appointments stand in them.
+    Calendars,
+    /// What others keep busy in clinics' calendars.
+    ExternalEvents,
+    /// Calendar channel, or consent that is asked for → org.
+    CalendarChannels,
     /// What clinics are told.
     Notifications,
     /// What Vapi sent that could not be placed.
@@ -81,6 +87,9 @@ impl Table {
             Self::BookingCatalog => "booking_catalog",
             Self::ResourceDays => "resource_days",
             Self::Appointments => "appointments",
+            Self::Calendars => "calendars",
+            Self::ExternalEvents => "external_events",
+            Self::CalendarChannels => "calendar_channels",
             Self::Notifications => "notifications",
             Self::VapiWebhookEvents => "vapi_webhook_events",
             Self::StripeWebhookEvents => "stripe_webhook_events",
@@ -107,11 +116,15 @@ impl Table {
             | Self::BookingCatalog
             | Self::ResourceDays
             | Self::Appointments
+            | Self::Calendars
+            | Self::ExternalEvents
             | Self::Notifications
             | Self::Clinics => Owner::Org,
-            Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
-                Owner::Mapping
-            }
+            Self::StripeCustomers
+            | Self::PhoneNumberMapping
+            | Self::AssistantMapping
+            | Self::CallMapping
+            | Self::CalendarChannels => Owner::Mapping,
             Self::CallSlots
             | Self::VapiObjects
             | Self::Stack
@@ -122,7 +135,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -143,6 +156,9 @@ impl Table {
         Self::BookingCatalog,
         Self::ResourceDays,
         Self::Appointments,
+        Self::Calendars,
+        Self::ExternalEvents,
+        Self::CalendarChannels,
         Self::Notifications,
         Self::VapiWebhookEvents,
         Self::StripeWebhookEvents,

@@ -222,6 +222,9 @@ pub struct Mirror {
     /// The revision that the event shows for certain.
     #[serde(default)]
     pub synced_revision: u64,
+    /// The revision at whose time the calendar was asked, after the event stood there, whether others keep it busy.
+    #[serde(default)]
+    pub verified_revision: u64,
     /// How it stands.
     pub state: MirrorState,
     /// The revision of the appointment that a person is to look at: what the calendar says and what stands here do not agree. It is
@@ -244,6 +247,7 @@ impl Mirror {
             pushed: Vec::new(),
             etag: None,
             synced_revision: 0,
+            verified_revision: 0,
             state: MirrorState::Pending,
             attention: None,
         }
@@ -269,6 +273,17 @@ impl Mirror {
             state: MirrorState::Synced,
             ..self.clone()
         }
+    }
+
+    /// Returns whether the event shows this revision, or a later one.
+    pub fn shows(&self, revision: u64) -> bool {
+        self.state == MirrorState::Synced && self.synced_revision >= revision
+    }
+
+    /// Returns it once the calendar has told what others keep busy at the time of this revision.
+    #[must_use]
+    pub fn verified(&self, revision: u64) -> Self {
+        Self { verified_revision: revision, ..self.clone() }
     }
 
     /// Returns it with the id of the next generation, where the event before it was deleted.
