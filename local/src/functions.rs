@@ -120,6 +120,7 @@ macro_rules! functions {
 functions! {
     http {
         agents => "agents",
+        calendar => "calendar",
         calls => "calls",
         appointments => "appointments",
         clinic => "clinic",
@@ -133,9 +134,11 @@ functions! {
     queue {
         agent_sync => "agent-sync",
         auto_recharge => "auto-recharge",
+        calendar_sync => "calendar-sync",
         call_meter => "call-meter",
     }
     schedule {
+        calendar_watch => "calendar-watch",
         reconcile => "reconcile",
         stripe_endpoint => "stripe-endpoint",
     }

@@ -22,9 +22,11 @@ use jiff::{
 };
 use platform::Platform;
 use store::{
-    Attempt, Dynamo, StoreError,
+    Attempt, ChangeError, Dynamo, StoreError,
     booking::{Booking, Bookings, Catalog, Intent},
 };
+
+use crate::calendar::Announcer;
 
 /// How long a request of the clinic's that has no key of its own is taken for a repeat of an equal one.
 const REPEATED: SignedDuration = SignedDuration::from_mins(10);
@@ -37,6 +39,7 @@ pub type Reason<'a> = &'a Personal<String, Words>;
 pub struct Appointments {
     /// Where they are written.
     pub bookings: Bookings,
+    announcer: Announcer,
     db: Dynamo,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -202,10 +205,19 @@ impl Appointments {
     pub fn new(platform: &Platform, db: Dynamo) -> Self {
         Self {
             bookings: Bookings::new(db.clone()),
+            announcer: Announcer::of(platform, &db),
             db,
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
         }
+    }
+
+    /// Writes a booking, and lets the clinic's calendars follow.
+    ///
+    /// # Errors
+    /// As [`Announcer::book`].
+    pub(crate) async fn book(&self, org: OrgId, booking: &Booking<'_>) -> Result<(), ChangeError> {
+        self.announcer.book(org, booking).await
     }
 
     /// A fresh id.
@@ -294,7 +306,7 @@ impl Appointments {
             act: Some(&act),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        let written = Attempt::of(self.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id,
                 "an appointment was booked by the clinic");
@@ -373,7 +385,7 @@ impl Appointments {
             act: act.as_ref(),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(appointment.org_id, &booking).await)?;
+        let written = Attempt::of(self.book(appointment.org_id, &booking).await)?;
         Ok(Ok(written.map(|()| {
             tracing::info!(org_id = %appointment.org_id, appointment_id = %appointment.appointment_id,
                 "an appointment was moved");
@@ -402,7 +414,7 @@ impl Appointments {
             act: act.as_ref(),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        let written = Attempt::of(self.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id, "an appointment was cancelled");
             after.written()
@@ -421,7 +433,7 @@ impl Appointments {
     ) -> Result<Attempt<Appointment>, StoreError> {
         let act = act_of(&after, (by, Action::NoteAppointment, None), self.clock.now());
         let booking = Booking { appointment: Some(&after), act: Some(&act), ..Booking::default() };
-        let written = Attempt::of(self.bookings.book(after.org_id, &booking).await)?;
+        let written = Attempt::of(self.book(after.org_id, &booking).await)?;
         Ok(written.map(|()| after.written()))
     }
 
