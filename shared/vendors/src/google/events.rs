@@ -152,7 +152,12 @@ impl Google {
         let place = format!("/{}", draft.id);
         let request = request(at.token, Method::PATCH, &self.of(at.calendar, &place, &[SILENTLY]))
             .header(header::IF_MATCH, etag);
-        read::<Event>(&self.write(request, &body(draft)).await?).map(Event::told)
+        let mut change = body(draft);
+        // A change is merged: what somebody made a whole day is to be one no more.
+        for time in ["start", "end"] {
+            change[time]["date"] = Value::Null;
+        }
+        read::<Event>(&self.write(request, &change).await?).map(Event::told)
     }
 
     /// Takes an event of ours out, whatever it says by now. One that is gone already is no error.
