@@ -86,7 +86,7 @@ pub struct Stack {
     /// What the template declares.
     pub template: Template,
     schedules: Option<Schedules>,
-    functions: Functions,
+    functions: Box<Functions>,
 }
 
 impl Stack {
@@ -115,7 +115,7 @@ impl Stack {
             }
             platform
         };
-        let functions = Functions::build(at)?;
+        let functions = Box::new(Functions::build(at)?);
         let schedules =
             plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
         let clock = plan.clock;

@@ -6,6 +6,7 @@ use vendors::http::Http;
 
 /// What `.env` says about the vendors.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each vendor")]
 pub struct Vendors {
     /// Settings to put in the place of the sandboxes'.
     pub settings: Vec<(String, String)>,
@@ -145,13 +146,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         hand_on(&mut vendors, "STRIPE_API_KEY");
     }
     if vendors.real_google {
-        let missing = "GOOGLE_CLIENT_SECRET is missing in .env: no consent can be exchanged without it.";
-        pairs.get("GOOGLE_CLIENT_SECRET").ok_or(missing)?;
-        hand_on(&mut vendors, "GOOGLE_CLIENT_ID");
-        hand_on(&mut vendors, "GOOGLE_CLIENT_SECRET");
-        for (name, url) in GOOGLE {
-            vendors.settings.push((name.to_owned(), url.to_owned()));
-        }
+        real_google(pairs, &mut vendors)?;
     }
     let network = Http::network(Duration::from_secs(5)).map_err(|error| error.to_string())?;
     vendors.network = Some(network);
@@ -166,6 +161,16 @@ fn real_twilio(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Resul
         let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
         vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));
     }
+    Ok(())
+}
+
+/// Hands a real client at Google on.
+fn real_google(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Result<(), String> {
+    for name in ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"] {
+        let missing = format!("{name} is missing in .env: no consent can be exchanged without it.");
+        vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));
+    }
+    vendors.settings.extend(GOOGLE.map(|(name, url)| (name.to_owned(), url.to_owned())));
     Ok(())
 }
 

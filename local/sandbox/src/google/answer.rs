@@ -32,9 +32,9 @@ pub(super) fn missing() -> Refusal {
     refused(404, "global", "notFound", "Not Found")
 }
 
-/// 200 with this.
-pub(super) fn ok(body: Value) -> Answer {
-    Ok((StatusCode::OK, body))
+/// What is shown.
+pub(super) const fn shown(body: Value) -> (StatusCode, Value) {
+    (StatusCode::OK, body)
 }
 
 /// Writes an answer of the API's.

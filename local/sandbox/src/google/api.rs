@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     GoogleSandbox, Opens, State,
-    answer::{Answer, Refusal, bad, missing, ok, refused, written},
+    answer::{Answer, Refusal, bad, missing, refused, shown, written},
 };
 
 /// The values of a query.
@@ -66,7 +66,7 @@ impl GoogleSandbox {
         match segments.as_slice() {
             ["calendar", "v3", "users", "me", "calendarList"] if *method == Method::GET => {
                 has_scope(&opens, &["calendar.calendarlist.readonly", "calendar.calendarlist", "calendar"])?;
-                ok(calendar_list(&state, &opens.account))
+                Ok(shown(calendar_list(&state, &opens.account)))
             }
             ["calendar", "v3", "channels", "stop"] if *method == Method::POST => {
                 state.stop(&body).map(|()| (StatusCode::NO_CONTENT, Value::Null))
@@ -137,7 +137,7 @@ fn has_scope(opens: &Opens, any: &[&str]) -> Result<(), Refusal> {
         let whole = format!("https://www.googleapis.com/auth/{scope}");
         opens.scopes.contains(&whole)
     };
-    if any.iter().any(|scope| has(&scope)) {
+    if any.iter().any(has) {
         return Ok(());
     }
     let message = "Request had insufficient authentication scopes.";

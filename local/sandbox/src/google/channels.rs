@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Channel, GoogleSandbox, Notice, State,
-    answer::{Answer, Refusal, bad, missing, ok},
+    answer::{Answer, Refusal, bad, missing, shown},
     api::Asked,
 };
 
@@ -53,9 +53,9 @@ impl GoogleSandbox {
         state.channels.insert(id.to_owned(), channel);
         let notice = Notice { channel: id.to_owned(), state: "sync".into() };
         state.agenda.enter(self.clock.now(), notice);
-        ok(json!({"kind": "api#channel", "id": id, "resourceId": resource_id,
+        Ok(shown(json!({"kind": "api#channel", "id": id, "resourceId": resource_id,
             "resourceUri": "https://www.googleapis.com/calendar/v3", "token": text("token"),
-            "expiration": until.as_millisecond().to_string()}))
+            "expiration": until.as_millisecond().to_string()})))
     }
 
     /// When the next word is due.

@@ -1,6 +1,6 @@
 //! Consents: the page on which a person ticks what we may do, the code that it becomes, and its tokens.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -106,19 +106,17 @@ impl GoogleSandbox {
     }
 
     fn form(&self, asked: &Params) -> String {
-        let accounts: String =
-            self.lock().accounts.iter().map(|email| format!("<option>{}</option>", escaped(email))).collect();
-        let scopes: String = asked
-            .get("scope")
-            .map_or("", String::as_str)
-            .split_whitespace()
-            .map(|scope| {
-                let scope = escaped(scope);
-                format!(
-                    "<label><input type=checkbox name=scope value=\"{scope}\" checked> {scope}</label><br>"
-                )
-            })
-            .collect();
+        let mut accounts = String::new();
+        for email in &self.lock().accounts {
+            let _ = write!(accounts, "<option>{}</option>", escaped(email));
+        }
+        let mut scopes = String::new();
+        for scope in asked.get("scope").map_or("", String::as_str).split_whitespace().map(escaped) {
+            let _ = write!(
+                scopes,
+                "<label><input type=checkbox name=scope value=\"{scope}\" checked> {scope}</label><br>"
+            );
+        }
         format!(
             "<h1>Voxanne wants access to your Google Account</h1><p>This is the sandbox's page: nobody is asked but you.</p>\
              <form method=post><p><select name=account>{accounts}</select></p><p>{scopes}</p>\
@@ -162,7 +160,7 @@ impl GoogleSandbox {
         let is_right = |code: &Code| {
             self.clock.now() < code.until
                 && code.redirect_uri == field("redirect_uri")
-                && code.challenge == URL_SAFE_NO_PAD.encode(&hash)
+                && code.challenge == URL_SAFE_NO_PAD.encode(hash)
         };
         let Some(code) = code.filter(is_right) else {
             return oauth_error(400, "invalid_grant", "Malformed auth code.");

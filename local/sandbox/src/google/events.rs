@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Calendar, Event, GoogleSandbox, State,
-    answer::{Answer, Refusal, bad, missing, ok, refused},
+    answer::{Answer, Refusal, bad, missing, refused, shown},
     api::{Asked, Query},
 };
 
@@ -98,7 +98,7 @@ impl GoogleSandbox {
         fields["eventType"] = fields.get("eventType").cloned().unwrap_or(json!("default"));
         let written = calendar.put(&id, fields, false, now);
         state.tell(asked.calendar, now);
-        ok(written)
+        Ok(shown(written))
     }
 
     pub(super) fn patched(&self, state: &mut State, asked: &Asked<'_>, id: &str) -> Answer {
@@ -115,7 +115,7 @@ impl GoogleSandbox {
         times(&fields)?;
         let written = calendar.put(id, fields, false, now);
         state.tell(asked.calendar, now);
-        ok(written)
+        Ok(shown(written))
     }
 
     pub(super) fn deleted(&self, state: &mut State, asked: &Asked<'_>, id: &str) -> Answer {
@@ -137,7 +137,7 @@ impl GoogleSandbox {
 impl State {
     pub(super) fn shown(&self, asked: &Asked<'_>, id: &str) -> Answer {
         let event = self.calendars.get(asked.calendar).and_then(|calendar| calendar.events.get(id));
-        ok(Calendar::seen(event.ok_or_else(missing)?))
+        Ok(shown(Calendar::seen(event.ok_or_else(missing)?)))
     }
 
     /// `events.list`: all, what changed since a token, or what stands in a time.
@@ -174,7 +174,7 @@ impl State {
         if page["nextPageToken"].is_null() && !is_single && window == (None, None) {
             page["nextSyncToken"] = json!(format!("S{}", calendar.changes));
         }
-        ok(page)
+        Ok(shown(page))
     }
 
     /// `events.instances`.
@@ -188,7 +188,7 @@ impl State {
         let mut page = self.page(asked.query, items)?;
         page["kind"] = json!("calendar#events");
         page["timeZone"] = json!(calendar.time_zone);
-        ok(page)
+        Ok(shown(page))
     }
 
     fn page(&self, query: &Query, items: Vec<Value>) -> Result<Value, Refusal> {
