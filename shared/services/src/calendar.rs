@@ -68,6 +68,7 @@ pub struct CalendarSync {
     db: Dynamo,
     environment: String,
     public_url: String,
+    browsers_url: String,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
 }
@@ -80,17 +81,21 @@ pub struct Settings {
     keyring: Keyring,
     queue_url: String,
     public_url: String,
+    browsers_url: String,
 }
 
 impl Settings {
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>, platform: &Platform) -> Self {
+        let public_url = reader.required("PUBLIC_URL").trim_end_matches('/').to_owned();
         Self {
             base: Base::read(reader),
             google: GoogleSettings::read(reader),
             keyring: Keyring::read(reader, Arc::clone(&platform.entropy)),
             queue_url: reader.required(announce::QUEUE_URL),
-            public_url: reader.required("PUBLIC_URL").trim_end_matches('/').to_owned(),
+            // Where browsers reach this API, if that is another place: the local stack's port.
+            browsers_url: reader.or("API_ORIGIN", public_url.clone()).trim_end_matches('/').to_owned(),
+            public_url,
         }
     }
 }
@@ -146,6 +151,7 @@ impl CalendarSync {
             db,
             environment: settings.base.environment,
             public_url: settings.public_url,
+            browsers_url: settings.browsers_url,
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
         }

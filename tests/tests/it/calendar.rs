@@ -1,6 +1,7 @@
 //! Google Calendar: connected, pushed to, read, dragged in, down, and never believed when it says nothing. The rows are those of the
 //! pitfalls that each test shows.
 
+mod at_random;
 mod connecting;
 mod faults;
 mod hand;

@@ -73,11 +73,11 @@ impl Told {
             When::Unknown => None,
         };
         match interval {
-            None => Busy::Unknown,
             Some(interval) if interval.from < interval.to => Busy::Taken(interval),
-            // Google takes events without a length: nobody is kept by them. One that ends before it begins cannot be.
+            // Google takes events without a length: nobody is kept by them.
             Some(interval) if interval.from == interval.to => Busy::Free,
-            Some(_) => Busy::Unknown,
+            // One that ends before it begins cannot be.
+            Some(_) | None => Busy::Unknown,
         }
     }
 }

@@ -72,7 +72,6 @@ fn is_same(one: Interval, other: Interval) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 

@@ -275,6 +275,12 @@ impl Mirror {
         }
     }
 
+    /// Returns it where the event, as this version, shows what is older than ours: ours is to be given to it again.
+    #[must_use]
+    pub fn behind(&self, etag: &str) -> Self {
+        Self { etag: Some(etag.to_owned()), synced_revision: 0, state: MirrorState::Pending, ..self.clone() }
+    }
+
     /// Returns whether the event shows this revision, or a later one.
     pub fn shows(&self, revision: u64) -> bool {
         self.state == MirrorState::Synced && self.synced_revision >= revision
@@ -335,6 +341,9 @@ pub struct External {
     pub is_series: bool,
     /// The days of resources that it stands in, or may stand in after a reading that was broken off.
     pub stands_in: Vec<(ResourceId, Date)>,
+    /// Whether all of them have it as it is here: else it is written into each of them again.
+    #[serde(default)]
+    pub is_settled: bool,
 }
 
 #[cfg(test)]

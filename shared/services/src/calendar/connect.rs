@@ -337,7 +337,7 @@ impl CalendarSync {
     }
 
     fn redirect_uri(&self) -> String {
-        format!("{}{CALLBACK}", self.public_url)
+        format!("{}{CALLBACK}", self.browsers_url)
     }
 }
 

@@ -16,7 +16,7 @@ use store::{
     queue::CalendarTask,
 };
 
-use super::{CalendarSync, SyncError};
+use super::{CalendarSync, SyncError, import::Shows};
 
 /// How far ahead appointments are counted, of which a part was cancelled.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 365);
@@ -61,9 +61,12 @@ impl CalendarSync {
             Meaning::Strangers => return self.stands_elsewhere(calendar, &appointment, &mirrors, told).await,
             Meaning::Unknown => return Err(SyncError::Unreadable),
             Meaning::Outdated => {
-                self.look_at(calendar, &appointment, &["outdated"], changed_too_late(&appointment)).await?;
+                let said: (&[&str], String) = (&["outdated"], changed_too_late(&appointment));
+                self.look_at_event(calendar, &appointment, said, Some((&told.etag, Shows::AnOlder))).await?;
+                let push = CalendarTask::Push { org_id: org, appointment_id: id.clone() };
+                self.queue.send(&push, 0).await?;
             }
-            Meaning::Moved(interval) => self.moved(calendar, &appointment, interval).await?,
+            Meaning::Moved(interval) => self.moved(calendar, &appointment, (interval, &told.etag)).await?,
             Meaning::Cancelled if appointment.is_ahead(self.now()) => {
                 return Ok(Ours::Deleted(Box::new((appointment, mirror.clone()))));
             }
@@ -102,11 +105,11 @@ impl CalendarSync {
     }
 
     /// Moves an appointment to where the clinic has dragged its event, where that is free here; else a person is to look.
-    async fn moved(
+    pub(super) async fn moved(
         &self,
         calendar: &Calendar,
         appointment: &Appointment,
-        interval: Interval,
+        (interval, etag): (Interval, &str),
     ) -> Result<(), SyncError> {
         let (org, id) = (appointment.org_id, &appointment.appointment_id);
         let push = CalendarTask::Push { org_id: org, appointment_id: id.clone() };
@@ -134,7 +137,8 @@ impl CalendarSync {
                      one of the two.",
                     appointment.patient_name.reveal()
                 );
-                self.look_at(calendar, appointment, &["refused"], text).await
+                let seen = Some((etag, Shows::ThisRevision));
+                self.look_at_event(calendar, appointment, (&["refused"], text), seen).await
             }
         }
     }

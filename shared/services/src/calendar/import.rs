@@ -22,6 +22,18 @@ use super::{CalendarSync, SyncError};
 const LEAST_DAYS: u32 = 30;
 const MOST_DAYS: u32 = 400;
 
+/// What an event of ours shows that somebody has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The revision that stands here.
+    ThisRevision,
+    /// One before it.
+    AnOlder,
+}
+
+/// How many days are written at once.
+const AT_ONCE: usize = 8;
+
 /// From when until when busy times are kept: from yesterday on, and further than any service can be booked.
 pub(super) type Window = Interval;
 
@@ -121,35 +133,47 @@ impl CalendarSync {
             goes_on: is_series || intervals.iter().any(is_beyond),
             intervals: intervals.iter().copied().filter(|interval| interval.to > window.from).collect(),
             is_series,
+            is_settled: false,
             stands_in: before.iter().chain(&wanted).cloned().collect::<BTreeSet<_>>().into_iter().collect(),
         };
         let is_kept = is_series || !event.intervals.is_empty();
         if known.is_none() && !is_kept {
             return Ok(());
         }
-        // Only what is new there can have come to lie on something.
-        let is_new = |interval: &&Interval| {
-            known.as_ref().is_none_or(|known| !known.intervals.contains(interval) || before != wanted)
-        };
+        // Only what is new there can have come to lie on something. What was broken off is new as a whole.
+        let settled = known.as_ref().filter(|known| known.is_settled && before == wanted);
+        let is_new = |interval: &&Interval| settled.is_none_or(|known| !known.intervals.contains(interval));
         let fresh: Vec<Interval> = within.iter().filter(is_new).copied().collect();
-        if fresh.is_empty()
-            && before == wanted
-            && known.as_ref().is_some_and(|known| known.generation == generation)
-        {
+        let is_same = |known: &External| known.generation == generation && known.intervals == event.intervals;
+        if settled.is_some_and(is_same) {
             return Ok(());
         }
         self.externals.put(&event).await?;
-        let mut struck = BTreeSet::new();
-        for (resource, day) in &event.stands_in {
-            struck.extend(self.write_day(calendar, id, (resource, *day), &within, &fresh).await?);
-        }
-        for appointment in struck {
-            self.lands_on(calendar, id, &appointment, &fresh).await?;
-        }
+        self.write_days(calendar, &event, (&within, &fresh)).await?;
         if !is_kept {
             return Ok(self.externals.delete(&event).await?);
         }
-        Ok(self.externals.put(&External { stands_in: wanted, ..event }).await?)
+        Ok(self.externals.put(&External { stands_in: wanted, is_settled: true, ..event }).await?)
+    }
+
+    /// Writes the times that an event takes on each day that it stands in, a few at a time, and looks what they have come to lie on.
+    async fn write_days(
+        &self,
+        calendar: &Calendar,
+        event: &External,
+        (within, fresh): (&[Interval], &[Interval]),
+    ) -> Result<(), SyncError> {
+        let mut struck = BTreeSet::new();
+        for days in event.stands_in.chunks(AT_ONCE) {
+            let writes = days.iter().map(|(resource, day)| {
+                self.write_day(calendar, &event.external_id, (resource, *day), within, fresh)
+            });
+            struck.extend(futures::future::try_join_all(writes).await?.into_iter().flatten());
+        }
+        for appointment in struck {
+            self.lands_on(calendar, &event.external_id, &appointment, fresh).await?;
+        }
+        Ok(())
     }
 
     /// Writes the times that an event takes on one day of a resource. Returns the appointments of that day which they may lie on.
@@ -189,11 +213,7 @@ impl CalendarSync {
         let (org, now) = (calendar.org_id, self.now());
         let there = self.bookings.appointment(org, appointment).await?;
         let lies_on = |appointment: &Appointment| {
-            // Who overbooks has seen what lies there.
-            let is_on_purpose = appointment.overbooked.is_some();
-            appointment.is_ahead(now)
-                && !is_on_purpose
-                && fresh.iter().any(|interval| interval.overlaps(&appointment.interval))
+            appointment.is_ahead(now) && fresh.iter().any(|interval| interval.overlaps(&appointment.interval))
         };
         let Some(there) = there.filter(lies_on) else { return Ok(()) };
         self.is_laid_over(calendar, &there, id).await
@@ -227,14 +247,34 @@ impl CalendarSync {
         parts: &[&str],
         text: String,
     ) -> Result<(), SyncError> {
+        self.look_at_event(calendar, appointment, (parts, text), None).await
+    }
+
+    /// The same of an event of ours that was seen as this version, and shows the revision or an older one: the next push begins from
+    /// there, and does not take it for news.
+    pub(super) async fn look_at_event(
+        &self,
+        calendar: &Calendar,
+        appointment: &Appointment,
+        (parts, text): (&[&str], String),
+        seen: Option<(&str, Shows)>,
+    ) -> Result<(), SyncError> {
         let (org, id) = (appointment.org_id, &appointment.appointment_id);
         let (revision, text, calendar_id) = (appointment.revision, &text, &calendar.calendar_id);
         let note = || async move {
             let mirrors = self.calendars.mirrors(org, id).await?;
             let known = mirrors.into_iter().find(|mirror| mirror.calendar_id == *calendar_id);
             let mirror = known.unwrap_or_else(|| Mirror::begun(org, id.clone(), calendar_id.clone()));
-            if mirror.attention == Some(revision) {
-                return Ok(Attempt::Done(()));
+            let is_told = mirror.attention == Some(revision);
+            let mirror = match seen {
+                Some((etag, Shows::ThisRevision)) => mirror.synced(revision, etag),
+                Some((etag, Shows::AnOlder)) => mirror.behind(etag),
+                None if is_told => return Ok(Attempt::Done(())),
+                None => mirror,
+            };
+            if is_told {
+                let saved = self.calendars.save_mirror(&mirror, None).await;
+                return Ok(Attempt::of(saved)?.map(|_| ()));
             }
             let revision_shown = revision.to_string();
             let parts: Vec<&str> =

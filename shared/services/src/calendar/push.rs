@@ -189,10 +189,11 @@ impl CalendarSync {
                 return self.left_to_the_hand(calendar).await;
             }
             let anew = mirror.anew();
-            return Ok(Step::Again(match mirror.etag {
-                None => anew,
-                Some(_) => anew.to_be_looked_at(appointment.revision),
-            }));
+            if mirror.etag.is_none() {
+                return Ok(Step::Again(anew));
+            }
+            let (noted, told) = (anew.to_be_looked_at(appointment.revision), self.outdated(appointment));
+            return Ok(Step::Again(self.calendars.save_mirror(&noted, Some(&told)).await?));
         }
         match meaning(&there, mirror, appointment) {
             Meaning::Echo if revision == Some(appointment.revision) => Ok(Step::There(there.etag)),
@@ -203,12 +204,17 @@ impl CalendarSync {
                 let noted = mirror.to_be_looked_at(appointment.revision);
                 Ok(Step::Again(self.calendars.save_mirror(&noted, Some(&told)).await?))
             }
-            Meaning::Moved(_) | Meaning::Cancelled => self.left_to_the_hand(calendar).await,
+            Meaning::Moved(interval) => {
+                // The clinic's change comes first, and what it comes to is pushed then.
+                self.moved(calendar, appointment, (interval, &there.etag)).await?;
+                Ok(Step::Left)
+            }
+            Meaning::Cancelled => self.left_to_the_hand(calendar).await,
             Meaning::Unknown | Meaning::Strangers => Err(SyncError::Unreadable),
         }
     }
 
-    /// The clinic changed the event itself: what it did is read first, and what it comes to is pushed then.
+    /// The clinic deleted the event: how many more it did is read first.
     async fn left_to_the_hand(&self, calendar: &Calendar) -> Result<Step, SyncError> {
         self.calendars.raise_dirty(calendar.org_id, &calendar.calendar_id).await?;
         let pull = CalendarTask::Pull { org_id: calendar.org_id, calendar_id: calendar.calendar_id.clone() };

@@ -32,7 +32,7 @@ impl Shown {
         appointments: &[Appointment],
     ) -> Result<Vec<&'static str>, StoreError> {
         let calendars = self.calendars.of_org(org).await?;
-        if calendars.is_empty() {
+        if !calendars.iter().any(Calendar::is_read) {
             return Ok(vec!["none"; appointments.len()]);
         }
         let calendars = &calendars;

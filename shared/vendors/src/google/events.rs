@@ -38,8 +38,8 @@ pub(super) struct Event {
     end: Option<EventTime>,
     #[serde(default)]
     transparency: String,
-    #[serde(default)]
-    event_type: String,
+    #[serde(default, rename = "eventType")]
+    kind: String,
     #[serde(default)]
     recurrence: Vec<String>,
     #[serde(default)]
@@ -87,7 +87,7 @@ impl Event {
             when,
             is_transparent: self.transparency == "transparent",
             is_declined: self.attendees.iter().any(is_declined),
-            is_working_location: self.event_type == "workingLocation",
+            is_working_location: self.kind == "workingLocation",
             is_series: !self.recurrence.is_empty(),
             series: self.recurring_event_id,
             mark: mark(&self.extended_properties.private),

@@ -173,3 +173,24 @@ async fn a_calendar_in_which_we_may_not_write_is_read_for_busy_times_and_says_so
     assert_eq!(busy(&harness, "2026-01-12").await.len(), 1);
     assert_eq!(told(&harness).await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_opens_a_calendar_is_sealed_anew_with_the_other_secrets_and_numbers_are_listed_beside_it() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let harness = connected().await;
+    let keys = harness.stack.platform.environment.reader().optional("CREDENTIAL_KEYS").unwrap();
+    let mut platform = harness.stack.platform.clone();
+    let both = format!("new:{},{keys}", STANDARD.encode([9; 32]));
+    platform.environment = platform.environment.with("CREDENTIAL_KEYS", &both);
+    let environment = platform.environment.clone();
+    let mut reader = environment.reader();
+    let settings = services::provisioning::Settings::read(&mut reader, &platform);
+    reader.finish().unwrap();
+    let rotated =
+        services::provisioning::Provisioning::deployed(&platform, settings).rotate_keys().await.unwrap();
+    assert_eq!((rotated.resealed, rotated.missed), (1, 0));
+    let credentials = store::calendars::CalendarCredentials::new(harness.stack.db());
+    let kept = credentials.get(ORG).await.unwrap().unwrap();
+    assert_eq!((kept.refresh_token.key_id.as_str(), kept.access_token), ("new", None));
+    assert_eq!(harness.dropdown_of(ORG).await, Vec::<String>::new(), "it is no number");
+}

@@ -137,6 +137,25 @@ async fn a_channel_is_replaced_before_it_ends_and_a_calendar_without_one_is_aske
 }
 
 #[tokio::test]
+async fn an_import_that_was_broken_off_before_its_first_day_is_done_again() {
+    let harness = connected().await;
+    let one = book(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    harness.pass(60).await;
+    harness.stack.aws.set_plan(|sent| {
+        let is_day = sent.operation == "PutItem"
+            && sent.body["TableName"].as_str().is_some_and(|name| name.ends_with("resource_days"));
+        if is_day { local::aws::Outcome::Fail("InternalServerError") } else { local::aws::Outcome::Pass }
+    });
+    enter(&harness, "2026-01-12T10:00:00Z", "2026-01-12T11:00:00Z");
+    harness.pass(30).await;
+    harness.stack.aws.clear_plan();
+    assert_eq!(busy(&harness, "2026-01-12").await, Vec::<String>::new());
+    harness.pass(1_200).await;
+    assert_eq!(busy(&harness, "2026-01-12").await.len(), 1);
+    assert_eq!(shown(&harness, &one).await["calendar"], "attention");
+}
+
+#[tokio::test]
 async fn a_process_that_dies_while_it_imports_leaves_nothing_half_done() {
     let harness = connected().await;
     let event = enter(&harness, "2026-01-12T10:00:00Z", "2026-01-14T11:00:00Z");

@@ -80,6 +80,12 @@ async fn what_is_dragged_onto_another_stays_where_it_was_and_is_told() {
     );
     assert_eq!(told(&harness).await.len(), 1);
     assert!(starts(&harness).contains(&"2026-01-13T10:15:00Z".to_owned()), "nothing is moved back");
+    // A person looks, and moves it: that is pushed, and is no news to anybody.
+    move_to(&harness, &now, "2026-01-14T10:00:00Z").await;
+    harness.pass(60).await;
+    assert_eq!(shown(&harness, &one).await["calendar"], "synced");
+    assert_eq!(starts(&harness), [TUESDAY_TEN, "2026-01-14T10:00:00Z"]);
+    assert_eq!(told(&harness).await.len(), 1);
 }
 
 #[tokio::test]
@@ -101,6 +107,31 @@ async fn who_drags_an_old_sight_does_not_undo_a_move_that_is_on_its_way() {
     );
     assert_eq!(starts(&harness), [TUESDAY_TEN], "ours stands");
     assert_eq!(told(&harness).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_puts_an_older_event_back_or_makes_it_a_whole_day_gets_ours_again() {
+    // C9
+    let harness = connected().await;
+    let one = book(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    harness.pass(60).await;
+    let older = events(&harness).remove(0);
+    move_to(&harness, &one, TUESDAY_TEN).await;
+    harness.pass(60).await;
+    let id = ours(&harness);
+    let marks = older["extendedProperties"].clone();
+    let at = |time: &str| json!({"dateTime": time, "timeZone": "Europe/London"});
+    let fields = json!({"extendedProperties": marks, "start": at("2026-01-15T10:00:00Z"), "end": at("2026-01-15T10:30:00Z")});
+    hand(&harness, json!({"act": "change", "calendar": ACCOUNT, "id": id, "fields": fields}));
+    harness.pass(60).await;
+    assert_eq!(starts(&harness), [TUESDAY_TEN]);
+    assert_eq!(shown(&harness, &one).await["calendar"], "attention");
+    let day = json!({"start": {"date": "2026-01-15"}, "end": {"date": "2026-01-16"}});
+    hand(&harness, json!({"act": "change", "calendar": ACCOUNT, "id": id, "fields": day}));
+    harness.pass(60).await;
+    assert_eq!(starts(&harness), [TUESDAY_TEN]);
+    assert_eq!(events(&harness)[0]["start"]["date"], Value::Null, "it is no whole day any more");
+    assert_eq!(told(&harness).await.len(), 1, "once for the revision");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn every_body_that_we_send_is_one_that_googles_own_specification_describes
         // A null takes a field away in a change, which the specification does not say.
         let mut body = received.body.clone();
         for time in ["start", "end"] {
-            if let Some(time) = body[time].as_object_mut() {
+            if let Some(time) = body.get_mut(time).and_then(Value::as_object_mut) {
                 time.retain(|_, value| !value.is_null());
             }
         }
@@ -200,4 +200,29 @@ async fn the_sandbox_refuses_what_google_refuses() {
         401,
         "a token lasts an hour"
     );
+}
+
+#[tokio::test]
+async fn the_sandboxs_page_shows_what_is_asked_for_and_takes_what_is_ticked() {
+    let harness = clinic().await;
+    let google = &harness.stack.google;
+    google.add_account(ACCOUNT, "Europe/London");
+    let url = authorize(&harness, ORG).await;
+    assert!(url.starts_with("http://127.0.0.1:3000/_sandbox/google/o/oauth2/v2/auth?"), "{url}");
+    let request = |method: &str, body: &str| {
+        Request::builder().method(method).uri(&url).body(Bytes::from(body.to_owned())).unwrap()
+    };
+    let page = google.consent_page(&request("GET", ""));
+    let text = String::from_utf8_lossy(page.body()).into_owned();
+    assert!(text.contains(ACCOUNT) && text.matches("type=checkbox").count() == 2, "{text}");
+    let ticked = "act=allow&account=front.desk%40rahman-clinic.example&scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcalendar.events";
+    let back = google.consent_page(&request("POST", ticked));
+    let to = back.headers()["location"].to_str().unwrap();
+    assert!(to.starts_with("http://127.0.0.1:3000/api/google-oauth/callback?"), "a browser gets there: {to}");
+    assert_eq!(returns(&harness, to).await, "error=scopes_missing");
+    let denied = google.consent_page(&request("POST", "act=deny"));
+    assert!(denied.headers()["location"].to_str().unwrap().contains("error=access_denied"));
+    let foreign = url.replace("client_id=", "client_id=x");
+    let request = Request::get(foreign).body(Bytes::new()).unwrap();
+    assert_eq!(google.consent_page(&request).status(), 400);
 }
