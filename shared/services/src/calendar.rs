@@ -20,7 +20,7 @@ use base::{
     keyring::{Keyring, KeyringError},
 };
 use domain::{
-    calendar::{Calendar, Connection, ConnectionState, Stance},
+    calendar::{Access, Calendar, Connection, ConnectionState, Stance},
     ids::OrgId,
     notification::Notification,
     time::plus_secs,
@@ -273,22 +273,51 @@ impl CalendarSync {
 
     /// The calendar is not to be had any more: it is not asked again, nothing is cancelled for it, and the clinic is told, once.
     async fn is_gone(&self, calendar: &Calendar) -> Result<(), SyncError> {
-        let (org, now) = (calendar.org_id, self.clock.now());
-        let note = || async {
-            let there = self.calendars.calendar(org, &calendar.calendar_id).await?;
+        let text = format!(
+            "The calendar {} cannot be reached any more: it was deleted, or is no longer shared with the clinic's account. No \
+             appointment was changed.",
+            calendar.name.reveal()
+        );
+        let now = self.clock.now();
+        let gone = |there: Calendar| Calendar { sync_token: None, ..there.standing(Stance::Broken, now) };
+        self.change_telling(calendar, "gone", text, gone).await?;
+        tracing::warn!(org_id = %calendar.org_id, calendar_id = %calendar.calendar_id, "a calendar cannot be reached any more");
+        Ok(())
+    }
+
+    /// The account may read the calendar and not write in it any more: it gets no events of ours, and the clinic is told, once.
+    async fn is_read_only(&self, calendar: &Calendar) -> Result<(), SyncError> {
+        let text = format!(
+            "The clinic's account may not write in the calendar {} any more. It is read for busy times, and gets no appointments, \
+             until its owner shares it for changes again.",
+            calendar.name.reveal()
+        );
+        let read = |there: Calendar| Calendar { access: Access::Read, ..there };
+        self.change_telling(calendar, "read-only", text, read).await?;
+        tracing::warn!(org_id = %calendar.org_id, calendar_id = %calendar.calendar_id, "a calendar may be read only");
+        Ok(())
+    }
+
+    /// Changes a calendar that is read, and tells the clinic of it; what is so already is left alone.
+    async fn change_telling(
+        &self,
+        calendar: &Calendar,
+        what: &str,
+        text: String,
+        change: impl Fn(Calendar) -> Calendar,
+    ) -> Result<(), SyncError> {
+        let (org, id, change, text) = (calendar.org_id, &calendar.calendar_id, &change, &text);
+        let note = || async move {
+            let there = self.calendars.calendar(org, id).await?;
             let Some(there) = there.filter(Calendar::is_read) else { return Ok(Attempt::Done(())) };
-            let text = format!(
-                "The calendar {} cannot be reached any more: it was deleted, or is no longer shared with the clinic's account. \
-                 No appointment was changed.",
-                there.name.reveal()
-            );
-            let told = self.told(org, text, &["gone", there.calendar_id.as_str()]);
-            let after = Calendar { sync_token: None, ..there.standing(Stance::Broken, now) };
+            let after = change(there.clone());
+            if (after.stance, after.access) == (there.stance, there.access) {
+                return Ok(Attempt::Done(()));
+            }
+            let told = self.told(org, text.clone(), &[what, id.as_str()]);
             let saved = self.calendars.save_calendar(&after, Some(&told)).await;
             Ok::<_, StoreError>(Attempt::of(saved)?.map(|_| ()))
         };
-        self.db.until_written("the calendar", note).await?;
-        tracing::warn!(org_id = %org, calendar_id = %calendar.calendar_id, "a calendar cannot be reached any more");
-        Ok(())
+        Ok(self.db.until_written("the calendar", note).await?)
     }
 }

@@ -160,8 +160,12 @@ impl CalendarSync {
                 // The event is gone for good, or the calendar: a new event tells which.
                 Ok(Step::Again(mirror.anew()))
             }
-            Err(SyncError::Google(GoogleError::NotFound | GoogleError::Forbidden { .. })) => {
+            Err(SyncError::Google(GoogleError::NotFound)) => {
                 self.is_gone(calendar).await?;
+                Ok(Step::Left)
+            }
+            Err(SyncError::Google(GoogleError::Forbidden { .. })) => {
+                self.is_read_only(calendar).await?;
                 Ok(Step::Left)
             }
             Err(error) => Err(error),
@@ -269,10 +273,17 @@ impl CalendarSync {
             return Ok(());
         }
         let (vendor_id, id) = (calendar.vendor_id.reveal(), mirror.event_id.as_str());
-        self.ask(calendar.org_id, |token| async move {
-            self.google.delete(At { token: &token, calendar: vendor_id }, id).await
-        })
-        .await?;
+        let taken_out = self
+            .ask(calendar.org_id, |token| async move {
+                self.google.delete(At { token: &token, calendar: vendor_id }, id).await
+            })
+            .await;
+        match taken_out {
+            Err(SyncError::Google(GoogleError::Forbidden { .. })) => {
+                return self.is_read_only(calendar).await;
+            }
+            outcome => outcome?,
+        }
         self.calendars.save_mirror(&mirror.removed(), None).await?;
         Ok(())
     }

@@ -175,6 +175,37 @@ async fn a_calendar_in_which_we_may_not_write_is_read_for_busy_times_and_says_so
 }
 
 #[tokio::test]
+async fn a_calendar_in_which_we_may_not_write_any_more_is_still_read_and_the_clinic_is_told_once() {
+    let harness = clinic().await;
+    let google = &harness.stack.google;
+    google.add_account(ACCOUNT, "Europe/London");
+    google.add_calendar("dr@elsewhere.example", "dr@elsewhere.example", "Dr Rahman's own", "Europe/London");
+    google.share("dr@elsewhere.example", ACCOUNT, Some("writer"));
+    consent(&harness, ORG, Some(ACCOUNT), &[]).await;
+    let all = resources(&harness, ORG).await;
+    map(&harness, ORG, "Dr Rahman's own", &all).await;
+    let first = book(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    harness.pass(60).await;
+    assert_eq!(google.events("dr@elsewhere.example").len(), 1);
+    google.share("dr@elsewhere.example", ACCOUNT, Some("reader"));
+    let one = book(&harness, TUESDAY_TEN, "Grace Hopper").await;
+    cancel(&harness, &first).await;
+    harness.pass(120).await;
+    assert_eq!(shown(&harness, &one).await["calendar"], "none");
+    assert_eq!(told(&harness).await.len(), 1);
+    let event =
+        json!({"start": {"dateTime": "2026-01-14T10:00:00Z"}, "end": {"dateTime": "2026-01-14T11:00:00Z"}});
+    hand(&harness, json!({"act": "create", "calendar": "dr@elsewhere.example", "event": event}));
+    harness.pass(5).await;
+    assert_eq!(busy(&harness, "2026-01-14").await.len(), 1, "it is read");
+    // It may be written in again: the list says so, and what was booked meanwhile gets there.
+    google.share("dr@elsewhere.example", ACCOUNT, Some("writer"));
+    map(&harness, ORG, "Dr Rahman's own", &all).await;
+    harness.pass(60).await;
+    assert_eq!(shown(&harness, &one).await["calendar"], "synced");
+}
+
+#[tokio::test]
 async fn what_opens_a_calendar_is_sealed_anew_with_the_other_secrets_and_numbers_are_listed_beside_it() {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let harness = connected().await;
