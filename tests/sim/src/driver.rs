@@ -30,6 +30,7 @@ use crate::{
     faults::Kind,
     monitor::{Monitor, Violation},
     plant::Plant,
+    quiet::{Quiet, is_thorough},
     rest,
     rng::Stream,
     slots, weather,
@@ -52,10 +53,15 @@ const AFTERMATH: SignedDuration = SignedDuration::from_hours(6);
 const TO_REST: SignedDuration = SignedDuration::from_hours(24 * 5);
 /// How long after the last thing that happened the minutely schedule is still run each minute.
 const STAYS_BUSY: SignedDuration = SignedDuration::from_mins(15);
-/// Of so many runs of a schedule while nothing happens, one is done: the minutely one comes each hour then, and the one that comes
-/// every fifteen minutes each five.
+/// Of so many runs of a schedule while nothing happens, one is done: of the one that comes every fifteen minutes one in five hours, of
+/// the hourly one each fourth; where the minutely one is not left out for what it would find, it comes each hour then.
 const IDLE_CALLS: u64 = 60;
 const IDLE_LISTINGS: u64 = 20;
+const IDLE_PAYMENTS: u64 = 4;
+/// How often it is asked whether a world is at rest.
+const ASKED: SignedDuration = SignedDuration::from_hours(6);
+/// How long a world that is at rest goes on: each schedule comes once more, and finds it so.
+const STAYS_AT_REST: SignedDuration = SignedDuration::from_hours(25);
 /// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 
@@ -187,6 +193,9 @@ pub(crate) struct Driver {
     choice: Stream,
     busy_until: Timestamp,
     idle_runs: BTreeMap<String, u64>,
+    quiet: Quiet,
+    /// Whether no minutely run is left out for what it would find, and the world runs to its very end.
+    is_thorough: bool,
     operations: u64,
     trace: VecDeque<String>,
     prints: bool,
@@ -220,7 +229,7 @@ async fn run_world(config: &Config) -> Outcome {
     let last = driver.actions.iter().map(|action| action.after).max().unwrap_or(SignedDuration::ZERO);
     driver.run_until(began + last + AFTERMATH).await;
     driver.let_faults_end();
-    driver.run_until(driver.world.time() + TO_REST).await;
+    driver.run_to_rest().await;
     driver.come_to_rest(config);
     driver.outcome(began)
 }
@@ -244,6 +253,8 @@ impl Driver {
             choice: Stream::of(config.seed, "scheduler"),
             busy_until: now + STAYS_BUSY,
             idle_runs: BTreeMap::new(),
+            quiet: Quiet::default(),
+            is_thorough: is_thorough(config.seed),
             operations: 0,
             trace: VecDeque::new(),
             prints: config.prints,
@@ -287,6 +298,27 @@ impl Driver {
             self.unfreeze(at);
             self.set_card(at, Card::Good);
         }
+    }
+
+    /// Runs until all is at rest and has stayed so for a day; a thorough world to the very end.
+    async fn run_to_rest(&mut self) {
+        let end = self.world.time() + TO_REST;
+        while self.world.time() < end && self.violation.is_none() {
+            if !self.is_thorough && self.is_at_rest() {
+                return self.run_until(end.min(self.world.time() + STAYS_AT_REST)).await;
+            }
+            self.run_until(end.min(self.world.time() + ASKED)).await;
+        }
+    }
+
+    /// Whether nothing is on its way any more, and what must hold in the end holds already.
+    fn is_at_rest(&self) -> bool {
+        let stack = &self.world.stack;
+        let is_planned = self.agenda.values().any(|due| !matches!(due, Due::Scheduled(_)));
+        let sent = [stack.aws.queues().next_due(), stack.vapi.next_due(), stack.stripe.next_due()];
+        !is_planned
+            && sent.iter().all(Option::is_none)
+            && rest::check(&self.world, &self.monitor, self.tasks.len()).is_ok()
     }
 
     fn come_to_rest(&mut self, config: &Config) {
@@ -444,7 +476,9 @@ impl Driver {
         self.say("a write that timed out is applied");
         self.world.stack.aws.apply_late(nth);
         let all = 0..self.world.clinics.len();
-        locked(&self.world.now).dirty.extend(all);
+        let mut now = locked(&self.world.now);
+        now.dirty.extend(all);
+        now.is_about_live_calls = true;
     }
 
     fn poll_one(&mut self, at: usize) {
@@ -635,11 +669,12 @@ impl Driver {
         let stack = Rc::clone(&self.world.stack);
         let Some(schedule) = stack.take_scheduled() else { return false };
         let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
-        // While there is no talk and nothing has happened for hours, the schedules that come every few minutes find nothing: most
-        // of those runs are left out, for speed.
+        // While there is no talk and nothing has happened for some time, most runs of the schedules that compare with the vendors are
+        // left out, for speed, as a schedule may fail to come.
         let one_of = match task.as_str() {
-            "calls" => IDLE_CALLS,
+            "calls" if self.is_thorough => IDLE_CALLS,
             "listing" => IDLE_LISTINGS,
+            "payments" if !self.is_thorough => IDLE_PAYMENTS,
             _ => 1,
         };
         let is_idle =
@@ -658,9 +693,20 @@ impl Driver {
         true
     }
 
+    /// Whether the minutely run would find nothing now.
+    fn finds_nothing(&mut self) -> bool {
+        if std::mem::take(&mut locked(&self.world.now).is_about_live_calls) {
+            self.quiet.forget();
+        }
+        self.quiet.is_so(&self.world)
+    }
+
     /// Does a run of a schedule.
     pub(crate) fn run_scheduled(&mut self, schedule: Schedule) {
         let task = schedule.input["task"].as_str().unwrap_or_default();
+        if task == "calls" && !self.is_thorough && self.finds_nothing() {
+            return;
+        }
         let name = format!("{} {task} by schedule", schedule.function);
         let function = schedule.function.clone();
         let stack = Rc::clone(&self.world.stack);

@@ -14,6 +14,7 @@ mod items;
 mod logs;
 mod monitor;
 mod plant;
+mod quiet;
 mod report;
 mod rest;
 mod rng;

@@ -48,6 +48,8 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
         return;
     }
     let text = sent.body.to_string();
+    let live = ["-calls\"", "-call_slots\"", "\"books#failing\""];
+    now.is_about_live_calls |= is_write && live.iter().any(|named| text.contains(named));
     // Nobody's: the slots of all clinics' calls are one item.
     if text.contains("-call_slots\"") {
         now.is_about_slots |= is_write;

@@ -39,7 +39,7 @@ use crate::{
 pub const PROMPT: &str = "SEEDED-PROMPT: you are the receptionist of a clinic";
 /// The farthest that a function's clock is off. Webhook signatures are good for five minutes, so a clock that is farther off
 /// would refuse every message, which is no news.
-const MOST_SKEW_SECS: u32 = SKEW_SECS / 2;
+pub const MOST_SKEW_SECS: u32 = SKEW_SECS / 2;
 /// The functions whose clocks may differ.
 const FUNCTIONS: [&str; 8] = [
     "vapi-webhook",
@@ -83,6 +83,8 @@ pub struct Now {
     pub is_about_bookings: bool,
     /// Whether the slots that all clinics share were written.
     pub is_about_slots: bool,
+    /// Whether something was written that the minutely run of reconciliation reads.
+    pub is_about_live_calls: bool,
     /// Whether Vapi answers nothing for the time being.
     pub is_vapi_in_trouble: bool,
     /// How many requests AWS was sent.
@@ -161,6 +163,7 @@ impl World {
             is_about_numbers: false,
             is_about_bookings: false,
             is_about_slots: false,
+            is_about_live_calls: true,
             is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
