@@ -44,6 +44,10 @@ pub enum Mode {
     Refuse,
     /// The vendor answers 429, too many requests, and has done nothing.
     TooMany,
+    /// The vendor answers 500, has done nothing, and answers the same again under the request's idempotency key.
+    ErrorKept,
+    /// The vendor answers 500, although it has done it, and answers the same again under the request's idempotency key.
+    ErrorAfterKept,
 }
 
 /// A rule: so many requests of this kind go wrong.
@@ -176,7 +180,8 @@ impl Faults {
     }
 }
 
-/// Carries a request out with `act`, unless a rule says that it goes wrong.
+/// Carries a request out with `act`, unless a rule says that it goes wrong. `keep` keeps an answer under the request's idempotency key,
+/// where the vendor has such.
 ///
 /// # Errors
 /// When a rule says that no answer comes.
@@ -186,6 +191,7 @@ pub async fn through(
     vendor: &str,
     request: &Request<Bytes>,
     act: impl FnOnce() -> Response<Bytes> + Send,
+    keep: impl FnOnce(&Response<Bytes>) + Send,
 ) -> Result<Response<Bytes>, HttpError> {
     let operation = operation(vendor, request);
     let patience = request.extensions().get().and_then(|Patience(patience)| (*patience).try_into().ok());
@@ -196,6 +202,14 @@ pub async fn through(
         Some(Mode::Error) => Ok(trouble(vendor)),
         Some(Mode::Refuse) => Ok(refusal(vendor, operation)),
         Some(Mode::TooMany) => Ok(too_many(vendor)),
+        Some(mode @ (Mode::ErrorKept | Mode::ErrorAfterKept)) => {
+            if mode == Mode::ErrorAfterKept {
+                drop(act());
+            }
+            let answer = trouble(vendor);
+            keep(&answer);
+            Ok(answer)
+        }
         Some(Mode::TimeoutBefore) => Err(HttpError::TimedOut),
         Some(Mode::TimeoutAfter) => {
             drop(act());

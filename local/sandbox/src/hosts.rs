@@ -56,7 +56,12 @@ impl Hosts {
         match (vendor, network) {
             (Some(vendor), _) => {
                 let act = || self.act(vendor, &request);
-                through(&self.faults, &self.clock, vendor, &request, act).await
+                let keep = |answer: &Response<Bytes>| {
+                    if vendor == "stripe" {
+                        self.stripe.keep_answer(&request, answer);
+                    }
+                };
+                through(&self.faults, &self.clock, vendor, &request, act, keep).await
             }
             (None, Some(network)) => network.send(request).await,
             (None, None) => Err(HttpError::Connection("no sandbox stands in for this host".into())),
