@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::overspend::{Cause, MINUTELY_SECS};
+use domain::{
+    overspend::{Cause, MINUTELY_SECS},
+    time::month_of,
+};
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{queue::Message, schedule::Schedule};
@@ -26,8 +29,10 @@ use sandbox::{
 
 use crate::{
     actions::{self, Action},
+    asked_back::AskedBack,
     diary::Diaries,
     faults::Kind,
+    lag::Indexes,
     monitor::{Monitor, Violation},
     plant::Plant,
     quiet::{Quiet, is_thorough},
@@ -62,6 +67,10 @@ const IDLE_PAYMENTS: u64 = 4;
 const ASKED: SignedDuration = SignedDuration::from_hours(6);
 /// How long a world that is at rest goes on: each schedule comes once more, and finds it so.
 const STAYS_AT_REST: SignedDuration = SignedDuration::from_hours(25);
+/// How long a long world is, from its first action on, and when an entry of a ledger is altered in it: each entry is read anew within
+/// thirty days.
+const LONG: SignedDuration = SignedDuration::from_hours(24 * 40);
+const ALTERED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 3);
 /// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 
@@ -111,17 +120,25 @@ pub struct Outcome {
     pub booked: usize,
     /// The most slots that were taken at a time.
     pub most_slots: usize,
+    /// How often what is rare came about.
+    pub tallies: BTreeMap<&'static str, u64>,
 }
 
 type Doing = Pin<Box<dyn Future<Output = Option<Response<Bytes>>>>>;
 
 /// What follows when something underway is done, or its process has died.
 pub(crate) enum After {
-    Vapi(vapi::Post),
+    /// And when the post was begun.
+    Vapi(vapi::Post, Timestamp),
     Stripe(stripe::Post),
-    TopUp { act: Act, wait_secs: i64 },
+    TopUp {
+        act: Act,
+        wait_secs: i64,
+    },
     Forged,
-    Look { clinic: usize },
+    Look {
+        clinic: usize,
+    },
     Nothing,
 }
 
@@ -152,7 +169,14 @@ pub(crate) enum Due {
     Act(usize),
     Pay { session: String, act: Act },
     FailRefund(String),
+    ArriveRefund(String),
+    Reinstate { dispute: String, pence: i64 },
     Decide { dispute: String, is_won: bool },
+    EndInquiry { inquiry: String, is_escalated: bool },
+    PutThrough { call: String, secs: u32 },
+    ChangeRecord(String),
+    RecordsAreShown,
+    Alter,
     Unfreeze(usize),
     EndsAreHeard,
     VapiRecovers,
@@ -180,10 +204,11 @@ pub(crate) struct Driver {
     pub(crate) world: World,
     pub(crate) actions: Vec<Action>,
     pub(crate) monitor: Monitor,
-    diaries: Diaries,
+    pub(crate) diaries: Diaries,
     slots: slots::Seen,
-    /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
-    pub(crate) used: BTreeSet<String>,
+    /// What was asked back of which payment.
+    pub(crate) asked_back: BTreeMap<String, AskedBack>,
+    tallies: BTreeMap<&'static str, u64>,
     /// Webhooks that were seen on their way, for an attacker that replays them.
     pub(crate) seen: Vec<(Timestamp, Request<Bytes>)>,
     pub(crate) chance: Stream,
@@ -221,22 +246,21 @@ pub fn run(config: &Config) -> Outcome {
 
 async fn run_world(config: &Config) -> Outcome {
     domain::tariff::price_change::set(None);
-    let settings = config.plant.map_or(&[][..], Plant::settings);
-    let world = World::build(config.seed, &config.masked, settings).await;
+    let world = World::build(config.seed, &config.masked, config.plant).await;
     let mut driver = Driver::over(world, config);
     let began = driver.world.time();
     driver.let_faults_begin(config);
     let last = driver.actions.iter().map(|action| action.after).max().unwrap_or(SignedDuration::ZERO);
     driver.run_until(began + last + AFTERMATH).await;
     driver.let_faults_end();
-    driver.run_to_rest().await;
+    driver.run_to_rest(began).await;
     driver.come_to_rest(config);
     driver.outcome(began)
 }
 
 impl Driver {
     fn over(world: World, config: &Config) -> Self {
-        let actions = actions::plan(config.seed, world.clinics.len(), world.is_crowded());
+        let actions = actions::plan(config.seed, &world);
         let now = world.time();
         let mut driver = Self {
             monitor: Monitor::over(&world),
@@ -244,7 +268,8 @@ impl Driver {
             slots: slots::Seen::default(),
             world,
             actions,
-            used: BTreeSet::new(),
+            asked_back: BTreeMap::new(),
+            tallies: BTreeMap::new(),
             seen: Vec::new(),
             chance: Stream::of(config.seed, "doing"),
             agenda: BTreeMap::new(),
@@ -272,9 +297,14 @@ impl Driver {
 
     fn let_faults_begin(&mut self, config: &Config) {
         let ids = self.world.clinics.iter().map(|clinic| clinic.id.clone()).collect();
-        let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant);
+        let lags = locked(&self.world.now).dice.has(Kind::IndexBehind);
+        let indexes = lags.then(|| Indexes::of(&self.world));
+        let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant, indexes);
         self.world.stack.aws.set_plan(over_aws);
         self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        if self.world.is_long {
+            self.enter(self.world.time() + ALTERED_AFTER, Due::Alter);
+        }
         // A function that waits lets the others go on.
         self.world.clock.hold_sleepers();
         let mut now = locked(&self.world.now);
@@ -300,11 +330,11 @@ impl Driver {
         }
     }
 
-    /// Runs until all is at rest and has stayed so for a day; a thorough world to the very end.
-    async fn run_to_rest(&mut self) {
-        let end = self.world.time() + TO_REST;
+    /// Runs until all is at rest and has stayed so for a day; a thorough world, and a long one, to the very end.
+    async fn run_to_rest(&mut self, began: Timestamp) {
+        let end = if self.world.is_long { began + LONG } else { self.world.time() + TO_REST };
         while self.world.time() < end && self.violation.is_none() {
-            if !self.is_thorough && self.is_at_rest() {
+            if !self.is_thorough && !self.world.is_long && self.is_at_rest() {
                 return self.run_until(end.min(self.world.time() + STAYS_AT_REST)).await;
             }
             self.run_until(end.min(self.world.time() + ASKED)).await;
@@ -340,6 +370,8 @@ impl Driver {
 
     fn outcome(mut self, began: Timestamp) -> Outcome {
         self.tasks.clear();
+        // It holds on to the transport that holds on to it.
+        self.world.stack.aws.clear_plan();
         let now = locked(&self.world.now);
         Outcome {
             violation: self.violation.take(),
@@ -356,6 +388,18 @@ impl Driver {
             billed: self.monitor.billed,
             booked: self.diaries.count(),
             most_slots: self.slots.most,
+            tallies: std::mem::take(&mut self.monitor.tallies)
+                .into_iter()
+                .chain(std::mem::take(&mut self.tallies))
+                .chain([
+                    ("automatic charges", self.monitor.cards.begun()),
+                    ("worlds of forty days", u64::from(self.world.is_long)),
+                    (
+                        "worlds that cross a month's end",
+                        u64::from(month_of(began) != month_of(self.world.time())),
+                    ),
+                ])
+                .collect(),
         }
     }
 
@@ -372,6 +416,11 @@ impl Driver {
             self.trace.pop_front();
         }
         self.trace.push_back(line);
+    }
+
+    /// Counts something rare that came about.
+    pub(crate) fn tally(&mut self, what: &'static str) {
+        *self.tallies.entry(what).or_default() += 1;
     }
 
     /// Notes that something is broken. Only the first thing counts: others follow from it.

@@ -32,6 +32,7 @@ use uuid::Uuid;
 use crate::{
     faults::{Dice, Kind},
     items::ENVIRONMENT,
+    plant::Plant,
     rng::Stream,
 };
 
@@ -120,8 +121,23 @@ pub struct World {
     pub is_untrue: bool,
     /// Whether nothing ever goes wrong: no kind of fault has a rate.
     pub is_faultless: bool,
+    /// The calls whose record Vapi changed once they were over.
+    pub changed: BTreeSet<String>,
+    /// Whether it goes on for forty days.
+    pub is_long: bool,
+    /// What a number costs a month, and what is lent to a call beyond its clinic's money, in pence.
+    pub rental: i64,
+    /// See [`World::rental`].
+    pub outage_credit: i64,
 }
 
+/// How many worlds of a thousand go on for forty days.
+const LONG: u64 = 20;
+/// What a number costs a month, and what is lent to a call, where the settings say so; in half of the worlds they say nothing.
+const RENTALS: [&str; 3] = ["0", "100", "250"];
+const OUTAGE_CREDITS: [&str; 4] = ["500", "0", "100", "2000"];
+/// In which hours after the usual time a world begins, in half of them: before the ends of a year and of months.
+const BEGINNINGS: [i64; 4] = [13 * 24, 13 * 24 + 20, 44 * 24 - 10, 72 * 24 - 20];
 /// How many worlds of a thousand are crowded.
 const CROWDED: u64 = 40;
 /// How many clinics there are in such a world.
@@ -129,19 +145,21 @@ const CROWD: usize = 12;
 
 impl World {
     /// Builds the world of a seed: two to four clinics, or in a crowded one twelve, each with a number, an assistant and money; some
-    /// with a number for calling out and with auto-recharge. `settings` are what its functions are told beside the usual.
-    pub async fn build(
-        seed: u64,
-        masked: &BTreeSet<Kind>,
-        settings: &[(&'static str, &'static str)],
-    ) -> Self {
+    /// with a number for calling out and with auto-recharge. A plant may have its functions told what is not so.
+    pub async fn build(seed: u64, masked: &BTreeSet<Kind>, plant: Option<&'static Plant>) -> Self {
         let mut chance = Stream::of(seed, "world");
         let mut dice = Dice::of(seed, masked);
         let is_faultless = dice.has_none();
         let is_skewed = dice.has(Kind::Skew) && dice.rolls(Kind::Skew).is_some_and(|rolls| rolls.chance(400));
         let is_untrue = dice.has(Kind::Untrue);
         let skews = if is_skewed { skews(&mut dice) } else { Vec::new() };
-        let clock = Arc::new(TestClock::at(test_epoch()));
+        let mut drawn = Stream::of(seed, "settings");
+        let hours = drawn.pick(&BEGINNINGS).filter(|_| drawn.chance(500)).unwrap_or_default();
+        let clock = Arc::new(TestClock::at(test_epoch() + SignedDuration::from_hours(hours)));
+        let rental = drawn.pick(&RENTALS).filter(|_| drawn.chance(500)).unwrap_or("0");
+        let outage_credit = drawn.pick(&OUTAGE_CREDITS).filter(|_| drawn.chance(500)).unwrap_or("500");
+        let drawn = [("NUMBER_RENTAL_PENCE", rental), ("OUTAGE_CREDIT_PENCE", outage_credit)];
+        let settings = drawn.iter().chain(plant.map_or(&[][..], Plant::settings));
         let plan = Plan {
             environment: ENVIRONMENT.into(),
             storage: Storage::Memory,
@@ -149,13 +167,16 @@ impl World {
             entropy: Arc::new(Entropy::seeded(seed)),
             keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
-            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            settings: settings.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             network: None,
             schedules: true,
             skews,
         };
         let stack = Rc::new(Stack::build(plan).await.expect("the stack comes up"));
         stack.register().await;
+        if plant.is_some_and(Plant::hides_refunds) {
+            stack.stripe.with_faults(|faults| faults.hides_refunds_of_reinstated = true);
+        }
         let now = Now {
             dice,
             acting: None,
@@ -186,6 +207,10 @@ impl World {
             is_skewed,
             is_untrue,
             is_faultless,
+            changed: BTreeSet::new(),
+            is_long: !is_crowded && Stream::of(seed, "long").chance(LONG),
+            rental: rental.parse().unwrap_or_default(),
+            outage_credit: outage_credit.parse().unwrap_or_default(),
         };
         for at in 0..count {
             world.set_up(at, &mut chance).await;
