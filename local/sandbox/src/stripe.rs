@@ -89,6 +89,10 @@ struct Answered {
 
 /// What goes wrong on purpose.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, and any may come with any other"
+)]
 pub struct Faults {
     /// Event types that are never delivered.
     pub lost: BTreeSet<String>,

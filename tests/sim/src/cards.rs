@@ -80,7 +80,7 @@ impl Cards {
             let payment = payment.unwrap_or_default();
             match (entry.kind, payment["metadata"]["voxanne_episode"].as_str()) {
                 (Kind::TopUp, Some(episode)) if was.is_some_and(|was| was.id.to_string() == episode) => {
-                    is_paid = true
+                    is_paid = true;
                 }
                 // It was given up, and succeeded after all.
                 (Kind::TopUp, Some(_)) => {

@@ -70,7 +70,7 @@ const STAYS_AT_REST: SignedDuration = SignedDuration::from_hours(25);
 /// How long a long world is, from its first action on, and when an entry of a ledger is altered in it: each entry is read anew within
 /// thirty days.
 const LONG: SignedDuration = SignedDuration::from_hours(24 * 40);
-const ALTERED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 3);
+const ALTERED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 8);
 /// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 

@@ -147,7 +147,9 @@ fn many(cli: &Cli) -> bool {
     bar.finish_and_clear();
     totals.print();
     let missing = if cli.seeds < ENOUGH { Vec::new() } else { totals.missing() };
-    missing.iter().for_each(|what| println!("never came about: {what}"));
+    for what in &missing {
+        println!("never came about: {what}");
+    }
     is_right && missing.is_empty()
 }
 

@@ -263,9 +263,12 @@ pub static PLANTS: [Plant; 29] = [
         change: |sent| {
             let item = &mut sent.body["Item"];
             if item["task"]["S"] == "books#checked" && item["rota"]["M"].is_object() {
-                let verified = ["seq", "hash", "balance"].map(|name| (name, item[name].clone()));
+                let verified =
+                    ["ledger_seq", "ledger_head", "balance"].map(|name| (name, item[name].clone()));
                 let read = &mut item["rota"]["M"]["read"]["M"];
-                verified.into_iter().for_each(|(name, value)| read[name] = value);
+                for (name, value) in verified {
+                    read[name] = value;
+                }
             }
         },
     },
@@ -403,7 +406,9 @@ fn forgetting(value: &mut Value, names: &[&str]) {
     match value {
         Value::Object(fields) => {
             if let Some(record) = fields.get_mut("M").and_then(Value::as_object_mut) {
-                names.iter().for_each(|name| drop(record.remove(*name)));
+                for name in names {
+                    record.remove(*name);
+                }
             }
             fields.values_mut().for_each(|value| forgetting(value, names));
         }

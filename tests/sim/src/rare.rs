@@ -21,7 +21,7 @@ const CHANGES_WITHIN_SECS: i64 = 7_200;
 /// How long a caller who was put through talks on, at the most, in seconds.
 const TALKS_ON_SECS: i64 = 120;
 /// How many entries a ledger has at least whose first is altered: it is read anew by the end of the world.
-const ENTRIES: u64 = 3;
+const ENTRIES: u64 = 6;
 
 impl Driver {
     fn draws(&mut self, kind: Kind) -> bool {
@@ -89,7 +89,7 @@ impl Driver {
     pub(crate) fn alter_an_entry(&mut self) {
         let aws = &self.world.stack.aws;
         let read = items::of_task(aws, "books#checked");
-        let is_read = |row: &&Value| row["seq"].as_u64() >= Some(ENTRIES);
+        let is_read = |row: &&Value| row["ledger_seq"].as_u64() >= Some(ENTRIES);
         let org = read.iter().find(is_read).and_then(|row| row["item"].as_str().map(str::to_owned));
         let Some((org, at)) = org.and_then(|org| Some((org.clone(), self.world.clinic_of(&org)?))) else {
             return self.enter(self.world.time() + SignedDuration::from_hours(12), Due::Alter);

@@ -109,8 +109,8 @@ impl Totals {
     /// What never came about although it is there to come about: faults by their names, and what is rare.
     pub fn missing(&self) -> Vec<&'static str> {
         let kinds =
-            Kind::ALL.into_iter().filter(|kind| !self.faults.get(kind).is_some_and(|times| *times > 0));
-        let rare = RARE.into_iter().filter(|what| !self.tallies.get(what).is_some_and(|times| *times > 0));
+            Kind::ALL.into_iter().filter(|kind| self.faults.get(kind).copied().unwrap_or_default() == 0);
+        let rare = RARE.into_iter().filter(|what| self.tallies.get(what).copied().unwrap_or_default() == 0);
         kinds.map(Kind::name).chain(rare).collect()
     }
 

@@ -106,6 +106,7 @@ pub fn locked(now: &SharedNow) -> MutexGuard<'_, Now> {
 
 /// The world of one seed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a world is of several kinds at a time")]
 pub struct World {
     /// The system.
     pub stack: Rc<Stack>,

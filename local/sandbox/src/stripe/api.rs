@@ -126,7 +126,7 @@ impl StripeSandbox {
     }
 
     /// Keeps an answer that was not of our making under the request's idempotency key: Stripe repeats what it first answered, a 500 too
-    /// (docs.stripe.com/api/idempotent_requests).
+    /// (docs.stripe.com, "Idempotent requests").
     pub fn keep_answer(&self, request: &Request<Bytes>, answer: &Response<Bytes>) {
         let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
         if let (Some(key), &Method::POST) = (key, request.method()) {
