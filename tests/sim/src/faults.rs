@@ -135,7 +135,7 @@ impl Kind {
     /// The highest rate that a seed may draw, in a thousand.
     const fn most(self) -> u64 {
         match self {
-            Self::Duplicate | Self::Delay | Self::Unmarked => 500,
+            Self::Duplicate | Self::Delay => 500,
             Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice | Self::IndexBehind => 300,
             Self::Crash | Self::EndIgnored | Self::RecordBehind | Self::RecordChanged => 200,
             Self::Forged | Self::VendorFails | Self::Untrue | Self::PutThrough | Self::VendorKept => 100,
@@ -143,7 +143,7 @@ impl Kind {
             Self::StoreFails | Self::StoreConflict => 60,
             Self::StoreLost | Self::StoreUnanswered | Self::StoreLate | Self::QueueFails => 40,
             Self::Slow => 20,
-            Self::Skew => 1_000,
+            Self::Skew | Self::Unmarked => 1_000,
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Plant {
 /// dispute that gave money back.
 const TAKING_WHAT_IS_KEPT: &str = "calling_out_on_what_is_kept_for_callers";
 const REINSTATING_WHAT_WAS_REFUNDED: &str = "giving_back_what_was_refunded";
+/// Why a call of ours ends whose call at Vapi has a record already.
+const SAME_CALL_REASON: &str = "recorded-before";
 /// A time that no world comes to.
 const NEVER: &str = "2099-01-01T00:00:00.000Z";
 
@@ -52,7 +54,7 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "settling_on_an_old_ledger",
         place: "settle: ledger_seq = :read",
-        seed: 1_000,
+        seed: 1_003,
         change: |sent| without(sent, Write::Settle, "wallets", "ledger_seq = :read"),
     },
     Plant {
@@ -64,13 +66,13 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "authorizing_without_the_money",
         place: "authorize: available >= :basis",
-        seed: 1_000,
+        seed: 1_001,
         change: |sent| without(sent, Write::Authorize, "wallets", "available >= :basis"),
     },
     Plant {
         name: "authorizing_on_a_frozen_wallet",
         place: "authorize: attribute_not_exists(frozen)",
-        seed: 1_000,
+        seed: 1_005,
         change: |sent| without(sent, Write::Authorize, "wallets", "attribute_not_exists(frozen)"),
     },
     Plant {
@@ -88,7 +90,7 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "two_purchases_of_one_direction",
         place: "claim: version = :read",
-        seed: 1_000,
+        seed: 3_036,
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
     },
     Plant {
@@ -119,7 +121,7 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "releasing_without_giving_back",
         place: "release: available = available + :held",
-        seed: 1_000,
+        seed: 1_001,
         change: |sent| {
             reworded(sent, Write::Release, "available = available + :held, ", "");
         },
@@ -140,13 +142,13 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "settling_without_the_doubt",
         place: "settle: the doubt",
-        seed: 1_000,
+        seed: 1_001,
         change: |sent| without_put(sent, Write::Settle, "doubts"),
     },
     Plant {
         name: "taking_time_on_an_old_day",
         place: "take time: version = :read of a day",
-        seed: 1_000,
+        seed: 1_028,
         change: |sent| without(sent, Write::TakeTime, "resource_days", "version = :read"),
     },
     Plant {
@@ -158,13 +160,13 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "booking_by_an_old_service",
         place: "take time: version = :read of the service",
-        seed: 1_000,
+        seed: 1_034,
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
     Plant {
         name: "cancelling_without_giving_the_time_back",
         place: "cancel: the days",
-        seed: 1_000,
+        seed: 1_006,
         change: |sent| {
             if changes_an_appointment(sent, "cancelled") {
                 without_put(sent, Write::TakeTime, "resource_days");
@@ -206,11 +208,11 @@ pub static PLANTS: [Plant; 29] = [
             }
         },
     },
-    Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", seed: 1_000, change: |_| {} },
+    Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", seed: 1_044, change: |_| {} },
     Plant {
         name: "stopping_the_meter_at_a_stray_end",
         place: "end heard: the next look",
-        seed: 1_000,
+        seed: 1_010,
         change: |sent| {
             let is_end = sent.operation == "PutItem"
                 && is_of(&sent.body, "calls")
@@ -223,7 +225,7 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "noting_a_correction_without_making_it",
         place: "correct: all of it",
-        seed: 1_000,
+        seed: 1_003,
         change: |sent| {
             if write_of(sent) == Write::Correct {
                 do_nothing(sent);
@@ -231,17 +233,15 @@ pub static PLANTS: [Plant; 29] = [
         },
     },
     Plant {
-        name: "two_records_of_one_call",
-        place: "name, map: attribute_not_exists(vapi_call_id)",
-        seed: 1_000,
+        name: "billing_one_call_by_two_records",
+        place: "give way: all of it",
+        seed: 1_024,
         change: |sent| {
-            if sent.operation == "PutItem" && is_of(&sent.body, "call_mapping") {
-                without_condition(&mut sent.body);
-            }
-            for item in sent.body["TransactItems"].as_array_mut().into_iter().flatten() {
-                if is_of(&item["Put"], "call_mapping") {
-                    without_condition(&mut item["Put"]);
-                }
+            let Some(items) = sent.body["TransactItems"].as_array_mut() else { return };
+            let gives_way = |item: &Value| item["Put"]["Item"]["ended_reason"]["S"] == SAME_CALL_REASON;
+            if items.iter().any(gives_way) {
+                items.retain(|item| !is_of(&item["Update"], "wallets"));
+                items.iter_mut().for_each(|item| go_on(&mut item["Put"]["Item"]));
             }
         },
     },
@@ -259,7 +259,7 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "never_reading_an_old_entry_again",
         place: "books: how far the round has come",
-        seed: 1_000,
+        seed: 1_005,
         change: |sent| {
             let item = &mut sent.body["Item"];
             if item["task"]["S"] == "books#checked" && item["rota"]["M"].is_object() {
@@ -275,13 +275,13 @@ pub static PLANTS: [Plant; 29] = [
     Plant {
         name: "charging_a_card_that_money_was_asked_back_of",
         place: "every write of auto_recharge",
-        seed: 1_000,
+        seed: 1_002,
         change: |sent| forgetting(&mut sent.body, &["asked_back_at", "barred_cards", "disputes"]),
     },
     Plant {
         name: REINSTATING_WHAT_WAS_REFUNDED,
         place: "reversed: the refunds of the payment",
-        seed: 1_000,
+        seed: 1_002,
         change: |_| {},
     },
 ];
@@ -385,12 +385,13 @@ fn reworded(sent: &mut Sent, write: Write, from: &str, to: &str) {
     each(sent, write, "UpdateExpression", |_, change| Some(change.replace(from, to)));
 }
 
-/// Takes a part's condition away, with the names and values that it alone uses.
-fn without_condition(part: &mut Value) {
-    if let Some(fields) = part.as_object_mut() {
-        for field in ["ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"] {
-            fields.remove(field);
-        }
+/// Has the record of a call that is given up say that the call goes on.
+fn go_on(record: &mut Value) {
+    let live = record["live"]["S"].as_str().unwrap_or_default().replace("closed", "open");
+    record["live"]["S"] = live.into();
+    record["state"]["S"] = "authorized".into();
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("ended_reason");
     }
 }
 
