@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 
 use base::config::Invalid;
+use bytes::Bytes;
 use domain::{
     agent::{Agent, Behavior, Sync},
     booking::catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
     call::Direction,
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{AccountSid, IdError, OrgId, ResourceId, ServiceId},
+    ids::{AccountSid, IdError, OrgId, ResourceId, ServiceId, UserId},
     phone_number::{PhoneNumber, PhoneNumberError},
 };
+use http::Request;
 use jiff::{SignedDuration, civil::Time};
 use serde_json::json;
-use services::provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings};
+use services::{
+    calendar::{self, CalendarSync, SyncError},
+    provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings},
+};
 use store::{ChangeError, StoreError, booking::Bookings, clinics::Clinics, queue::Push};
 use uuid::Uuid;
 use vendors::twilio::Account;
@@ -27,6 +32,13 @@ pub const ORG: OrgId = OrgId::new(Uuid::from_u128(0xDE30_0000_0000_4000_8000_000
 pub const NUMBER: &str = "+442071838750";
 const ACCOUNT_SID: &str = "ACde300000000000000000000000000001";
 const ACCOUNT_TOKEN: &str = "sandbox-demo-clinic-token";
+/// Its account at the Google sandbox.
+pub const GOOGLE_ACCOUNT: &str = "front.desk@demo-clinic.example";
+/// The calendars of that account, and whose time each is.
+pub const CALENDARS: [(&str, &str, &str); 2] = [
+    ("rahman@group.calendar.example", "Dr Rahman", "demo-rahman"),
+    ("jones@group.calendar.example", "Dr Jones", "demo-jones"),
+];
 /// The longest its agent talks: an hour.
 const AGENT_LIMIT_SECS: u32 = 3_600;
 
@@ -42,6 +54,9 @@ pub enum SeedError {
     /// The number could not be connected.
     #[error(transparent)]
     Number(#[from] ProvisionError),
+    /// Its calendars could not be connected.
+    #[error(transparent)]
+    Calendar(#[from] SyncError),
     /// The settings are not usable.
     #[error(transparent)]
     Settings(#[from] Invalid),
@@ -54,8 +69,8 @@ pub enum SeedError {
     /// A message could not be sent.
     #[error("a message could not be sent: {0}")]
     Queue(String),
-    /// The sandboxes did not take the number.
-    #[error("the number was not connected: {0}")]
+    /// The sandboxes did not take the number, or the account.
+    #[error("something was not connected: {0}")]
     NotConnected(String),
 }
 
@@ -114,6 +129,36 @@ async fn say_where_it_is(clinics: &Clinics) -> Result<(), SeedError> {
     Ok(())
 }
 
+/// Connects its account at the Google sandbox, as its owner would in a browser, and keeps each practitioner's time in a calendar.
+async fn connect_calendars(stack: &Stack) -> Result<(), SeedError> {
+    let mut reader = stack.platform.environment.reader();
+    let settings = calendar::Settings::read(&mut reader, &stack.platform);
+    let api = reader.optional("GOOGLE_API_URL").unwrap_or_default();
+    reader.finish()?;
+    let sync = CalendarSync::deployed(&stack.platform, settings);
+    if !api.ends_with(".sandbox") || sync.calendars.connection(ORG).await?.is_some() {
+        return Ok(());
+    }
+    stack.google.add_account(GOOGLE_ACCOUNT, ClinicZone::DEFAULT);
+    for (id, name, _) in CALENDARS {
+        stack.google.add_calendar(GOOGLE_ACCOUNT, id, name, ClinicZone::DEFAULT);
+    }
+    let url = sync.authorize(ORG, &UserId::parse("demo-owner")?).await?;
+    let back = stack.google.consent(&url, Some(GOOGLE_ACCOUNT), &[]).map_err(SeedError::NotConnected)?;
+    let path = back.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+    let request = Request::get(format!("/{path}")).body(Bytes::new());
+    let request = request.map_err(|error| SeedError::NotConnected(error.to_string()))?;
+    stack.request(request).await;
+    let standing = sync.standing(ORG, false).await?;
+    for (_, name, resource) in CALENDARS {
+        let there = standing.calendars.iter().find(|there| there.name.reveal() == name);
+        let there = there.ok_or_else(|| SeedError::NotConnected(format!("the calendar {name}")))?;
+        sync.map(ORG, (&there.calendar_id, there.version), vec![ResourceId::parse(resource)?]).await?;
+    }
+    stack.settle_down().await;
+    Ok(())
+}
+
 /// From nine to one and from two to half past five, on weekdays.
 fn working_hours(name: &str) -> Hours {
     let span = |from: (i8, i8), to: (i8, i8)| Span {
@@ -145,6 +190,7 @@ pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
     provisioning.wallets.ensure(ORG).await?;
     offer(&Bookings::new(stack.db())).await?;
     say_where_it_is(&Clinics::new(stack.db())).await?;
+    Box::pin(connect_calendars(stack)).await?;
     if bases.iter().any(|base| !base.ends_with(".sandbox")) {
         return Ok(None);
     }

@@ -120,6 +120,7 @@ macro_rules! functions {
 functions! {
     http {
         agents => "agents",
+        calendar => "calendar",
         calls => "calls",
         appointments => "appointments",
         clinic => "clinic",
@@ -134,10 +135,12 @@ functions! {
     queue {
         agent_sync => "agent-sync",
         auto_recharge => "auto-recharge",
+        calendar_sync => "calendar-sync",
         call_meter => "call-meter",
         messenger => "messenger",
     }
     schedule {
+        calendar_watch => "calendar-watch",
         reconcile => "reconcile",
         reminders => "reminders",
         stripe_endpoint => "stripe-endpoint",

@@ -118,6 +118,18 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     if path.starts_with("/v1/") {
         return gateway.stack.stripe.answer(&request);
     }
+    if let Some(rest) = path.strip_prefix("/_sandbox/google/api") {
+        return gateway.stack.google.answer(&with_path(request, rest));
+    }
+    if let Some(rest) = path.strip_prefix("/_sandbox/google/tokens") {
+        return gateway.stack.google.token_endpoint(&with_path(request, rest));
+    }
+    if path.starts_with("/_sandbox/google/o/oauth2/") {
+        return gateway.stack.google.consent_page(&request);
+    }
+    if path == "/_sandbox/google/events" && request.method() == Method::POST {
+        return gateway.stack.google.hand(&request);
+    }
     if path == "/_aws" || path.starts_with("/_aws/") {
         return aws(gateway, request, has_key).await;
     }
@@ -200,6 +212,7 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
         (&Method::GET, ["vapi"]) => say(StatusCode::OK, &vapi_overview(gateway)),
         (&Method::GET, ["twilio"]) => say(StatusCode::OK, &twilio_overview(gateway)),
         (&Method::GET, ["mail"]) => say(StatusCode::OK, &json!({"mail": gateway.stack.mail.letters()})),
+        (&Method::GET, ["google"]) => say(StatusCode::OK, &google_overview(gateway)),
         (&Method::GET, ["faults"]) => say(StatusCode::OK, &json!({"faults": gateway.stack.faults.list()})),
         (&Method::POST, ["faults"]) => add_fault(gateway, request.body()),
         (&Method::DELETE, ["faults"]) => {
@@ -232,7 +245,8 @@ fn overview(gateway: &Gateway) -> Value {
             "POST /_sandbox/stripe/cards/{payment_method} {card: good|declined|needs_authentication|requires_action|processing}",
             "GET /_sandbox/stripe/authenticate/{payment_intent}, POST the same with act=succeed|fail",
             "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
-            "GET /_sandbox/twilio, GET /_sandbox/vapi: what is there; GET /_sandbox/mail: what was sent",
+            "GET /_sandbox/twilio, GET /_sandbox/vapi, GET /_sandbox/google: what is there; GET /_sandbox/mail: what was sent",
+            "POST /_sandbox/google/events {act: create|move|change|delete|copy|hand, calendar, …}: the clinic's own hand",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
             "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",
         ],
@@ -257,6 +271,15 @@ fn twilio_overview(gateway: &Gateway) -> Value {
         json!({"account_sid": account_sid, "phone_number": number, "friendly_name": friendly_name})
     });
     json!({"accounts": accounts.collect::<Vec<_>>(), "numbers": numbers.collect::<Vec<_>>()})
+}
+
+/// What the Google sandbox keeps: the calendars, and what stands in each.
+fn google_overview(gateway: &Gateway) -> Value {
+    let calendars = gateway.stack.google.calendars().into_iter().map(|(id, name, _)| {
+        let events = gateway.stack.google.events(&id);
+        json!({"id": id, "name": name, "events": events})
+    });
+    json!({"calendars": calendars.collect::<Vec<_>>()})
 }
 
 fn add_fault(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {

@@ -35,6 +35,7 @@ use crate::{
 use sandbox::{
     bucket::BucketSandbox,
     faults::Faults,
+    google::{self, GoogleSandbox},
     hosts::Hosts,
     mail::MailSandbox,
     stripe::{self, StripeSandbox},
@@ -77,6 +78,8 @@ pub struct Stack {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// Google.
+    pub google: Arc<GoogleSandbox>,
     /// S3, where heads of ledgers are anchored.
     pub bucket: Arc<BucketSandbox>,
     /// SES.
@@ -86,7 +89,7 @@ pub struct Stack {
     /// What the template declares.
     pub template: Template,
     schedules: Option<Schedules>,
-    functions: Functions,
+    functions: Box<Functions>,
 }
 
 impl Stack {
@@ -103,7 +106,7 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, bucket, mail, faults, .. } = hosts.clone();
+        let Hosts { vapi, stripe, twilio, google, bucket, mail, faults, .. } = hosts.clone();
         seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
@@ -115,7 +118,7 @@ impl Stack {
             }
             platform
         };
-        let functions = Functions::build(at)?;
+        let functions = Box::new(Functions::build(at)?);
         let schedules =
             plan.schedules.then(|| Schedules::starting_at(template.schedules.clone(), plan.clock.now()));
         let clock = plan.clock;
@@ -126,6 +129,7 @@ impl Stack {
             vapi,
             stripe,
             twilio,
+            google,
             bucket,
             mail,
             faults,
@@ -245,10 +249,16 @@ impl Stack {
         self.stripe.posted(post, Some(&answer));
     }
 
+    /// Posts what a step of the Google sandbox leads to: a word that something changed, which is not repeated.
+    pub async fn post_google(&self, post: google::Post) {
+        self.request(post.request).await;
+    }
+
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         let scheduled = self.schedules.as_ref().and_then(Schedules::next_due);
-        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), scheduled]
+        let google = self.google.next_due();
+        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), google, scheduled]
             .into_iter()
             .flatten()
             .min()
@@ -266,6 +276,12 @@ impl Stack {
             if let Some(step) = self.stripe.step() {
                 if let Some(post) = step {
                     self.post_stripe(post).await;
+                }
+                continue;
+            }
+            if let Some(step) = self.google.step() {
+                if let Some(post) = step {
+                    Box::pin(self.post_google(post)).await;
                 }
                 continue;
             }

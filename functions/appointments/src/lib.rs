@@ -7,7 +7,7 @@ pub mod routes;
 use base::config::{Base, Invalid};
 use http::Response;
 use platform::Platform;
-use services::appointments::Appointments;
+use services::{appointments::Appointments, calendar::Shown};
 use store::{Dynamo, clinics::Clinics};
 use web::{
     auth::{Auth, Caller},
@@ -22,6 +22,8 @@ pub struct Deps {
     pub auth: Auth,
     /// The appointments, and what is offered.
     pub appointments: Appointments,
+    /// How appointments stand with the clinics' calendars.
+    pub shown: Shown,
     /// The clinics' zones.
     pub clinics: Clinics,
     /// Where it is written.
@@ -39,11 +41,14 @@ impl Deps {
         let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
         let auth = Auth::read(&mut reader, &platform);
+        // What is booked follows to the clinic's calendar by it.
+        reader.required("CALENDAR_SYNC_QUEUE_URL");
         reader.finish()?;
         let db = platform.database(&base.table_prefix);
         Ok(Self {
             auth,
             appointments: Appointments::new(&platform, db.clone()),
+            shown: Shown::new(db.clone()),
             clinics: Clinics::new(db.clone()),
             db,
             platform,

@@ -62,7 +62,7 @@ pub struct Shown {
     read: bool,
     message: String,
     phone_number: Option<String>,
-    call_id: CallId,
+    call_id: Option<CallId>,
     created_at: String,
 }
 

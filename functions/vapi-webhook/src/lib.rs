@@ -62,6 +62,8 @@ impl Deps {
         let mut reader = platform.environment.reader();
         let settings = Settings::read(&mut reader, &platform);
         let secrets = WebhookSecrets::vapi(&mut reader, &settings.base.environment, &platform);
+        // What is booked follows to the clinic's calendar by it.
+        reader.required("CALENDAR_SYNC_QUEUE_URL");
         reader.finish()?;
         let db = platform.database(&settings.base.table_prefix);
         Ok(Self {

@@ -45,13 +45,17 @@ pub enum Mode {
     Refuse,
     /// The vendor answers 429, too many requests, and has done nothing.
     TooMany,
+    /// The vendor answers 500, has done nothing, and answers the same again under the request's idempotency key.
+    ErrorKept,
+    /// The vendor answers 500, although it has done it, and answers the same again under the request's idempotency key.
+    ErrorAfterKept,
 }
 
 /// A rule: so many requests of this kind go wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// `twilio`, `vapi`, `stripe` or `ses`.
+    /// `twilio`, `vapi`, `stripe`, `google` or `ses`.
     pub vendor: String,
     /// One of the vendor's [`OPERATIONS`], or `*` for any.
     pub operation: String,
@@ -177,7 +181,8 @@ impl Faults {
     }
 }
 
-/// Carries a request out with `act`, unless a rule says that it goes wrong.
+/// Carries a request out with `act`, unless a rule says that it goes wrong. `keep` keeps an answer under the request's idempotency key,
+/// where the vendor has such.
 ///
 /// # Errors
 /// When a rule says that no answer comes.
@@ -187,6 +192,7 @@ pub async fn through(
     vendor: &str,
     request: &Request<Bytes>,
     act: impl FnOnce() -> Response<Bytes> + Send,
+    keep: impl FnOnce(&Response<Bytes>) + Send,
 ) -> Result<Response<Bytes>, HttpError> {
     let operation = operation(vendor, request);
     let patience = request.extensions().get().and_then(|Patience(patience)| (*patience).try_into().ok());
@@ -197,6 +203,14 @@ pub async fn through(
         Some(Mode::Error) => Ok(trouble(vendor)),
         Some(Mode::Refuse) => Ok(refusal(vendor, operation)),
         Some(Mode::TooMany) => Ok(too_many(vendor)),
+        Some(mode @ (Mode::ErrorKept | Mode::ErrorAfterKept)) => {
+            if mode == Mode::ErrorAfterKept {
+                drop(act());
+            }
+            let answer = trouble(vendor);
+            keep(&answer);
+            Ok(answer)
+        }
         Some(Mode::TimeoutBefore) => Err(HttpError::TimedOut),
         Some(Mode::TimeoutAfter) => {
             drop(act());
@@ -228,6 +242,7 @@ fn trouble(vendor: &str) -> Response<Bytes> {
     let body = match vendor {
         "twilio" => twilio(StatusCode::INTERNAL_SERVER_ERROR, 20_500, message),
         "stripe" => json!({"error": {"type": "api_error", "message": message}}),
+        "google" => google(StatusCode::INTERNAL_SERVER_ERROR, "backendError", message),
         _ => vapi(StatusCode::INTERNAL_SERVER_ERROR, message),
     };
     answer(StatusCode::INTERNAL_SERVER_ERROR, &body)
@@ -244,6 +259,7 @@ fn too_many(vendor: &str) -> Response<Bytes> {
         "stripe" => {
             json!({"error": {"type": "invalid_request_error", "code": "rate_limit", "message": message}})
         }
+        "google" => google(StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded", message),
         _ => vapi(StatusCode::TOO_MANY_REQUESTS, message),
     };
     answer(StatusCode::TOO_MANY_REQUESTS, &body)
@@ -259,6 +275,8 @@ fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
     let body = match (vendor, operation) {
         ("twilio", "buy") => twilio(StatusCode::BAD_REQUEST, 21_422, message),
         ("twilio", _) => twilio(StatusCode::BAD_REQUEST, 20_001, message),
+        ("google", "token") => json!({"error": "invalid_grant", "error_description": message}),
+        ("google", _) => google(StatusCode::BAD_REQUEST, "invalid", message),
         ("stripe", _) => json!({"error": {"type": kind, "code": "parameter_invalid", "message": message}}),
         _ => vapi(StatusCode::BAD_REQUEST, message),
     };
@@ -268,6 +286,11 @@ fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
 fn twilio(status: StatusCode, code: u32, message: &str) -> Value {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     json!({"code": code, "message": message, "more_info": more_info, "status": status.as_u16()})
+}
+
+fn google(status: StatusCode, reason: &str, message: &str) -> Value {
+    json!({"error": {"errors": [{"domain": "global", "reason": reason, "message": message}], "code": status.as_u16(),
+        "message": message}})
 }
 
 fn vapi(status: StatusCode, message: &str) -> Value {

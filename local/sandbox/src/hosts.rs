@@ -10,6 +10,7 @@ use vendors::http::{Http, HttpError};
 use super::{
     bucket::{self, BucketSandbox},
     faults::{Faults, through},
+    google::GoogleSandbox,
     mail::{self, MailSandbox},
     stripe::StripeSandbox,
     twilio::TwilioSandbox,
@@ -25,6 +26,8 @@ pub struct Hosts {
     pub stripe: Arc<StripeSandbox>,
     /// Twilio.
     pub twilio: Arc<TwilioSandbox>,
+    /// Google.
+    pub google: Arc<GoogleSandbox>,
     /// S3.
     pub bucket: Arc<BucketSandbox>,
     /// SES.
@@ -52,6 +55,7 @@ impl Hosts {
             Some("api.stripe.sandbox") => Some("stripe"),
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
             Some(mail::HOST) => Some("ses"),
+            Some("oauth2.googleapis.sandbox" | "www.googleapis.sandbox") => Some("google"),
             _ => None,
         };
         if request.uri().host() == Some(bucket::HOST) {
@@ -60,7 +64,12 @@ impl Hosts {
         match (vendor, network) {
             (Some(vendor), _) => {
                 let act = || self.act(vendor, &request);
-                through(&self.faults, &self.clock, vendor, &request, act).await
+                let keep = |answer: &Response<Bytes>| {
+                    if vendor == "stripe" {
+                        self.stripe.keep_answer(&request, answer);
+                    }
+                };
+                through(&self.faults, &self.clock, vendor, &request, act, keep).await
             }
             (None, Some(network)) => network.send(request).await,
             (None, None) => Err(HttpError::Connection("no sandbox stands in for this host".into())),
@@ -73,6 +82,10 @@ impl Hosts {
             "vapi" => self.vapi.answer(request),
             "stripe" => self.stripe.answer(request),
             "ses" => self.mail.answer(request, self.clock.now()),
+            "google" if request.uri().host() == Some("oauth2.googleapis.sandbox") => {
+                self.google.token_endpoint(request)
+            }
+            "google" => self.google.answer(request),
             _ => ask_twilio(&self.twilio, &self.vapi, request),
         }
     }

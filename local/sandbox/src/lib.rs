@@ -3,6 +3,7 @@
 pub mod agenda;
 pub mod bucket;
 pub mod faults;
+pub mod google;
 pub mod hosts;
 pub mod kept;
 pub mod mail;

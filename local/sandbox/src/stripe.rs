@@ -89,6 +89,10 @@ struct Answered {
 
 /// What goes wrong on purpose.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, and any may come with any other"
+)]
 pub struct Faults {
     /// Event types that are never delivered.
     pub lost: BTreeSet<String>,
@@ -100,6 +104,10 @@ pub struct Faults {
     pub customers_vanish: bool,
     /// What disputes move is stated in euros, as on an account that settles in them.
     pub settles_in_euros: bool,
+    /// Refunds are pending until [`StripeSandbox::arrive_refund`] or [`StripeSandbox::fail_refund`] says what became of them.
+    pub refunds_are_pending: bool,
+    /// A list of refunds is empty once a dispute has given money back: a bug of ours that reads none, as a simulation plants it.
+    pub hides_refunds_of_reinstated: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -250,27 +258,24 @@ impl StripeSandbox {
         Ok(id)
     }
 
-    /// The bank decides a dispute: for the clinic, and gives the money back; or against it.
+    /// The bank decides a dispute: for the clinic, and gives back what it has not given back before; or against it.
     ///
     /// # Errors
     /// When there is no such dispute.
     pub fn decide_dispute(&self, id: &str, is_won: bool) -> Result<(), String> {
         let mut state = self.lock();
-        let moved = self.balance_transaction(
-            &state,
-            state
-                .objects
-                .get(id)
-                .and_then(|dispute| dispute["amount"].as_i64())
-                .ok_or("There is no such dispute.")?,
-        );
+        let dispute = state.objects.get(id).ok_or("There is no such dispute.")?;
+        let left =
+            dispute["amount"].as_i64().ok_or("It disputes nothing.")?.saturating_sub(given_back(dispute));
+        let gives_back = is_won && left > 0;
+        let moved = self.balance_transaction(&state, left);
         if let Some(dispute) = state.objects.get_mut(id) {
             dispute["status"] = json!(if is_won { "won" } else { "lost" });
-            if let (true, Some(all)) = (is_won, dispute["balance_transactions"].as_array_mut()) {
+            if let (true, Some(all)) = (gives_back, dispute["balance_transactions"].as_array_mut()) {
                 all.push(moved);
             }
         }
-        if is_won {
+        if gives_back {
             self.announce(&mut state, "charge.dispute.funds_reinstated", id);
         }
         self.announce(&mut state, "charge.dispute.closed", id);
@@ -292,6 +297,23 @@ impl StripeSandbox {
         let id = self.put(&mut state, "dp", inquiry);
         self.announce(&mut state, "charge.dispute.created", &id);
         Ok(id)
+    }
+
+    /// The bank that asked about a payment takes the money: the inquiry is a dispute from now on.
+    ///
+    /// # Errors
+    /// When there is no such dispute.
+    pub fn escalate_inquiry(&self, id: &str) -> Result<(), String> {
+        let mut state = self.lock();
+        let inquiry = state.objects.get(id).ok_or("There is no such dispute.")?;
+        let pence = inquiry["amount"].as_i64().ok_or("It disputes nothing.")?;
+        let moved = self.balance_transaction(&state, pence.saturating_neg());
+        let dispute = state.objects.get_mut(id).ok_or("There is no such dispute.")?;
+        dispute["status"] = json!("needs_response");
+        dispute["balance_transactions"] = json!([moved]);
+        self.announce(&mut state, "charge.dispute.updated", id);
+        self.announce(&mut state, "charge.dispute.funds_withdrawn", id);
+        Ok(())
     }
 
     /// Nothing comes of an inquiry.
@@ -331,6 +353,17 @@ impl StripeSandbox {
         let id = self.put(&mut state, "issfr", warning);
         self.announce(&mut state, "radar.early_fraud_warning.created", &id);
         Ok(id)
+    }
+
+    /// A refund that was pending arrives on the card.
+    ///
+    /// # Errors
+    /// When there is no such refund.
+    pub fn arrive_refund(&self, id: &str) -> Result<(), String> {
+        let mut state = self.lock();
+        state.objects.get_mut(id).ok_or("There is no such refund.")?["status"] = json!("succeeded");
+        self.announce(&mut state, "refund.updated", id);
+        Ok(())
     }
 
     /// A refund does not arrive.
@@ -387,4 +420,14 @@ impl StripeSandbox {
     fn id(&self, prefix: &str) -> String {
         format!("{prefix}_{:016x}", self.entropy.bits())
     }
+}
+
+/// What a dispute has given back so far, in pence.
+fn given_back(dispute: &Value) -> i64 {
+    let moved = dispute["balance_transactions"].as_array().into_iter().flatten();
+    let in_pence = moved.filter(|moved| moved["currency"] == "gbp");
+    in_pence
+        .filter_map(|moved| moved["amount"].as_i64())
+        .filter(|pence| *pence > 0)
+        .fold(0, i64::saturating_add)
 }

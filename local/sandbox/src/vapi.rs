@@ -135,6 +135,8 @@ pub struct Faults {
     pub ignores_end_call: bool,
     /// The REST API answers 503.
     pub rest_is_down: bool,
+    /// The REST API shows calls as they were so many seconds ago.
+    pub shows_old_secs: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use vendors::http::Http;
 
 /// What `.env` says about the vendors.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each vendor")]
 pub struct Vendors {
     /// Settings to put in the place of the sandboxes'.
     pub settings: Vec<(String, String)>,
@@ -17,6 +18,8 @@ pub struct Vendors {
     pub real_stripe: bool,
     /// Whether Twilio is real.
     pub real_twilio: bool,
+    /// Whether Google is real.
+    pub real_google: bool,
     /// Where this machine is reached from outside, if it is.
     pub public_url: Option<String>,
 }
@@ -24,14 +27,15 @@ pub struct Vendors {
 impl Vendors {
     /// Whether any vendor is real.
     pub const fn is_real(&self) -> bool {
-        self.real_vapi || self.real_stripe || self.real_twilio
+        self.real_vapi || self.real_stripe || self.real_twilio || self.real_google
     }
 
     /// What each is, for the person who runs the stack.
     pub fn kinds(&self) -> String {
         let kind = |real: bool| if real { "REAL" } else { "sandbox" };
         let (vapi, twilio, stripe) = (kind(self.real_vapi), kind(self.real_twilio), kind(self.real_stripe));
-        format!("Vapi: {vapi}, Twilio: {twilio}, Stripe: {stripe}")
+        let google = kind(self.real_google);
+        format!("Vapi: {vapi}, Twilio: {twilio}, Stripe: {stripe}, Google: {google}")
     }
 }
 
@@ -49,6 +53,13 @@ const HANDED_ON: [&str; 12] = [
     "CALLS_PER_NUMBER",
     "CREDENTIAL_KEYS",
     "JWT_HS256_SECRET",
+];
+
+/// Where the real Google is.
+const GOOGLE: [(&str, &str); 3] = [
+    ("GOOGLE_ACCOUNTS_URL", "https://accounts.google.com"),
+    ("GOOGLE_TOKENS_URL", "https://oauth2.googleapis.com"),
+    ("GOOGLE_API_URL", "https://www.googleapis.com"),
 ];
 
 /// Reads `.env` in `folder`, if there is one. `tunnel` is where a tunnel leads here from, for want of `PUBLIC_URL` there.
@@ -75,6 +86,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         real_vapi: pairs.contains_key("VAPI_API_KEY"),
         real_stripe: pairs.contains_key("STRIPE_API_KEY"),
         real_twilio: pairs.contains_key("TWILIO_AUTH_TOKEN"),
+        real_google: pairs.contains_key("GOOGLE_CLIENT_ID"),
         public_url: pairs.get("PUBLIC_URL").cloned(),
         ..Vendors::default()
     };
@@ -133,6 +145,9 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
         vendors.settings.push(("STRIPE_BASE_URL".into(), "https://api.stripe.com".into()));
         hand_on(&mut vendors, "STRIPE_API_KEY");
     }
+    if vendors.real_google {
+        real_google(pairs, &mut vendors)?;
+    }
     let network = Http::network(Duration::from_secs(5)).map_err(|error| error.to_string())?;
     vendors.network = Some(network);
     Ok(vendors)
@@ -146,6 +161,16 @@ fn real_twilio(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Resul
         let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
         vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));
     }
+    Ok(())
+}
+
+/// Hands a real client at Google on.
+fn real_google(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Result<(), String> {
+    for name in ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"] {
+        let missing = format!("{name} is missing in .env: no consent can be exchanged without it.");
+        vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));
+    }
+    vendors.settings.extend(GOOGLE.map(|(name, url)| (name.to_owned(), url.to_owned())));
     Ok(())
 }
 
@@ -193,6 +218,10 @@ mod tests {
         assert!(real.real_stripe && !real.real_vapi && real.network.is_some());
         let url_given = |(name, value): &(String, String)| (name.as_str(), value.as_str()) == url;
         assert!(real.settings.iter().any(url_given), "Stripe is told to post there");
+        let id = ("GOOGLE_CLIENT_ID", "id");
+        assert!(refused(&[id, url], false, 1).contains("GOOGLE_CLIENT_SECRET"));
+        let google = from(&pairs(&[id, ("GOOGLE_CLIENT_SECRET", "s"), url]), false, 1).unwrap();
+        assert!(google.real_google && !google.real_stripe && google.network.is_some());
         let vapi = [("VAPI_API_KEY", "k"), ("VAPI_WEBHOOK_SECRETS", "s"), url];
         assert!(refused(&vapi, false, 1).contains("TWILIO_AUTH_TOKEN"));
         let with_token = [vapi[0], vapi[1], url, ("TWILIO_AUTH_TOKEN", "t")];

@@ -16,6 +16,7 @@ use super::{StackError, keys::Keys};
 use crate::{aws::Transport, queue::Queues, template::Template};
 use sandbox::{
     bucket::{self, BucketSandbox},
+    google::{self, GoogleSandbox},
     hosts::Hosts,
     mail::{self, MailSandbox},
     stripe::{self, StripeSandbox},
@@ -66,13 +67,19 @@ pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
 const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
 const MAIL_BASE: &str = "http://email.ses.sandbox";
+const GOOGLE_TOKENS: &str = "http://oauth2.googleapis.sandbox";
+const GOOGLE_API: &str = "http://www.googleapis.sandbox";
+/// Our application at the Google sandbox.
+const GOOGLE_CLIENT_ID: &str = "voxanne.apps.googleusercontent.sandbox";
 /// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
-pub(crate) const SANDBOXES: [(&str, &str); 5] = [
+pub(crate) const SANDBOXES: [(&str, &str); 7] = [
     (VAPI_BASE, "/_sandbox/vapi/api"),
     (STRIPE_BASE, ""),
     (TWILIO_BASE, ""),
     (TWILIO_VOICE_BASE, "/_sandbox/twilio/voice"),
     (MAIL_BASE, "/_sandbox/ses"),
+    (GOOGLE_TOKENS, "/_sandbox/google/tokens"),
+    (GOOGLE_API, "/_sandbox/google/api"),
 ];
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
@@ -98,11 +105,17 @@ impl Plan {
             ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
             ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
             ("TWILIO_AUTH_TOKEN", keys.twilio_auth_token.clone()),
+            ("GOOGLE_CLIENT_ID", GOOGLE_CLIENT_ID.to_owned()),
+            ("GOOGLE_CLIENT_SECRET", google_secret(keys)),
+            ("GOOGLE_ACCOUNTS_URL", format!("http://{}/_sandbox/google", self.address)),
+            ("GOOGLE_TOKENS_URL", GOOGLE_TOKENS.to_owned()),
+            ("GOOGLE_API_URL", GOOGLE_API.to_owned()),
             ("PUBLIC_URL", PUBLIC_URL.to_owned()),
             ("API_ORIGIN", format!("http://{}", self.address)),
             ("CREDENTIAL_KEYS", keys.credential_keys.clone()),
             ("LIMITS_KEY", format!("limits-{}", keys.jwt_secret)),
             ("AGENT_SYNC_QUEUE_URL", Queues::url(&self.address, "AgentSyncQueue")),
+            ("CALENDAR_SYNC_QUEUE_URL", Queues::url(&self.address, "CalendarSyncQueue")),
             ("RECHARGE_QUEUE_URL", Queues::url(&self.address, "RechargeQueue")),
             ("NOTIFICATIONS_QUEUE_URL", Queues::url(&self.address, "NotificationsQueue")),
             ("MESSAGES_QUEUE_URL", Queues::url(&self.address, "MessagesQueue")),
@@ -217,9 +230,22 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     };
     let (clock, entropy) = seams();
     let stripe = Arc::new(StripeSandbox::new(settings, clock, entropy));
+    let settings = google::Settings {
+        client_id: GOOGLE_CLIENT_ID.to_owned(),
+        client_secret: google_secret(keys),
+        kept_in: kept_in(plan, "google.json"),
+    };
+    let (clock, entropy) = seams();
+    let google = Arc::new(GoogleSandbox::new(settings, clock, entropy));
     let bucket = Arc::new(BucketSandbox::new(kept_in(plan, "anchors.json")));
     let mail = Arc::new(MailSandbox::new(kept_in(plan, "mail.json")));
-    Hosts { vapi, stripe, twilio, bucket, mail, faults: Arc::default(), clock: Arc::clone(&plan.clock) }
+    let (faults, clock) = (Arc::default(), Arc::clone(&plan.clock));
+    Hosts { vapi, stripe, twilio, google, bucket, mail, faults, clock }
+}
+
+/// What our application shows at the Google sandbox: of the data folder's own keys.
+fn google_secret(keys: &Keys) -> String {
+    format!("google-{}", keys.stripe_webhook_secret)
 }
 
 /// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.

@@ -235,6 +235,34 @@ impl MailSettings {
     }
 }
 
+/// The settings of Google's APIs, where one application serves all orgs; what opens an org's calendars is its own.
+#[derive(Clone, Debug)]
+pub struct GoogleSettings {
+    /// The application that clinics consent to (`GOOGLE_CLIENT_ID`).
+    pub client_id: String,
+    /// What the application shows with a code or a refresh token (`GOOGLE_CLIENT_SECRET`).
+    pub client_secret: SecretString,
+    /// Where a person consents (`GOOGLE_ACCOUNTS_URL`).
+    pub accounts_url: String,
+    /// Where tokens come from (`GOOGLE_TOKENS_URL`).
+    pub tokens_url: String,
+    /// Where the Calendar API is (`GOOGLE_API_URL`).
+    pub api_url: String,
+}
+
+impl GoogleSettings {
+    /// Reads the addresses, which have a default, and the application, which must be there.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            client_id: reader.required("GOOGLE_CLIENT_ID"),
+            client_secret: reader.secret("GOOGLE_CLIENT_SECRET"),
+            accounts_url: reader.or("GOOGLE_ACCOUNTS_URL", "https://accounts.google.com".to_owned()),
+            tokens_url: reader.or("GOOGLE_TOKENS_URL", "https://oauth2.googleapis.com".to_owned()),
+            api_url: reader.or("GOOGLE_API_URL", "https://www.googleapis.com".to_owned()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

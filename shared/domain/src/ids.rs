@@ -150,6 +150,14 @@ opaque_ids! {
     ContactId
     /// One sending of a message to a patient: ours, fresh for each.
     MessageId
+    /// A calendar that a clinic has at a vendor: the hash of its name there, which is often an e-mail address.
+    CalendarId
+    /// An event in a clinic's calendar that is not ours: the hash of its id there, which may be long.
+    ExternalId
+    /// An event of ours in a clinic's calendar: base32hex, as Google takes ids.
+    CalendarEventId
+    /// A channel by which a calendar tells us that something changed: ours, fresh for each.
+    ChannelId
     /// What a clinic is told of, once: its time, and what tells it from others of that time.
     NotificationId
     /// A signed-in person, as the token's `sub` names them.

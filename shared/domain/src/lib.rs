@@ -4,6 +4,7 @@ pub mod agent;
 pub mod amount;
 pub mod audit;
 pub mod booking;
+pub mod calendar;
 pub mod call;
 pub mod clinic;
 pub mod contact;

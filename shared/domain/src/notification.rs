@@ -22,17 +22,20 @@ pub enum Kind {
     MessageTaken,
     /// A caller spoke of an emergency, and was told whom to ring.
     Emergency,
+    /// A calendar and the appointments do not agree, or it cannot be read any more.
+    CalendarProblem,
 }
 
 impl Kind {
     /// Returns every kind.
-    pub const ALL: [Self; 2] = [Self::MessageTaken, Self::Emergency];
+    pub const ALL: [Self; 3] = [Self::MessageTaken, Self::Emergency, Self::CalendarProblem];
 
     /// Returns the word that the dashboard has for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MessageTaken => "message_taken",
             Self::Emergency => "emergency",
+            Self::CalendarProblem => "calendar_problem",
         }
     }
 }
@@ -54,8 +57,9 @@ pub struct Notification {
     pub kind: Kind,
     /// Whether it cannot wait.
     pub is_urgent: bool,
-    /// On which call.
-    pub call_id: CallId,
+    /// On which call, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<CallId>,
     /// Who rang, where the network showed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
@@ -96,9 +100,28 @@ impl Notification {
             at,
             kind: said.kind,
             is_urgent: said.is_urgent,
-            call_id,
+            call_id: Some(call_id),
             phone_number,
             text: said.text,
+            expires_at: at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
+        }
+    }
+
+    /// Returns what a clinic is told of its calendar at `at`. `fingerprint` tells it from everything else that is told of that time.
+    pub fn of_calendar(org_id: OrgId, text: String, fingerprint: &str, at: Timestamp) -> Self {
+        let id = format!("{}-{fingerprint}", rfc3339_millis(at));
+        let id = NotificationId::parse(id)
+            .unwrap_or_else(|_| unreachable!("a time and hexadecimal digits are an id"));
+        Self {
+            org_id,
+            unread: Some(id.clone()),
+            notification_id: id,
+            at,
+            kind: Kind::CalendarProblem,
+            is_urgent: false,
+            call_id: None,
+            phone_number: None,
+            text: Personal::new(text),
             expires_at: at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
         }
     }

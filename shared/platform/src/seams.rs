@@ -13,11 +13,12 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use jiff::{SignedDuration, Timestamp};
 
 use base::clock::Clock;
-use base::config::{Environment, Invalid, StripeSettings, TwilioSettings, VapiSettings};
+use base::config::{Environment, GoogleSettings, Invalid, StripeSettings, TwilioSettings, VapiSettings};
 use base::entropy::Entropy;
 use domain::time::whole_millis;
 use store::{Dynamo, guard::Guard};
 use vendors::{
+    google::{self, Google},
     http::{Http, HttpError},
     stripe::Stripe,
     twilio::Twilio,
@@ -142,6 +143,16 @@ impl Platform {
     /// Returns a client of Twilio's APIs, for accounts that are given with each request.
     pub fn twilio(&self, settings: TwilioSettings) -> Twilio {
         Twilio::new(self.vendors.clone(), settings.base_url, settings.voice_base_url)
+    }
+
+    /// Returns a client of Google's APIs, for accounts whose tokens are given with each request.
+    pub fn google(&self, settings: GoogleSettings) -> Google {
+        let addresses = google::Addresses {
+            accounts: settings.accounts_url,
+            tokens: settings.tokens_url,
+            api: settings.api_url,
+        };
+        Google::new(self.vendors.clone(), addresses, settings.client_id, settings.client_secret)
     }
 
     /// Returns the database whose tables' names start with `prefix`.

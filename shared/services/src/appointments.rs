@@ -24,10 +24,12 @@ use jiff::{
 };
 use platform::Platform;
 use store::{
-    Attempt, Dynamo, StoreError,
+    Attempt, ChangeError, Dynamo, StoreError,
     booking::{Booking, Bookings, Catalog, Intent},
     contacts::Contacts,
 };
+
+use crate::calendar::Announcer;
 
 /// How long a request of the clinic's that has no key of its own is taken for a repeat of an equal one.
 const REPEATED: SignedDuration = SignedDuration::from_mins(10);
@@ -42,6 +44,7 @@ pub struct Appointments {
     pub bookings: Bookings,
     /// The patients.
     pub contacts: Contacts,
+    announcer: Announcer,
     db: Dynamo,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -244,10 +247,19 @@ impl Appointments {
         Self {
             bookings: Bookings::new(db.clone()),
             contacts: Contacts::new(db.clone()),
+            announcer: Announcer::of(platform, &db),
             db,
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
         }
+    }
+
+    /// Writes a booking, and lets the clinic's calendars follow.
+    ///
+    /// # Errors
+    /// As [`Announcer::book`].
+    pub(crate) async fn book(&self, org: OrgId, booking: &Booking<'_>) -> Result<(), ChangeError> {
+        self.announcer.book(org, booking).await
     }
 
     /// A fresh id.
@@ -375,7 +387,7 @@ impl Appointments {
             due: due.as_ref(),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        let written = Attempt::of(self.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id,
                 "an appointment was booked by the clinic");
@@ -456,7 +468,7 @@ impl Appointments {
             due: due.as_ref(),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(appointment.org_id, &booking).await)?;
+        let written = Attempt::of(self.book(appointment.org_id, &booking).await)?;
         Ok(Ok(written.map(|()| {
             tracing::info!(org_id = %appointment.org_id, appointment_id = %appointment.appointment_id,
                 "an appointment was moved");
@@ -487,7 +499,7 @@ impl Appointments {
             due: due.as_ref(),
             ..Booking::default()
         };
-        let written = Attempt::of(self.bookings.book(org, &booking).await)?;
+        let written = Attempt::of(self.book(org, &booking).await)?;
         Ok(written.map(|()| {
             tracing::info!(org_id = %org, appointment_id = %appointment.appointment_id, "an appointment was cancelled");
             after.written()
@@ -506,7 +518,7 @@ impl Appointments {
     ) -> Result<Attempt<Appointment>, StoreError> {
         let act = act_of(&after, (by, Action::NoteAppointment, None), self.clock.now());
         let booking = Booking { appointment: Some(&after), act: Some(&act), ..Booking::default() };
-        let written = Attempt::of(self.bookings.book(after.org_id, &booking).await)?;
+        let written = Attempt::of(self.book(after.org_id, &booking).await)?;
         Ok(written.map(|()| after.written()))
     }
 

@@ -1,6 +1,7 @@
 //! What several functions do together with the store and the vendors, each a module named for it.
 
 pub mod appointments;
+pub mod calendar;
 pub mod charging;
 pub mod facts;
 pub mod follow_up;

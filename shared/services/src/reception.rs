@@ -220,7 +220,7 @@ fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
 }
 
 /// What stands for these texts where they are kept: the first half of their SHA-256, in hexadecimal.
-fn fingerprint(parts: &[&str]) -> String {
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
     hex::encode(digest(&SHA256, parts.join("\0").as_bytes())).split_at(32).0.to_owned()
 }
 

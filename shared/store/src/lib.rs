@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod audit;
 pub mod booking;
+pub mod calendars;
 pub mod calls;
 pub mod clinics;
 pub mod contacts;

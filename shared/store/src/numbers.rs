@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub use self::record::{ManagedNumber, NotListed, OrgNumber, Status, listed};
 use crate::{
     agents,
-    dynamo::Dynamo,
+    dynamo::{Dynamo, Read},
     error::{ChangeError, StoreError},
     item::{
         Item, check_part, decode, delete_part, number as number_value, org_key, put_new_part, put_over_part,
@@ -34,9 +34,12 @@ pub struct Numbers {
     db: Dynamo,
 }
 
+/// What the sort keys of numbers in `org_credentials` begin with; others are of other vendors.
+const OF_NUMBERS: &str = "twilio#";
+
 /// The sort key of a number in `org_credentials`: `provider#type`.
 pub fn provider_type(direction: Direction) -> String {
-    format!("twilio#{}", direction.as_str())
+    format!("{OF_NUMBERS}{}", direction.as_str())
 }
 
 impl Numbers {
@@ -50,7 +53,20 @@ impl Numbers {
     /// # Errors
     /// When the database does not answer, or a record does not decode.
     pub async fn of_org(&self, org: OrgId) -> Result<Vec<OrgNumber>, StoreError> {
-        self.db.of_org(org).all(Table::OrgCredentials, org).await
+        let values = [(":org", text(org.to_string())), (":kind", text(OF_NUMBERS))];
+        let read = Read {
+            condition: Some("org_id = :org AND begins_with(provider_type, :kind)"),
+            values: &values,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_org(org).pages(Table::OrgCredentials, read);
+        let mut numbers = Vec::new();
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
+                numbers.push(decode(Table::OrgCredentials, item)?);
+            }
+        }
+        Ok(numbers)
     }
 
     /// An org's number of one direction, consistently.
@@ -254,7 +270,12 @@ impl Numbers {
     /// When the database does not answer, or a record does not decode.
     pub async fn all(&self) -> Result<Vec<OrgNumber>, StoreError> {
         let items = self.db.of_system(System::Numbers).scan(Table::OrgCredentials).await?;
-        items.into_iter().map(|item| decode(Table::OrgCredentials, item)).collect()
+        let is_number = |item: &Item| {
+            item.get("provider_type")
+                .and_then(|key| key.as_s().ok())
+                .is_some_and(|key| key.starts_with(OF_NUMBERS))
+        };
+        items.into_iter().filter(is_number).map(|item| decode(Table::OrgCredentials, item)).collect()
     }
 
     /// Every number that any org has or had of us.

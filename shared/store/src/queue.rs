@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{error::StoreError, outbox::Outbox};
 use domain::{
     call::Direction,
-    ids::{CallId, EventId, OrgId},
+    ids::{AppointmentId, CalendarId, CallId, EventId, OrgId},
     message::Due,
 };
 
@@ -100,6 +100,50 @@ pub struct Push {
 
 /// The queue `agent-sync` reads.
 pub type SyncQueue = Outbox<Push>;
+
+/// What is to be done with a clinic's calendar: how, is read from the records when it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum CalendarTask {
+    /// Each calendar is to have this appointment as it stands.
+    Push {
+        /// Whose.
+        org_id: OrgId,
+        /// Which.
+        appointment_id: AppointmentId,
+    },
+    /// Each appointment that stands ahead is to be pushed to this calendar.
+    Fill {
+        /// Whose.
+        org_id: OrgId,
+        /// Which.
+        calendar_id: CalendarId,
+    },
+    /// What has changed in this calendar is to be read.
+    Pull {
+        /// Whose.
+        org_id: OrgId,
+        /// Which.
+        calendar_id: CalendarId,
+    },
+    /// This calendar is to have a channel that does not end soon.
+    Watch {
+        /// Whose.
+        org_id: OrgId,
+        /// Which.
+        calendar_id: CalendarId,
+    },
+    /// What stands in this calendar is to be compared with the appointments, and its series read a day further.
+    Compare {
+        /// Whose.
+        org_id: OrgId,
+        /// Which.
+        calendar_id: CalendarId,
+    },
+}
+
+/// The queue `calendar-sync` reads.
+pub type CalendarQueue = Outbox<CalendarTask>;
 
 /// "Look at this wallet": whether its card is to be charged, or its org to be told, is decided from the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,8 @@ pub enum System {
     Doubts,
     /// Reconciliation and the rotation of keys read every number, purchase and subaccount.
     Numbers,
+    /// The schedules of calendars find those that are to be asked.
+    Calendars,
     /// What all orgs share at Vapi is made once.
     VapiObjects,
     /// What is made at vendors bears this deployment's mark.
@@ -49,12 +51,13 @@ pub enum System {
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Books,
         Self::DueCalls,
         Self::CallSlots,
         Self::Doubts,
         Self::Numbers,
+        Self::Calendars,
         Self::VapiObjects,
         Self::Stack,
         Self::WebhookEvents,
@@ -75,6 +78,7 @@ impl System {
                 Table::NumberPurchases,
                 Table::TwilioSubaccounts,
             ],
+            Self::Calendars => &[Table::Calendars],
             Self::VapiObjects => &[Table::VapiObjects],
             Self::Stack => &[Table::Stack],
             Self::WebhookEvents => &[Table::VapiWebhookEvents, Table::StripeWebhookEvents],
@@ -86,7 +90,7 @@ impl System {
     /// Whether the task may change what its tables hold. The others read only: what they find is changed org by org.
     pub const fn writes(self) -> bool {
         match self {
-            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers => false,
+            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers | Self::Calendars => false,
             Self::CallSlots
             | Self::VapiObjects
             | Self::Stack

@@ -43,6 +43,12 @@ pub enum Table {
     ResourceDays,
     /// Appointments, what was asked for, and what was offered on calls.
     Appointments,
+    /// Clinics' calendars at their vendor, and how appointments stand in them.
+    Calendars,
+    /// What others keep busy in clinics' calendars.
+    ExternalEvents,
+    /// Calendar channel, or consent that is asked for → org.
+    CalendarChannels,
     /// What clinics are told.
     Notifications,
     /// Whom clinics know, and by which number and name.
@@ -87,6 +93,9 @@ impl Table {
             Self::BookingCatalog => "booking_catalog",
             Self::ResourceDays => "resource_days",
             Self::Appointments => "appointments",
+            Self::Calendars => "calendars",
+            Self::ExternalEvents => "external_events",
+            Self::CalendarChannels => "calendar_channels",
             Self::Notifications => "notifications",
             Self::Contacts => "contacts",
             Self::Messages => "messages",
@@ -116,14 +125,18 @@ impl Table {
             | Self::BookingCatalog
             | Self::ResourceDays
             | Self::Appointments
+            | Self::Calendars
+            | Self::ExternalEvents
             | Self::Notifications
             | Self::Contacts
             | Self::Messages
             | Self::Clinics => Owner::Org,
             Self::DueMessages => Owner::Outbox,
-            Self::StripeCustomers | Self::PhoneNumberMapping | Self::AssistantMapping | Self::CallMapping => {
-                Owner::Mapping
-            }
+            Self::StripeCustomers
+            | Self::PhoneNumberMapping
+            | Self::AssistantMapping
+            | Self::CallMapping
+            | Self::CalendarChannels => Owner::Mapping,
             Self::CallSlots
             | Self::VapiObjects
             | Self::Stack
@@ -134,7 +147,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -155,6 +168,9 @@ impl Table {
         Self::BookingCatalog,
         Self::ResourceDays,
         Self::Appointments,
+        Self::Calendars,
+        Self::ExternalEvents,
+        Self::CalendarChannels,
         Self::Notifications,
         Self::Contacts,
         Self::Messages,

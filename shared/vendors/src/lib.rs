@@ -1,5 +1,6 @@
 //! A client per vendor, each on the HTTP seam.
 
+pub mod google;
 pub mod http;
 pub mod marks;
 pub mod signature;

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use sandbox::stripe::{Act, Card};
 
-use crate::rng::Stream;
+use crate::{rng::Stream, world::World};
 
 /// How many actions a world has.
 pub const ACTIONS: (i64, i64) = (30, 60);
@@ -77,8 +77,8 @@ pub enum What {
     Refund {
         /// Whole, or a part.
         whole: bool,
-        /// After so many seconds it turns out that it did not arrive.
-        fails_after_secs: Option<i64>,
+        /// What it turns out to be after so many seconds; it has arrived when nothing is said.
+        then: Option<(i64, Refunded)>,
     },
     /// A payment is disputed.
     Dispute {
@@ -86,7 +86,18 @@ pub enum What {
         whole: bool,
         /// After so many seconds it is decided, for the clinic or against it.
         decided: Option<(i64, bool)>,
+        /// A part comes back before that.
+        in_parts: bool,
     },
+    /// A bank asks about a payment.
+    Inquire {
+        /// For so many seconds.
+        secs: i64,
+        /// Then it takes the money.
+        is_escalated: bool,
+    },
+    /// A card network warns of a payment.
+    Warn,
     /// The clinic buys a number.
     Buy {
         /// What for.
@@ -104,6 +115,10 @@ pub enum What {
         pence: i64,
         /// Below this, the card is charged.
         threshold: i64,
+        /// What one month takes, in amounts; the usual when nothing is said.
+        months: Option<i64>,
+        /// What one charge takes, in amounts; the usual when nothing is said.
+        charges: Option<i64>,
     },
     /// The clinic's card is good, declined, or wants its customer from now on.
     Card {
@@ -126,6 +141,17 @@ pub enum What {
     Tariff,
 }
 
+/// What becomes of a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refunded {
+    /// It was pending, and arrives.
+    Arrives,
+    /// It was pending, and fails.
+    PendingFails,
+    /// It had arrived, and fails.
+    Fails,
+}
+
 /// Something that a clinic's people do at a time.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -143,17 +169,23 @@ const STORMS: u64 = 140;
 /// How many crowds a crowded world has.
 const CROWDS: (i64, i64) = (5, 8);
 
-/// The actions of a seed: bursts, and gaps of seconds to hours between them; in a crowded world crowds, and nothing else.
-pub fn plan(seed: u64, clinics: usize, is_crowded: bool) -> Vec<Action> {
+/// How many times as long the gaps of a long world are.
+const LONG_GAPS: i64 = 12;
+
+/// The actions of a seed: bursts, and gaps of seconds to hours between them, in a long world to days; in a crowded one crowds, and
+/// nothing else.
+pub fn plan(seed: u64, world: &World) -> Vec<Action> {
+    let clinics = world.clinics.len();
     let mut chance = Stream::of(seed, "actions");
-    if is_crowded {
+    if world.is_crowded() {
         return crowds(&mut chance, clinics);
     }
+    let stretch = if world.is_long { LONG_GAPS } else { 1 };
     let count = chance.between(ACTIONS.0, ACTIONS.1);
     let mut at = 60_i64;
     let mut actions = Vec::new();
     for nth in 0..count {
-        at += if chance.chance(550) { chance.between(0, 30) } else { gap(&mut chance) };
+        at += if chance.chance(550) { chance.between(0, 30) } else { stretch * gap(&mut chance) };
         let mut own = Stream::of(seed ^ chance.bits(), &format!("action {nth}"));
         let after = SignedDuration::from_secs(at);
         let clinic = own.index(clinics);
@@ -194,7 +226,8 @@ fn crowds(chance: &mut Stream, clinics: usize) -> Vec<Action> {
 
 /// Several things of one clinic that meet, each with the seconds that it comes after the first.
 fn storm(own: &mut Stream) -> Vec<(i64, What)> {
-    match own.up_to(5) {
+    match own.up_to(6) {
+        6 => regrets(own),
         4 | 5 => scramble(own),
         0 | 1 => rush(own).into_iter().map(|what| (0, what)).collect(),
         2 => trouble(own),
@@ -273,6 +306,41 @@ fn rush(own: &mut Stream) -> Vec<What> {
     all
 }
 
+/// A clinic pays, and a part is refunded; then the bank takes the whole, gives some of it back, and decides. Or the other way round.
+fn regrets(own: &mut Stream) -> Vec<(i64, What)> {
+    let pence = own.pick(&[2_500, 4_000]).unwrap_or(2_500);
+    let mut all = vec![(0, What::TopUp { pence, act: Act::Pay, wait_secs: 5 })];
+    let dispute = |own: &mut Stream, secs: i64| What::Dispute {
+        whole: own.chance(700),
+        decided: Some((secs, own.chance(700))),
+        in_parts: own.chance(400),
+    };
+    let mut at = 60;
+    for _ in 0..own.between(2, 4) {
+        let what = if own.chance(600) { refund(own) } else { dispute(own, 1_200) };
+        all.push((at, what));
+        at += own.pick(&[0, 30, 600, 1_800]).unwrap_or(30);
+    }
+    all.push((at, dispute(own, 3_600)));
+    if own.chance(300) {
+        all.push((at + 60, What::Warn));
+    }
+    all
+}
+
+fn refund(own: &mut Stream) -> What {
+    let whole = own.chance(300);
+    let secs = own.between(60, 90_000);
+    let then = own.pick(&[
+        None,
+        None,
+        Some((secs, Refunded::Fails)),
+        Some((secs, Refunded::Arrives)),
+        Some((secs, Refunded::PendingFails)),
+    ]);
+    What::Refund { whole, then: then.flatten() }
+}
+
 /// Calls end unheard just before they are to be extended, and Vapi does not say how they stand: they are extended while their
 /// reports are worked on.
 fn trouble(own: &mut Stream) -> Vec<(i64, What)> {
@@ -321,14 +389,14 @@ fn what(own: &mut Stream) -> What {
             act: own.pick(&[Act::Pay, Act::Pay, Act::Pay, Act::PayLater, Act::Decline]).unwrap_or(Act::Pay),
             wait_secs: own.between(5, 1_200),
         },
-        58..=63 => What::Refund {
-            whole: own.chance(500),
-            fails_after_secs: own.chance(300).then(|| own.between(60, 90_000)),
-        },
-        64..=68 => What::Dispute {
+        58..=62 => refund(own),
+        63..=66 => What::Dispute {
             whole: own.chance(600),
             decided: own.chance(700).then(|| (own.between(600, 150_000), own.chance(500))),
+            in_parts: own.chance(300),
         },
+        67 => What::Inquire { secs: own.between(600, 90_000), is_escalated: own.chance(500) },
+        68 => What::Warn,
         69..=76 => What::Buy {
             direction: own.pick(&["inbound", "outbound"]).unwrap_or("inbound"),
             twice: own.chance(400),
@@ -338,6 +406,8 @@ fn what(own: &mut Stream) -> What {
             enabled: own.chance(800),
             pence: own.pick(&[2_500, 3_000, 5_000]).unwrap_or(2_500),
             threshold: own.pick(&[200, 1_000, 3_000]).unwrap_or(1_000),
+            months: own.pick(&[None, None, Some(1), Some(2)]).flatten(),
+            charges: own.pick(&[None, None, Some(1)]).flatten(),
         },
         87..=89 => {
             let cards =

@@ -8,11 +8,13 @@ use domain::{
     booking::{
         appointment::{Appointment, MadeBy, Status},
         catalog::Service,
-        conversation::Conversation,
+        conversation::{Conversation, Letter},
         diary::{ResourceDay, Taken},
+        spoken,
     },
     ids::AppointmentId,
 };
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 use crate::{items, world::World};
@@ -22,6 +24,8 @@ use crate::{items, world::World};
 pub struct Diaries {
     minutes: BTreeMap<String, u32>,
     known: BTreeSet<AppointmentId>,
+    /// What each appointment was, and since when.
+    versions: BTreeMap<AppointmentId, Vec<(Timestamp, Appointment)>>,
 }
 
 /// Something that does not hold: what, and what was found instead.
@@ -77,7 +81,44 @@ impl Diaries {
         taken(&records)?;
         intents(&records)?;
         changes(&records)?;
+        for appointment in &records.appointments {
+            let versions = self.versions.entry(appointment.appointment_id.clone()).or_default();
+            let is_known = |(_, last): &(Timestamp, Appointment)| {
+                last.revision == appointment.revision && last.status == appointment.status
+            };
+            if !versions.last().is_some_and(is_known) {
+                versions.push((world.time(), appointment.clone()));
+            }
+        }
         self.offered(&records)
+    }
+
+    /// What a caller was told of a change is so: the appointment that the letter means on that call was cancelled, or stood at the time
+    /// that was said, at some moment from the question to the answer.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn told(
+        &self,
+        world: &World,
+        (call, which): (&str, &Letter),
+        told: &str,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<(), Broken> {
+        let wrong = || {
+            let detail = format!("on call {call} a caller heard {told:?}, and it was not so: {which:?}");
+            Err(("what a caller is told of a change is so", detail))
+        };
+        let rows = items::all(&world.stack.aws, "appointments");
+        let key = format!("call#{call}");
+        let Some(row) = rows.iter().find(|row| row["item"] == key.as_str()) else { return wrong() };
+        let conversation: Conversation =
+            items::typed(row).map_err(|error| ("every record can be read", error))?;
+        let Some(found) = conversation.found(which) else { return wrong() };
+        let versions = self.versions.get(&found.appointment_id).map(Vec::as_slice).unwrap_or_default();
+        let ends = versions.iter().skip(1).map(|(since, _)| *since).chain([Timestamp::MAX]);
+        let mut during = versions.iter().zip(ends).filter(|((since, _), end)| *since <= to && *end >= from);
+        if during.any(|((_, appointment), _)| is_as_told(appointment, told, to)) { Ok(()) } else { wrong() }
     }
 
     /// What is new is as the clinic offers it, or did a step ago.
@@ -101,6 +142,17 @@ impl Diaries {
     pub fn count(&self) -> usize {
         self.known.len()
     }
+}
+
+/// Whether a sentence about a change says what an appointment is; "today" is a day of some zone.
+fn is_as_told(appointment: &Appointment, told: &str, now: Timestamp) -> bool {
+    let is_cancelled = appointment.status == Status::Cancelled;
+    let days = [-24, 0, 24].map(|hours| now + SignedDuration::from_hours(hours));
+    let mut whens = days.iter().map(|at| {
+        let today = TimeZone::UTC.to_datetime(*at).date();
+        spoken::instant(appointment.wall_clock, today)
+    });
+    told.starts_with("CANCELLED") == is_cancelled && whens.any(|when| told.contains(&format!(" on {when}")))
 }
 
 /// No two appointments of a resource overlap, buffers counted.
@@ -184,8 +236,8 @@ fn changes(records: &Records) -> Result<(), Broken> {
     Ok(())
 }
 
-/// What callers were told is so: each "BOOKED" has its appointment, of that call and for that patient; who heard "CANCELLED" or
-/// "MOVED" last has an appointment that is cancelled, or was moved.
+/// What callers were told is so: each "BOOKED" has its appointment, of that call and for that patient. What they heard of changes was
+/// held against the diary when they heard it: [`Diaries::told`].
 ///
 /// # Errors
 /// A sentence that says which has none.
@@ -202,25 +254,6 @@ pub fn told(world: &World) -> Result<(), String> {
             if !records.appointments.iter().any(is_it) {
                 return wrong(heard);
             }
-        }
-        let is_change = |heard: &&String| heard.starts_with("CANCELLED") || heard.starts_with("MOVED");
-        let Some(heard) = call.heard.iter().rfind(is_change) else { continue };
-        let found = records
-            .conversations
-            .iter()
-            .filter(|conversation| conversation.call_id.as_str() == call.id)
-            .flat_map(|conversation| &conversation.found);
-        let is_so = |appointment: &&Appointment| {
-            if heard.starts_with("CANCELLED") {
-                appointment.status == Status::Cancelled
-            } else {
-                appointment.revision > 1
-            }
-        };
-        let ids: BTreeSet<&AppointmentId> = found.map(|found| &found.appointment_id).collect();
-        let mut appointments = records.appointments.iter().filter(|one| ids.contains(&one.appointment_id));
-        if !appointments.any(|appointment| is_so(&appointment)) {
-            return wrong(heard);
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use domain::{
     overspend::{IGNORED_SECS, WEB_LIMIT_SECS},
     tariff::price_change,
 };
-use http::{Request, Response};
+use http::Response;
 use jiff::SignedDuration;
 use sandbox::{
     stripe::{Act, Card},
@@ -40,6 +40,22 @@ impl Driver {
                 self.say(&format!("refund {refund} does not arrive"));
                 drop(self.world.stack.stripe.fail_refund(&refund));
             }
+            Due::ArriveRefund(refund) => {
+                self.say(&format!("refund {refund} arrives"));
+                drop(self.world.stack.stripe.arrive_refund(&refund));
+            }
+            Due::Reinstate { dispute, pence } => {
+                self.say(&format!("{pence}p of dispute {dispute} come back"));
+                drop(self.world.stack.stripe.reinstate(&dispute, pence));
+            }
+            Due::EndInquiry { inquiry, is_escalated } => self.end_inquiry(&inquiry, is_escalated),
+            Due::PutThrough { call, secs } => {
+                self.say(&format!("the caller of {call} is put through"));
+                self.world.stack.vapi.put_through(&call, secs);
+            }
+            Due::ChangeRecord(call) => self.change_record(&call),
+            Due::RecordsAreShown => self.world.stack.vapi.with_faults(|faults| faults.shows_old_secs = 0),
+            Due::Alter => self.alter_an_entry(),
             Due::Decide { dispute, is_won } => {
                 self.say(&format!("dispute {dispute} is decided, won: {is_won}"));
                 drop(self.world.stack.stripe.decide_dispute(&dispute, is_won));
@@ -67,8 +83,17 @@ impl Driver {
             serde_json::from_slice(&body).unwrap_or_default()
         };
         match after {
-            After::Vapi(post) => self.world.stack.vapi.posted(post, answer),
-            After::Stripe(post) => self.world.stack.stripe.posted(post, answer),
+            After::Vapi(post, began) => {
+                self.hear_change(post.body(), &body(), began);
+                self.world.stack.vapi.posted(post, answer);
+            }
+            After::Stripe(post) => {
+                if status.is_some_and(|status| (200..300).contains(&status)) {
+                    let event: Value = serde_json::from_str(post.body()).unwrap_or_default();
+                    self.monitor.cards.heard(&self.world, &event);
+                }
+                self.world.stack.stripe.posted(post, answer);
+            }
             After::TopUp { act, wait_secs } => {
                 if let Some(session) = session_of(&body()) {
                     let at = self.world.time() + SignedDuration::from_secs(wait_secs);
@@ -101,6 +126,7 @@ impl Driver {
         let clinic = action.clinic;
         self.say(&format!("action {at} of clinic {clinic}: {:?}", action.what));
         self.ignore_ends();
+        self.show_old_records();
         if self.chance.chance(150) {
             let succeeds = self.chance.chance(700);
             self.prove_cards(succeeds);
@@ -129,15 +155,22 @@ impl Driver {
                 self.post_once_or_twice(clinic, ("/api/calls", at), &body, twice);
             }
             What::TopUp { pence, act, wait_secs } => self.top_up(clinic, pence, act, wait_secs),
-            What::Refund { whole, fails_after_secs } => self.refund(clinic, whole, fails_after_secs),
-            What::Dispute { whole, decided } => self.dispute(clinic, whole, decided),
+            What::Refund { whole, then } => self.refund(clinic, whole, then),
+            What::Dispute { whole, decided, in_parts } => self.dispute(clinic, whole, decided, in_parts),
+            What::Inquire { secs, is_escalated } => self.inquire(clinic, secs, is_escalated),
+            What::Warn => self.warn(clinic),
             What::Buy { direction, twice } => {
                 let body = json!({"country": "US", "numberType": "local", "direction": direction});
                 self.post_once_or_twice(clinic, ("/api/managed-telephony/provision", at), &body, twice);
             }
             What::Release => self.release(clinic),
-            What::Recharge { enabled, pence, threshold } => {
-                let body = json!({"enabled": enabled, "amount_pence": pence, "threshold_pence": threshold});
+            What::Recharge { enabled, pence, threshold, months, charges } => {
+                let limit = |amounts: Option<i64>| amounts.map(|amounts| amounts * pence);
+                let body = json!({"enabled": enabled, "amount_pence": pence, "threshold_pence": threshold,
+                    "monthly_limit": limit(months), "max_charge_pence": limit(charges)});
+                if enabled {
+                    self.monitor.cards.asks(clinic, self.world.time());
+                }
                 self.route(clinic, "POST", "/api/billing/wallet/auto-recharge", &body, After::Nothing);
             }
             What::Card { card } => self.set_card(clinic, card),
@@ -187,6 +220,9 @@ impl Driver {
     fn place(&mut self, placing: &Placing) {
         let placed = self.world.stack.vapi.place(placing);
         self.say(&format!("rings: {placed:?}"));
+        if let Ok(call) = placed {
+            self.put_through(call, placing.talk_seconds);
+        }
     }
 
     fn ring(&mut self, clinic: usize, talk_seconds: u32, caller: usize, bought: bool) {
@@ -216,7 +252,12 @@ impl Driver {
         if holds {
             says.push(turn(BOOK_APPOINTMENT, json!({ "option": option }), 0));
         }
-        says.push(turn(BOOK_APPOINTMENT, json!({"option": option, "patient_name": name}), repeats));
+        // Every second patient has an address.
+        let mut wish = json!({"option": option, "patient_name": name});
+        if caller.is_multiple_of(2) {
+            wish["email"] = json!(format!("patient-{caller}@example.com"));
+        }
+        says.push(turn(BOOK_APPOINTMENT, wish, repeats));
         self.talk(clinic, caller, says);
     }
 
@@ -273,54 +314,6 @@ impl Driver {
     fn top_up(&mut self, clinic: usize, pence: i64, act: Act, wait_secs: i64) {
         let body = json!({ "amount_pence": pence });
         self.route(clinic, "POST", "/api/billing/wallet/topup", &body, After::TopUp { act, wait_secs });
-    }
-
-    /// A payment of a clinic's that was neither refunded nor disputed yet, and how much it was.
-    fn payment_of(&mut self, clinic: usize) -> Option<(String, i64)> {
-        let customers = self.world.customers();
-        let is_its = |payment: &Value| {
-            let customer = payment["customer"].as_str().unwrap_or_default();
-            payment["status"] == "succeeded" && customers.get(customer) == Some(&clinic)
-        };
-        let payments = self.world.stack.stripe.all("payment_intent");
-        let open: Vec<(String, i64)> = payments
-            .iter()
-            .filter(|payment| is_its(payment))
-            .filter_map(|payment| {
-                Some((payment["id"].as_str()?.to_owned(), payment["amount_received"].as_i64()?))
-            })
-            .filter(|(id, _)| !self.used.contains(id))
-            .collect();
-        let found = open.get(self.chance.index(open.len())).cloned()?;
-        self.used.insert(found.0.clone());
-        Some(found)
-    }
-
-    fn refund(&mut self, clinic: usize, whole: bool, fails_after_secs: Option<i64>) {
-        let Some((payment, pence)) = self.payment_of(clinic) else { return };
-        let part = if whole { pence } else { self.chance.between(1, pence) };
-        let request = Request::post("http://api.stripe.sandbox/v1/refunds")
-            .header("authorization", "Bearer sk_test_sandbox")
-            .body(Bytes::from(format!("payment_intent={payment}&amount={part}")))
-            .expect("a request");
-        let answer = self.world.stack.stripe.answer(&request);
-        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        self.say(&format!("refunded {part}p of {payment}: {}", body["id"]));
-        if let (Some(refund), Some(secs)) = (body["id"].as_str(), fails_after_secs) {
-            let at = self.world.time() + SignedDuration::from_secs(secs);
-            self.enter(at, Due::FailRefund(refund.to_owned()));
-        }
-    }
-
-    fn dispute(&mut self, clinic: usize, whole: bool, decided: Option<(i64, bool)>) {
-        let Some((payment, pence)) = self.payment_of(clinic) else { return };
-        let part = if whole { None } else { Some(self.chance.between(1, pence)) };
-        let disputed = self.world.stack.stripe.dispute(&payment, part);
-        self.say(&format!("disputed {payment}: {disputed:?}"));
-        if let (Ok(dispute), Some((secs, is_won))) = (disputed, decided) {
-            let at = self.world.time() + SignedDuration::from_secs(secs);
-            self.enter(at, Due::Decide { dispute, is_won });
-        }
     }
 
     fn release(&mut self, clinic: usize) {

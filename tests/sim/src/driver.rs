@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::overspend::{Cause, MINUTELY_SECS};
+use domain::{
+    overspend::{Cause, MINUTELY_SECS},
+    time::month_of,
+};
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{queue::Message, schedule::Schedule};
@@ -26,10 +29,13 @@ use sandbox::{
 
 use crate::{
     actions::{self, Action},
+    asked_back::AskedBack,
     diary::Diaries,
     faults::Kind,
+    lag::Indexes,
     monitor::{Monitor, Violation},
     plant::Plant,
+    quiet::{Quiet, has_nothing_to_do, is_thorough},
     rest,
     rng::Stream,
     slots, weather,
@@ -52,10 +58,19 @@ const AFTERMATH: SignedDuration = SignedDuration::from_hours(6);
 const TO_REST: SignedDuration = SignedDuration::from_hours(24 * 5);
 /// How long after the last thing that happened the minutely schedule is still run each minute.
 const STAYS_BUSY: SignedDuration = SignedDuration::from_mins(15);
-/// Of so many runs of a schedule while nothing happens, one is done: the minutely one comes each hour then, and the one that comes
-/// every fifteen minutes each five.
+/// Of so many runs of a schedule while nothing happens, one is done: of the one that comes every fifteen minutes one in five hours, of
+/// the hourly one each fourth; where the minutely one is not left out for what it would find, it comes each hour then.
 const IDLE_CALLS: u64 = 60;
 const IDLE_LISTINGS: u64 = 20;
+const IDLE_PAYMENTS: u64 = 4;
+/// How often it is asked whether a world is at rest.
+const ASKED: SignedDuration = SignedDuration::from_hours(6);
+/// How long a world that is at rest goes on: each schedule comes once more, and finds it so.
+const STAYS_AT_REST: SignedDuration = SignedDuration::from_hours(25);
+/// How long a long world is, from its first action on, and when an entry of a ledger is altered in it: each entry is read anew within
+/// thirty days.
+const LONG: SignedDuration = SignedDuration::from_hours(24 * 40);
+const ALTERED_AFTER: SignedDuration = SignedDuration::from_hours(24 * 8);
 /// How many lines of a trace are kept, and shown of a failure.
 const KEPT_LINES: usize = 60;
 
@@ -105,17 +120,25 @@ pub struct Outcome {
     pub booked: usize,
     /// The most slots that were taken at a time.
     pub most_slots: usize,
+    /// How often what is rare came about.
+    pub tallies: BTreeMap<&'static str, u64>,
 }
 
 type Doing = Pin<Box<dyn Future<Output = Option<Response<Bytes>>>>>;
 
 /// What follows when something underway is done, or its process has died.
 pub(crate) enum After {
-    Vapi(vapi::Post),
+    /// And when the post was begun.
+    Vapi(vapi::Post, Timestamp),
     Stripe(stripe::Post),
-    TopUp { act: Act, wait_secs: i64 },
+    TopUp {
+        act: Act,
+        wait_secs: i64,
+    },
     Forged,
-    Look { clinic: usize },
+    Look {
+        clinic: usize,
+    },
     Nothing,
 }
 
@@ -146,7 +169,14 @@ pub(crate) enum Due {
     Act(usize),
     Pay { session: String, act: Act },
     FailRefund(String),
+    ArriveRefund(String),
+    Reinstate { dispute: String, pence: i64 },
     Decide { dispute: String, is_won: bool },
+    EndInquiry { inquiry: String, is_escalated: bool },
+    PutThrough { call: String, secs: u32 },
+    ChangeRecord(String),
+    RecordsAreShown,
+    Alter,
     Unfreeze(usize),
     EndsAreHeard,
     VapiRecovers,
@@ -174,10 +204,11 @@ pub(crate) struct Driver {
     pub(crate) world: World,
     pub(crate) actions: Vec<Action>,
     pub(crate) monitor: Monitor,
-    diaries: Diaries,
+    pub(crate) diaries: Diaries,
     slots: slots::Seen,
-    /// Payments that were refunded or disputed: each only once, so that no more goes back than came.
-    pub(crate) used: BTreeSet<String>,
+    /// What was asked back of which payment.
+    pub(crate) asked_back: BTreeMap<String, AskedBack>,
+    tallies: BTreeMap<&'static str, u64>,
     /// Webhooks that were seen on their way, for an attacker that replays them.
     pub(crate) seen: Vec<(Timestamp, Request<Bytes>)>,
     pub(crate) chance: Stream,
@@ -187,6 +218,9 @@ pub(crate) struct Driver {
     choice: Stream,
     busy_until: Timestamp,
     idle_runs: BTreeMap<String, u64>,
+    quiet: Quiet,
+    /// Whether no minutely run is left out for what it would find, and the world runs to its very end.
+    is_thorough: bool,
     operations: u64,
     trace: VecDeque<String>,
     prints: bool,
@@ -212,22 +246,21 @@ pub fn run(config: &Config) -> Outcome {
 
 async fn run_world(config: &Config) -> Outcome {
     domain::tariff::price_change::set(None);
-    let settings = config.plant.map_or(&[][..], Plant::settings);
-    let world = World::build(config.seed, &config.masked, settings).await;
+    let world = World::build(config.seed, &config.masked, config.plant).await;
     let mut driver = Driver::over(world, config);
     let began = driver.world.time();
     driver.let_faults_begin(config);
     let last = driver.actions.iter().map(|action| action.after).max().unwrap_or(SignedDuration::ZERO);
     driver.run_until(began + last + AFTERMATH).await;
     driver.let_faults_end();
-    driver.run_until(driver.world.time() + TO_REST).await;
+    driver.run_to_rest(began).await;
     driver.come_to_rest(config);
     driver.outcome(began)
 }
 
 impl Driver {
     fn over(world: World, config: &Config) -> Self {
-        let actions = actions::plan(config.seed, world.clinics.len(), world.is_crowded());
+        let actions = actions::plan(config.seed, &world);
         let now = world.time();
         let mut driver = Self {
             monitor: Monitor::over(&world),
@@ -235,7 +268,8 @@ impl Driver {
             slots: slots::Seen::default(),
             world,
             actions,
-            used: BTreeSet::new(),
+            asked_back: BTreeMap::new(),
+            tallies: BTreeMap::new(),
             seen: Vec::new(),
             chance: Stream::of(config.seed, "doing"),
             agenda: BTreeMap::new(),
@@ -244,6 +278,8 @@ impl Driver {
             choice: Stream::of(config.seed, "scheduler"),
             busy_until: now + STAYS_BUSY,
             idle_runs: BTreeMap::new(),
+            quiet: Quiet::default(),
+            is_thorough: is_thorough(config.seed),
             operations: 0,
             trace: VecDeque::new(),
             prints: config.prints,
@@ -261,9 +297,14 @@ impl Driver {
 
     fn let_faults_begin(&mut self, config: &Config) {
         let ids = self.world.clinics.iter().map(|clinic| clinic.id.clone()).collect();
-        let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant);
+        let lags = locked(&self.world.now).dice.has(Kind::IndexBehind);
+        let indexes = lags.then(|| Indexes::of(&self.world));
+        let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant, indexes);
         self.world.stack.aws.set_plan(over_aws);
         self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        if self.world.is_long {
+            self.enter(self.world.time() + ALTERED_AFTER, Due::Alter);
+        }
         // A function that waits lets the others go on.
         self.world.clock.hold_sleepers();
         let mut now = locked(&self.world.now);
@@ -289,6 +330,27 @@ impl Driver {
         }
     }
 
+    /// Runs until all is at rest and has stayed so for a day; a thorough world, and a long one, to the very end.
+    async fn run_to_rest(&mut self, began: Timestamp) {
+        let end = if self.world.is_long { began + LONG } else { self.world.time() + TO_REST };
+        while self.world.time() < end && self.violation.is_none() {
+            if !self.is_thorough && !self.world.is_long && self.is_at_rest() {
+                return self.run_until(end.min(self.world.time() + STAYS_AT_REST)).await;
+            }
+            self.run_until(end.min(self.world.time() + ASKED)).await;
+        }
+    }
+
+    /// Whether nothing is on its way any more, and what must hold in the end holds already.
+    fn is_at_rest(&self) -> bool {
+        let stack = &self.world.stack;
+        let is_planned = self.agenda.values().any(|due| !matches!(due, Due::Scheduled(_)));
+        let sent = [stack.aws.queues().next_due(), stack.vapi.next_due(), stack.stripe.next_due()];
+        !is_planned
+            && sent.iter().all(Option::is_none)
+            && rest::check(&self.world, &self.monitor, self.tasks.len()).is_ok()
+    }
+
     fn come_to_rest(&mut self, config: &Config) {
         if self.violation.is_some() {
             return;
@@ -308,6 +370,8 @@ impl Driver {
 
     fn outcome(mut self, began: Timestamp) -> Outcome {
         self.tasks.clear();
+        // It holds on to the transport that holds on to it.
+        self.world.stack.aws.clear_plan();
         let now = locked(&self.world.now);
         Outcome {
             violation: self.violation.take(),
@@ -324,6 +388,18 @@ impl Driver {
             billed: self.monitor.billed,
             booked: self.diaries.count(),
             most_slots: self.slots.most,
+            tallies: std::mem::take(&mut self.monitor.tallies)
+                .into_iter()
+                .chain(std::mem::take(&mut self.tallies))
+                .chain([
+                    ("automatic charges", self.monitor.cards.begun()),
+                    ("worlds of forty days", u64::from(self.world.is_long)),
+                    (
+                        "worlds that cross a month's end",
+                        u64::from(month_of(began) != month_of(self.world.time())),
+                    ),
+                ])
+                .collect(),
         }
     }
 
@@ -340,6 +416,11 @@ impl Driver {
             self.trace.pop_front();
         }
         self.trace.push_back(line);
+    }
+
+    /// Counts something rare that came about.
+    pub(crate) fn tally(&mut self, what: &'static str) {
+        *self.tallies.entry(what).or_default() += 1;
     }
 
     /// Notes that something is broken. Only the first thing counts: others follow from it.
@@ -444,7 +525,9 @@ impl Driver {
         self.say("a write that timed out is applied");
         self.world.stack.aws.apply_late(nth);
         let all = 0..self.world.clinics.len();
-        locked(&self.world.now).dirty.extend(all);
+        let mut now = locked(&self.world.now);
+        now.dirty.extend(all);
+        now.is_about_live_calls = true;
     }
 
     fn poll_one(&mut self, at: usize) {
@@ -634,12 +717,13 @@ impl Driver {
     fn take_schedule(&mut self) -> bool {
         let stack = Rc::clone(&self.world.stack);
         let Some(schedule) = stack.take_scheduled() else { return false };
-        let task = schedule.input["task"].as_str().unwrap_or_default().to_owned();
-        // While there is no talk and nothing has happened for hours, the schedules that come every few minutes find nothing: most
-        // of those runs are left out, for speed.
+        let task = schedule.input["task"].as_str().unwrap_or(&schedule.function).to_owned();
+        // While there is no talk and nothing has happened for some time, most runs of the schedules that compare with the vendors are
+        // left out, for speed, as a schedule may fail to come.
         let one_of = match task.as_str() {
-            "calls" => IDLE_CALLS,
+            "calls" | "reminders" if self.is_thorough => IDLE_CALLS,
             "listing" => IDLE_LISTINGS,
+            "payments" if !self.is_thorough => IDLE_PAYMENTS,
             _ => 1,
         };
         let is_idle =
@@ -658,9 +742,23 @@ impl Driver {
         true
     }
 
+    /// Whether the minutely run would find nothing now.
+    fn finds_nothing(&mut self) -> bool {
+        if std::mem::take(&mut locked(&self.world.now).is_about_live_calls) {
+            self.quiet.forget();
+        }
+        self.quiet.is_so(&self.world)
+    }
+
     /// Does a run of a schedule.
     pub(crate) fn run_scheduled(&mut self, schedule: Schedule) {
         let task = schedule.input["task"].as_str().unwrap_or_default();
+        if task == "calls" && !self.is_thorough && self.finds_nothing() {
+            return;
+        }
+        if !self.is_thorough && has_nothing_to_do(&self.world, &schedule.function) {
+            return;
+        }
         let name = format!("{} {task} by schedule", schedule.function);
         let function = schedule.function.clone();
         let stack = Rc::clone(&self.world.stack);

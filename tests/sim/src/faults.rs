@@ -51,11 +51,23 @@ pub enum Kind {
     Skew,
     /// Vapi says, signed, what is not true: that a call is over that goes on, or that it was longer or shorter than it was.
     Untrue,
+    /// A message about a call of ours bears no mark of ours.
+    Unmarked,
+    /// For some time Vapi's record shows calls as they were.
+    RecordBehind,
+    /// Vapi's record of a call that is over, and billed, says something else later.
+    RecordChanged,
+    /// The assistant puts a caller through to another line.
+    PutThrough,
+    /// Stripe answers that it has an error of its own, and the same again under the same idempotency key.
+    VendorKept,
+    /// An index of the database is behind.
+    IndexBehind,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 28] = [
         Self::Duplicate,
         Self::Delay,
         Self::Lost,
@@ -78,6 +90,12 @@ impl Kind {
         Self::Slow,
         Self::Skew,
         Self::Untrue,
+        Self::Unmarked,
+        Self::RecordBehind,
+        Self::RecordChanged,
+        Self::PutThrough,
+        Self::VendorKept,
+        Self::IndexBehind,
     ];
 
     /// Its name, also its stream's.
@@ -105,6 +123,12 @@ impl Kind {
             Self::Slow => "time passed underway",
             Self::Skew => "clocks differed",
             Self::Untrue => "vendor said what is not true",
+            Self::Unmarked => "message without our marks",
+            Self::RecordBehind => "record of a call behind",
+            Self::RecordChanged => "record of a call changed",
+            Self::PutThrough => "caller put through",
+            Self::VendorKept => "vendor failed, and kept the answer",
+            Self::IndexBehind => "index behind",
         }
     }
 
@@ -112,14 +136,14 @@ impl Kind {
     const fn most(self) -> u64 {
         match self {
             Self::Duplicate | Self::Delay => 500,
-            Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice => 300,
-            Self::Crash | Self::EndIgnored => 200,
-            Self::Forged | Self::VendorFails | Self::Untrue => 100,
+            Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice | Self::IndexBehind => 300,
+            Self::Crash | Self::EndIgnored | Self::RecordBehind | Self::RecordChanged => 200,
+            Self::Forged | Self::VendorFails | Self::Untrue | Self::PutThrough | Self::VendorKept => 100,
             Self::QueueLost | Self::VendorLost | Self::VendorUnanswered => 80,
             Self::StoreFails | Self::StoreConflict => 60,
             Self::StoreLost | Self::StoreUnanswered | Self::StoreLate | Self::QueueFails => 40,
             Self::Slow => 20,
-            Self::Skew => 1_000,
+            Self::Skew | Self::Unmarked => 1_000,
         }
     }
 }

@@ -56,6 +56,18 @@ pub fn entries_from(aws: &Transport, org: &str, first: u64) -> Vec<Value> {
     pages(aws, "Query", query)
 }
 
+/// What stands in the index of live calls, whoever's.
+pub fn live(aws: &Transport) -> Vec<Value> {
+    pages(aws, "Scan", json!({"TableName": table("calls"), "IndexName": "live_by_due"}))
+}
+
+/// What reconciliation remembers of one task.
+pub fn of_task(aws: &Transport, task: &str) -> Vec<Value> {
+    let query = json!({"TableName": table("reconciliation"), "ConsistentRead": true,
+        "KeyConditionExpression": "task = :task", "ExpressionAttributeValues": {":task": {"S": task}}});
+    pages(aws, "Query", query)
+}
+
 fn pages(aws: &Transport, operation: &str, mut request: Value) -> Vec<Value> {
     let mut found = Vec::new();
     loop {

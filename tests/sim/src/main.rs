@@ -5,17 +5,24 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a simulation counts what it did, far from any limit")]
 
 mod actions;
+mod asked_back;
+mod cards;
 mod diary;
 mod doing;
 mod driver;
 mod faults;
 mod interleave;
 mod items;
+mod lag;
+mod letters;
 mod logs;
 mod monitor;
 mod plant;
+mod quiet;
+mod rare;
 mod report;
 mod rest;
+mod returned;
 mod rng;
 mod slots;
 mod sweep;
@@ -38,6 +45,8 @@ use crate::{
 
 /// Seeds that always run first.
 const CORPUS: &str = include_str!("../corpus.txt");
+/// In so many worlds everything that can go wrong has to.
+const ENOUGH: u64 = 100;
 /// How many worlds a planted bug has to be found in.
 const PLANTED_WORLDS: u64 = 60;
 
@@ -49,7 +58,7 @@ struct Cli {
     #[arg(long, default_value_t = 100)]
     seeds: u64,
     /// The first of their seeds.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = Self::FIRST)]
     from: u64,
     /// Runs this one world, exactly as it ran before.
     #[arg(long)]
@@ -80,6 +89,11 @@ struct Cli {
     as_found: bool,
 }
 
+impl Cli {
+    /// The first seed, where nothing is said.
+    const FIRST: u64 = 1_000;
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logs::listen();
@@ -99,8 +113,9 @@ fn jobs(cli: &Cli) -> usize {
     cli.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} worlds {msg}");
+fn bar(length: u64, of: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template(&format!("{{elapsed_precise}} {{bar:40}} {{pos}}/{{len}} {of} {{msg}}"));
     let bar = ProgressBar::new(length);
     match style {
         Ok(style) => bar.with_style(style),
@@ -118,7 +133,7 @@ fn corpus() -> Vec<u64> {
 fn many(cli: &Cli) -> bool {
     let seeds = corpus().into_iter().chain(cli.from..cli.from.saturating_add(cli.seeds));
     let configs: Vec<Config> = seeds.map(|seed| Config { seed, ..Config::default() }).collect();
-    let bar = bar(u64::try_from(configs.len()).unwrap_or_default());
+    let bar = bar(u64::try_from(configs.len()).unwrap_or_default(), "worlds");
     let outcomes = sweep::all(&configs, jobs(cli), &bar, true);
     let mut totals = Totals::default();
     for (_, outcome) in &outcomes {
@@ -132,7 +147,11 @@ fn many(cli: &Cli) -> bool {
     }
     bar.finish_and_clear();
     totals.print();
-    is_right
+    let missing = if cli.seeds < ENOUGH { Vec::new() } else { totals.missing() };
+    for what in &missing {
+        println!("never came about: {what}");
+    }
+    is_right && missing.is_empty()
 }
 
 fn one(cli: &Cli, seed: u64) -> bool {
@@ -156,7 +175,7 @@ fn one(cli: &Cli, seed: u64) -> bool {
     let Some(violation) = &outcome.violation else { return true };
     println!("\n{violation}");
     if !cli.trace {
-        explain(cli, &config, outcome, &bar(1));
+        explain(cli, &config, outcome, &bar(1, "worlds"));
     }
     false
 }
@@ -183,29 +202,30 @@ fn planted(cli: &Cli, name: &str) -> bool {
         }
         return false;
     }
-    println!("{:<44} {:<44} {:>6}  found by", "bug", "where", "worlds");
-    let bar = bar(PLANTED_WORLDS * u64::try_from(plants.len()).unwrap_or_default());
-    let mut missed = 0_usize;
-    for (nth, plant) in (1_u64..).zip(plants.iter().copied()) {
-        bar.set_message(plant.name);
-        let seeds = cli.from..cli.from.saturating_add(PLANTED_WORLDS);
-        let configs: Vec<Config> =
-            seeds.map(|seed| Config { seed, plant: Some(plant), ..Config::default() }).collect();
-        let outcomes = sweep::all(&configs, jobs(cli), &bar, true);
-        let found = outcomes.into_iter().find_map(|(at, outcome)| Some((at + 1, outcome.violation?)));
-        missed += usize::from(found.is_none());
-        bar.suspend(|| println!("{}", planted_row(plant, found.as_ref())));
-        bar.set_position(PLANTED_WORLDS * nth);
-    }
+    let bar = bar(u64::try_from(plants.len()).unwrap_or_default(), "bugs");
+    let seeds = cli.from..cli.from.saturating_add(PLANTED_WORLDS);
+    let worlds_of = |plant: &&'static Plant| {
+        // What found it before comes first, unless other worlds are asked for.
+        let known = std::iter::once(plant.seed).filter(|_| cli.from == Cli::FIRST);
+        let config = |seed| Config { seed, plant: Some(plant), ..Config::default() };
+        known.chain(seeds.clone()).map(config).collect()
+    };
+    let lists: Vec<Vec<Config>> = plants.iter().map(worlds_of).collect();
+    let found = sweep::hunt(&lists, jobs(cli), &bar);
     bar.finish_and_clear();
+    println!("{:<46} {:<46} {:>6} {:>8}  found by", "bug", "where", "worlds", "seed");
+    for (plant, found) in plants.iter().zip(&found) {
+        println!("{}", planted_row(plant, found.as_ref()));
+    }
+    let missed = found.iter().filter(|found| found.is_none()).count();
     println!("{} of {} planted bugs found", plants.len() - missed, plants.len());
     missed == 0
 }
 
-fn planted_row(plant: &Plant, found: Option<&(usize, Violation)>) -> String {
-    let (worlds, invariant) = match found {
-        Some((worlds, violation)) => (worlds.to_string(), violation.invariant),
-        None => ("-".to_owned(), "NOT FOUND"),
+fn planted_row(plant: &Plant, found: Option<&(usize, u64, Violation)>) -> String {
+    let (worlds, seed, invariant) = match found {
+        Some((worlds, seed, violation)) => (worlds.to_string(), seed.to_string(), violation.invariant),
+        None => ("-".to_owned(), "-".to_owned(), "NOT FOUND"),
     };
-    format!("{:<44} {:<44} {worlds:>6}  {invariant}", plant.name, plant.place)
+    format!("{:<46} {:<46} {worlds:>6} {seed:>8}  {invariant}", plant.name, plant.place)
 }

@@ -11,6 +11,7 @@ use domain::{
     ledger::{Entry, EntrySide, Head, Kind},
     overspend::Cause,
     tariff::{Tariff, TariffVersion},
+    time::month_of,
     wallet::Wallet,
 };
 use jiff::Timestamp;
@@ -18,9 +19,10 @@ use sandbox::vapi;
 use serde_json::Value;
 
 use crate::{
+    cards::Cards,
     doing::FROZEN_BY_HAND,
     items::{self, ENVIRONMENT},
-    world::World,
+    world::{MOST_SKEW_SECS, World},
 };
 
 /// Something that must hold and does not.
@@ -75,6 +77,16 @@ pub struct Monitor {
     corrected: BTreeMap<(usize, String), i64>,
     /// How many doubts were left to a person.
     pub doubts: u64,
+    /// What must hold of charges that nobody asks for.
+    pub cards: Cards,
+    /// Clinics an entry of whose ledger was altered: their books are to be found wrong.
+    pub altered: BTreeSet<usize>,
+    /// Which call each call at Vapi is billed as.
+    bills: BTreeMap<String, String>,
+    /// How often what is rare was booked.
+    pub tallies: BTreeMap<&'static str, u64>,
+    /// What each wallet has of each payment, in pence, by clinic and payment.
+    of_payments: BTreeMap<(usize, String), i64>,
 }
 
 type Checked<T> = Result<T, Violation>;
@@ -110,6 +122,11 @@ impl Monitor {
             estimated: 0,
             corrected: BTreeMap::new(),
             doubts: 0,
+            cards: Cards::default(),
+            altered: BTreeSet::new(),
+            bills: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            of_payments: BTreeMap::new(),
         }
     }
 
@@ -158,8 +175,13 @@ impl Monitor {
             ));
         }
         self.compare(world, at, &wallet)?;
+        self.check_frozen(world, at, &wallet)?;
         Self::check_spending(world, before.as_ref(), &wallet, &entries)?;
         Self::check_holds(world, before.as_ref(), &wallet)?;
+        Self::check_limits(world, before.as_ref(), &wallet)?;
+        if let Err((invariant, detail)) = self.cards.follow(world, at, (before.as_ref(), &wallet), &entries) {
+            return broken(world, invariant, format!("clinic {at}: {detail}"));
+        }
         if before
             .as_ref()
             .is_none_or(|before| before.available != wallet.available || before.held != wallet.held)
@@ -225,6 +247,7 @@ impl Monitor {
 
     /// What the entry says is what the vendors know to be true.
     fn know(&mut self, world: &World, at: usize, entry: &Entry, before: Option<&Wallet>) -> Checked<()> {
+        self.follow_payment(world, at, entry)?;
         match entry.kind {
             Kind::TopUp => self.know_top_up(world, at, entry),
             Kind::Refund => self.know_refund(world, at, entry),
@@ -235,6 +258,28 @@ impl Monitor {
                 broken(world, "only what happened is booked", format!("nobody asked for {entry:?}"))
             }
         }
+    }
+
+    /// A wallet never has less than nothing of a payment, nor more than was received.
+    fn follow_payment(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
+        let Some(id) = entry.payment_intent.as_ref().map(ToString::to_string) else { return Ok(()) };
+        let received = world.stack.stripe.object(&id).and_then(|payment| payment["amount_received"].as_i64());
+        let has = self.of_payments.entry((at, id)).or_default();
+        match entry.direction {
+            EntrySide::Credit => *has += entry.amount.pence(),
+            EntrySide::Debit => *has -= entry.amount.pence(),
+        }
+        let (has, received) = (*has, received.unwrap_or_default());
+        if (0..=received).contains(&has) {
+            return Ok(());
+        }
+        let detail = format!("the wallet has {has}p of the {received}p that were received, by {entry:?}");
+        broken(world, "a wallet has of a payment what Stripe holds of it", detail)
+    }
+
+    /// What a clinic's wallet has of a payment, in pence.
+    pub fn of_payment(&self, at: usize, payment: &str) -> i64 {
+        self.of_payments.get(&(at, payment.to_owned())).copied().unwrap_or_default()
     }
 
     fn know_top_up(&mut self, world: &World, at: usize, entry: &Entry) -> Checked<()> {
@@ -261,7 +306,8 @@ impl Monitor {
         };
         let is_failed = refund["status"] == "failed";
         let is_back = entry.direction == EntrySide::Credit;
-        if refund["amount"] != entry.amount.pence() || is_back && !is_failed {
+        let is_no_more = refund["amount"].as_i64() >= Some(entry.amount.pence());
+        if !is_no_more || is_back && !is_failed {
             return broken(world, "only what happened is booked", format!("{entry:?} for {refund}"));
         }
         self.note_taken(at, entry, is_back);
@@ -278,7 +324,8 @@ impl Monitor {
             EntrySide::Credit => entry.amount.pence(),
             EntrySide::Debit => -entry.amount.pence(),
         };
-        if found.is_none_or(|found| found["amount"] != signed) {
+        let moved = found.and_then(|found| found["amount"].as_i64()).unwrap_or_default();
+        if moved.signum() != signed.signum() || moved.abs() < signed.abs() {
             return broken(world, "only what happened is booked", format!("{entry:?} for {dispute}"));
         }
         self.note_taken(at, entry, entry.direction == EntrySide::Credit);
@@ -294,6 +341,10 @@ impl Monitor {
     fn know_number(&mut self, world: &World, entry: &Entry) -> Checked<()> {
         let mut parts = entry.entry_key.as_str().split('#');
         let (kind, purchase) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if kind == "rental" {
+            *self.tallies.entry("rentals charged").or_default() += 1;
+            return Self::know_rental(world, entry, purchase, parts.next().unwrap_or_default());
+        }
         if kind != "number" {
             return Ok(());
         }
@@ -308,6 +359,22 @@ impl Monitor {
         }
         self.refunded.insert(purchase.to_owned());
         Ok(())
+    }
+
+    /// The rental of a month is charged for a number that the clinic had before that month, and for no month that is to come.
+    fn know_rental(world: &World, entry: &Entry, number: &str, month: &str) -> Checked<()> {
+        let org = entry.org_id.to_string();
+        let key = [("org_id", org.as_str()), ("number_id", number)];
+        let record = items::get(&world.stack.aws, "managed_phone_numbers", &key);
+        let bought = record["created_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let ahead = world.time() + jiff::SignedDuration::from_secs(MOST_SKEW_SECS.into());
+        let is_due = bought.is_some_and(|bought| month_of(bought).as_str() < month)
+            && month <= month_of(ahead).as_str();
+        if is_due && entry.amount.pence() == world.rental {
+            return Ok(());
+        }
+        let detail = format!("{entry:?} for {record}");
+        broken(world, "a number is rented month by month, from the month after it was bought", detail)
     }
 
     /// The purchases that were charged and not given back.
@@ -354,11 +421,17 @@ impl Monitor {
             );
         };
         if entry.entry_key.as_str().contains("#correction#") {
+            *self.tallies.entry("bills corrected").or_default() += 1;
             let pence = entry.amount.pence();
             let pence = if entry.direction == EntrySide::Credit { -pence } else { pence };
             *self.corrected.entry((at, id.clone())).or_default() += pence;
         } else {
             self.billed += 1;
+            let vapi = truth.as_ref().map(|truth| truth.id.clone()).unwrap_or_default();
+            if let Some(other) = self.bills.insert(vapi.clone(), id.clone()) {
+                let detail = format!("{vapi} is billed as {other} and as {id}");
+                return broken(world, "one call at Vapi is one bill", detail);
+            }
         }
         let price = bill.tariff.tariff().charge(bill.duration_secs).pence();
         if Some(price) != self.net_of(at, &id) || entry.tariff != Some(bill.tariff) {
@@ -377,8 +450,9 @@ impl Monitor {
         }
         let secs = talked_secs(&truth);
         self.estimated += u64::from(bill.estimated);
-        // Where Vapi says what is not true, a bill is right at the end: a later word of its record corrects it.
-        if !world.is_untrue && !is_exact(world, bill, secs.unwrap_or_default()) {
+        // Where Vapi says what is not true, or changes its record, a bill is right at the end: a later word of its record corrects it.
+        let is_changed = world.changed.contains(&truth.id);
+        if !world.is_untrue && !is_changed && !is_exact(world, bill, &truth) {
             return broken(world, INVARIANT, format!("{id} talked for {secs:?} s, and its bill is {bill:?}"));
         }
         if !is_in_force(world, &record, &truth, bill.tariff) {
@@ -408,13 +482,16 @@ impl Monitor {
             entry.call_id.as_ref().and_then(|id| before.holds.get(id)).map_or(0, |hold| hold.amount.pence());
         let paid = held + before.available.pence().max(0);
         let charge = entry.amount.pence();
-        if charge <= paid {
+        let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), TariffVersion::tariff);
+        let secs = |pence: i64| {
+            tariff.affordable_seconds(domain::amount::Amount::try_from(pence).unwrap_or_default())
+        };
+        let talked = talked_secs(truth).unwrap_or_default();
+        let unheld = if held > 0 { talked.saturating_sub(secs(held)) } else { 0 };
+        let unpaid = if charge > paid { talked.saturating_sub(secs(paid)) } else { 0 };
+        if unheld == 0 && unpaid == 0 || world.changed.contains(&truth.id) {
             return Ok(());
         }
-        let tariff = entry.tariff.map_or_else(|| Tariff::at(truth.created_at), TariffVersion::tariff);
-        let paid = domain::amount::Amount::try_from(paid).unwrap_or_default();
-        let talked = talked_secs(truth).unwrap_or_default();
-        let unpaid = talked.saturating_sub(tariff.affordable_seconds(paid));
         let (start, end) = (truth.started_at.unwrap_or(truth.created_at), world.time());
         let is_taken = book.taken_at.iter().any(|taken| *taken >= start && *taken <= end);
         let last = truth.ended_at.unwrap_or(end);
@@ -436,7 +513,46 @@ impl Monitor {
         if unpaid > 0 {
             self.unpaid.push((cause, unpaid));
         }
-        check_bound(world, entry, cause, unpaid)
+        check_bound(world, "unpaid seconds have a bound", entry, (cause, unpaid))?;
+        // However much there is beside the hold: a call that goes on is held for, or ended.
+        check_bound(world, "a call that goes on is held for", entry, (cause, unheld))
+    }
+
+    /// No books are found wrong but those that somebody altered.
+    fn check_frozen(&self, world: &World, at: usize, wallet: &Wallet) -> Checked<()> {
+        let reason = wallet.frozen.as_deref().filter(|reason| *reason != FROZEN_BY_HAND);
+        match reason.filter(|_| !self.altered.contains(&at)) {
+            Some(reason) => {
+                broken(world, "the books are never found wrong", format!("frozen because {reason}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A call may last no longer than the money that is there, and what may be lent to it, pay for.
+    fn check_limits(world: &World, before: Option<&Wallet>, wallet: &Wallet) -> Checked<()> {
+        let Some(before) = before else { return Ok(()) };
+        let org = wallet.org_id.to_string();
+        for (call, hold) in wallet.holds.iter().filter(|(call, _)| !before.holds.contains_key(*call)) {
+            let key = [("org_id", org.as_str()), ("call_id", call.as_str())];
+            let record = items::get(&world.stack.aws, "calls", &key);
+            // One that began without us was told no limit of ours.
+            let limit = record["provider_limit_secs"].as_u64().filter(|_| record["state"] == "authorized");
+            let Some(limit) = limit else { continue };
+            // A function's clock may be in another month.
+            let skew = jiff::SignedDuration::from_secs(MOST_SKEW_SECS.into());
+            let times = [world.time() - skew, world.time(), world.time() + skew];
+            let by_card =
+                times.map(|at| before.card_credit(at).pence()).into_iter().max().unwrap_or_default();
+            let money = before.available.pence().max(0) + world.outage_credit.max(by_card);
+            let money = domain::amount::Amount::try_from(money).unwrap_or_default();
+            let paid = hold.tariff.tariff().affordable_seconds(money);
+            if limit > u64::from(paid) {
+                let detail = format!("{call} may last {limit} s, and {money} pay for {paid} s: {record}");
+                return broken(world, "a call's limit is what its money pays for", detail);
+            }
+        }
+        Ok(())
     }
 
     /// Nothing is spent that is not there, and nothing new by a wallet that is frozen.
@@ -446,9 +562,6 @@ impl Monitor {
         wallet: &Wallet,
         entries: &[Entry],
     ) -> Checked<()> {
-        if let Some(reason) = wallet.frozen.as_deref().filter(|reason| *reason != FROZEN_BY_HAND) {
-            return broken(world, "the books are never found wrong", format!("frozen because {reason}"));
-        }
         let Some(before) = before else { return Ok(()) };
         let (was, is) = (before.available.pence(), wallet.available.pence());
         let may_owe = |entry: &Entry| matches!(entry.kind, Kind::Call | Kind::Refund | Kind::Dispute);
@@ -494,9 +607,11 @@ impl Monitor {
                 items::get(&world.stack.aws, "calls", &[("org_id", &org), ("call_id", call.as_str())]);
             let id = record["vapi_call_id"].as_str().unwrap_or_else(|| call.as_str());
             let is_estimated = record["estimated"] == true;
-            if let Some(truth) =
-                world.stack.vapi.call(id).filter(|truth| truth.status == "in-progress" && !is_estimated)
-            {
+            // One whose Vapi call has another record gives its hold back: that one's is there for the talk.
+            let mapping = items::get(&world.stack.aws, "call_mapping", &[("vapi_call_id", id)]);
+            let is_anothers = mapping["call_id"].as_str().is_some_and(|billed| billed != call.as_str());
+            let goes_on = |truth: &vapi::Call| truth.status == "in-progress" && !is_estimated && !is_anothers;
+            if let Some(truth) = world.stack.vapi.call(id).filter(goes_on) {
                 let detail = format!("{record}, and Vapi: {truth:?}");
                 return broken(world, "no hold is taken from a call that goes on", detail);
             }
@@ -507,12 +622,16 @@ impl Monitor {
 
 /// Whether a bill is for all that was talked, or as much of it as our records can confirm: where clocks differ they may confirm
 /// less, and where Vapi has said less before, more is for a person to accept. The rest is a doubt.
-pub fn is_exact(world: &World, bill: &Bill, talked_secs: u32) -> bool {
+pub fn is_exact(world: &World, bill: &Bill, truth: &vapi::Call) -> bool {
+    let talked_secs = talked_secs(truth).unwrap_or_default();
+    let is_changed = world.changed.contains(&truth.id);
     // Seconds that cost nothing more are no doubt.
     let is_same_price = bill.tariff.tariff().charge(talked_secs) == bill.charged;
     let is_told = bill.doubted_secs == Some(talked_secs) || is_same_price;
     let is_doubted = is_told && bill.duration_secs < talked_secs;
-    bill.estimated || bill.duration_secs == talked_secs || is_doubted && (world.is_skewed || world.is_untrue)
+    bill.estimated
+        || bill.duration_secs == talked_secs
+        || is_doubted && (world.is_skewed || world.is_untrue || is_changed)
 }
 
 /// Whether these prices were in force when the call was authorized; for one that began without us, when Vapi made it.
@@ -521,14 +640,19 @@ pub fn is_in_force(world: &World, record: &Call, truth: &vapi::Call, tariff: Tar
     world.is_skewed || times.into_iter().flatten().any(|at| Tariff::at(at).version == tariff)
 }
 
-/// No more seconds are unpaid than their cause explains.
-fn check_bound(world: &World, entry: &Entry, cause: Cause, unpaid: u32) -> Checked<()> {
+/// No more seconds are paid by nothing, or by nothing that is set aside, than their cause explains.
+fn check_bound(
+    world: &World,
+    invariant: &'static str,
+    entry: &Entry,
+    (cause, unpaid): (Cause, u32),
+) -> Checked<()> {
     if unpaid <= cause.most_secs() {
         return Ok(());
     }
     let detail =
         format!("{unpaid} s are paid by nothing, and {cause} explains {}: {entry:?}", cause.most_secs());
-    broken(world, "unpaid seconds have a bound", detail)
+    broken(world, invariant, detail)
 }
 
 /// A call's record, and what Vapi knows of it.

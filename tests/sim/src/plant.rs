@@ -2,7 +2,7 @@
 //! that the store sends. The code that moves money knows nothing of them.
 
 use local::aws::Sent;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A bug: what the store would send if a line of it were wrong.
 #[derive(Debug)]
@@ -11,17 +11,30 @@ pub struct Plant {
     pub name: &'static str,
     /// The write and the part of it that the bug changes.
     pub place: &'static str,
+    /// A world that is known to find it, which is looked at first.
+    pub seed: u64,
     /// The change.
     pub change: fn(&mut Sent),
 }
 
-/// The bug that is not a change of a request: the functions are told that nothing is kept for callers.
+/// The bugs that are not changes of a request to AWS: the functions are told that nothing is kept for callers, or see no refund beside a
+/// dispute that gave money back.
 const TAKING_WHAT_IS_KEPT: &str = "calling_out_on_what_is_kept_for_callers";
+const REINSTATING_WHAT_WAS_REFUNDED: &str = "giving_back_what_was_refunded";
+/// Why a call of ours ends whose call at Vapi has a record already.
+const SAME_CALL_REASON: &str = "recorded-before";
+/// A time that no world comes to.
+const NEVER: &str = "2099-01-01T00:00:00.000Z";
 
 impl Plant {
     /// What the functions are told, in a world with this bug, that is not so.
     pub fn settings(&self) -> &'static [(&'static str, &'static str)] {
         if self.name == TAKING_WHAT_IS_KEPT { &[("CALL_SLOTS_FOR_INBOUND", "0")] } else { &[] }
+    }
+
+    /// Whether the functions see no refund of a payment once a dispute has given money back.
+    pub fn hides_refunds(&self) -> bool {
+        self.name == REINSTATING_WHAT_WAS_REFUNDED
     }
 
     /// The bug of this name.
@@ -31,55 +44,77 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 22] = [
+pub static PLANTS: [Plant; 31] = [
+    Plant {
+        name: "sending_what_another_copy_has_claimed",
+        place: "claim of a message: attribute_not_exists(item)",
+        seed: 1_000,
+        change: |sent| without(sent, Write::Other, "messages", "attribute_not_exists(#key)"),
+    },
+    Plant {
+        name: "booking_without_the_message_that_is_due",
+        place: "book an appointment: the row of what is due",
+        seed: 1_000,
+        change: |sent| without_put(sent, Write::TakeTime, "due_messages"),
+    },
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
+        seed: 1_000,
         change: |sent| without(sent, Write::Book, "wallets", "ledger_seq = :read"),
     },
     Plant {
         name: "settling_on_an_old_ledger",
         place: "settle: ledger_seq = :read",
+        seed: 1_003,
         change: |sent| without(sent, Write::Settle, "wallets", "ledger_seq = :read"),
     },
     Plant {
         name: "settling_without_taking_the_hold_out",
         place: "settle: REMOVE holds.#call",
+        seed: 1_000,
         change: |sent| reworded(sent, Write::Settle, " REMOVE holds.#call", ""),
     },
     Plant {
         name: "authorizing_without_the_money",
         place: "authorize: available >= :basis",
+        seed: 1_001,
         change: |sent| without(sent, Write::Authorize, "wallets", "available >= :basis"),
     },
     Plant {
         name: "authorizing_on_a_frozen_wallet",
         place: "authorize: attribute_not_exists(frozen)",
+        seed: 1_005,
         change: |sent| without(sent, Write::Authorize, "wallets", "attribute_not_exists(frozen)"),
     },
     Plant {
         name: "authorizing_without_taking_from_available",
         place: "authorize: available = available - :grant",
+        seed: 1_000,
         change: |sent| reworded(sent, Write::Authorize, "available = available - :grant, ", ""),
     },
     Plant {
         name: "extending_twice",
         place: "extend: holds.#call.step = :step",
+        seed: 1_000,
         change: |sent| without(sent, Write::Extend, "wallets", "holds.#call.step = :step"),
     },
     Plant {
         name: "two_purchases_of_one_direction",
         place: "claim: version = :read",
+        seed: 3_036,
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
     },
     Plant {
         name: "booking_without_an_entry",
         place: "book: the ledger entry",
+        seed: 1_000,
         change: |sent| without_put(sent, Write::Book, "ledger_entries"),
     },
     Plant {
         name: "settling_for_nothing",
         place: "settle: available = available + :delta",
+        seed: 1_000,
         change: |sent| {
             reworded(
                 sent,
@@ -92,11 +127,13 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "holding_without_a_hold",
         place: "authorize: holds.#call = :hold",
+        seed: 1_000,
         change: |sent| reworded(sent, Write::Authorize, "holds.#call = :hold", "holds.lost = :hold"),
     },
     Plant {
         name: "releasing_without_giving_back",
         place: "release: available = available + :held",
+        seed: 1_001,
         change: |sent| {
             reworded(sent, Write::Release, "available = available + :held, ", "");
         },
@@ -104,6 +141,7 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "logging_what_is_written",
         place: "every put of a call",
+        seed: 1_000,
         change: |sent| {
             let caller = std::iter::once(&sent.body)
                 .chain(parts_of(sent))
@@ -116,26 +154,31 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "settling_without_the_doubt",
         place: "settle: the doubt",
+        seed: 1_001,
         change: |sent| without_put(sent, Write::Settle, "doubts"),
     },
     Plant {
         name: "taking_time_on_an_old_day",
         place: "take time: version = :read of a day",
+        seed: 1_028,
         change: |sent| without(sent, Write::TakeTime, "resource_days", "version = :read"),
     },
     Plant {
         name: "taking_time_without_the_next_day",
         place: "take time: the day after UTC's midnight",
+        seed: 1_000,
         change: without_the_next_day,
     },
     Plant {
         name: "booking_by_an_old_service",
         place: "take time: version = :read of the service",
+        seed: 1_034,
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
     Plant {
         name: "cancelling_without_giving_the_time_back",
         place: "cancel: the days",
+        seed: 1_006,
         change: |sent| {
             if changes_an_appointment(sent, "cancelled") {
                 without_put(sent, Write::TakeTime, "resource_days");
@@ -145,6 +188,7 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "moving_without_noting_it_on_the_call",
         place: "move: the call's conversation",
+        seed: 1_000,
         change: |sent| {
             if changes_an_appointment(sent, "confirmed")
                 && let Some(items) = sent.body["TransactItems"].as_array_mut()
@@ -157,6 +201,7 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "keeping_the_slot_of_a_call_that_is_over",
         place: "give a slot back: the last one stays",
+        seed: 1_000,
         change: |sent| {
             let is_last = sent.body["Item"]["leases"]["L"].as_array().is_some_and(Vec::is_empty);
             if is_last && is_of(&sent.body, "call_slots") {
@@ -168,13 +213,89 @@ pub static PLANTS: [Plant; 22] = [
     Plant {
         name: "taking_a_slot_by_old_slots",
         place: "take a slot: version = :read",
+        seed: 1_000,
         change: |sent| {
             if sent.operation == "PutItem" {
                 without(sent, Write::Other, "call_slots", "version = :read");
             }
         },
     },
-    Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", change: |_| {} },
+    Plant { name: TAKING_WHAT_IS_KEPT, place: "CALL_SLOTS_FOR_INBOUND", seed: 1_044, change: |_| {} },
+    Plant {
+        name: "stopping_the_meter_at_a_stray_end",
+        place: "end heard: the next look",
+        seed: 1_010,
+        change: |sent| {
+            let is_end = sent.operation == "PutItem"
+                && is_of(&sent.body, "calls")
+                && sent.body["Item"]["state"]["S"] == "ended";
+            if is_end {
+                sent.body["Item"]["due_at"]["S"] = NEVER.into();
+            }
+        },
+    },
+    Plant {
+        name: "noting_a_correction_without_making_it",
+        place: "correct: all of it",
+        seed: 1_003,
+        change: |sent| {
+            if write_of(sent) == Write::Correct {
+                do_nothing(sent);
+            }
+        },
+    },
+    Plant {
+        name: "billing_one_call_by_two_records",
+        place: "give way: all of it",
+        seed: 1_024,
+        change: |sent| {
+            let Some(items) = sent.body["TransactItems"].as_array_mut() else { return };
+            let gives_way = |item: &Value| item["Put"]["Item"]["ended_reason"]["S"] == SAME_CALL_REASON;
+            if items.iter().any(gives_way) {
+                items.retain(|item| !is_of(&item["Update"], "wallets"));
+                items.iter_mut().for_each(|item| go_on(&mut item["Put"]["Item"]));
+            }
+        },
+    },
+    Plant {
+        name: "looking_at_closed_calls_before_open_ones",
+        place: "due: the open part of the index",
+        seed: 1_000,
+        change: |sent| {
+            let value = &mut sent.body["ExpressionAttributeValues"][":live"]["S"];
+            if let Some(shard) = value.as_str().and_then(|live| live.strip_prefix("open#")) {
+                *value = format!("closed#{shard}").into();
+            }
+        },
+    },
+    Plant {
+        name: "never_reading_an_old_entry_again",
+        place: "books: how far the round has come",
+        seed: 1_005,
+        change: |sent| {
+            let item = &mut sent.body["Item"];
+            if item["task"]["S"] == "books#checked" && item["rota"]["M"].is_object() {
+                let verified =
+                    ["ledger_seq", "ledger_head", "balance"].map(|name| (name, item[name].clone()));
+                let read = &mut item["rota"]["M"]["read"]["M"];
+                for (name, value) in verified {
+                    read[name] = value;
+                }
+            }
+        },
+    },
+    Plant {
+        name: "charging_a_card_that_money_was_asked_back_of",
+        place: "every write of auto_recharge",
+        seed: 1_002,
+        change: |sent| forgetting(&mut sent.body, &["asked_back_at", "barred_cards", "disputes"]),
+    },
+    Plant {
+        name: REINSTATING_WHAT_WAS_REFUNDED,
+        place: "reversed: the refunds of the payment",
+        seed: 1_002,
+        change: |_| {},
+    },
 ];
 
 /// Whether a request writes an appointment that was there, so that it stands like this.
@@ -274,6 +395,39 @@ fn without(sent: &mut Sent, write: Write, table: &str, part: &str) {
 /// Changes what is done.
 fn reworded(sent: &mut Sent, write: Write, from: &str, to: &str) {
     each(sent, write, "UpdateExpression", |_, change| Some(change.replace(from, to)));
+}
+
+/// Has the record of a call that is given up say that the call goes on.
+fn go_on(record: &mut Value) {
+    let live = record["live"]["S"].as_str().unwrap_or_default().replace("closed", "open");
+    record["live"]["S"] = live.into();
+    record["state"]["S"] = "authorized".into();
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("ended_reason");
+    }
+}
+
+/// Leaves nothing of a transaction but a check of its first part's table and key, which holds.
+fn do_nothing(sent: &mut Sent) {
+    let first = parts_of(sent).find(|part| part.get("Key").is_some()).cloned().unwrap_or_default();
+    sent.body["TransactItems"] = json!([{"ConditionCheck": {"TableName": first["TableName"], "Key": first["Key"],
+        "ConditionExpression": "attribute_exists(org_id)"}}]);
+}
+
+/// Takes fields of these names out of every record that is written, wherever they stand in it.
+fn forgetting(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(record) = fields.get_mut("M").and_then(Value::as_object_mut) {
+                for name in names {
+                    record.remove(*name);
+                }
+            }
+            fields.values_mut().for_each(|value| forgetting(value, names));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| forgetting(value, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Leaves what a write puts into a table out of it.

@@ -14,6 +14,27 @@ const HOURS_A_YEAR: i64 = 8_766;
 /// The bounds of the histogram of unpaid seconds.
 const BOUNDS: [u32; 6] = [1, 5, 15, 60, 300, 1_800];
 
+/// What must come about in many worlds, so that what holds of it is known to hold.
+const RARE: [&str; 17] = [
+    "refunds pending, then failed",
+    "payments refunded twice",
+    "payments refunded and disputed",
+    "disputes given back in part",
+    "inquiries",
+    "inquiries that became disputes",
+    "fraud warnings",
+    "automatic charges",
+    "rentals charged",
+    "records that became shorter",
+    "records that became longer",
+    "bills corrected",
+    "callers told of a move",
+    "callers told of a cancellation",
+    "worlds that cross a month's end",
+    "worlds of forty days",
+    "entries altered",
+];
+
 /// The sums over many worlds.
 #[derive(Debug, Default)]
 pub struct Totals {
@@ -28,6 +49,7 @@ pub struct Totals {
     most_slots: usize,
     violations: u64,
     faults: BTreeMap<Kind, u64>,
+    tallies: BTreeMap<&'static str, u64>,
     unpaid: BTreeMap<Cause, Vec<u32>>,
 }
 
@@ -47,6 +69,9 @@ impl Totals {
         self.violations += u64::from(outcome.violation.is_some());
         for (kind, times) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += times;
+        }
+        for (what, times) in &outcome.tallies {
+            *self.tallies.entry(what).or_default() += times;
         }
         for (cause, secs) in &outcome.unpaid {
             self.unpaid.entry(*cause).or_default().push(*secs);
@@ -73,8 +98,20 @@ impl Totals {
         for (kind, times) in &self.faults {
             println!("  {:<32}{times:>12}", kind.name());
         }
+        println!("what is rare");
+        for what in RARE {
+            println!("  {what:<32}{:>12}", self.tallies.get(what).copied().unwrap_or_default());
+        }
         println!("violations                        {:>12}", self.violations);
         self.print_unpaid();
+    }
+
+    /// What never came about although it is there to come about: faults by their names, and what is rare.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let kinds =
+            Kind::ALL.into_iter().filter(|kind| self.faults.get(kind).copied().unwrap_or_default() == 0);
+        let rare = RARE.into_iter().filter(|what| self.tallies.get(what).copied().unwrap_or_default() == 0);
+        kinds.map(Kind::name).chain(rare).collect()
     }
 
     fn print_unpaid(&self) {

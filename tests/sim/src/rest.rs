@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use domain::call::{Call, State};
+use domain::{
+    call::{Call, State},
+    time::month_of,
+};
 use sandbox::vapi;
 use serde_json::Value;
 
 use crate::{
     items::{self, ENVIRONMENT},
     monitor::{Monitor, is_closed, is_exact, is_in_force, mark_of, talked_secs},
+    returned::held,
     world::World,
 };
 
@@ -29,6 +33,8 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     messages(world)?;
     records(world)?;
     wallets(world)?;
+    books(world, monitor)?;
+    rentals(world, monitor)?;
     for call in world.stack.vapi.calls() {
         talked(world, monitor, &call)?;
     }
@@ -36,6 +42,7 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     numbers(world)?;
     purchases(world, monitor)?;
     crate::slots::at_rest(world)?;
+    crate::letters::at_rest(world)?;
     crate::diary::told(world)
 }
 
@@ -84,6 +91,41 @@ fn wallets(world: &World) -> Checked {
     Ok(())
 }
 
+/// Books that somebody altered are found wrong: each entry is read anew within thirty days.
+fn books(world: &World, monitor: &Monitor) -> Checked {
+    for at in &monitor.altered {
+        let org = world.clinics.get(*at).map(|clinic| clinic.id.clone()).unwrap_or_default();
+        let wallet = items::get(&world.stack.aws, "wallets", &[("org_id", &org)]);
+        if wallet["frozen"] != "books" {
+            return Err(format!("an entry of clinic {at} was altered, and nobody has noticed: {wallet}"));
+        }
+    }
+    Ok(())
+}
+
+/// Each number that is there is rented for each month that began while the clinic had it, or the month is noted to be owed.
+fn rentals(world: &World, monitor: &Monitor) -> Checked {
+    let aws = &world.stack.aws;
+    let now = world.time();
+    // The day's run charges it; what is owed is noted.
+    let charged_until = month_of(now - jiff::SignedDuration::from_hours(26));
+    for number in items::all(aws, "managed_phone_numbers") {
+        let created = number["created_at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let at = number["org_id"].as_str().and_then(|org| world.clinic_of(org));
+        let (Some(created), Some(at)) = (created, at) else { continue };
+        let is_due = world.rental > 0 && number["status"] == "active" && number["missing_since"].is_null();
+        if !is_due || month_of(created) >= charged_until {
+            continue;
+        }
+        let key = format!("rental#{}#{charged_until}", number["number_id"].as_str().unwrap_or_default());
+        let is_owed = items::of_task(aws, "numbers").iter().any(|row| row["item"] == key.as_str());
+        if !monitor.booked.contains_key(&(at, key.clone())) && !is_owed {
+            return Err(format!("{key} is neither charged nor owed: {number}"));
+        }
+    }
+    Ok(())
+}
+
 /// A call that was talked is billed once, exactly its price; one that was not costs nothing.
 fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
     if truth.status != "ended" {
@@ -119,7 +161,7 @@ fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
         return if is_free { Ok(()) } else { Err(format!("a call of {secs} s is not billed: {record}")) };
     };
     let price = bill.tariff.tariff().charge(bill.duration_secs).pence();
-    let is_right = is_exact(world, bill, secs) && is_in_force(world, &call, truth, bill.tariff);
+    let is_right = is_exact(world, bill, truth) && is_in_force(world, &call, truth, bill.tariff);
     let doubt = items::get(&world.stack.aws, "doubts", &[("org_id", &org), ("call_id", id)]);
     if doubt["stated_secs"].as_u64() != bill.doubted_secs.map(u64::from) {
         return Err(format!("what is in doubt of {bill:?} is left to no person: {doubt}"));
@@ -130,7 +172,7 @@ fn talked(world: &World, monitor: &Monitor, truth: &vapi::Call) -> Checked {
     Ok(())
 }
 
-/// What Stripe received is credited, what it gave back is debited; nothing else.
+/// What Stripe received is credited, and the wallet has of it what Stripe still holds.
 fn payments(world: &World, monitor: &Monitor) -> Checked {
     let stripe = &world.stack.stripe;
     let customers = world.customers();
@@ -149,36 +191,16 @@ fn payments(world: &World, monitor: &Monitor) -> Checked {
         if booked != payment["amount_received"].as_i64() {
             return Err(format!("a payment is credited {booked:?}: {payment}"));
         }
+        let (has, held) = (monitor.of_payment(clinic, id), held(stripe, &payment));
+        if has != held {
+            return Err(format!(
+                "the wallet has {has}p of a payment of which Stripe holds {held}p: {payment}"
+            ));
+        }
         if let Some(episode) = payment["metadata"]["voxanne_episode"].as_str()
             && !episodes.insert(episode.to_owned())
         {
             return Err(format!("one shortage was charged to the card twice: {payment}"));
-        }
-    }
-    let clinic_paid = |object: &Value| {
-        let payment = stripe.object(object["payment_intent"].as_str()?)?;
-        clinic_of(&payment)
-    };
-    for refund in stripe.all("refund") {
-        let (Some(id), Some(clinic)) = (refund["id"].as_str(), clinic_paid(&refund)) else { continue };
-        let pence = refund["amount"].as_i64();
-        let taken = monitor.booked.get(&(clinic, format!("refund#{id}"))).copied();
-        let back = monitor.booked.get(&(clinic, format!("refund#{id}#failed"))).copied();
-        // One that failed before it was booked is not booked at all.
-        let is_right =
-            if refund["status"] == "failed" { taken == back } else { taken == pence && back.is_none() };
-        if !is_right {
-            return Err(format!("a refund is booked {taken:?}, and given back {back:?}: {refund}"));
-        }
-    }
-    for dispute in stripe.all("dispute") {
-        let (Some(id), Some(clinic)) = (dispute["id"].as_str(), clinic_paid(&dispute)) else { continue };
-        for moved in dispute["balance_transactions"].as_array().into_iter().flatten() {
-            let key = format!("dispute#{id}#{}", moved["id"].as_str().unwrap_or_default());
-            let booked = monitor.booked.get(&(clinic, key)).copied();
-            if booked != moved["amount"].as_i64().map(i64::abs) {
-                return Err(format!("a dispute's movement is booked {booked:?}: {moved} of {dispute}"));
-            }
         }
     }
     Ok(())

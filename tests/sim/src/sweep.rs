@@ -50,15 +50,43 @@ pub fn all(configs: &[Config], jobs: usize, bar: &ProgressBar, stops: bool) -> V
             bar.inc(1);
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
-            spawned.expect("a thread");
-        }
-    });
+    on_threads(jobs, work);
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|(at, _)| *at);
     outcomes
+}
+
+/// Runs each list of worlds until one of it fails, on `jobs` threads: a list is one thread's, from its first world on. Returns for each
+/// list how many worlds that took and what was found.
+pub fn hunt(lists: &[Vec<Config>], jobs: usize, bar: &ProgressBar) -> Vec<Option<(usize, u64, Violation)>> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(vec![None; lists.len()]);
+    let work = || {
+        while let Some((at, list)) =
+            Some(next.fetch_add(1, Ordering::SeqCst)).and_then(|at| Some((at, lists.get(at)?)))
+        {
+            let worlds = list.iter().zip(1_usize..);
+            let first = worlds
+                .into_iter()
+                .find_map(|(config, nth)| Some((nth, config.seed, attempt(config).violation?)));
+            if let Some(place) = found.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
+                *place = first;
+            }
+            bar.inc(1);
+        }
+    };
+    on_threads(jobs, work);
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does the same on so many threads, whose stacks are large enough.
+fn on_threads(jobs: usize, work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, &work);
+            spawned.expect("a thread");
+        }
+    });
 }
 
 /// Leaves out of a failing world whatever the failure does not need: kinds of faults one by one, then actions by ever

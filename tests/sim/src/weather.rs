@@ -6,12 +6,15 @@ use serde_json::json;
 
 use crate::{
     faults::{Dice, Kind},
+    lag::Indexes,
     plant::Plant,
     world::{Now, SharedNow, locked},
 };
 
 /// Messages that may go missing: reconciliation finds what they were about. An agent that was saved is not looked for.
 const MAY_BE_LOST: [&str; 2] = ["CallMeterQueue", "RechargeQueue"];
+/// How far an index is behind at the most, in seconds.
+const MOST_BEHIND_SECS: i64 = 20;
 /// The longest that a message is late, in seconds.
 const LATEST_SECS: i64 = 1_800;
 
@@ -20,6 +23,7 @@ pub fn over_aws(
     now: SharedNow,
     clinics: Vec<String>,
     plant: Option<&'static Plant>,
+    mut indexes: Option<Indexes>,
 ) -> impl FnMut(&mut Sent) -> Outcome + Send + 'static {
     move |sent| {
         let mut now = locked(&now);
@@ -32,7 +36,11 @@ pub fn over_aws(
         }
         if sent.service.contains("DynamoDB") {
             note(&mut now, sent, &clinics);
-            return over_store(&mut now.dice, sent);
+            let outcome = over_store(&mut now.dice, sent);
+            if let Some(indexes) = &mut indexes {
+                over_indexes(&mut now.dice, sent, indexes, outcome);
+            }
+            return outcome;
         }
         Outcome::Pass
     }
@@ -48,6 +56,8 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
         return;
     }
     let text = sent.body.to_string();
+    let live = ["-calls\"", "-call_slots\"", "\"books#failing\""];
+    now.is_about_live_calls |= is_write && live.iter().any(|named| text.contains(named));
     // Nobody's: the slots of all clinics' calls are one item.
     if text.contains("-call_slots\"") {
         now.is_about_slots |= is_write;
@@ -86,6 +96,16 @@ fn over_store(dice: &mut Dice, sent: &Sent) -> Outcome {
     if is_write && dice.strikes(Kind::StoreLate) { Outcome::Later } else { Outcome::Pass }
 }
 
+/// Lets the indexes follow what is written, and be behind what is read.
+fn over_indexes(dice: &mut Dice, sent: &mut Sent, indexes: &mut Indexes, outcome: Outcome) {
+    if is_write(sent) {
+        indexes.note(sent, outcome == Outcome::Later);
+    } else if indexes.is_read_by(sent) && dice.strikes(Kind::IndexBehind) {
+        let secs = dice.between(Kind::IndexBehind, 1, MOST_BEHIND_SECS);
+        indexes.read_behind(sent, secs);
+    }
+}
+
 fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Outcome {
     if sent.operation != "SendMessage" {
         return Outcome::Pass;
@@ -122,6 +142,10 @@ pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + 
             (Kind::VendorLost, Mode::Hang),
             (Kind::VendorUnanswered, Mode::HangAfter),
         ];
+        if vendor == "stripe" && now.dice.strikes(Kind::VendorKept) {
+            let is_done = now.dice.between(Kind::VendorKept, 0, 1) == 0;
+            return Some(if is_done { Mode::ErrorAfterKept } else { Mode::ErrorKept });
+        }
         let is_in_trouble = vendor == "vapi" && now.is_vapi_in_trouble;
         let trouble = kinds.into_iter().find(|(kind, _)| is_in_trouble && now.dice.has(*kind));
         if let Some((kind, mode)) = trouble {

@@ -116,13 +116,18 @@ impl Driver {
 
     /// Posts what Vapi says, signed as of now.
     pub(crate) fn post_vapi(&mut self, post: vapi::Post) {
-        let text = text_of(post.body());
+        let mut text = text_of(post.body());
+        if let Some(unmarked) = unmarked(&text).filter(|_| self.strikes(Kind::Unmarked)) {
+            text = unmarked;
+        }
         let request = self.world.stack.vapi.signed(&text);
         self.see(&request);
         let acting = self.clinic_rung(&text);
-        self.begin_request(told(&text), acting, After::Vapi(post), request);
+        let began = self.world.time();
+        self.begin_request(told(&text), acting, After::Vapi(post, began), request);
         self.forge(&text, false);
         self.tell_untruth(&text);
+        self.may_change_record(&text);
     }
 
     /// Now and then Vapi says something that is not true: an end while the parties talk, a report with other times.
@@ -212,6 +217,15 @@ impl Driver {
         };
         self.begin_request(format!("forged {}", told(&altered)), None, After::Forged, request);
     }
+}
+
+/// A message about a call of ours without what we marked it with; none where there is no mark.
+fn unmarked(text: &str) -> Option<String> {
+    let mut body: Value = serde_json::from_str(text).ok()?;
+    let call = body["message"]["call"].as_object_mut()?;
+    call.remove("name")?;
+    call.remove("assistantOverrides");
+    Some(body.to_string())
 }
 
 /// What Vapi could say beside a message that is not true: nothing beside most.

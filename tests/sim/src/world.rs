@@ -32,6 +32,7 @@ use uuid::Uuid;
 use crate::{
     faults::{Dice, Kind},
     items::ENVIRONMENT,
+    plant::Plant,
     rng::Stream,
 };
 
@@ -39,7 +40,7 @@ use crate::{
 pub const PROMPT: &str = "SEEDED-PROMPT: you are the receptionist of a clinic";
 /// The farthest that a function's clock is off. Webhook signatures are good for five minutes, so a clock that is farther off
 /// would refuse every message, which is no news.
-const MOST_SKEW_SECS: u32 = SKEW_SECS / 2;
+pub const MOST_SKEW_SECS: u32 = SKEW_SECS / 2;
 /// The functions whose clocks may differ.
 const FUNCTIONS: [&str; 8] = [
     "vapi-webhook",
@@ -83,6 +84,8 @@ pub struct Now {
     pub is_about_bookings: bool,
     /// Whether the slots that all clinics share were written.
     pub is_about_slots: bool,
+    /// Whether something was written that the minutely run of reconciliation reads.
+    pub is_about_live_calls: bool,
     /// Whether Vapi answers nothing for the time being.
     pub is_vapi_in_trouble: bool,
     /// How many requests AWS was sent.
@@ -103,6 +106,7 @@ pub fn locked(now: &SharedNow) -> MutexGuard<'_, Now> {
 
 /// The world of one seed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a world is of several kinds at a time")]
 pub struct World {
     /// The system.
     pub stack: Rc<Stack>,
@@ -118,8 +122,23 @@ pub struct World {
     pub is_untrue: bool,
     /// Whether nothing ever goes wrong: no kind of fault has a rate.
     pub is_faultless: bool,
+    /// The calls whose record Vapi changed once they were over.
+    pub changed: BTreeSet<String>,
+    /// Whether it goes on for forty days.
+    pub is_long: bool,
+    /// What a number costs a month, and what is lent to a call beyond its clinic's money, in pence.
+    pub rental: i64,
+    /// See [`World::rental`].
+    pub outage_credit: i64,
 }
 
+/// How many worlds of a thousand go on for forty days.
+const LONG: u64 = 20;
+/// What a number costs a month, and what is lent to a call, where the settings say so; in half of the worlds they say nothing.
+const RENTALS: [&str; 3] = ["0", "100", "250"];
+const OUTAGE_CREDITS: [&str; 4] = ["500", "0", "100", "2000"];
+/// In which hours after the usual time a world begins, in half of them: before the ends of a year and of months.
+const BEGINNINGS: [i64; 4] = [13 * 24, 13 * 24 + 20, 44 * 24 - 10, 72 * 24 - 20];
 /// How many worlds of a thousand are crowded.
 const CROWDED: u64 = 40;
 /// How many clinics there are in such a world.
@@ -127,19 +146,21 @@ const CROWD: usize = 12;
 
 impl World {
     /// Builds the world of a seed: two to four clinics, or in a crowded one twelve, each with a number, an assistant and money; some
-    /// with a number for calling out and with auto-recharge. `settings` are what its functions are told beside the usual.
-    pub async fn build(
-        seed: u64,
-        masked: &BTreeSet<Kind>,
-        settings: &[(&'static str, &'static str)],
-    ) -> Self {
+    /// with a number for calling out and with auto-recharge. A plant may have its functions told what is not so.
+    pub async fn build(seed: u64, masked: &BTreeSet<Kind>, plant: Option<&'static Plant>) -> Self {
         let mut chance = Stream::of(seed, "world");
         let mut dice = Dice::of(seed, masked);
         let is_faultless = dice.has_none();
         let is_skewed = dice.has(Kind::Skew) && dice.rolls(Kind::Skew).is_some_and(|rolls| rolls.chance(400));
         let is_untrue = dice.has(Kind::Untrue);
         let skews = if is_skewed { skews(&mut dice) } else { Vec::new() };
-        let clock = Arc::new(TestClock::at(test_epoch()));
+        let mut drawn = Stream::of(seed, "settings");
+        let hours = drawn.pick(&BEGINNINGS).filter(|_| drawn.chance(500)).unwrap_or_default();
+        let clock = Arc::new(TestClock::at(test_epoch() + SignedDuration::from_hours(hours)));
+        let rental = drawn.pick(&RENTALS).filter(|_| drawn.chance(500)).unwrap_or("0");
+        let outage_credit = drawn.pick(&OUTAGE_CREDITS).filter(|_| drawn.chance(500)).unwrap_or("500");
+        let drawn = [("NUMBER_RENTAL_PENCE", rental), ("OUTAGE_CREDIT_PENCE", outage_credit)];
+        let settings = drawn.iter().chain(plant.map_or(&[][..], Plant::settings));
         let plan = Plan {
             environment: ENVIRONMENT.into(),
             storage: Storage::Memory,
@@ -147,13 +168,16 @@ impl World {
             entropy: Arc::new(Entropy::seeded(seed)),
             keys: Keys::known(),
             address: "127.0.0.1:3000".into(),
-            settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            settings: settings.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             network: None,
             schedules: true,
             skews,
         };
         let stack = Rc::new(Stack::build(plan).await.expect("the stack comes up"));
         stack.register().await;
+        if plant.is_some_and(Plant::hides_refunds) {
+            stack.stripe.with_faults(|faults| faults.hides_refunds_of_reinstated = true);
+        }
         let now = Now {
             dice,
             acting: None,
@@ -161,6 +185,7 @@ impl World {
             is_about_numbers: false,
             is_about_bookings: false,
             is_about_slots: false,
+            is_about_live_calls: true,
             is_vapi_in_trouble: false,
             requests: 0,
             vendor_requests: 0,
@@ -183,6 +208,10 @@ impl World {
             is_skewed,
             is_untrue,
             is_faultless,
+            changed: BTreeSet::new(),
+            is_long: !is_crowded && Stream::of(seed, "long").chance(LONG),
+            rental: rental.parse().unwrap_or_default(),
+            outage_credit: outage_credit.parse().unwrap_or_default(),
         };
         for at in 0..count {
             world.set_up(at, &mut chance).await;

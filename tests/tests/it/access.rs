@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 46] = [
+const ROUTES: [Route; 52] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -133,6 +133,18 @@ const ROUTES: [Route; 46] = [
         answer: 404,
     },
     at("GET", "/api/messages", "", 400),
+    at("GET", "/api/google-oauth/authorize", "", 200),
+    at("GET", "/api/google-oauth/status", "", 200),
+    at("POST", "/api/google-oauth/revoke", "", 200),
+    at("GET", "/api/calendars", "", 200),
+    at("PATCH", "/api/calendars", r#"{"title": "first_name"}"#, 200),
+    Route {
+        method: "PATCH",
+        template: "/api/calendars/{id}",
+        path: "/api/calendars/calendar-1",
+        body: r#"{"version": 1, "resource_ids": []}"#,
+        answer: 404,
+    },
     at("GET", "/api/notifications", "", 200),
     at("GET", "/api/notifications/unread", "", 200),
     at("POST", "/api/notifications/mark-all-read", "", 200),
@@ -183,10 +195,12 @@ const OPERATOR_ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/operations/orphans/give-back"),
     ("DELETE", "/api/operations/orphans/give-back"),
 ];
-/// Those that need a ticket of ours in their path (`recordings.rs`).
-const TICKET_ROUTES: [(&str, &str); 1] = [calls::routes::recording::TICKETED];
-/// Those that need a signature.
-const MACHINE_ROUTES: [(&str, &str); 2] = [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe")];
+/// Those that need a ticket of ours in their path (`recordings.rs`), or a state of ours in their query (`calendar.rs`).
+const TICKET_ROUTES: [(&str, &str); 2] =
+    [calls::routes::recording::TICKETED, calendar::routes::oauth::CALLBACK];
+/// Those that need a signature, or the token of a channel.
+const MACHINE_ROUTES: [(&str, &str); 3] =
+    [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe"), calendar::routes::word::WORD];
 
 async fn call(
     harness: &Harness,
@@ -272,6 +286,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
     let harness = Harness::empty(vec![]).await;
     let tables = [
         ("agents", agents::ROUTES),
+        ("calendar", calendar::ROUTES),
         ("calls", calls::ROUTES),
         ("appointments", appointments::ROUTES),
         ("clinic", clinic::ROUTES),
@@ -292,7 +307,13 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         let mut of_template: Vec<(&str, &str)> =
             of_template.map(|route| (&*route.method, &*route.path)).collect();
         let mut compiled = table.to_vec();
-        compiled.extend(TICKET_ROUTES.into_iter().filter(|_| function == "calls"));
+        match function {
+            "calls" => compiled.push(calls::routes::recording::TICKETED),
+            "calendar" => {
+                compiled.extend([calendar::routes::oauth::CALLBACK, calendar::routes::word::WORD]);
+            }
+            _ => {}
+        }
         of_template.sort_unstable();
         compiled.sort_unstable();
         assert_eq!(compiled, of_template, "{function}");
@@ -374,7 +395,9 @@ async fn a_viewer_looks_and_does_not_pay() {
         let token = harness.token(ORG, role);
         for Route { method, path, body, answer, .. } in ROUTES {
             let (status, _) = call(&harness, method, path, body, Some(&token)).await;
-            assert_eq!(status, if method == "GET" { answer } else { 403 }, "{role} at {path}");
+            // To connect a calendar is a change, although a browser is sent there.
+            let is_look = method == "GET" && !path.ends_with("/authorize");
+            assert_eq!(status, if is_look { answer } else { 403 }, "{role} at {path}");
         }
     }
     assert!(harness.stack.stripe.all("checkout.session").is_empty());
@@ -394,6 +417,8 @@ async fn staff_keep_the_diary_and_see_neither_money_nor_numbers_nor_agents() {
         "/api/resources",
         "/api/clinic",
         "/api/calls-dashboard",
+        "/api/calendars",
+        "/api/google-oauth/status",
     ];
     let keeps = ["/api/appointments", "/api/contacts", "/api/notifications"];
     for Route { method, path, body, answer, .. } in ROUTES {

@@ -32,7 +32,7 @@ pub(crate) async fn clinic() -> Harness {
     harness
 }
 
-async fn offers(harness: &Harness, org: OrgId, names: &[&str]) {
+pub(crate) async fn offers(harness: &Harness, org: OrgId, names: &[&str]) {
     let owner = harness.token(org, "owner");
     let spans = json!([{"from": "09:00", "to": "12:00"}]);
     let mut ids = Vec::new();

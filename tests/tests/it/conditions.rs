@@ -64,6 +64,7 @@ macro_rules! guards {
 
 // After the macro, which they use.
 mod booking;
+mod calendar;
 mod messages;
 mod notifications;
 pub(crate) mod numbers;
@@ -83,6 +84,7 @@ fn guards() -> Vec<Guard> {
     of_calls()
         .into_iter()
         .chain(booking::guards())
+        .chain(calendar::guards())
         .chain(messages::guards())
         .chain(notifications::guards())
         .chain(numbers::guards())
@@ -185,6 +187,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, None) if items.iter().any(|item| is_put_to(item, "call_mapping")) => "name",
         (_, None) if items.iter().any(is_about_a_doubt) => "doubt",
         (_, None) => messages::transaction_of(items)
+            .or_else(|| calendar::transaction_of(items))
             .or_else(|| notifications::transaction_of(items))
             .or_else(|| booking::transaction_of(items))
             .unwrap_or_else(|| numbers::transaction_of(items)),
@@ -324,6 +327,7 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     Box::pin(booking::use_everything(&harness)).await;
     Box::pin(messages::use_everything(&harness)).await;
     Box::pin(notifications::use_everything(&harness)).await;
+    Box::pin(calendar::use_everything(&harness)).await;
     let listed: Seen = guards()
         .into_iter()
         .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))

@@ -8,6 +8,7 @@ mod agents;
 mod appointments;
 mod bodies;
 mod booking;
+mod calendar;
 mod calls;
 mod clinic;
 mod conditions;

@@ -288,6 +288,45 @@ async fn a_dispute_that_is_won_after_a_partial_refund_leaves_on_the_card_what_is
 }
 
 #[tokio::test]
+async fn an_inquiry_takes_money_once_it_is_a_dispute_and_what_is_won_comes_back_once() {
+    let harness = Harness::with_wallet(0, 600).await;
+    let payment = harness.pay(2_500).await;
+    let inquiry = harness.stack.stripe.inquire(&payment).unwrap();
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (2_500, 0), "the bank only asks");
+    harness.stack.stripe.escalate_inquiry(&inquiry).unwrap();
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (0, 0));
+    harness.stack.stripe.reinstate(&inquiry, 300).unwrap();
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (300, 0));
+    harness.stack.stripe.decide_dispute(&inquiry, true).unwrap();
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (2_500, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_waits_is_taken_at_once_and_comes_back_when_it_fails() {
+    let harness = Harness::with_wallet(0, 600).await;
+    let payment = harness.pay(2_500).await;
+    harness.stack.stripe.with_faults(|faults| faults.refunds_are_pending = true);
+    let refund = |pence: u32| {
+        let made = harness.stripe_post("/v1/refunds", &format!("payment_intent={payment}&amount={pence}"));
+        assert_eq!(made["status"], "pending");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let (arrives, fails) = (refund(500), refund(700));
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (1_300, 0));
+    harness.stack.stripe.arrive_refund(&arrives).unwrap();
+    harness.stack.stripe.fail_refund(&fails).unwrap();
+    harness.pass(0).await;
+    assert_eq!(harness.money().await, (2_000, 0));
+    harness.assert_books(ORG).await;
+}
+
+#[tokio::test]
 async fn a_customer_that_is_gone_is_replaced_once_and_what_it_paid_stays_the_orgs() {
     // V7: deleted at Stripe, or of another account or mode.
     for is_unknown in [false, true] {

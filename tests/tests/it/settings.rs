@@ -4,10 +4,17 @@ use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 18] = [
+const REQUIRED: [(&str, &[&str]); 21] = [
     (
         "vapi-webhook",
-        &["VOXANNE_ENVIRONMENT", "METER_QUEUE_URL", "RECHARGE_QUEUE_URL", "VAPI_API_KEY", "LIMITS_KEY"],
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "METER_QUEUE_URL",
+            "RECHARGE_QUEUE_URL",
+            "VAPI_API_KEY",
+            "LIMITS_KEY",
+            "CALENDAR_SYNC_QUEUE_URL",
+        ],
     ),
     (
         "call-meter",
@@ -82,7 +89,32 @@ const REQUIRED: [(&str, &[&str]); 18] = [
             "DASHBOARD_ORIGIN",
         ],
     ),
-    ("appointments", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("appointments", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "CALENDAR_SYNC_QUEUE_URL"]),
+    (
+        "calendar",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "JWT_ISSUER",
+            "GOOGLE_CLIENT_ID",
+            "GOOGLE_CLIENT_SECRET",
+            "CREDENTIAL_KEYS",
+            "CALENDAR_SYNC_QUEUE_URL",
+            "PUBLIC_URL",
+            "DASHBOARD_ORIGIN",
+        ],
+    ),
+    (
+        "calendar-sync",
+        &[
+            "VOXANNE_ENVIRONMENT",
+            "GOOGLE_CLIENT_ID",
+            "GOOGLE_CLIENT_SECRET",
+            "CREDENTIAL_KEYS",
+            "CALENDAR_SYNC_QUEUE_URL",
+            "PUBLIC_URL",
+        ],
+    ),
+    ("calendar-watch", &["VOXANNE_ENVIRONMENT", "CALENDAR_SYNC_QUEUE_URL"]),
     ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
@@ -103,6 +135,9 @@ async fn each_required_setting_is_missed_at_start() {
             "provision-number" => provision_number::Deps::new(world).map(|_| ()),
             "agents" => agents::Deps::new(world).map(|_| ()),
             "agent-sync" => agent_sync::Deps::new(world).map(|_| ()),
+            "calendar" => calendar::Deps::new(world).map(|_| ()),
+            "calendar-sync" => calendar_sync::Deps::new(world).map(|_| ()),
+            "calendar-watch" => calendar_watch::Deps::new(world).map(|_| ()),
             "calls" => calls::Deps::new(world).map(|_| ()),
             "auto-recharge" => auto_recharge::Deps::new(world).map(|_| ()),
             "reconcile" => reconcile::Deps::new(world).map(|_| ()),
@@ -182,10 +217,11 @@ fn timeout_secs(function: &str) -> i64 {
 fn no_holder_of_a_lease_outlives_it() {
     assert!(timeout_secs("provision-number") < services::provisioning::LEASE.as_secs());
     assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
+    assert!(timeout_secs("calendar-sync") < services::calendar::LEASE.as_secs());
     let announced = i64::from(store::outbox::AFTER_THE_WRITE_SECS);
     let by_reconcile = i64::try_from(services::reconcile::LONGEST_STEP.as_secs()).unwrap();
     assert!(by_reconcile < services::provisioning::LEASE.as_secs() && by_reconcile < announced);
-    for function in ["agents", "provision-number"] {
+    for function in ["agents", "provision-number", "appointments", "vapi-webhook", "calendar"] {
         assert!(timeout_secs(function) < announced, "{function}: a push comes after the write it is about");
     }
 }

@@ -138,8 +138,10 @@ pub async fn create(
         body_hash: body_hash.as_deref(),
     };
     match deps.appointments.make(caller.org, &request).await? {
-        Requested::Made(appointment) => Ok(Answer::with(StatusCode::CREATED, (*appointment).into())),
-        Requested::Repeated(appointment) => Ok(Answer::ok((*appointment).into())),
+        Requested::Made(appointment) => {
+            Ok(Answer::with(StatusCode::CREATED, Shown::of(deps, *appointment).await?))
+        }
+        Requested::Repeated(appointment) => Ok(Answer::ok(Shown::of(deps, *appointment).await?)),
         Requested::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         Requested::NoService => Err(invalid("service_id is the id of one of the clinic's services.")),
         Requested::Unfit(unfit) => {
@@ -184,7 +186,7 @@ async fn patient(
 /// When the clinic has no such appointment, or the store does not answer.
 pub async fn show(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<Shown>, Problem> {
     let id = id(input.path.get("id"))?;
-    Ok(Answer::ok(there(deps, caller, &id).await?.into()))
+    Ok(Answer::ok(Shown::of(deps, there(deps, caller, &id).await?).await?))
 }
 
 /// Moves an appointment, or says how it stands and what is noted. A repeat of one's own change is answered with the appointment.
@@ -246,7 +248,8 @@ async fn moved(
             }
         }
     };
-    Ok(Answer::ok(deps.db.until_written("the diary", write).await?.into()))
+    let written = deps.db.until_written("the diary", write).await?;
+    Ok(Answer::ok(Shown::of(deps, written).await?))
 }
 
 async fn noted(
@@ -285,7 +288,8 @@ async fn noted(
         }
         Ok::<_, Problem>(deps.appointments.try_to_note(after, &by).await?)
     };
-    Ok(Answer::ok(deps.db.until_written("the appointment", write).await?.into()))
+    let written = deps.db.until_written("the appointment", write).await?;
+    Ok(Answer::ok(Shown::of(deps, written).await?))
 }
 
 /// Cancels the appointment of the revision that was seen, and gives its time back. One that is cancelled already is shown.
@@ -314,7 +318,8 @@ pub async fn cancel(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<
         is_as_seen(&appointment, revision)?;
         Ok::<_, Problem>(deps.appointments.try_to_cancel(&appointment, Asker::Person(&by)).await?)
     };
-    Ok(Answer::ok(deps.db.until_written("the diary", write).await?.into()))
+    let written = deps.db.until_written("the diary", write).await?;
+    Ok(Answer::ok(Shown::of(deps, written).await?))
 }
 
 async fn there(deps: &Deps, caller: &Caller, id: &AppointmentId) -> Result<Appointment, Problem> {

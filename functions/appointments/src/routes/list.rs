@@ -74,10 +74,18 @@ pub struct Shown {
     call_id: Option<CallId>,
     created_by: String,
     created_at: String,
+    /// How it stands with the clinic's calendars: `pending`, `unverified`, `synced`, `attention`, `none`.
+    calendar: &'static str,
 }
 
-impl From<Appointment> for Shown {
-    fn from(appointment: Appointment) -> Self {
+impl Shown {
+    /// An appointment of the caller's org, with how it stands with the clinic's calendars now.
+    pub(super) async fn of(deps: &Deps, appointment: Appointment) -> Result<Self, Problem> {
+        let words = deps.shown.words(appointment.org_id, std::slice::from_ref(&appointment)).await?;
+        Ok(Self::with(appointment, words.first().copied().unwrap_or("none")))
+    }
+
+    fn with(appointment: Appointment, calendar: &'static str) -> Self {
         let duration = appointment.interval.to.duration_since(appointment.interval.from);
         let (call_id, created_by) = match appointment.made {
             MadeBy::Caller { call_id } => (Some(call_id), "caller".to_owned()),
@@ -104,6 +112,7 @@ impl From<Appointment> for Shown {
             call_id,
             created_by,
             created_at: rfc3339_millis(appointment.created_at),
+            calendar,
         }
     }
 }
@@ -126,7 +135,7 @@ pub async fn list(
     let zone = deps.clinics.zone(caller.org).await?;
     let between = period(asked, deps.platform.clock.now(), &zone, limit)?;
     let mut after = asked.cursor.as_deref().map(cursor).transpose()?;
-    let mut shown: Vec<Shown> = Vec::new();
+    let mut shown: Vec<Appointment> = Vec::new();
     for _ in 0..MOST_READS {
         let page = deps.appointments.bookings.between(caller.org, between, after.as_ref()).await?;
         let passes = |appointment: &Appointment| {
@@ -137,7 +146,7 @@ pub async fn list(
         let mut rest = page.appointments.into_iter().filter(passes).peekable();
         while let Some(appointment) = rest.next() {
             let place = (appointment.interval.from, appointment.appointment_id.clone());
-            shown.push(appointment.into());
+            shown.push(appointment);
             if shown.len() >= usize::from(limit) {
                 // A page that is full ends at the one that filled it; after the store's last there is nothing to ask for.
                 if after.is_some() || rest.peek().is_some() {
@@ -151,6 +160,9 @@ pub async fn list(
         }
     }
     let next_cursor = after.map(|(from, id)| format!("{}.{id}", from.as_millisecond()));
+    let words = deps.shown.words(caller.org, &shown).await?;
+    let shown =
+        shown.into_iter().zip(words).map(|(appointment, word)| Shown::with(appointment, word)).collect();
     Ok(Answer::ok(Appointments { appointments: shown, pagination: Pagination { next_cursor } }))
 }
 

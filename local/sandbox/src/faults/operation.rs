@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 /// The vendors, and the operations of each.
-pub const OPERATIONS: [(&str, &[&str]); 4] = [
+pub const OPERATIONS: [(&str, &[&str]); 5] = [
     (
         "twilio",
         &[
@@ -47,6 +47,22 @@ pub const OPERATIONS: [(&str, &[&str]); 4] = [
     ),
     ("stripe", &["rest"]),
     ("ses", &["send"]),
+    (
+        "google",
+        &[
+            "token",
+            "revoke",
+            "list_calendars",
+            "list_events",
+            "instances",
+            "get_event",
+            "insert_event",
+            "update_event",
+            "delete_event",
+            "watch",
+            "stop",
+        ],
+    ),
 ];
 
 /// The name of what `request` asks of `vendor`: one of [`OPERATIONS`], or `other`.
@@ -57,6 +73,7 @@ pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
         "vapi" => vapi(request.method(), &segments),
         "stripe" => "rest",
         "ses" => "send",
+        "google" => google(request.method(), &segments),
         _ => "other",
     }
 }
@@ -80,6 +97,26 @@ fn twilio(method: &Method, segments: &[&str]) -> &'static str {
         (&Method::GET, ["Addresses.json"]) => "find_address",
         (&Method::POST, ["Addresses.json"]) => "create_address",
         (&Method::POST, ["Calls", _]) => "end_call",
+        _ => "other",
+    }
+}
+
+fn google(method: &Method, segments: &[&str]) -> &'static str {
+    match (method, segments) {
+        (&Method::POST, ["token"]) => "token",
+        (&Method::POST, ["revoke"]) => "revoke",
+        (&Method::GET, ["calendar", "v3", "users", "me", "calendarList"]) => "list_calendars",
+        (&Method::POST, ["calendar", "v3", "channels", "stop"]) => "stop",
+        (method, ["calendar", "v3", "calendars", _, "events", below @ ..]) => match (method, below) {
+            (&Method::GET, []) => "list_events",
+            (&Method::POST, []) => "insert_event",
+            (&Method::POST, ["watch"]) => "watch",
+            (&Method::GET, [_]) => "get_event",
+            (&Method::PATCH, [_]) => "update_event",
+            (&Method::DELETE, [_]) => "delete_event",
+            (&Method::GET, [_, "instances"]) => "instances",
+            _ => "other",
+        },
         _ => "other",
     }
 }

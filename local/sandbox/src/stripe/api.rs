@@ -10,6 +10,7 @@ use super::{
     Answered, State, StripeSandbox,
     customers::{check_customer, check_methods, delete_customer, detach_card},
     endpoints::{delete_endpoint, update_endpoint},
+    given_back,
     listing::list,
 };
 use vendors::stripe::API_VERSION;
@@ -96,7 +97,7 @@ impl StripeSandbox {
         }
         let key =
             request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let parameters = format!("{} {}", request.uri().path(), hex::encode(digest(&SHA256, request.body())));
+        let parameters = parameters_of(request);
         let now = self.clock.now();
         let oldest = (now - KEY_LASTS).as_second();
         let kept = key.as_ref().and_then(|key| state.answered.get(key)).filter(|kept| kept.at > oldest);
@@ -122,6 +123,18 @@ impl StripeSandbox {
             state.answered.insert(key, answered);
         }
         reply(status.as_u16(), &body)
+    }
+
+    /// Keeps an answer that was not of our making under the request's idempotency key: Stripe repeats what it first answered, a 500 too
+    /// (docs.stripe.com, "Idempotent requests").
+    pub fn keep_answer(&self, request: &Request<Bytes>, answer: &Response<Bytes>) {
+        let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
+        if let (Some(key), &Method::POST) = (key, request.method()) {
+            let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+            let (parameters, at) = (parameters_of(request), self.clock.now().as_second());
+            let answered = Answered { parameters, status: answer.status().as_u16(), body, at };
+            self.lock().answered.insert(key.to_owned(), answered);
+        }
     }
 
     fn route(&self, state: &mut State, request: &Request<Bytes>) -> Result<Value, Refusal> {
@@ -170,6 +183,9 @@ impl StripeSandbox {
             }
             (&Method::GET, ["v1", "checkout", "sessions"]) => list(state, "checkout.session", request),
             (&Method::GET, ["v1", "payment_intents"]) => list(state, "payment_intent", request),
+            (&Method::GET, ["v1", "refunds"]) if state.hides_refunds() => {
+                Ok(json!({"object": "list", "has_more": false, "data": []}))
+            }
             (&Method::GET, ["v1", "refunds"]) => list(state, "refund", request),
             (&Method::GET, ["v1", "disputes"]) => list(state, "dispute", request),
             (&Method::GET, ["v1", "customers"]) => list(state, "customer", request),
@@ -278,10 +294,11 @@ impl StripeSandbox {
         }
         charge["amount_refunded"] = json!(refunded.saturating_add(amount));
         charge["refunded"] = json!(amount == left);
+        let status = if state.faults.refunds_are_pending { "pending" } else { "succeeded" };
         let id = self.put(
             state,
             "re",
-            json!({"object": "refund", "status": "succeeded", "amount": amount, "currency": payment["currency"],
+            json!({"object": "refund", "status": status, "amount": amount, "currency": payment["currency"],
                 "charge": charge_id, "payment_intent": intent, "metadata": object(&form["metadata"]), "reason": form["reason"]}),
         );
         self.announce(state, "refund.created", &id);
@@ -305,6 +322,19 @@ pub(super) fn shown(object: &Value) -> Value {
         fields.remove("secret");
     }
     object
+}
+
+impl State {
+    /// Whether no refund is listed, by a fault, because a dispute gave money back.
+    fn hides_refunds(&self) -> bool {
+        let has_given_back = |object: &Value| object["object"] == "dispute" && given_back(object) > 0;
+        self.faults.hides_refunds_of_reinstated && self.objects.values().any(has_given_back)
+    }
+}
+
+/// What an idempotency key was used for.
+fn parameters_of(request: &Request<Bytes>) -> String {
+    format!("{} {}", request.uri().path(), hex::encode(digest(&SHA256, request.body())))
 }
 
 /// Bearer, or the user of basic credentials.

@@ -196,6 +196,7 @@ impl VapiSandbox {
             max_duration_secs: None,
             heard: Vec::new(),
             says: Vec::new(),
+            changed_at: None,
             answer_status: None,
             control: format!("{}/_sandbox/vapi/control/{id}-{bits:016x}", self.settings.control_base),
         }
@@ -298,6 +299,32 @@ impl VapiSandbox {
             "timestamp": now.as_millisecond(), "call": call_json(&call)}});
         Self::deliver(state, "status-update:ended", &body, now);
         state.agenda.enter(now + REPORT_DELAY, Task::Report { call: id.to_owned() });
+    }
+
+    /// The assistant puts the caller through: the call goes on on another line for so many seconds, and then is over. One that is not
+    /// talked on stays as it is.
+    pub fn put_through(&self, id: &str, secs: u32) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let Some(call) = state.calls.get_mut(id).filter(|call| call.status == "in-progress") else { return };
+        call.status = "forwarding".into();
+        let body = json!({"message": {"type": "status-update", "status": "forwarding",
+            "timestamp": now.as_millisecond(), "call": call_json(call)}});
+        Self::deliver(&mut state, "status-update:forwarding", &body, now);
+        let reason = "assistant-forwarded-call".to_owned();
+        let over = now + SignedDuration::from_secs(secs.into());
+        state.agenda.enter(over, Task::End { call: id.to_owned(), reason });
+    }
+
+    /// Vapi changes its record of a call that is over: it lasted so many seconds after all. Returns whether there is such a call.
+    pub fn change_record(&self, id: &str, secs: u32) -> bool {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let Some(call) = state.calls.get_mut(id).filter(|call| call.status == "ended") else { return false };
+        let Some(started_at) = call.started_at else { return false };
+        call.ended_at = Some(started_at + SignedDuration::from_secs(secs.into()));
+        call.changed_at = Some(now);
+        true
     }
 
     pub(super) fn report(state: &mut State, id: &str, now: Timestamp) {

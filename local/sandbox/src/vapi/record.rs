@@ -55,7 +55,28 @@ pub struct Call {
     /// What the caller brings the assistant to do.
     #[serde(default)]
     pub says: Vec<Turn>,
+    /// When the record of a call that is over was changed, if it was.
+    #[serde(default, with = "domain::time::millis::option")]
+    pub changed_at: Option<Timestamp>,
     pub(super) control: String,
+}
+
+impl Call {
+    /// The call as it was at `at`, as far as that shows: what came later has not happened.
+    pub(super) fn as_of(&self, at: Timestamp) -> Self {
+        let mut call = self.clone();
+        if call.ended_at.is_some_and(|ended_at| ended_at > at) {
+            (call.ended_at, call.ended_reason) = (None, None);
+            call.status = "in-progress".into();
+        }
+        if call.started_at.is_some_and(|started_at| started_at > at) {
+            call.started_at = None;
+        }
+        if call.started_at.is_none() && call.ended_at.is_none() && call.status != "queued" {
+            call.status = "ringing".into();
+        }
+        call
+    }
 }
 
 /// The call inside a message: a snapshot from its creation, as Vapi sends it.
@@ -127,7 +148,7 @@ pub(super) fn call_record(call: &Call) -> Value {
         json["analysis"] = analysis();
         json["cost"] = json!(COST_USD);
     }
-    let updated_at = call.ended_at.or(call.started_at).unwrap_or(call.created_at);
+    let updated_at = call.changed_at.or(call.ended_at).or(call.started_at).unwrap_or(call.created_at);
     json["updatedAt"] = json!(rfc3339_millis(updated_at));
     if let Some(fields) = json.as_object_mut() {
         fields.retain(|_, value| !value.is_null());

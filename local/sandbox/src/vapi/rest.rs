@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Number, State, Task, VapiSandbox, objects::shelf, record::call_record, shapes::COMMANDS};
@@ -80,10 +80,10 @@ impl VapiSandbox {
             state.receive(request.method().as_str(), request.uri().path(), &body);
         }
         match (request.method(), segments.as_slice()) {
-            (&Method::GET, ["call"]) => list_calls(&state, query),
+            (&Method::GET, ["call"]) => list_calls(&state, query, self.shown_as_of(&state)),
             (&Method::GET, ["call", id]) => {
                 let call = state.calls.get(*id).ok_or_else(|| Refusal::missing("Call not found."))?;
-                Ok((StatusCode::OK, call_record(call)))
+                Ok((StatusCode::OK, call_record(&call.as_of(self.shown_as_of(&state)))))
             }
             (&Method::POST, ["call"]) => self.dial(&mut state, &body),
             (&Method::GET, ["phone-number"]) => listed(query, state.numbers.values().map(Number::json)),
@@ -104,6 +104,11 @@ impl VapiSandbox {
             (&Method::DELETE, [kind @ ("assistant" | "tool"), id]) => Self::delete(&mut state, kind, id),
             _ => Err(Refusal::missing("Cannot find this route in the sandbox.")),
         }
+    }
+
+    /// As of when calls are shown.
+    fn shown_as_of(&self, state: &State) -> Timestamp {
+        self.clock.now() - SignedDuration::from_secs(state.faults.shows_old_secs.into())
     }
 
     fn command(&self, control: &str, body: &[u8]) -> Response<Bytes> {
@@ -198,7 +203,7 @@ fn listed(query: Option<&str>, rows: impl Iterator<Item = Value>) -> Answer {
 }
 
 /// `GET /call`: the newest first, filtered as Vapi documents.
-fn list_calls(state: &State, query: Option<&str>) -> Answer {
+fn list_calls(state: &State, query: Option<&str>, as_of: Timestamp) -> Answer {
     let filters = parameters(query);
     let is_same = |name: &str, value: Option<&str>| {
         filters.get(name).is_none_or(|wanted| value == Some(wanted.as_str()))
@@ -208,7 +213,7 @@ fn list_calls(state: &State, query: Option<&str>) -> Answer {
             && is_same("assistantId", call.assistant_id.as_deref())
             && is_same("phoneNumberId", call.phone_number_id.as_deref())
     });
-    listed(query, wanted.map(call_record))
+    listed(query, wanted.map(|call| call_record(&call.as_of(as_of))))
 }
 
 fn reply(status: StatusCode, body: &Value) -> Response<Bytes> {

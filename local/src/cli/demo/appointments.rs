@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use sandbox::vapi::{Call, Placing, Turn};
+use local::demo_clinic;
+use sandbox::{
+    google::Hand,
+    vapi::{Call, Placing, Turn},
+};
 use serde_json::{Value, json};
 
 use super::Story;
@@ -93,6 +97,14 @@ impl Story {
         let made = self.diary().await?;
         let is_moved = made.iter().any(|one| one["id"] == adas["id"] && one["revision"] == 3);
         self.expect(is_moved && made.len() == 3, "It is the same appointment, moved twice.", &made)?;
+        self.say("Ada gave an address when she booked. She is told of what is so, once, and of what was overtaken not at all.");
+        let letters = self.letters(&made, &adas["id"]).await?;
+        for letter in &letters {
+            self.say(&format!("    {}", letter.as_str().unwrap_or_default()));
+        }
+        let distinct: std::collections::BTreeSet<String> = letters.iter().map(Value::to_string).collect();
+        self.expect(distinct.len() == letters.len(), "No letter came twice.", &letters)?;
+        self.tell_of_the_calendar(&adas).await?;
         let pain = turn("My chest hurts.", "reportEmergency", json!({"what": "The caller's chest hurts."}));
         let heard = self
             .heard(&self.talk(number, JOAN, vec![pain, asks("tomorrow"), books("A", "Joan Clarke")])?)
@@ -106,14 +118,7 @@ impl Story {
             &told,
         )?;
         let made = self.diary().await?;
-        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)?;
-        self.say("Ada gave an address when she booked. She is told of what is so, once, and of what was overtaken not at all.");
-        let letters = self.letters(&made, &adas["id"]).await?;
-        for letter in &letters {
-            self.say(&format!("    {}", letter.as_str().unwrap_or_default()));
-        }
-        let distinct: std::collections::BTreeSet<String> = letters.iter().map(Value::to_string).collect();
-        self.expect(distinct.len() == letters.len(), "No letter came twice.", &letters)
+        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)
     }
 
     /// The subjects of Ada's letters, once she has the one that tells of her appointment as it is.
@@ -133,6 +138,48 @@ impl Story {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err(format!("Ada has no letter of {day}."))
+    }
+
+    /// The appointments are in the practitioner's calendar; one that is dragged there is moved here, and what else stands there is not
+    /// offered.
+    async fn tell_of_the_calendar(&self, adas: &Value) -> Result<(), String> {
+        let (calendar, _, _) = demo_clinic::CALENDARS[0];
+        let is_adas = |event: &Value| {
+            event["extendedProperties"]["private"]["voxanne_appointment"] == adas["id"]
+                && event["extendedProperties"]["private"]["voxanne_revision"] == "3"
+        };
+        let event = self
+            .until(|| self.stack.google.events(calendar).into_iter().find(|event| is_adas(event)))
+            .await?;
+        self.say("Ada's is in Dr Rahman's calendar, under a reference alone. Dr Rahman drags it by an hour.");
+        let later = |name: &str| {
+            let at: Option<jiff::Timestamp> = event[name]["dateTime"].as_str().and_then(|at| at.parse().ok());
+            at.and_then(|at| at.saturating_add(jiff::SignedDuration::from_hours(1)).ok())
+                .ok_or("The event has no time.")
+        };
+        let (start, end) = (later("start")?, later("end")?);
+        let id = event["id"].as_str().unwrap_or_default().to_owned();
+        self.stack.google.act(&Hand::Move { calendar: calendar.to_owned(), id, start, end })?;
+        let moved = loop {
+            let made = self.diary().await?;
+            let adas = made.into_iter().find(|one| one["id"] == adas["id"]).unwrap_or_default();
+            if adas["revision"] == 4 {
+                break adas;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let at: Option<jiff::Timestamp> = moved["scheduled_time"].as_str().and_then(|at| at.parse().ok());
+        self.expect(at == Some(start), "The diary has it an hour later, and nobody was asked.", &[moved])
+    }
+
+    /// Waits until something is there.
+    async fn until<T>(&self, look: impl Fn() -> Option<T>) -> Result<T, String> {
+        loop {
+            if let Some(there) = look() {
+                return Ok(there);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn talk(&self, number: &str, from: &str, says: Vec<Turn>) -> Result<String, String> {

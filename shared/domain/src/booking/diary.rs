@@ -4,7 +4,7 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AppointmentId, CallId, OrgId, ResourceId};
+use crate::ids::{AppointmentId, CalendarId, CallId, ExternalId, OrgId, ResourceId};
 
 /// A half-open interval of time, `[from, to)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +61,13 @@ pub enum Taken {
         #[serde(with = "crate::time::millis")]
         expires_at: Timestamp,
     },
+    /// By an event of others in a calendar of the clinic's. Such may lie over anything: calendars let them.
+    External {
+        /// Which calendar.
+        calendar_id: CalendarId,
+        /// Which event.
+        external_id: ExternalId,
+    },
 }
 
 /// A time that is taken, with the buffers that belong to it.
@@ -78,7 +85,7 @@ impl Entry {
     /// Returns whether the entry still counts: a hold ends by the clock of whoever reads it.
     pub fn counts_at(&self, now: Timestamp) -> bool {
         match &self.taken {
-            Taken::Appointment { .. } => true,
+            Taken::Appointment { .. } | Taken::External { .. } => true,
             Taken::Hold { expires_at, .. } => now < *expires_at,
         }
     }
@@ -91,6 +98,8 @@ pub enum Owner<'a> {
     Appointment(&'a AppointmentId),
     /// The hold of the call.
     Hold(&'a CallId),
+    /// The event of others in this calendar.
+    External(&'a CalendarId, &'a ExternalId),
 }
 
 impl Owner<'_> {
@@ -99,7 +108,12 @@ impl Owner<'_> {
         match (self, &entry.taken) {
             (Self::Appointment(id), Taken::Appointment { appointment_id, .. }) => *id == appointment_id,
             (Self::Hold(id), Taken::Hold { call_id, .. }) => *id == call_id,
-            (Self::Appointment(_), Taken::Hold { .. }) | (Self::Hold(_), Taken::Appointment { .. }) => false,
+            (Self::External(calendar, id), Taken::External { calendar_id, external_id }) => {
+                *calendar == calendar_id && *id == external_id
+            }
+            (Self::Appointment(_), Taken::Hold { .. } | Taken::External { .. })
+            | (Self::Hold(_), Taken::Appointment { .. } | Taken::External { .. })
+            | (Self::External(..), Taken::Appointment { .. } | Taken::Hold { .. }) => false,
         }
     }
 }
@@ -133,6 +147,27 @@ impl ResourceDay {
             .iter()
             .filter(|entry| entry.counts_at(now) && !without.iter().any(|owner| owner.owns(entry)));
         Self { entries: entries.cloned().collect(), ..self.clone() }
+    }
+
+    /// Returns the day with these times of an event of others, in the place of those that it had, as far as they touch the day; none
+    /// where it has them already.
+    pub fn with_external(
+        &self,
+        (calendar, external): (&CalendarId, &ExternalId),
+        intervals: &[Interval],
+        now: Timestamp,
+    ) -> Option<Self> {
+        let owner = Owner::External(calendar, external);
+        let taken = || Taken::External { calendar_id: calendar.clone(), external_id: external.clone() };
+        let touching = intervals.iter().filter(|interval| interval.days().contains(&self.day));
+        let wanted: Vec<Entry> =
+            touching.map(|interval| Entry { taken: taken(), interval: *interval }).collect();
+        let there: Vec<&Entry> = self.entries.iter().filter(|entry| owner.owns(entry)).collect();
+        if there.iter().copied().eq(wanted.iter()) {
+            return None;
+        }
+        let kept = self.kept(&[owner], now);
+        Some(wanted.into_iter().fold(kept, |day, entry| day.with(entry)))
     }
 
     /// Returns the day with one more entry.
@@ -294,6 +329,28 @@ mod tests {
             [(7, vec![entry("a2")]), (8, vec![entry("a2")])],
             "and the day without it is not written"
         );
+    }
+
+    #[test]
+    fn an_event_of_others_takes_the_place_of_what_it_was_and_is_written_once() {
+        let (org, id) = (OrgId::new(uuid::Uuid::nil()), ResourceId::parse("r1").unwrap());
+        let (calendar, event) = (CalendarId::parse("c1").unwrap(), ExternalId::parse("e1").unwrap());
+        let interval = |from: &str, to: &str| Interval { from: at(from), to: at(to) };
+        let day = ResourceDay::untouched(org, id, "2026-12-07".parse().unwrap());
+        let now = at("2026-12-01T00:00:00Z");
+        let night = interval("2026-12-06T22:00:00Z", "2026-12-07T06:00:00Z");
+        let noon = interval("2026-12-07T12:00:00Z", "2026-12-07T13:00:00Z");
+        let tomorrow = interval("2026-12-08T12:00:00Z", "2026-12-08T13:00:00Z");
+        let busy = day.with_external((&calendar, &event), &[night, noon, tomorrow], now).unwrap();
+        let times: Vec<Interval> = busy.entries.iter().map(|entry| entry.interval).collect();
+        assert_eq!(times, [night, noon]);
+        assert_eq!(busy.with_external((&calendar, &event), &[night, noon, tomorrow], now), None, "again");
+        let other = ExternalId::parse("e2").unwrap();
+        let both = busy.with_external((&calendar, &other), &[noon], now).unwrap();
+        assert_eq!(both.entries.len(), 3, "they may lie over each other");
+        let moved = both.with_external((&calendar, &event), &[tomorrow], now).unwrap();
+        assert_eq!(moved.entries.len(), 1, "the other's stays: {moved:?}");
+        assert_eq!(day.with_external((&calendar, &event), &[], now), None);
     }
 
     proptest! {

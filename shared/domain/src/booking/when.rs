@@ -34,6 +34,9 @@ pub enum Unclear {
     /// There is no time in them.
     #[error("no time was understood")]
     Nothing,
+    /// They say more of it than is understood, and to leave that out would turn them round: "not Monday", "after Tuesday".
+    #[error("the words say more than is understood")]
+    Beyond,
     /// They name a day that no calendar has, such as the 32nd.
     #[error("there is no such day")]
     NoSuchDay,

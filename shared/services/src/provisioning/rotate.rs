@@ -6,6 +6,7 @@ use super::{ProvisionError, Provisioning};
 use domain::purchase::{Purchase, Source};
 use store::{
     Attempt,
+    calendars::{CalendarCredential, CalendarCredentials, GOOGLE_CALENDAR},
     made_once::{SUBACCOUNT_RECORD, Slot, Subaccount},
     numbers::provider_type,
 };
@@ -61,6 +62,7 @@ impl Provisioning {
             let saved = self.subaccounts.save(&org.to_string(), &Slot { made, ..slot }).await;
             rotated.note(Attempt::of(saved.map(|_| ()))?);
         }
+        self.rotate_calendars(&current, &mut rotated).await?;
         for claim in self.purchases.with_secrets().await? {
             let Source::Own { own_token: Some(own_token) } = &claim.source else { continue };
             if own_token.key_id == current {
@@ -75,5 +77,22 @@ impl Provisioning {
             rotated.note(Attempt::of(saved.map(|_| ()))?);
         }
         Ok(rotated)
+    }
+
+    async fn rotate_calendars(&self, current: &str, rotated: &mut Rotated) -> Result<(), ProvisionError> {
+        let calendars = CalendarCredentials::new(self.db.clone());
+        for credential in calendars.all().await? {
+            if credential.refresh_token.key_id == current {
+                rotated.current = rotated.current.saturating_add(1);
+                continue;
+            }
+            let (org, record) = (credential.org_id, GOOGLE_CALENDAR);
+            let token = self.keyring.open(org, record, &credential.refresh_token)?;
+            let refresh_token = self.keyring.seal(org, record, token.expose_secret())?;
+            // What lasts an hour is asked for again instead.
+            let after = CalendarCredential { refresh_token, access_token: None, ..credential };
+            rotated.note(Attempt::of(calendars.save(&after).await.map(|_| ()))?);
+        }
+        Ok(())
     }
 }

@@ -309,7 +309,7 @@ impl Reception {
             due: due.as_ref(),
             ..Booking::default()
         };
-        let written = self.bookings().book(line.org_id, &booking).await;
+        let written = self.appointments.book(line.org_id, &booking).await;
         if written.is_ok() {
             tracing::info!(org_id = %line.org_id, call_id = %line.call_id, appointment_id = %appointment.appointment_id,
                 "an appointment was booked on a call");
@@ -352,7 +352,7 @@ fn is_by_this_call(offer: &Offer<'_>, choice: &Choice, conversation: &Conversati
         let entry = offer.diary.taken_by(resource, &blocked, offer.ignored, offer.now);
         entry.is_some_and(|entry| match &entry.taken {
             Taken::Appointment { appointment_id, .. } => conversation.booked.contains(appointment_id),
-            Taken::Hold { .. } => false,
+            Taken::Hold { .. } | Taken::External { .. } => false,
         })
     })
 }

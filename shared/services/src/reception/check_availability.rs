@@ -222,6 +222,10 @@ fn asked(unclear: Unclear, today: Date) -> String {
             "NOT BOOKED. Ask on which day, and at which time of the day, the caller would like to come."
                 .to_owned()
         }
+        Unclear::Beyond => {
+            "NOT BOOKED. Which days that means is not clear. Ask for one day, or for a week, and check again."
+                .to_owned()
+        }
         Unclear::NoSuchDay => "NOT BOOKED. There is no such day. Ask which day is meant.".to_owned(),
         Unclear::Past => "NOT BOOKED. That time is past. Ask which day is meant.".to_owned(),
         Unclear::Disagree { weekday, date } => format!(

@@ -80,6 +80,8 @@ impl Reception {
             Kind::MessageTaken => there.telling(&said.fingerprint),
             Kind::Emergency if there.is_emergency => return Ok(Attempt::Done(true)),
             Kind::Emergency => Some(there.in_emergency()),
+            // No call says it.
+            Kind::CalendarProblem => None,
         };
         let Some(after) = after else { return Ok(Attempt::Done(false)) };
         let call = (line.org_id, line.call_id.clone());

@@ -87,6 +87,8 @@ pub enum Code {
     DoubtLapsed,
     /// The voice service does not give the recording.
     RecordingUnavailable,
+    /// The clinic's calendar cannot be had.
+    CalendarUnavailable,
     /// It was done too often in a short time.
     TooManyRequests,
     /// Something of ours failed.
@@ -95,7 +97,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -137,6 +139,7 @@ impl Code {
         Self::NumberOnCall,
         Self::DoubtLapsed,
         Self::RecordingUnavailable,
+        Self::CalendarUnavailable,
         Self::TooManyRequests,
         Self::Internal,
     ];
@@ -337,6 +340,11 @@ impl Code {
                 "recording_unavailable",
                 StatusCode::BAD_GATEWAY,
                 "The recording cannot be had at this moment. Please try again.",
+            ),
+            Self::CalendarUnavailable => (
+                "calendar_unavailable",
+                StatusCode::BAD_GATEWAY,
+                "The calendar's vendor did not do it. Try again in a moment, or connect the calendar anew.",
             ),
             Self::TooManyRequests => (
                 "too_many_requests",

@@ -95,9 +95,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Takes what the next words say; `false` when they say nothing.
     fn take(&mut self) -> Result<bool, Unclear> {
-        // "First thing" and "first available" come before "the first".
-        Ok(self.take_relative()
-            || self.take_weekday()
+        if self.is_beyond() {
+            return Err(Unclear::Beyond);
+        }
+        // "A fortnight on Tuesday" comes before "a fortnight"; "first thing" and "first available" before "the first".
+        Ok(self.take_weekday()
+            || self.take_relative()
             || self.take_part()
             || self.take_open()
             || self.take_date()?
@@ -115,9 +118,27 @@ impl Reader<'_> {
     }
 
     fn starts_with(&self, words: &str) -> Option<usize> {
-        let wanted: Vec<&str> = words.split(' ').collect();
-        let fits = wanted.iter().enumerate().all(|(place, word)| self.word(place) == *word);
-        fits.then_some(wanted.len())
+        self.starts_at(0, words).then(|| words.split(' ').count())
+    }
+
+    /// Whether these words stand at `place`.
+    fn starts_at(&self, place: usize, words: &str) -> bool {
+        words.split(' ').enumerate().all(|(at, word)| self.word(place.saturating_add(at)) == word)
+    }
+
+    /// Whether the next words turn what follows into something that is not understood here: "not Monday", "after Tuesday", "the first
+    /// week of May". To leave them out would be to offer what was not asked for.
+    fn is_beyond(&self) -> bool {
+        let is_turned = ["not", "except", "besides", "without", "other than", "apart from", "anything but"]
+            .into_iter()
+            .any(|words| self.starts_with(words).is_some());
+        let the = 1_usize.saturating_add(usize::from(self.word(1) == "the"));
+        let is_day = |word: &str| weekday(word).is_some() || month(word).is_some() || ordinal(word).is_some();
+        let is_side = matches!(self.word(0), "after" | "before" | "since") && is_day(self.word(the));
+        let nth = usize::from(self.word(0) == "the");
+        let is_nth = ordinal(self.word(nth)).is_some() || self.word(nth) == "last";
+        let is_week_of = is_nth && self.starts_at(nth.saturating_add(1), "week of");
+        is_turned || is_side || is_week_of
     }
 
     /// Days that are counted from today.
@@ -137,8 +158,14 @@ impl Reader<'_> {
             let first = self.today.first_of_month().saturating_add(months.months());
             (first.max(self.today), first.last_of_month())
         };
-        let phrases: [(&str, (Date, Date)); 17] = [
+        let phrases: [(&str, (Date, Date)); 24] = [
             ("day after tomorrow", (day(2), day(2))),
+            ("a week tomorrow", (day(8), day(8))),
+            ("tomorrow week", (day(8), day(8))),
+            ("today week", (day(7), day(7))),
+            ("a fortnight today", (day(14), day(14))),
+            ("a fortnight tomorrow", (day(15), day(15))),
+            ("weekend after next", weekend(2)),
             ("tomorrow", (day(1), day(1))),
             ("today", (day(0), day(0))),
             ("tonight", (day(0), day(0))),
@@ -155,6 +182,7 @@ impl Reader<'_> {
             ("this month", month(0)),
             ("a fortnight", (day(14), day(14))),
             ("a week today", (day(7), day(7))),
+            ("week today", (day(7), day(7))),
         ];
         let found =
             phrases.into_iter().find_map(|(words, days)| Some((words, days, self.starts_with(words)?)));
@@ -196,24 +224,41 @@ impl Reader<'_> {
         self.pass(unit.saturating_add(1))
     }
 
-    /// "Tuesday", "next Tuesday", "Tuesday week", "a week on Tuesday".
+    /// "Tuesday", "next Tuesday", "Tuesday week", "a week on Tuesday", "a fortnight on Tuesday", "the Tuesday after next".
     fn take_weekday(&mut self) -> bool {
-        let before = ["a week on", "week on", "next", "this coming", "this", "coming", "on", "every"];
+        let before = [
+            "a week on",
+            "week on",
+            "a fortnight on",
+            "fortnight on",
+            "two weeks on",
+            "2 weeks on",
+            "next",
+            "this coming",
+            "this",
+            "coming",
+            "on",
+            "every",
+        ];
         let (modifier, count) =
             before.into_iter().find_map(|words| Some((words, self.starts_with(words)?))).unwrap_or(("", 0));
         let Some(weekday) = weekday(self.word(count)) else { return false };
         let after = count.saturating_add(1);
-        let is_week_after = self.word(after) == "week";
+        // The one of next week, Monday to Sunday. On a Sunday that is the next one anyway.
+        let today = self.today.weekday();
+        let next = u8::from(weekday.to_monday_zero_offset() > today.to_monday_zero_offset());
+        let (weeks_later, more) = match (self.word(after), self.word(after.saturating_add(1))) {
+            ("week", _) => (1, 1),
+            ("fortnight", _) => (2, 1),
+            ("after", "next") => (next.saturating_add(1), 2),
+            _ if modifier.ends_with("week on") => (1, 0),
+            _ if modifier.ends_with("fortnight on") || modifier.ends_with("weeks on") => (2, 0),
+            _ if modifier == "next" => (next, 0),
+            _ => (0, 0),
+        };
         self.reading.weekdays.push(weekday);
-        if modifier.ends_with("week on") || is_week_after {
-            self.reading.weeks_later = 1;
-        } else if modifier == "next" {
-            // The one of next week, Monday to Sunday. On a Sunday that is the next one anyway.
-            let today = self.today.weekday();
-            self.reading.weeks_later =
-                u8::from(weekday.to_monday_zero_offset() > today.to_monday_zero_offset());
-        }
-        self.pass(after.saturating_add(usize::from(is_week_after)))
+        self.reading.weeks_later = self.reading.weeks_later.max(weeks_later);
+        self.pass(after.saturating_add(more))
     }
 
     /// A date in words or figures.
@@ -376,6 +421,10 @@ impl Reader<'_> {
         ];
         let found = phrases.into_iter().find_map(|(words, part)| Some((part, self.starts_with(words)?)));
         let (name, count) = found.unwrap_or((self.word(0), 1));
+        // "Early next week" is no hour.
+        if matches!(name, "early" | "late") && matches!(self.word(1), "next" | "this" | "in") {
+            return self.pass(1);
+        }
         let Some(part) = part(name) else { return false };
         // "Late afternoon" is an afternoon.
         self.reading.part = Some(part);
@@ -385,6 +434,7 @@ impl Reader<'_> {
     fn take_open(&mut self) -> bool {
         let phrases = [
             "as soon as possible",
+            "as early as possible",
             "asap",
             "soonest",
             "soon",

@@ -1,0 +1,116 @@
+//! `/api/google-oauth/*`: the clinic's account at Google.
+
+use domain::{calendar::ConnectionState, time::rfc3339_millis};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use services::calendar::Consented;
+use web::{
+    auth::Caller,
+    problem::Problem,
+    routes::{Answer, Input},
+    runtime::{Body, Request},
+};
+
+use super::problem;
+use crate::Deps;
+
+/// Where Google sends the browser back to. It bears no token of ours: the state says whose consent it is.
+pub const CALLBACK: (&str, &str) = ("GET", "/api/google-oauth/callback");
+
+/// Where a person consents.
+#[derive(Debug, Serialize)]
+pub struct Authorize {
+    url: String,
+}
+
+/// Begins a consent. What it returns is for the browser of the person who asked.
+///
+/// # Errors
+/// When the caller may not, or the store does not answer.
+pub async fn authorize(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Authorize>, Problem> {
+    // It changes who reads and writes the clinic's calendar, although it is a GET.
+    caller.may_change()?;
+    let url = deps.sync.authorize(caller.org, &caller.user).await.map_err(|error| problem(&error))?;
+    Ok(Answer::ok(Authorize { url }))
+}
+
+/// How the clinic's account stands.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    connected: bool,
+    /// `connected`, `broken`, `disconnected`, `none`.
+    state: &'static str,
+    account: Option<String>,
+    connected_at: Option<String>,
+    /// How many calendars are kept for somebody.
+    calendars: usize,
+}
+
+/// Shows how the clinic's account stands.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Status>, Problem> {
+    shown(deps, caller).await
+}
+
+async fn shown(deps: &Deps, caller: &Caller) -> Result<Answer<Status>, Problem> {
+    let standing = deps.sync.standing(caller.org, false).await.map_err(|error| problem(&error))?;
+    let state = standing.connection.as_ref().map(|connection| connection.state);
+    let there = standing.connection.filter(|there| there.state != ConnectionState::Disconnected);
+    Ok(Answer::ok(Status {
+        connected: state == Some(ConnectionState::Connected),
+        state: match state {
+            None => "none",
+            Some(ConnectionState::Connected) => "connected",
+            Some(ConnectionState::Broken) => "broken",
+            Some(ConnectionState::Disconnected) => "disconnected",
+        },
+        account: there.as_ref().map(|there| there.account.reveal().clone()),
+        connected_at: there.map(|there| rfc3339_millis(there.connected_at)),
+        calendars: standing.calendars.iter().filter(|calendar| !calendar.resource_ids.is_empty()).count(),
+    }))
+}
+
+/// Disconnects the clinic's account, and gives the consent back. Again, where it was.
+///
+/// # Errors
+/// When the caller may not, Google does not do its part (a repeat does the rest), or the store does not answer.
+pub async fn revoke(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Status>, Problem> {
+    caller.may_change()?;
+    deps.sync.disconnect(caller.org).await.map_err(|error| problem(&error))?;
+    shown(deps, caller).await
+}
+
+/// Takes a browser that Google sends back, and sends it on to the dashboard with what became of the consent.
+///
+/// # Errors
+/// When the store does not answer: the browser may begin anew.
+pub async fn callback(deps: &Deps, request: &Request) -> Result<Response<Body>, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let value = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let (state, code) = (value("state").unwrap_or_default(), value("code"));
+    let error = value("error").unwrap_or_default();
+    let code = code.as_deref().ok_or(error.as_str());
+    let outcome = deps.sync.consented(&state, code).await.map_err(|error| problem(&error))?;
+    let said = match outcome {
+        Consented::Connected => "success=calendar_connected",
+        Consented::Denied => "error=user_denied_consent",
+        Consented::StateInvalid => "error=oauth_state_invalid",
+        Consented::ScopesMissing => "error=scopes_missing",
+        Consented::ExchangeFailed => "error=oauth_token_exchange_failed",
+    };
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    if let Ok(to) = HeaderValue::from_str(&format!("{}/?{said}", deps.dashboard)) {
+        headers.insert(header::LOCATION, to);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The address has the code in it: no page is told of it.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
