@@ -21,6 +21,8 @@ pub use text::{Letter, VERSION, alert, letter};
 
 /// How long after the write a message is due: who corrects a name or takes another time at once is told once.
 pub const DELAY: SignedDuration = SignedDuration::from_mins(3);
+/// An appointment that begins so soon is told of at once: later would be too late.
+const AT_ONCE: SignedDuration = SignedDuration::from_mins(15);
 /// What the clinic changes by night is told in the morning, unless the appointment is nearer than this.
 const NEAR: SignedDuration = SignedDuration::from_hours(12);
 /// From when to when the clinic disturbs nobody, on its own wall clock.
@@ -81,8 +83,23 @@ impl Channel {
 pub enum Cause {
     /// The patient's own, who is awake.
     Patient,
-    /// The clinic's.
-    Clinic,
+    /// The clinic's. The patient would have come at this time: the earlier of the two, where it was moved.
+    Clinic {
+        /// When.
+        expected: Timestamp,
+    },
+}
+
+impl Cause {
+    /// Returns that the clinic moved an appointment from one start to another.
+    pub fn moved_by_clinic(from: &Appointment, to: &Appointment) -> Self {
+        Self::Clinic { expected: from.interval.from.min(to.interval.from) }
+    }
+
+    /// Returns that the clinic made or cancelled this one.
+    pub const fn of_clinic(appointment: &Appointment) -> Self {
+        Self::Clinic { expected: appointment.interval.from }
+    }
 }
 
 /// A message that is due, as the store holds it until the queue has it. It names what to look at and says nothing itself.
@@ -149,15 +166,20 @@ impl Due {
     /// Returns the message that a write of an appointment, as it is after, makes due; none where the patient cannot be told.
     ///
     /// A confirmation, and whatever the patient did, is told at any hour; what the clinic did in the quiet hours of its zone waits
-    /// until eight in the morning, unless the appointment begins within twelve hours.
+    /// until eight in the morning, unless the patient was to come within twelve hours. Where that is within a quarter of an hour, it is
+    /// due at once.
     pub fn after(appointment: &Appointment, kind: Kind, cause: Cause, now: Timestamp) -> Option<Self> {
         if Channel::of(appointment).is_empty() || appointment.interval.from <= now {
             return None;
         }
-        let soon = whole_millis(now.saturating_add(DELAY).unwrap_or(now));
-        let waits = cause == Cause::Clinic
-            && kind != Kind::Confirmation
-            && appointment.interval.from.duration_since(now) > NEAR;
+        let expected = match cause {
+            Cause::Patient => appointment.interval.from,
+            Cause::Clinic { expected } => expected,
+        };
+        let delay = if expected.duration_since(now) > AT_ONCE { DELAY } else { SignedDuration::ZERO };
+        let soon = whole_millis(now.saturating_add(delay).unwrap_or(now));
+        let waits =
+            cause != Cause::Patient && kind != Kind::Confirmation && expected.duration_since(now) > NEAR;
         let due_at = if waits { after_quiet(soon, &appointment.time_zone) } else { soon };
         let (appointment_id, revision) = (appointment.appointment_id.clone(), appointment.revision);
         let matter = Matter::Appointment { appointment_id, revision, kind };

@@ -1,4 +1,4 @@
-//! SES: mail to patients. One request of its API, version 2.
+//! SES: mail to patients and clinics. One request of its API, version 2.
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
 
 use base::config::MailSettings;
@@ -17,8 +17,8 @@ use crate::{
 /// The most bytes of text in one word of a header that is not ASCII: encoded, it stays under the 75 characters that a word may have
 /// (RFC 2047, section 2).
 const ENCODED_WORD: usize = 45;
-/// What SES answers with when it takes nothing now, and may later.
-const PASSING: [&str; 3] = ["TooManyRequestsException", "LimitExceededException", "SendingPausedException"];
+/// What SES answers with when it will never take this letter. Whatever else it refuses may be mended: a role, a clock, a domain.
+const FINAL: [&str; 2] = ["MessageRejected", "BadRequestException"];
 
 /// The sender of mail.
 #[derive(Clone, Debug)]
@@ -97,18 +97,15 @@ fn outcome(status: StatusCode, headers: &http::HeaderMap, body: &[u8]) -> Result
     }
     let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(':').next().unwrap_or_default().to_owned();
-    let is_passing = PASSING.contains(&kind.as_str()) || status == StatusCode::TOO_MANY_REQUESTS;
-    // Without the name of an error it is not SES that answers, but something on the way: it cannot say what became of the letter.
-    match (status.is_server_error(), kind.is_empty()) {
-        (true, _) => Err(MailError::Unknown(None)),
-        _ if is_passing => Err(MailError::NotNow(kind)),
-        (false, true) => {
-            let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            let said = body["message"].as_str().unwrap_or_default();
-            Err(MailError::NotNow(format!("{status} {said}")))
-        }
-        (false, false) => Err(MailError::Refused(kind)),
+    if status.is_server_error() {
+        return Err(MailError::Unknown(None));
     }
+    if FINAL.contains(&kind.as_str()) {
+        return Err(MailError::Refused(kind));
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = body["message"].as_str().unwrap_or_default();
+    Err(MailError::NotNow(format!("{status} {kind} {said}")))
 }
 
 /// A name in front of an address: in quotes, or in encoded words where it is not ASCII (RFC 5322, section 3.4; RFC 2047).
@@ -158,7 +155,13 @@ mod tests {
         assert!(matches!(of(429, "TooManyRequestsException", "{}"), Err(MailError::NotNow(_))));
         assert!(matches!(of(400, "SendingPausedException", "{}"), Err(MailError::NotNow(_))));
         assert!(matches!(of(403, "", r#"{"message": "Missing token"}"#), Err(MailError::NotNow(_))));
-        for kind in ["MessageRejected", "BadRequestException:", "MailFromDomainNotVerifiedException"] {
+        // What may be mended keeps the letter.
+        for kind in
+            ["MailFromDomainNotVerifiedException", "AccountSuspendedException", "ExpiredTokenException", ""]
+        {
+            assert!(matches!(of(400, kind, "{}"), Err(MailError::NotNow(_))), "{kind}");
+        }
+        for kind in ["MessageRejected", "BadRequestException:"] {
             assert!(matches!(of(400, kind, "{}"), Err(MailError::Refused(_))), "{kind}");
         }
     }

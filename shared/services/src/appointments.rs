@@ -76,11 +76,11 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Whose doing a change is, to the patient who is told of it.
-    const fn cause(self) -> Cause {
+    /// Whose doing a change is, to the patient who is told of it: of an appointment from what it was to what it is.
+    fn cause(self, from: &Appointment, to: &Appointment) -> Cause {
         match self {
             Self::Caller(_) => Cause::Patient,
-            Self::Person(_) => Cause::Clinic,
+            Self::Person(_) => Cause::moved_by_clinic(from, to),
         }
     }
 
@@ -376,7 +376,7 @@ impl Appointments {
         };
         let action = if overbook.is_some() { Action::Overbook } else { Action::BookAppointment };
         let act = act_of(&appointment, (request.by, action, overbook), now);
-        let due = Due::after(&appointment, Kind::Confirmation, Cause::Clinic, now);
+        let due = Due::after(&appointment, Kind::Confirmation, Cause::of_clinic(&appointment), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
@@ -458,7 +458,7 @@ impl Appointments {
             (Asker::Person(actor), Some(_)) => Some(act_of(&moved, (actor, Action::Overbook, overbook), now)),
             (asker, _) => asker.act(&moved, Action::MoveAppointment, now),
         };
-        let due = Due::after(&moved, Kind::Change, wish.asker.cause(), now);
+        let due = Due::after(&moved, Kind::Change, wish.asker.cause(appointment, &moved), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
@@ -490,7 +490,7 @@ impl Appointments {
         let days = diary.giving_back(Owner::Appointment(&appointment.appointment_id), now);
         let after = Appointment { status: Status::Cancelled, ..appointment.clone() };
         let act = asker.act(&after, Action::CancelAppointment, now);
-        let due = Due::after(&after, Kind::Cancellation, asker.cause(), now);
+        let due = Due::after(&after, Kind::Cancellation, asker.cause(appointment, &after), now);
         let booking = Booking {
             days: &days,
             conversation: asker.conversation(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use base::{alarm, alarm::chain, clock::Clock, config::MailSettings, entropy::Entropy};
 use domain::{
+    booking::appointment::Appointment,
     call::Direction,
     email::EmailAddress,
     ids::{AppointmentId, MessageId, NotificationId, OrgId},
@@ -22,8 +23,8 @@ use platform::{
     mail::{Mail, MailError},
 };
 use store::{
-    ChangeError, Dynamo, StoreError, booking::Bookings, clinics::Clinics, messages::Messages,
-    notifications::Notifications, numbers::Numbers,
+    ChangeError, Dynamo, StoreError, booking::Bookings, clinics::Clinics, contacts::Contacts,
+    messages::Messages, notifications::Notifications, numbers::Numbers,
 };
 
 pub use dispatch::Dispatch;
@@ -41,6 +42,7 @@ pub struct Messenger {
     clinics: Clinics,
     numbers: Numbers,
     notifications: Notifications,
+    contacts: Contacts,
     mail: Mail,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -69,6 +71,7 @@ impl Messenger {
             clinics: Clinics::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             notifications: Notifications::new(db.clone()),
+            contacts: Contacts::new(db.clone()),
             mail: Mail::of(platform, mail),
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
@@ -106,11 +109,23 @@ impl Messenger {
             let message = Message::claimed(self.fresh_id(), (due, &appointment), channel, now);
             let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
             let letter = letter(told.0, &clinic, &appointment, line.as_ref());
-            if let Some(to) = &appointment.email {
-                self.send_once(&message, to, clinic.called(), &letter).await?;
+            if let Some(to) = self.address_of(&appointment).await? {
+                self.send_once(&message, &to, clinic.called(), &letter).await?;
             }
         }
         Ok(())
+    }
+
+    /// Where mail about an appointment goes: where the patient said when it was booked, or what the clinic has put right since.
+    async fn address_of(&self, appointment: &Appointment) -> Result<Option<EmailAddress>, StoreError> {
+        let contact = match &appointment.contact_id {
+            Some(id) => self.contacts.get(appointment.org_id, id).await?,
+            None => None,
+        };
+        Ok(match contact.filter(|contact| contact.updated_at > appointment.created_at) {
+            Some(contact) => contact.email,
+            None => appointment.email.clone(),
+        })
     }
 
     /// Tells the clinic's people of an emergency, at each address that the clinic has given.

@@ -64,12 +64,6 @@ impl Google {
         Self { http, addresses, client_id, client_secret }
     }
 
-    /// Returns the same client, which waits no longer than `patience` for each whole exchange.
-    #[must_use]
-    pub fn within(&self, patience: std::time::Duration) -> Self {
-        Self { http: self.http.clone().within(patience), ..self.clone() }
-    }
-
     /// The address of something in a calendar.
     fn of(&self, calendar: &str, place: &str, query: &[(&str, &str)]) -> String {
         let calendar = encoded(calendar);

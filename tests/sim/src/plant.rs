@@ -253,7 +253,9 @@ pub static PLANTS: [Plant; 31] = [
             let gives_way = |item: &Value| item["Put"]["Item"]["ended_reason"]["S"] == SAME_CALL_REASON;
             if items.iter().any(gives_way) {
                 items.retain(|item| !is_of(&item["Update"], "wallets"));
-                items.iter_mut().for_each(|item| go_on(&mut item["Put"]["Item"]));
+                for item in items {
+                    go_on(&mut item["Put"]["Item"]);
+                }
             }
         },
     },

@@ -530,3 +530,28 @@ async fn an_emergency_is_written_to_the_clinics_people_within_a_minute_and_once(
         assert_eq!(harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &body).await.0, 400);
     }
 }
+
+#[tokio::test]
+async fn an_address_that_the_clinic_puts_right_is_where_the_next_letter_goes() {
+    // A14
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN).await;
+    let contact = format!("/api/contacts/{}", one["contact_id"].as_str().unwrap());
+    let change = |body: Value| {
+        let (harness, contact) = (&harness, &contact);
+        async move { harness.call_api(("PATCH", contact), &harness.owner(), None, &body).await }
+    };
+    harness.pass(10).await;
+    let (status, _) = change(json!({"version": 1, "email": "right@example.com"})).await;
+    assert_eq!(status, 200);
+    harness.pass(200).await;
+    a_minute_passes(&harness).await;
+    let (status, _) = change(json!({"version": 2, "email": ""})).await;
+    assert_eq!(status, 200);
+    let path = format!("/api/appointments/{}?revision=1", one["id"].as_str().unwrap());
+    assert_eq!(harness.call_api(("DELETE", &path), &harness.owner(), None, &Value::Null).await.0, 200);
+    harness.pass(200).await;
+    a_minute_passes(&harness).await;
+    let to: Vec<String> = mail(&harness).into_iter().flat_map(|letter| letter.to).collect();
+    assert_eq!(to, ["right@example.com"]);
+}

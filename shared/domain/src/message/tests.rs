@@ -48,24 +48,36 @@ fn appointment(starts_at: Timestamp, zone: &str) -> Appointment {
 #[test]
 fn a_message_is_due_in_three_minutes_or_in_the_morning() {
     let next_week = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let clinic = Cause::of_clinic(&next_week);
     for (kind, cause, now, due_at) in [
         (Kind::Confirmation, Cause::Patient, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
-        (Kind::Confirmation, Cause::Clinic, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
+        (Kind::Confirmation, clinic, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
         (Kind::Change, Cause::Patient, "2026-12-01T23:10:00Z", "2026-12-01T23:13:00Z"),
-        (Kind::Change, Cause::Clinic, "2026-12-01T23:10:00Z", "2026-12-02T08:00:00Z"),
-        (Kind::Cancellation, Cause::Clinic, "2026-12-02T03:00:00Z", "2026-12-02T08:00:00Z"),
-        (Kind::Change, Cause::Clinic, "2026-12-01T19:58:00Z", "2026-12-02T08:00:00Z"),
-        (Kind::Change, Cause::Clinic, "2026-12-01T12:00:00Z", "2026-12-01T12:03:00Z"),
+        (Kind::Change, clinic, "2026-12-01T23:10:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Cancellation, clinic, "2026-12-02T03:00:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Change, clinic, "2026-12-01T19:58:00Z", "2026-12-02T08:00:00Z"),
+        (Kind::Change, clinic, "2026-12-01T12:00:00Z", "2026-12-01T12:03:00Z"),
         // It begins within twelve hours: the patient is woken.
-        (Kind::Cancellation, Cause::Clinic, "2026-12-08T03:00:00Z", "2026-12-08T03:03:00Z"),
+        (Kind::Cancellation, clinic, "2026-12-08T03:00:00Z", "2026-12-08T03:03:00Z"),
     ] {
         let due = Due::after(&next_week, kind, cause, at(now)).unwrap();
         assert_eq!(due.due_at, at(due_at), "{kind:?} {cause:?} {now}");
     }
     // The morning after the clocks go on is eight o'clock all the same.
     let sydney = appointment(at("2026-10-08T02:00:00Z"), "Australia/Sydney");
-    let due = Due::after(&sydney, Kind::Change, Cause::Clinic, at("2026-10-03T12:00:00Z")).unwrap();
+    let due =
+        Due::after(&sydney, Kind::Change, Cause::of_clinic(&sydney), at("2026-10-03T12:00:00Z")).unwrap();
     assert_eq!(due.due_at, at("2026-10-03T21:00:00Z"), "08:00 at +11:00");
+    // Who was to come early tomorrow is told tonight, however late the new time is.
+    let tomorrow = appointment(at("2026-12-02T08:00:00Z"), "Europe/London");
+    let cause = Cause::moved_by_clinic(&tomorrow, &next_week);
+    let due = Due::after(&next_week, Kind::Change, cause, at("2026-12-01T21:00:00Z")).unwrap();
+    assert_eq!(due.due_at, at("2026-12-01T21:03:00Z"));
+    // Who is on the way is told at once.
+    let due =
+        Due::after(&tomorrow, Kind::Cancellation, Cause::of_clinic(&tomorrow), at("2026-12-02T07:58:00Z"))
+            .unwrap();
+    assert_eq!(due.due_at, at("2026-12-02T07:58:00Z"));
 }
 
 #[test]
@@ -174,11 +186,11 @@ proptest! {
     ) {
         let now = at("2026-10-22T00:00:00Z").saturating_add(hour.hours()).unwrap();
         let there = appointment(now.saturating_add(minutes.minutes()).unwrap(), zone);
-        let cause = if by_clinic { Cause::Clinic } else { Cause::Patient };
+        let cause = if by_clinic { Cause::of_clinic(&there) } else { Cause::Patient };
         for kind in Kind::ALL {
             let due = Due::after(&there, kind, cause, now).unwrap();
-            prop_assert!(due.due_at >= now.saturating_add(DELAY).unwrap());
-            prop_assert!(due.due_at < there.interval.from || minutes <= 3);
+            prop_assert!(due.due_at >= now.saturating_add(DELAY).unwrap() || minutes <= 15);
+            prop_assert!(due.due_at < there.interval.from);
             prop_assert!(due.slot.starts_with(&due.due_at.strftime("%Y-%m-%dT%H#").to_string()));
             let shown = there.time_zone.wall_clock(due.due_at).time();
             let is_quiet = shown < QUIET.1 || shown >= QUIET.0;

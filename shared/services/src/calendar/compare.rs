@@ -1,4 +1,4 @@
-//! The daily comparison: each appointment that stands ahead has one event in each of its calendars, at its time; each that was
+//! The daily comparison: each appointment of the next 60 days has one event in each of its calendars, at its time; each that was
 //! cancelled has none. What does not agree is pushed or read again; what still does not is for a person.
 
 use base::alarm;
@@ -28,7 +28,12 @@ impl CalendarSync {
             return Ok(());
         }
         self.connected(org).await?;
-        self.go_on(&calendar).await?;
+        // One process at a time writes what others keep busy; where one is at it, this comes tomorrow.
+        if let Some(leased) = self.leased(org, id).await? {
+            let outcome = self.go_on(&leased).await;
+            self.given_back(&leased, None).await?;
+            outcome?;
+        }
         let now = self.now();
         let asked = Between { from: now, to: now + AHEAD, limit: PAGE };
         let (mut after, mut pairs, mut differing) = (None, 0_u32, 0_u32);
@@ -91,6 +96,11 @@ impl CalendarSync {
             );
             self.look_at(calendar, appointment, &["gone"], text).await?;
         }
+        if standing.is_some() && is_cancelled {
+            let push = CalendarTask::Push { org_id: org, appointment_id: id.clone() };
+            self.queue.send(&push, 0).await?;
+            return Ok(false);
+        }
         if !agrees && mirror.attention != Some(appointment.revision) {
             self.calendars.raise_dirty(org, &calendar.calendar_id).await?;
             let pull = CalendarTask::Pull { org_id: org, calendar_id: calendar.calendar_id.clone() };
@@ -111,6 +121,12 @@ impl CalendarSync {
 
     async fn further(&self, calendar: &Calendar, event: &External, window: &Window) -> Result<(), SyncError> {
         if event.is_series {
+            if self.event(calendar, &event.vendor_id).await?.is_none() {
+                // The series, or the whole calendar: its own reading says which, and until then what is known stands.
+                self.calendars.raise_dirty(calendar.org_id, &calendar.calendar_id).await?;
+                let (org_id, calendar_id) = (calendar.org_id, calendar.calendar_id.clone());
+                return Ok(self.queue.send(&CalendarTask::Pull { org_id, calendar_id }, 0).await?);
+            }
             return self.import_series(calendar, &event.vendor_id, event.generation, window).await;
         }
         let id = external_id(&event.vendor_id);

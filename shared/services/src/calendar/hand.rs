@@ -190,7 +190,7 @@ impl CalendarSync {
         let Some(days) = diary.taking(&moved.entry(), &there.resource_ids, &own, now) else {
             return Ok(Attempt::Moved);
         };
-        let due = Due::after(&moved, Kind::Change, Cause::Clinic, now);
+        let due = Due::after(&moved, Kind::Change, Cause::moved_by_clinic(there, &moved), now);
         let booking =
             Booking { days: &days, appointment: Some(&moved), due: due.as_ref(), ..Booking::default() };
         Ok(Attempt::of(self.bookings.book(org, &booking).await)?.map(|()| Wish::Moved))
@@ -315,7 +315,7 @@ impl CalendarSync {
             let diary = self.bookings.diary(org, &resources, &there.blocked.days()).await?;
             let days = diary.giving_back(Owner::Appointment(id), self.now());
             let after = Appointment { status: Status::Cancelled, ..there };
-            let due = Due::after(&after, Kind::Cancellation, Cause::Clinic, self.now());
+            let due = Due::after(&after, Kind::Cancellation, Cause::of_clinic(&after), self.now());
             let booking =
                 Booking { days: &days, appointment: Some(&after), due: due.as_ref(), ..Booking::default() };
             Attempt::of(self.bookings.book(org, &booking).await)

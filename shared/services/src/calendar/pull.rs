@@ -20,7 +20,7 @@ const BUSY_SECS: i32 = 20;
 const ROUNDS: u32 = 3;
 
 /// Where a reading begins, and what it is one of.
-struct Reading {
+pub(super) struct Reading {
     token: Option<String>,
     generation: u64,
 }
@@ -56,7 +56,7 @@ impl CalendarSync {
     }
 
     /// Takes the lease of a calendar; none where there is no such calendar, or another process reads it: then it is read later.
-    async fn leased(&self, org: OrgId, id: &CalendarId) -> Result<Option<Calendar>, SyncError> {
+    pub(super) async fn leased(&self, org: OrgId, id: &CalendarId) -> Result<Option<Calendar>, SyncError> {
         let take = || async {
             let now = self.clock.now();
             let Some(there) = self.calendars.calendar(org, id).await? else { return Ok(Attempt::Done(None)) };
@@ -72,7 +72,7 @@ impl CalendarSync {
     }
 
     /// Gives the lease back and notes what was read, whatever else changed meanwhile. Returns the calendar as it is then.
-    async fn given_back(
+    pub(super) async fn given_back(
         &self,
         leased: &Calendar,
         read: Option<&Reading>,

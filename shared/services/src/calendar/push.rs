@@ -272,9 +272,7 @@ impl CalendarSync {
     }
 
     async fn take_out(&self, calendar: &Calendar, mirror: Mirror) -> Result<(), SyncError> {
-        if mirror.state == MirrorState::Removed {
-            return Ok(());
-        }
+        // Also where it was taken out before: an insert whose answer was lost may have come after that.
         let (vendor_id, id) = (calendar.vendor_id.reveal(), mirror.event_id.as_str());
         self.ask(calendar.org_id, |token| async move {
             self.google.delete(At { token: &token, calendar: vendor_id }, id).await
