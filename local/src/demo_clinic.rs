@@ -15,6 +15,7 @@ use domain::{
 };
 use http::Request;
 use jiff::{SignedDuration, civil::Time};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use services::{
     calendar::{self, CalendarSync, SyncError},
@@ -143,10 +144,11 @@ async fn connect_calendars(stack: &Stack) -> Result<(), SeedError> {
     for (id, name, _) in CALENDARS {
         stack.google.add_calendar(GOOGLE_ACCOUNT, id, name, ClinicZone::DEFAULT);
     }
-    let url = sync.authorize(ORG, &UserId::parse("demo-owner")?).await?;
+    let (url, browser) = sync.authorize(ORG, &UserId::parse("demo-owner")?).await?;
     let back = stack.google.consent(&url, Some(GOOGLE_ACCOUNT), &[]).map_err(SeedError::NotConnected)?;
     let path = back.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
-    let request = Request::get(format!("/{path}")).body(Bytes::new());
+    let cookie = format!("google_consent={}", browser.expose_secret());
+    let request = Request::get(format!("/{path}")).header("cookie", cookie).body(Bytes::new());
     let request = request.map_err(|error| SeedError::NotConnected(error.to_string()))?;
     stack.request(request).await;
     let standing = sync.standing(ORG, false).await?;

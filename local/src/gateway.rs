@@ -80,6 +80,9 @@ async fn answer(
     };
     let headers = response.headers_mut();
     if let Ok(origin) = HeaderValue::from_str(&gateway.cors_origin) {
+        if origin != "*" {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
     }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt as _, request::RequestContext};
 use serde::{
     Deserialize, Serialize,
@@ -259,17 +259,24 @@ pub fn given<'de, T: Deserialize<'de>, D: de::Deserializer<'de>>(
 pub struct Answer<T> {
     status: StatusCode,
     body: T,
+    cookie: Option<HeaderValue>,
 }
 
 impl<T: Serialize> Answer<T> {
     /// 200 with this body.
     pub const fn ok(body: T) -> Self {
-        Self { status: StatusCode::OK, body }
+        Self { status: StatusCode::OK, body, cookie: None }
     }
 
     /// Another status with this body.
     pub const fn with(status: StatusCode, body: T) -> Self {
-        Self { status, body }
+        Self { status, body, cookie: None }
+    }
+
+    /// The same, which has the browser keep a cookie; one that no header may have is left out.
+    #[must_use]
+    pub fn with_cookie(self, cookie: &str) -> Self {
+        Self { cookie: HeaderValue::from_str(cookie).ok(), ..self }
     }
 }
 
@@ -282,7 +289,13 @@ pub trait IntoAnswer {
 impl<T: Serialize> IntoAnswer for Answer<T> {
     fn into_answer(self) -> Response<Body> {
         match serde_json::to_string(&self.body) {
-            Ok(body) => respond(self.status, "application/json", body),
+            Ok(body) => {
+                let mut response = respond(self.status, "application/json", body);
+                if let Some(cookie) = self.cookie {
+                    response.headers_mut().insert(header::SET_COOKIE, cookie);
+                }
+                response
+            }
             Err(error) => Problem::internal(&error).answer("none"),
         }
     }

@@ -7,6 +7,8 @@ mod faults;
 mod hand;
 mod vendor;
 
+use std::{collections::BTreeMap, sync::Mutex};
+
 use domain::{
     booking::diary::Taken,
     calendar::Mirror,
@@ -32,18 +34,43 @@ async fn consent(harness: &Harness, org: OrgId, account: Option<&str>, unticked:
     returns(harness, &back).await
 }
 
-/// Where an org's owner is sent to consent.
-async fn authorize(harness: &Harness, org: OrgId) -> String {
-    let (status, answer) = harness.get("/api/google-oauth/authorize", &harness.token(org, "owner")).await;
-    assert_eq!(status, 200, "{answer}");
-    answer["url"].as_str().unwrap().to_owned()
+/// What the browsers keep that have asked for a consent, by its state.
+static COOKIES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+fn state_of(url: &str) -> String {
+    url.split("state=").nth(1).unwrap_or_default().split('&').next().unwrap().to_owned()
 }
 
-/// Sends a browser to our callback. Returns what the dashboard is told.
+/// Where an org's owner is sent to consent. The browser keeps what it is told to.
+async fn authorize(harness: &Harness, org: OrgId) -> String {
+    let request = http::Request::get("/api/google-oauth/authorize")
+        .header("authorization", format!("Bearer {}", harness.token(org, "owner")))
+        .body(bytes::Bytes::new());
+    let response = harness.send(request.unwrap()).await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.ends_with("; Path=/api/google-oauth; Max-Age=600; HttpOnly; Secure; SameSite=Lax"),
+        "{cookie}"
+    );
+    let kept = cookie.split(';').next().unwrap().to_owned();
+    let (status, answer) = tests::parts(&response);
+    assert_eq!(status, 200, "{answer}");
+    let url = answer["url"].as_str().unwrap().to_owned();
+    COOKIES.lock().unwrap().insert(state_of(&url), kept);
+    url
+}
+
+/// Sends the browser that asked to our callback. Returns what the dashboard is told.
 async fn returns(harness: &Harness, back: &str) -> String {
+    let cookie = COOKIES.lock().unwrap().get(&state_of(back)).cloned();
+    returns_with(harness, back, cookie.as_deref()).await
+}
+
+/// Sends a browser that keeps this to our callback. Returns what the dashboard is told.
+async fn returns_with(harness: &Harness, back: &str, cookie: Option<&str>) -> String {
     let path = back.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap().1;
-    let request = http::Request::get(format!("/{path}")).body(bytes::Bytes::new()).unwrap();
-    let answer = harness.send(request).await;
+    let request = http::Request::get(format!("/{path}")).header("cookie", cookie.unwrap_or("other=1"));
+    let answer = harness.send(request.body(bytes::Bytes::new()).unwrap()).await;
     assert_eq!(answer.status(), 302, "{answer:?}");
     let to = answer.headers()["location"].to_str().unwrap();
     to.split_once('?').unwrap().1.to_owned()

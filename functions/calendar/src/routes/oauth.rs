@@ -2,6 +2,7 @@
 
 use domain::{calendar::ConnectionState, time::rfc3339_millis};
 use http::{HeaderValue, Response, StatusCode, header};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use services::calendar::Consented;
 use web::{
@@ -14,8 +15,14 @@ use web::{
 use super::problem;
 use crate::Deps;
 
-/// Where Google sends the browser back to. It bears no token of ours: the state says whose consent it is.
+/// Where Google sends the browser back to. It bears no token of ours: the state says whose consent it is, and the cookie that it is the
+/// browser that asked.
 pub const CALLBACK: (&str, &str) = ("GET", "/api/google-oauth/callback");
+
+/// The cookie that the browser keeps from the question to the answer.
+const COOKIE: &str = "google_consent";
+/// For how long, and for which addresses. Google sends the browser back by a link: a stricter cookie would not come along.
+const KEPT: &str = "Path=/api/google-oauth; Max-Age=600; HttpOnly; Secure; SameSite=Lax";
 
 /// Where a person consents.
 #[derive(Debug, Serialize)]
@@ -23,15 +30,18 @@ pub struct Authorize {
     url: String,
 }
 
-/// Begins a consent. What it returns is for the browser of the person who asked.
+/// Begins a consent. What it returns is for the browser of the person who asked, which keeps a cookie of it and must send it along
+/// (`credentials: "include"`).
 ///
 /// # Errors
 /// When the caller may not, or the store does not answer.
 pub async fn authorize(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Authorize>, Problem> {
     // It changes who reads and writes the clinic's calendar, although it is a GET.
     caller.may_change()?;
-    let url = deps.sync.authorize(caller.org, &caller.user).await.map_err(|error| problem(&error))?;
-    Ok(Answer::ok(Authorize { url }))
+    let (url, browser) =
+        deps.sync.authorize(caller.org, &caller.user).await.map_err(|error| problem(&error))?;
+    let cookie = format!("{COOKIE}={}; {KEPT}", browser.expose_secret());
+    Ok(Answer::ok(Authorize { url }).with_cookie(&cookie))
 }
 
 /// How the clinic's account stands.
@@ -95,7 +105,8 @@ pub async fn callback(deps: &Deps, request: &Request) -> Result<Response<Body>, 
     let (state, code) = (value("state").unwrap_or_default(), value("code"));
     let error = value("error").unwrap_or_default();
     let code = code.as_deref().ok_or(error.as_str());
-    let outcome = deps.sync.consented(&state, code).await.map_err(|error| problem(&error))?;
+    let browser = cookie(request).unwrap_or_default();
+    let outcome = deps.sync.consented((&state, &browser), code).await.map_err(|error| problem(&error))?;
     let said = match outcome {
         Consented::Connected => "success=calendar_connected",
         Consented::Denied => "error=user_denied_consent",
@@ -113,4 +124,11 @@ pub async fn callback(deps: &Deps, request: &Request) -> Result<Response<Body>, 
     // The address has the code in it: no page is told of it.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Ok(response)
+}
+
+/// What the browser kept.
+fn cookie(request: &Request) -> Option<String> {
+    let all = request.headers().get(header::COOKIE)?.to_str().ok()?;
+    let mut pairs = all.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
 }

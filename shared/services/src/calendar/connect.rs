@@ -61,15 +61,18 @@ pub enum Mapped {
 }
 
 impl CalendarSync {
-    /// Returns where a person of the org's consents. The state is chance, kept as its hash, and taken once within ten minutes.
+    /// Returns where a person of the org's consents, and what their browser is to keep meanwhile. The state is chance, kept as its hash,
+    /// and taken once within ten minutes, from that browser alone: who sends the address to somebody else gets nothing of theirs.
     ///
     /// # Errors
     /// When the store does not do its part.
-    pub async fn authorize(&self, org: OrgId, user: &UserId) -> Result<String, SyncError> {
+    pub async fn authorize(&self, org: OrgId, user: &UserId) -> Result<(String, SecretString), SyncError> {
         let (state, verifier): (String, SecretString) = (self.secret_word(), self.secret_word().into());
+        let browser: SecretString = self.secret_word().into();
         let until = self.now() + CONSENT_LASTS;
         let door = ConsentDoor {
             state_hash: hash_of(&state),
+            browser_hash: hash_of(browser.expose_secret()),
             org_id: org,
             user_id: user.clone(),
             verifier: self.keyring.seal(org, GOOGLE_CALENDAR, verifier.expose_secret())?,
@@ -79,16 +82,22 @@ impl CalendarSync {
         self.doors.open_consent(&door).await?;
         let redirect_uri = self.redirect_uri();
         let consent = Consent { state: &state, verifier: &verifier, redirect_uri: &redirect_uri };
-        Ok(self.google.consent_url(&consent))
+        Ok((self.google.consent_url(&consent), browser))
     }
 
-    /// Takes a browser that comes back from Google. Whose consent it is, the state alone says.
+    /// Takes a browser that comes back from Google, with what it kept. Whose consent it is, the state says.
     ///
     /// # Errors
     /// When the store does not do its part.
-    pub async fn consented(&self, state: &str, code: Result<&str, &str>) -> Result<Consented, SyncError> {
+    pub async fn consented(
+        &self,
+        (state, browser): (&str, &str),
+        code: Result<&str, &str>,
+    ) -> Result<Consented, SyncError> {
         let door = self.doors.take_consent(&hash_of(state)).await?;
-        let Some(door) = door.filter(|door| self.now() < door.until) else {
+        let browser = hash_of(browser);
+        let is_it = |door: &ConsentDoor| self.now() < door.until && door.browser_hash == browser;
+        let Some(door) = door.filter(is_it) else {
             return Ok(Consented::StateInvalid);
         };
         let code = match code {

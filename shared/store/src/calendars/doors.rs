@@ -39,6 +39,8 @@ pub struct ChannelDoor {
 pub struct ConsentDoor {
     /// The hash of the state that the browser comes back with.
     pub state_hash: String,
+    /// The hash of the word that the browser keeps which asked: another's consent is not taken for this org.
+    pub browser_hash: String,
     /// For which org.
     pub org_id: OrgId,
     /// Who.

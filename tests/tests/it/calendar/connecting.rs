@@ -25,13 +25,27 @@ async fn a_state_is_taken_once_in_time_and_for_its_own_org() {
     // The code of one consent with the state of another: its verifier is another.
     let mine = google.consent(&authorize(&harness, ORG).await, Some(ACCOUNT), &[]).unwrap();
     let theirs = google.consent(&authorize(&harness, OTHER_ORG).await, Some(OTHER_ACCOUNT), &[]).unwrap();
-    let state = |url: &str| url.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    let crossed = theirs.replace(&state(&theirs), &state(&mine));
+    let crossed = theirs.replace(&state_of(&theirs), &state_of(&mine));
     assert_eq!(returns(&harness, &crossed).await, "error=oauth_token_exchange_failed");
     let (_, status) = harness.get("/api/google-oauth/status", &harness.token(OTHER_ORG, "owner")).await;
     assert_eq!((&status["connected"], &status["state"]), (&json!(false), &json!("none")), "{status}");
     let (_, status) = harness.get("/api/google-oauth/status", &harness.owner()).await;
     assert_eq!((&status["connected"], &status["account"]), (&json!(true), &json!(ACCOUNT)), "{status}");
+}
+
+#[tokio::test]
+async fn a_consent_is_taken_from_the_browser_that_asked_and_from_no_other() {
+    // C1: one clinic sends the address of its own consent to another's owner.
+    let harness = clinic().await;
+    harness.stack.google.add_account(OTHER_ACCOUNT, "Europe/London");
+    for kept in [None, Some("google_consent=0"), Some("google_consent=")] {
+        let sent = authorize(&harness, ORG).await;
+        let back = harness.stack.google.consent(&sent, Some(OTHER_ACCOUNT), &[]).unwrap();
+        assert_eq!(returns_with(&harness, &back, kept).await, "error=oauth_state_invalid", "{kept:?}");
+        assert_eq!(returns(&harness, &back).await, "error=oauth_state_invalid", "the state is used up");
+    }
+    let (_, status) = harness.get("/api/google-oauth/status", &harness.owner()).await;
+    assert_eq!(status["state"], "none", "{status}");
 }
 
 #[tokio::test]

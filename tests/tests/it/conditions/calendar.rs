@@ -139,6 +139,7 @@ fn channel(org_id: domain::ids::OrgId) -> ChannelDoor {
 fn consent() -> ConsentDoor {
     ConsentDoor {
         state_hash: "abc".into(),
+        browser_hash: "def".into(),
         org_id: ORG,
         user_id: UserId::parse("user-1").unwrap(),
         verifier: sealed(),
