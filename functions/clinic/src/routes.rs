@@ -107,12 +107,29 @@ pub async fn change(
     Ok(Answer::ok(saved.into()))
 }
 
+/// What becomes of a value that may be missing.
+enum Set<T> {
+    /// It stays.
+    Kept,
+    /// It is this, or is taken away.
+    To(Option<T>),
+}
+
+impl<T: Clone> Set<T> {
+    fn of(&self, there: Option<&T>) -> Option<T> {
+        match self {
+            Self::Kept => there.cloned(),
+            Self::To(value) => value.clone(),
+        }
+    }
+}
+
 /// What is changed: none of a value leaves it as it is.
 struct Change {
     time_zone: Option<ClinicZone>,
     name: Option<ClinicName>,
-    address: Option<Option<String>>,
-    notice: Option<Option<Notice>>,
+    address: Set<String>,
+    notice: Set<Notice>,
     alert_emails: Option<Vec<EmailAddress>>,
 }
 
@@ -124,8 +141,8 @@ impl Change {
         Ok(Self {
             time_zone: time_zone.map_err(|error| invalid(format!("time_zone: {error}.")))?,
             name: name.map_err(|error| invalid(format!("name: {error}.")))?,
-            address: wanted.address.as_deref().map(address).transpose()?,
-            notice: wanted.notice.as_ref().map(notice).transpose()?,
+            address: wanted.address.as_deref().map(address).transpose()?.map_or(Set::Kept, Set::To),
+            notice: wanted.notice.as_ref().map(notice).transpose()?.map_or(Set::Kept, Set::To),
             alert_emails: wanted.alert_emails.as_deref().map(addresses).transpose()?,
         })
     }
@@ -134,8 +151,8 @@ impl Change {
         Clinic {
             time_zone: self.time_zone.clone().unwrap_or_else(|| there.time_zone.clone()),
             name: self.name.clone().or_else(|| there.name.clone()),
-            address: self.address.clone().unwrap_or_else(|| there.address.clone()),
-            notice: self.notice.clone().unwrap_or_else(|| there.notice.clone()),
+            address: self.address.of(there.address.as_ref()),
+            notice: self.notice.of(there.notice.as_ref()),
             alert_emails: self.alert_emails.clone().unwrap_or_else(|| there.alert_emails.clone()),
             ..there.clone()
         }

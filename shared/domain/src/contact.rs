@@ -75,8 +75,7 @@ impl Contact {
 
 /// Returns what all spellings of a name have in common and no other name has, in hexadecimal: half of a SHA-256.
 pub fn spelled_alike(name: &PatientName) -> String {
-    let digest = Sha256::digest(name.folded());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(name.folded())).chars().take(32).collect()
 }
 
 #[cfg(test)]

@@ -311,18 +311,17 @@ impl Message {
         now: Timestamp,
     ) -> Self {
         let contact_id = appointment.contact_id.clone();
-        Self { contact_id, ..Self::of(message_id, due, channel.as_str().to_owned(), channel, now) }
+        Self { contact_id, ..Self::of(message_id, due, channel.as_str(), channel, now) }
     }
 
     /// Returns the message to one address of the clinic's that is about to be sent because `due` is.
     pub fn alerting(message_id: MessageId, due: &Due, to: &EmailAddress, now: Timestamp) -> Self {
         let channel = Channel::Email;
-        let digest: String =
-            Sha256::digest(to.reveal()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self::of(message_id, due, format!("{}#{digest}", channel.as_str()), channel, now)
+        let digest: String = hex::encode(Sha256::digest(to.reveal())).chars().take(32).collect();
+        Self::of(message_id, due, &format!("{}#{digest}", channel.as_str()), channel, now)
     }
 
-    fn of(message_id: MessageId, due: &Due, way: String, channel: Channel, now: Timestamp) -> Self {
+    fn of(message_id: MessageId, due: &Due, way: &str, channel: Channel, now: Timestamp) -> Self {
         Self {
             org_id: due.org_id,
             item: format!("{}#{way}", due.matter.name()),

@@ -282,16 +282,14 @@ impl Appointments {
             Some(number) => self.contacts.find(org, number.reveal(), &patient.name).await?,
             None => None,
         };
-        Ok(match known {
-            Some(known) => match known.learning(patient.email.as_ref(), now) {
-                Some(contact) => Person { contact, is_news: true },
-                None => Person { contact: known, is_news: false },
-            },
-            None => {
-                let id = ContactId::parse(self.entropy.uuid(now).to_string())
-                    .unwrap_or_else(|_| unreachable!("a UUID is an id"));
-                Person { contact: Contact::of(org, id, patient, now), is_news: true }
-            }
+        let Some(known) = known else {
+            let id = ContactId::parse(self.entropy.uuid(now).to_string())
+                .unwrap_or_else(|_| unreachable!("a UUID is an id"));
+            return Ok(Person { contact: Contact::of(org, id, patient, now), is_news: true });
+        };
+        Ok(match known.learning(patient.email.as_ref(), now) {
+            Some(contact) => Person { contact, is_news: true },
+            None => Person { contact: known, is_news: false },
         })
     }
 

@@ -394,10 +394,10 @@ async fn the_clinics_people_add_and_change_contacts() {
     let (status, again) = post(json!({"contact_name": "ADA LOVELACE", "phone_number": ANN})).await;
     assert_eq!((status, &again), (200, &made), "whom the clinic knows is shown");
     let (_, ida) = post(json!({"contact_name": "Ida Lovelace", "phone_number": ANN})).await;
-    let path = |one: &Value| format!("/api/contacts/{}", one["id"].as_str().unwrap());
+    let place = |one: &Value| format!("/api/contacts/{}", one["id"].as_str().unwrap());
     let patch = |one: Value, body: Value| {
-        let (harness, staff, path) = (&harness, &staff, path(&one));
-        async move { harness.call_api(("PATCH", &path), staff, None, &body).await }
+        let (harness, staff, at) = (&harness, &staff, place(&one));
+        async move { harness.call_api(("PATCH", &at), staff, None, &body).await }
     };
     let (status, changed) =
         patch(ida.clone(), json!({"version": 1, "contact_name": "Ida King", "notes": "Deaf."})).await;
@@ -431,7 +431,7 @@ async fn the_clinics_people_add_and_change_contacts() {
     let (status, _) = patch(ida, json!({"version": 2, "email": ""})).await;
     assert_eq!(status, 200);
     // Another clinic, and a viewer.
-    let foreign = harness.get(&path(&made), &harness.token(OTHER_ORG, "owner")).await;
+    let foreign = harness.get(&place(&made), &harness.token(OTHER_ORG, "owner")).await;
     assert_eq!(foreign.0, 404);
     let viewer = harness.token(ORG, "viewer");
     let (status, _) = harness.call_api(("POST", "/api/contacts"), &viewer, None, &ada).await;

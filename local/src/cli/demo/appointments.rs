@@ -97,14 +97,15 @@ impl Story {
         let made = self.diary().await?;
         let is_moved = made.iter().any(|one| one["id"] == adas["id"] && one["revision"] == 3);
         self.expect(is_moved && made.len() == 3, "It is the same appointment, moved twice.", &made)?;
-        self.say("Ada gave an address when she booked. She is told of what is so, once, and of what was overtaken not at all.");
-        let letters = self.letters(&made, &adas["id"]).await?;
-        for letter in &letters {
-            self.say(&format!("    {}", letter.as_str().unwrap_or_default()));
-        }
-        let distinct: std::collections::BTreeSet<String> = letters.iter().map(Value::to_string).collect();
-        self.expect(distinct.len() == letters.len(), "No letter came twice.", &letters)?;
+        self.tell_of_letters(&made, &adas["id"]).await?;
         self.tell_of_the_calendar(&adas).await?;
+        self.tell_of_an_emergency(number).await?;
+        let made = self.diary().await?;
+        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)
+    }
+
+    /// A caller's chest hurts: she hears whom to ring, the clinic is told, and nothing is booked.
+    async fn tell_of_an_emergency(&self, number: &str) -> Result<(), String> {
         let pain = turn("My chest hurts.", "reportEmergency", json!({"what": "The caller's chest hurts."}));
         let heard = self
             .heard(&self.talk(number, JOAN, vec![pain, asks("tomorrow"), books("A", "Joan Clarke")])?)
@@ -116,9 +117,18 @@ impl Story {
             told.len() == 1 && told.iter().all(|one| one["type"] == "emergency"),
             "The clinic is told, and nothing is booked.",
             &told,
-        )?;
-        let made = self.diary().await?;
-        self.expect(made.len() == 3, "Three appointments are in the diary, as before.", &made)
+        )
+    }
+
+    /// Who gave an address has letters.
+    async fn tell_of_letters(&self, made: &[Value], id: &Value) -> Result<(), String> {
+        self.say("Ada gave an address when she booked. She is told of what is so, once, and of what was overtaken not at all.");
+        let letters = self.letters(made, id).await?;
+        for letter in &letters {
+            self.say(&format!("    {}", letter.as_str().unwrap_or_default()));
+        }
+        let distinct: std::collections::BTreeSet<String> = letters.iter().map(Value::to_string).collect();
+        self.expect(distinct.len() == letters.len(), "No letter came twice.", &letters)
     }
 
     /// The subjects of Ada's letters, once she has the one that tells of her appointment as it is.

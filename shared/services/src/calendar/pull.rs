@@ -103,14 +103,13 @@ impl CalendarSync {
     async fn read(&self, calendar: &Calendar) -> Result<Option<Reading>, SyncError> {
         self.connected(calendar.org_id).await?;
         let window = self.window(calendar).await?;
-        let outcome = match &calendar.sync_token {
+        match &calendar.sync_token {
             Some(token) => match self.pages(calendar, Some(token), calendar.generation, &window).await {
                 Err(SyncError::Google(GoogleError::Gone)) => self.whole(calendar, &window).await,
                 outcome => outcome,
             },
             None => self.whole(calendar, &window).await,
-        };
-        outcome
+        }
     }
 
     /// Reads all of a calendar, under a generation of its own; what was not seen in it is gone.

@@ -69,13 +69,11 @@ impl Reception {
                 );
             }
         };
-        let email = match arguments.text("email").map(EmailAddress::parse).transpose() {
-            Ok(email) => email,
-            Err(_) => {
-                return Ok(
-                    "NOT BOOKED. That is no e-mail address. Ask for it letter by letter, or book without one.".to_owned()
-                );
-            }
+        let Ok(email) = arguments.text("email").map(EmailAddress::parse).transpose() else {
+            return Ok(
+                "NOT BOOKED. That is no e-mail address. Ask for it letter by letter, or book without one."
+                    .to_owned(),
+            );
         };
         let tool_call = arguments.tool_call();
         let wish = Wish { letter, name, email, is_another: arguments.is("another"), tool_call };
