@@ -19,10 +19,11 @@ use store::{
 };
 
 /// The queues, and where what each gives up on goes: names after `voxanne-<environment>-`.
-pub const QUEUES: [(&str, &str); 5] = [
+pub const QUEUES: [(&str, &str); 6] = [
     ("call-meter", "call-meter-dead-letters"),
     ("agent-sync", "agent-sync-dead-letters"),
     ("calendar-sync", "calendar-sync-dead-letters"),
+    ("messages", "messages-dead-letters"),
     ("recharge", "recharge-dead-letters"),
     ("notifications", "notifications-dead-letters"),
 ];
