@@ -87,7 +87,12 @@ pub struct Monitor {
     pub tallies: BTreeMap<&'static str, u64>,
     /// What each wallet has of each payment, in pence, by clinic and payment.
     of_payments: BTreeMap<(usize, String), i64>,
+    /// What the card of each clinic could be charged by itself, in pence, and since when.
+    lent: BTreeMap<usize, Vec<(Timestamp, i64)>>,
 }
+
+/// How long a function that lets a call in may run, and a little.
+const LONGEST_ASK: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 type Checked<T> = Result<T, Violation>;
 
@@ -126,6 +131,7 @@ impl Monitor {
             altered: BTreeSet::new(),
             bills: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            lent: BTreeMap::new(),
             of_payments: BTreeMap::new(),
         }
     }
@@ -178,7 +184,7 @@ impl Monitor {
         self.check_frozen(world, at, &wallet)?;
         Self::check_spending(world, before.as_ref(), &wallet, &entries)?;
         Self::check_holds(world, before.as_ref(), &wallet)?;
-        Self::check_limits(world, before.as_ref(), &wallet)?;
+        self.check_limits(world, at, (before.as_ref(), &wallet))?;
         if let Err((invariant, detail)) = self.cards.follow(world, at, (before.as_ref(), &wallet), &entries) {
             return broken(world, invariant, format!("clinic {at}: {detail}"));
         }
@@ -529,9 +535,34 @@ impl Monitor {
         }
     }
 
-    /// A call may last no longer than the money that is there, and what may be lent to it, pay for.
-    fn check_limits(world: &World, before: Option<&Wallet>, wallet: &Wallet) -> Checked<()> {
+    /// A call may last no longer than the money that is there, and what may be lent to it, pay for. What a card can still be charged is
+    /// no condition of the hold: it is what it was when the wallet was read, some seconds before.
+    fn check_limits(
+        &mut self,
+        world: &World,
+        at: usize,
+        (before, wallet): (Option<&Wallet>, &Wallet),
+    ) -> Checked<()> {
+        // A function's clock may be in another month.
+        let skew = jiff::SignedDuration::from_secs(MOST_SKEW_SECS.into());
+        let times = [world.time() - skew, world.time(), world.time() + skew];
+        let by_card = |wallet: &Wallet| {
+            times.map(|at| wallet.card_credit(at).pence()).into_iter().max().unwrap_or_default()
+        };
+        let lent = self.lent.entry(at).or_default();
+        let mut recent = Vec::new();
+        for (since, pence) in lent.iter().rev() {
+            recent.push(*pence);
+            if world.time().duration_since(*since) > LONGEST_ASK {
+                break;
+            }
+        }
+        let now = by_card(wallet);
+        if lent.last().is_none_or(|(_, last)| *last != now) {
+            lent.push((world.time(), now));
+        }
         let Some(before) = before else { return Ok(()) };
+        let by_card = recent.into_iter().chain([by_card(before)]).max().unwrap_or_default();
         let org = wallet.org_id.to_string();
         for (call, hold) in wallet.holds.iter().filter(|(call, _)| !before.holds.contains_key(*call)) {
             let key = [("org_id", org.as_str()), ("call_id", call.as_str())];
@@ -539,11 +570,6 @@ impl Monitor {
             // One that began without us was told no limit of ours.
             let limit = record["provider_limit_secs"].as_u64().filter(|_| record["state"] == "authorized");
             let Some(limit) = limit else { continue };
-            // A function's clock may be in another month.
-            let skew = jiff::SignedDuration::from_secs(MOST_SKEW_SECS.into());
-            let times = [world.time() - skew, world.time(), world.time() + skew];
-            let by_card =
-                times.map(|at| before.card_credit(at).pence()).into_iter().max().unwrap_or_default();
             let money = before.available.pence().max(0) + world.outage_credit.max(by_card);
             let money = domain::amount::Amount::try_from(money).unwrap_or_default();
             let paid = hold.tariff.tariff().affordable_seconds(money);

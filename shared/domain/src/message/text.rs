@@ -1,4 +1,4 @@
-//! What messages say. Those to patients name the clinic, the day and the time, and the practitioner's clock; never a treatment, and not the
+//! What messages say. Those to patients name the clinic, the day and the time with its zone; never a treatment, and not the
 //! patient: mail is read over shoulders, and an address that was spelled on the telephone may be somebody else's.
 
 use jiff::civil::DateTime;
@@ -28,15 +28,15 @@ pub fn letter(kind: Kind, clinic: &Clinic, appointment: &Appointment, line: Opti
     let (subject, said) = match kind {
         Kind::Confirmation => (
             format!("Your appointment on {when}"),
-            format!("your appointment at {name} is booked for {when} ({zone})."),
+            format!("Your appointment at {name} is booked for {when} ({zone})."),
         ),
         Kind::Change => (
             format!("Your appointment is now on {when}"),
-            format!("your appointment at {name} has changed. It is now on {when} ({zone})."),
+            format!("Your appointment at {name} has changed. It is now on {when} ({zone})."),
         ),
         Kind::Cancellation => (
             format!("Your appointment on {when} is cancelled"),
-            format!("your appointment at {name} on {when} ({zone}) is cancelled."),
+            format!("Your appointment at {name} on {when} ({zone}) is cancelled."),
         ),
     };
     let next = match (kind, line) {
