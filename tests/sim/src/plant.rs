@@ -44,18 +44,12 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 31] = [
+pub static PLANTS: [Plant; 30] = [
     Plant {
         name: "sending_what_another_copy_has_claimed",
         place: "claim of a message: attribute_not_exists(item)",
-        seed: 1_000,
+        seed: 1_005,
         change: |sent| without(sent, Write::Other, "messages", "attribute_not_exists(#key)"),
-    },
-    Plant {
-        name: "booking_without_the_message_that_is_due",
-        place: "book an appointment: the row of what is due",
-        seed: 1_000,
-        change: |sent| without_put(sent, Write::TakeTime, "due_messages"),
     },
     Plant {
         name: "booking_on_an_old_ledger",
