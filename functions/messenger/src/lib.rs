@@ -1,4 +1,4 @@
-//! The queue `messages`: one message, one thing that a patient is told of an appointment.
+//! The queue `messages`: one message, one thing that a patient is told of an appointment, or a clinic of an emergency.
 
 #![recursion_limit = "256"]
 
