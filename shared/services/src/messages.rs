@@ -100,6 +100,11 @@ impl Messenger {
         let there = self.bookings.appointment(due.org_id, id).await?;
         let now = self.clock.now();
         let fate = there.as_ref().map_or(Fate::Overtaken, |there| fate(told, there, now));
+        if fate == Fate::TooLate {
+            // Nobody knows but us: the patient is on the way, or waits for one that is cancelled.
+            alarm!("message_too_late", org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(),
+                "a patient was not told of an appointment before it began");
+        }
         let (Some(appointment), Fate::Send) = (there, fate) else {
             tracing::info!(org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(), fate = ?fate,
                 "a message is not sent: it is no longer so");

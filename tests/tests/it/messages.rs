@@ -367,7 +367,10 @@ async fn what_was_due_while_nothing_ran_is_sent_if_it_is_still_so() {
     made(&harness, "2026-01-06T10:00:00Z").await;
     made(&harness, MONDAY_TEN).await;
     harness.pass(3 * 24 * 3_600).await;
+    let (heard, guard) = alarms();
     a_minute_passes(&harness).await;
+    drop(guard);
+    assert_eq!(heard.names(), ["message_too_late"], "what was missed is told to somebody");
     let subjects: Vec<String> = mail(&harness).into_iter().map(|letter| letter.subject).collect();
     assert_eq!(subjects, ["Your appointment on Monday 12 January 2026 at 10:00"], "the other has begun");
     // The next run begins where that one ended.
