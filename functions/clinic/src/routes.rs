@@ -4,6 +4,7 @@ use domain::{
     clinic::{Clinic, ClinicName, ClinicZone, Notice},
     email::EmailAddress,
     personal::plain,
+    texting::SenderName,
 };
 use serde::{Deserialize, Serialize};
 use store::Attempt;
@@ -37,6 +38,8 @@ pub struct Wanted {
     notice: Option<NoticeWanted>,
     /// Where it is told at once of an emergency.
     alert_emails: Option<Vec<String>>,
+    /// The name that patients' telephones show of its texts, which are paid for; an empty text takes it away, and no text is sent.
+    sender_name: Option<String>,
 }
 
 /// A notice as it is asked for.
@@ -57,6 +60,7 @@ pub struct Shown {
     address: Option<String>,
     notice: Option<Notice>,
     alert_emails: Vec<EmailAddress>,
+    sender_name: Option<SenderName>,
 }
 
 impl From<Clinic> for Shown {
@@ -67,6 +71,7 @@ impl From<Clinic> for Shown {
             address: clinic.address,
             notice: clinic.notice,
             alert_emails: clinic.alert_emails,
+            sender_name: clinic.sender_name,
         }
     }
 }
@@ -131,6 +136,7 @@ struct Change {
     address: Set<String>,
     notice: Set<Notice>,
     alert_emails: Option<Vec<EmailAddress>>,
+    sender_name: Set<SenderName>,
 }
 
 impl Change {
@@ -144,6 +150,7 @@ impl Change {
             address: wanted.address.as_deref().map(address).transpose()?.map_or(Set::Kept, Set::To),
             notice: wanted.notice.as_ref().map(notice).transpose()?.map_or(Set::Kept, Set::To),
             alert_emails: wanted.alert_emails.as_deref().map(addresses).transpose()?,
+            sender_name: wanted.sender_name.as_deref().map(sender).transpose()?.map_or(Set::Kept, Set::To),
         })
     }
 
@@ -154,6 +161,7 @@ impl Change {
             address: self.address.of(there.address.as_ref()),
             notice: self.notice.of(there.notice.as_ref()),
             alert_emails: self.alert_emails.clone().unwrap_or_else(|| there.alert_emails.clone()),
+            sender_name: self.sender_name.of(there.sender_name.as_ref()),
             ..there.clone()
         }
     }
@@ -166,6 +174,14 @@ fn line(name: &str, text: &str, longest: usize) -> Result<Option<String>, Proble
         return Err(invalid(format!("{name} has at most {longest} characters.")));
     }
     Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// A sender's name; none where the text is empty.
+fn sender(text: &str) -> Result<Option<SenderName>, Problem> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    SenderName::parse(text).map(Some).map_err(|error| invalid(format!("sender_name: {error}.")))
 }
 
 fn notice(wanted: &NoticeWanted) -> Result<Option<Notice>, Problem> {

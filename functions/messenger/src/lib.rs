@@ -2,10 +2,19 @@
 
 #![recursion_limit = "256"]
 
-use base::config::{Base, Invalid, MailSettings};
-use domain::message::Due;
+use std::sync::Arc;
+
+use base::{
+    config::{Base, Invalid, MailSettings, TwilioSettings},
+    keyring::Keyring,
+};
+use domain::{message::Due, number::Country, phone_number::PhoneNumber};
+use numbering::{Fiction, takes_texts};
 use platform::Platform;
-use services::messages::Messenger;
+use services::{
+    follow_up::Watch,
+    messages::{Carrier, Messenger},
+};
 use web::{
     queue::each_message,
     runtime::{SqsBatchResponse, SqsEvent},
@@ -31,10 +40,19 @@ impl Deps {
         let mut reader = platform.environment.reader();
         let base = Base::read(&mut reader);
         let mail = MailSettings::read(&mut reader);
+        let twilio = TwilioSettings::read(&mut reader);
+        let keyring = Keyring::read(&mut reader, Arc::clone(&platform.entropy));
+        let watch = Watch::read(&mut reader, &platform);
         reader.finish()?;
         let db = platform.database(&base.table_prefix);
-        Ok(Self { messenger: Messenger::new(&platform, &db, mail) })
+        let carrier = Carrier { twilio: platform.twilio(twilio), keyring, watch, country: texted_country };
+        Ok(Self { messenger: Messenger::new(&platform, &db, mail, carrier) })
     }
+}
+
+/// The country of a number that takes texts, or may.
+pub fn texted_country(number: &PhoneNumber, rings_fiction: bool) -> Option<Country> {
+    takes_texts(number, Fiction::rung_if(rings_fiction))
 }
 
 /// Tells each patient what a message says is due. Those that were not told are given back to the queue, alone.

@@ -5,6 +5,7 @@ mod api;
 mod inventory;
 mod numbers;
 mod page;
+mod texts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::kept::{Guard, Kept};
+pub use texts::Text;
 
 /// The sandbox.
 #[derive(Debug)]
@@ -47,6 +49,12 @@ struct State {
     calls: BTreeMap<String, Leg>,
     /// Numbers that a customer outside the sandbox has taken.
     taken_away: BTreeSet<String>,
+    /// What was sent, oldest first.
+    #[serde(default)]
+    texts: Vec<Text>,
+    /// Sender and number, of those who answered STOP.
+    #[serde(default)]
+    opted_out: BTreeSet<String>,
     /// Calls whose end was requested and not handed on yet.
     ended: Vec<String>,
     made: u64,

@@ -7,7 +7,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{email::EmailAddress, ids::OrgId, personal::plain};
+use super::{email::EmailAddress, ids::OrgId, personal::plain, texting::SenderName};
 
 /// The longest name of a clinic, in characters.
 const LONGEST_NAME: usize = 60;
@@ -151,6 +151,9 @@ pub struct Clinic {
     /// Where it is told at once of an emergency.
     #[serde(default)]
     pub alert_emails: Vec<EmailAddress>,
+    /// The name that patients' telephones show of its texts, where it wants to send any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_name: Option<SenderName>,
 }
 
 /// What callers are to be told for some time.
@@ -174,6 +177,7 @@ impl Clinic {
             address: None,
             notice: None,
             alert_emails: Vec::new(),
+            sender_name: None,
         }
     }
 

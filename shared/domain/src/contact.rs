@@ -97,7 +97,7 @@ mod tests {
     fn an_address_is_learned_once_and_not_replaced_by_what_is_said() {
         let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
         let address = |text: &str| EmailAddress::parse(text).unwrap();
-        let patient = Patient { name: name("Ada Lovelace"), phone_number: None, email: None };
+        let patient = Patient { name: name("Ada Lovelace"), phone_number: None, email: None, may_text: None };
         let id = ContactId::parse("c1").unwrap();
         let known = Contact::of(OrgId::new(uuid::Uuid::nil()), id, &patient, now);
         assert_eq!(known.learning(None, now), None);

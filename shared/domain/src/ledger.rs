@@ -59,7 +59,7 @@ pub enum Kind {
     TopUp,
     /// A number bought, its refund, or its rental.
     PhoneNumber,
-    /// A text message. No [`Reason`] books one so far.
+    /// A text message, or its refund.
     Sms,
     /// Money returned to the card, or a return that failed.
     Refund,

@@ -30,5 +30,6 @@ pub mod recharge;
 pub mod sealed;
 pub mod slots;
 pub mod tariff;
+pub mod texting;
 pub mod time;
 pub mod wallet;

@@ -2,33 +2,23 @@
 //! ([`Due`]), is sent once for each revision, kind and address ([`Message`]), and only if what it says is still so when it goes
 //! ([`fate`]).
 
+mod due;
 mod text;
 
-use jiff::{SignedDuration, Timestamp, civil::Time};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    booking::appointment::{Appointment, Status},
-    clinic::ClinicZone,
+    booking::appointment::Appointment,
     email::EmailAddress,
-    ids::{AppointmentId, ContactId, MessageId, NotificationId, OrgId},
-    notification::Notification,
-    time::{rfc3339_millis, whole_millis},
+    ids::{AppointmentId, ContactId, MessageId, OrgId},
+    texting::Text,
+    time::whole_millis,
 };
 
-pub use text::{Letter, VERSION, alert, letter};
-
-/// How long after the write a message is due: who corrects a name or takes another time at once is told once.
-pub const DELAY: SignedDuration = SignedDuration::from_mins(3);
-/// An appointment that begins so soon is told of at once: later would be too late.
-const AT_ONCE: SignedDuration = SignedDuration::from_mins(15);
-/// What the clinic changes by night is told in the morning, unless the appointment is nearer than this.
-const NEAR: SignedDuration = SignedDuration::from_hours(12);
-/// From when to when the clinic disturbs nobody, on its own wall clock.
-const QUIET: (Time, Time) = (Time::constant(20, 0, 0, 0), Time::constant(8, 0, 0, 0));
-/// Over how many partitions the due messages of an hour are spread.
-pub const SHARDS: u8 = 8;
+pub use due::{Cause, DELAY, Due, Fate, GIVEN_UP, LOOKED_FOR, Matter, SHARDS, fate, slot};
+pub use text::{Letter, VERSION, alert, letter, text};
 
 /// What a patient is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +52,8 @@ impl Kind {
 pub enum Channel {
     /// By mail.
     Email,
+    /// By a text to the telephone.
+    Sms,
 }
 
 impl Channel {
@@ -69,177 +61,17 @@ impl Channel {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Sms => "sms",
         }
     }
 
-    /// Returns the ways by which the patient of an appointment can be told of it.
+    /// Returns the ways by which the patient of an appointment may be reached. Whether the clinic can send a text there is known when
+    /// it is due ([`crate::texting::sender`]).
     pub fn of(appointment: &Appointment) -> Vec<Self> {
-        appointment.email.iter().map(|_| Self::Email).collect()
+        let mail = appointment.email.iter().map(|_| Self::Email);
+        let number = appointment.phone_number.iter().filter(|_| appointment.may_text != Some(false));
+        mail.chain(number.map(|_| Self::Sms)).collect()
     }
-}
-
-/// Whose doing a message tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The patient's own, who is awake.
-    Patient,
-    /// The clinic's. The patient would have come at this time: the earlier of the two, where it was moved.
-    Clinic {
-        /// When.
-        expected: Timestamp,
-    },
-}
-
-impl Cause {
-    /// Returns that the clinic moved an appointment from one start to another.
-    pub fn moved_by_clinic(from: &Appointment, to: &Appointment) -> Self {
-        Self::Clinic { expected: from.interval.from.min(to.interval.from) }
-    }
-
-    /// Returns that the clinic made or cancelled this one.
-    pub const fn of_clinic(appointment: &Appointment) -> Self {
-        Self::Clinic { expected: appointment.interval.from }
-    }
-}
-
-/// A message that is due, as the store holds it until the queue has it. It names what to look at and says nothing itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Due {
-    /// The hour of UTC in which it is due, and one of the [`SHARDS`] by org: `2026-11-28T09#3`.
-    pub slot: String,
-    /// When it is due, of what, and what tells it from every other: they sort by their times.
-    pub due: String,
-    /// The clinic's org.
-    pub org_id: OrgId,
-    /// When it is due.
-    #[serde(with = "crate::time::millis")]
-    pub due_at: Timestamp,
-    /// What is told, and of what.
-    #[serde(flatten)]
-    pub matter: Matter,
-}
-
-/// What a message tells of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "matter", rename_all = "snake_case")]
-pub enum Matter {
-    /// Of an appointment, to its patient.
-    Appointment {
-        /// Which.
-        appointment_id: AppointmentId,
-        /// Which revision of it.
-        revision: u64,
-        /// What is told.
-        kind: Kind,
-    },
-    /// Of an emergency, to the clinic's people.
-    Emergency {
-        /// What the clinic's bell has of it.
-        notification_id: NotificationId,
-    },
-}
-
-impl Matter {
-    /// Returns what all messages of it, and no others, have in common.
-    fn name(&self) -> String {
-        match self {
-            Self::Appointment { appointment_id, revision, kind } => {
-                format!("{}{revision}#{}", prefix(appointment_id), kind.as_str())
-            }
-            Self::Emergency { notification_id } => format!("alert#{notification_id}"),
-        }
-    }
-}
-
-/// What becomes of a message when its time has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It says what is so.
-    Send,
-    /// Something came after it, which has a message of its own or needs none.
-    Overtaken,
-    /// The appointment has begun.
-    TooLate,
-}
-
-impl Due {
-    /// Returns the message that a write of an appointment, as it is after, makes due; none where the patient cannot be told.
-    ///
-    /// A confirmation, and whatever the patient did, is told at any hour; what the clinic did in the quiet hours of its zone waits
-    /// until eight in the morning, unless the patient was to come within twelve hours. Where that is within a quarter of an hour, it is
-    /// due at once.
-    pub fn after(appointment: &Appointment, kind: Kind, cause: Cause, now: Timestamp) -> Option<Self> {
-        if Channel::of(appointment).is_empty() || appointment.interval.from <= now {
-            return None;
-        }
-        let expected = match cause {
-            Cause::Patient => appointment.interval.from,
-            Cause::Clinic { expected } => expected,
-        };
-        let delay = if expected.duration_since(now) > AT_ONCE { DELAY } else { SignedDuration::ZERO };
-        let soon = whole_millis(now.saturating_add(delay).unwrap_or(now));
-        let waits =
-            cause != Cause::Patient && kind != Kind::Confirmation && expected.duration_since(now) > NEAR;
-        let due_at = if waits { after_quiet(soon, &appointment.time_zone) } else { soon };
-        let (appointment_id, revision) = (appointment.appointment_id.clone(), appointment.revision);
-        let matter = Matter::Appointment { appointment_id, revision, kind };
-        Some(Self::at(due_at, appointment.org_id, matter))
-    }
-
-    /// Returns the message that tells the clinic's people of an emergency, at once.
-    pub fn of_emergency(notification: &Notification) -> Self {
-        let matter = Matter::Emergency { notification_id: notification.notification_id.clone() };
-        Self::at(notification.at, notification.org_id, matter)
-    }
-
-    fn at(due_at: Timestamp, org_id: OrgId, matter: Matter) -> Self {
-        Self {
-            slot: slot(due_at, shard_of(org_id)),
-            due: format!("{}#{}", rfc3339_millis(due_at), matter.name()),
-            org_id,
-            due_at,
-            matter,
-        }
-    }
-}
-
-/// Returns what is to become of what is due of this revision of an appointment, now that it stands so.
-pub fn fate((kind, revision): (Kind, u64), appointment: &Appointment, now: Timestamp) -> Fate {
-    let is_so = match kind {
-        Kind::Confirmation | Kind::Change => appointment.status == Status::Confirmed,
-        Kind::Cancellation => appointment.status == Status::Cancelled,
-    };
-    if !is_so || appointment.revision != revision {
-        Fate::Overtaken
-    } else if appointment.interval.from <= now {
-        Fate::TooLate
-    } else {
-        Fate::Send
-    }
-}
-
-/// Returns the partition of what is due then, of one shard.
-pub fn slot(at: Timestamp, shard: u8) -> String {
-    format!("{}#{shard}", at.strftime("%Y-%m-%dT%H"))
-}
-
-/// Returns the shard of an org: its id's last digit, which is chance.
-fn shard_of(org: OrgId) -> u8 {
-    let last = org.to_string().chars().last().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
-    u8::try_from(last).unwrap_or_default().checked_rem(SHARDS).unwrap_or_default()
-}
-
-/// Returns `at`, or the end of the quiet hours that it lies in.
-fn after_quiet(at: Timestamp, zone: &ClinicZone) -> Timestamp {
-    let shown = zone.wall_clock(at);
-    let morning = if shown.time() < QUIET.1 {
-        Some(shown.date())
-    } else if shown.time() >= QUIET.0 {
-        shown.date().tomorrow().ok()
-    } else {
-        None
-    };
-    morning.and_then(|day| zone.first_instant(day.to_datetime(QUIET.1))).unwrap_or(at)
 }
 
 /// How a message stands.
@@ -260,6 +92,12 @@ pub enum State {
     },
     /// The vendor did not answer. It may have been sent, so it is not sent again.
     Unknown,
+    /// It is paid for, and the vendor took nothing at that moment: it is tried again.
+    Waiting,
+    /// The clinic had not the money for it: nothing was sent.
+    Unpaid,
+    /// The vendor did not answer, and has no trace of it: nothing was sent, and its price was given back.
+    NotSent,
 }
 
 impl State {
@@ -270,6 +108,9 @@ impl State {
             Self::Sent { .. } => "sent",
             Self::Refused { .. } => "refused",
             Self::Unknown => "unknown",
+            Self::Waiting => "waiting",
+            Self::Unpaid => "unpaid",
+            Self::NotSent => "not_sent",
         }
     }
 }
@@ -294,6 +135,9 @@ pub struct Message {
     pub contact_id: Option<ContactId>,
     /// The version of the text.
     pub text_version: u32,
+    /// What a message by text is and costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
     /// How it stands.
     #[serde(flatten)]
     pub state: State,
@@ -314,6 +158,18 @@ impl Message {
         Self { contact_id, ..Self::of(message_id, due, channel.as_str(), channel, now) }
     }
 
+    /// Returns it as it is sent by text.
+    #[must_use]
+    pub fn by_text(self, text: Text) -> Self {
+        Self { text: Some(text), ..self }
+    }
+
+    /// Returns it as it is about to be sent anew at `now`: the same message, and paid for once.
+    #[must_use]
+    pub fn again(&self, now: Timestamp) -> Self {
+        Self { state: State::Sending, at: whole_millis(now), ..self.clone() }
+    }
+
     /// Returns the message to one address of the clinic's that is about to be sent because `due` is.
     pub fn alerting(message_id: MessageId, due: &Due, to: &EmailAddress, now: Timestamp) -> Self {
         let channel = Channel::Email;
@@ -330,6 +186,7 @@ impl Message {
             channel,
             contact_id: None,
             text_version: VERSION,
+            text: None,
             state: State::Sending,
             at: whole_millis(now),
         }

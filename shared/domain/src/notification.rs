@@ -24,11 +24,14 @@ pub enum Kind {
     Emergency,
     /// A calendar and the appointments do not agree, or it cannot be read any more.
     CalendarProblem,
+    /// Something was not done because the money for it is not there.
+    PaymentProblem,
 }
 
 impl Kind {
     /// Returns every kind.
-    pub const ALL: [Self; 3] = [Self::MessageTaken, Self::Emergency, Self::CalendarProblem];
+    pub const ALL: [Self; 4] =
+        [Self::MessageTaken, Self::Emergency, Self::CalendarProblem, Self::PaymentProblem];
 
     /// Returns the word that the dashboard has for it.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Kind {
             Self::MessageTaken => "message_taken",
             Self::Emergency => "emergency",
             Self::CalendarProblem => "calendar_problem",
+            Self::PaymentProblem => "payment_problem",
         }
     }
 }
@@ -110,6 +114,17 @@ impl Notification {
     /// Returns what a clinic is told of its calendar at `at`. `fingerprint` tells it from everything else that is told of that time.
     pub fn of_calendar(org_id: OrgId, text: String, fingerprint: &str, at: Timestamp) -> Self {
         let id = format!("{}-{fingerprint}", rfc3339_millis(at));
+        Self::of_clinic(org_id, Kind::CalendarProblem, (text, id), at)
+    }
+
+    /// Returns that texts are not sent because the money for them is not there: once a day of UTC, however many they are.
+    pub fn of_unpaid_texts(org_id: OrgId, at: Timestamp) -> Self {
+        let text = "Texts to patients are not sent: the wallet has not the money for them. Top it up; what was not sent is not sent later.";
+        let id = format!("{}T00:00:00.000Z-unpaid-texts", at.strftime("%F"));
+        Self::of_clinic(org_id, Kind::PaymentProblem, (text.to_owned(), id), at)
+    }
+
+    fn of_clinic(org_id: OrgId, kind: Kind, (text, id): (String, String), at: Timestamp) -> Self {
         let id = NotificationId::parse(id)
             .unwrap_or_else(|_| unreachable!("a time and hexadecimal digits are an id"));
         Self {
@@ -117,7 +132,7 @@ impl Notification {
             unread: Some(id.clone()),
             notification_id: id,
             at,
-            kind: Kind::CalendarProblem,
+            kind,
             is_urgent: false,
             call_id: None,
             phone_number: None,

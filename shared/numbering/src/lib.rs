@@ -127,6 +127,23 @@ pub fn may_be_rung(number: &PhoneNumber, allowed: &[Country], fiction: Fiction) 
     is_ordinary && parsed.is_valid() && country.is_some_and(|country| allowed.contains(&country))
 }
 
+/// Returns the country of a number that takes texts, or may: a mobile number of one of the countries that calls are sold to, or one of
+/// the United States or Canada, whose plans do not tell a mobile from a landline. None for any other.
+pub fn takes_texts(number: &PhoneNumber, fiction: Fiction) -> Option<Country> {
+    let country = Country::ALL.into_iter().find(|country| may_be_rung(number, &[*country], fiction))?;
+    let parsed = phonenumber::parse(None, number.as_str()).ok()?;
+    let is_mobile = if fictional(number).is_some() {
+        FICTIONAL_MOBILES.iter().any(|begins| number.as_str().starts_with(begins))
+    } else {
+        parsed.number_type(&DATABASE) == Type::Mobile
+    };
+    let tells_apart = matches!(country, Country::UnitedKingdom | Country::Australia);
+    (is_mobile || !tells_apart).then_some(country)
+}
+
+/// How the fictional numbers begin that are mobile ones.
+const FICTIONAL_MOBILES: [&str; 2] = ["+447700900", "+61491570"];
+
 /// The countries that keep the number for drama and examples; none when it is no such number.
 fn fictional(number: &PhoneNumber) -> Option<Vec<Country>> {
     let kept = FICTION.iter().filter(|(_, code, patterns)| {

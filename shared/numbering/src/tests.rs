@@ -3,7 +3,7 @@ use domain::{
     phone_number::PhoneNumber,
 };
 
-use super::{Fiction, may_be_rung};
+use super::{Fiction, may_be_rung, takes_texts};
 
 /// Ordinary numbers, each of one country.
 const ORDINARY: [(&str, Country); 20] = [
@@ -131,5 +131,31 @@ proptest::proptest! {
         proptest::prop_assume!(!is_ours);
         let number = number(&format!("+{digits}"));
         proptest::prop_assert!(!may_be_rung(&number, &Country::ALL, Fiction::Rung));
+    }
+}
+
+#[test]
+fn a_text_goes_to_a_mobile_and_to_what_may_be_one() {
+    let country = |number: &str, fiction| takes_texts(&PhoneNumber::parse(number).unwrap(), fiction);
+    for (number, expected) in [
+        ("+447500123456", Some(UnitedKingdom)),
+        ("+442071838750", None),
+        ("+61412345678", Some(Australia)),
+        ("+61292644000", None),
+        ("+12125867000", Some(UnitedStates)),
+        ("+16046611000", Some(Canada)),
+        ("+18765550100", None),
+        ("+33612345678", None),
+    ] {
+        assert_eq!(country(number, Fiction::Refused), expected, "{number}");
+    }
+    for (number, expected) in [
+        ("+447700900101", Some(UnitedKingdom)),
+        ("+442079460101", None),
+        ("+61491570156", Some(Australia)),
+        ("+12125550101", Some(UnitedStates)),
+    ] {
+        assert_eq!(country(number, Fiction::Rung), expected, "{number}");
+        assert_eq!(country(number, Fiction::Refused), None, "{number}: it reaches nobody");
     }
 }

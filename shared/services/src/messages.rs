@@ -5,6 +5,7 @@
 //! certain no gives it back. A claim without an outcome is never sent again, and alarms.
 
 mod dispatch;
+mod texts;
 
 use std::sync::Arc;
 
@@ -12,9 +13,12 @@ use base::{alarm, alarm::chain, clock::Clock, config::MailSettings, entropy::Ent
 use domain::{
     booking::appointment::Appointment,
     call::Direction,
+    clinic::Clinic,
     email::EmailAddress,
     ids::{AppointmentId, MessageId, NotificationId, OrgId},
-    message::{Channel, Due, Fate, Kind, Letter, Matter, Message, State, alert, fate, letter},
+    message::{
+        Channel, Due, Fate, Kind, Letter, Matter, Message, State, alert, fate, letter, text as text_of,
+    },
     phone_number::PhoneNumber,
 };
 use jiff::SignedDuration;
@@ -28,6 +32,8 @@ use store::{
 };
 
 pub use dispatch::Dispatch;
+pub use texts::{Carrier, TextError};
+use texts::{Texts, Way};
 
 /// How long a claim may be without an outcome before whoever made it is taken for dead: longer than the function may run
 /// (`template.yaml`).
@@ -44,6 +50,7 @@ pub struct Messenger {
     notifications: Notifications,
     contacts: Contacts,
     mail: Mail,
+    texts: Texts,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
 }
@@ -60,12 +67,16 @@ pub enum MessengerError {
     /// The vendor takes nothing now: nothing was sent.
     #[error("the message was not sent, and is tried again")]
     NotNow(#[source] MailError),
+    /// The same, of a text.
+    #[error(transparent)]
+    Text(#[from] TextError),
 }
 
 impl Messenger {
     /// Puts it together.
-    pub fn new(platform: &Platform, db: &Dynamo, mail: MailSettings) -> Self {
+    pub fn new(platform: &Platform, db: &Dynamo, mail: MailSettings, carrier: Carrier) -> Self {
         Self {
+            texts: Texts::new(platform, db, carrier),
             messages: Messages::new(db.clone()),
             bookings: Bookings::new(db.clone()),
             clinics: Clinics::new(db.clone()),
@@ -88,6 +99,7 @@ impl Messenger {
                 self.tell_patient(due, appointment_id, (*kind, *revision)).await
             }
             Matter::Emergency { notification_id } => self.alert(due, notification_id).await,
+            Matter::Lookup { item, message_id } => Ok(self.texts.look_up(due, (item, message_id)).await?),
         }
     }
 
@@ -97,28 +109,56 @@ impl Messenger {
         id: &AppointmentId,
         told: (Kind, u64),
     ) -> Result<(), MessengerError> {
-        let there = self.bookings.appointment(due.org_id, id).await?;
         let now = self.clock.now();
+        let there = self.bookings.appointment(due.org_id, id).await?;
         let fate = there.as_ref().map_or(Fate::Overtaken, |there| fate(told, there, now));
-        if fate == Fate::TooLate {
-            // Nobody knows but us: the patient is on the way, or waits for one that is cancelled.
-            alarm!("message_too_late", org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(),
-                "a patient was not told of an appointment before it began");
-        }
-        let (Some(appointment), Fate::Send) = (there, fate) else {
-            tracing::info!(org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(), fate = ?fate,
+        let Some(appointment) = there.filter(|_| fate != Fate::Overtaken) else {
+            tracing::info!(org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(),
                 "a message is not sent: it is no longer so");
             return Ok(());
         };
-        for channel in Channel::of(&appointment) {
-            let message = Message::claimed(self.fresh_id(), (due, &appointment), channel, now);
-            let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
-            let letter = letter(told.0, &clinic, &appointment, line.as_ref());
-            if let Some(to) = self.address_of(&appointment).await? {
-                self.send_once(&message, &to, clinic.called(), &letter).await?;
+        let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
+        let (mail, text) = self.ways(&clinic, &appointment).await?;
+        if fate == Fate::TooLate {
+            if mail.is_some() || text.is_some() {
+                // Nobody knows but us: the patient is on the way, or waits for one that is cancelled.
+                alarm!("message_too_late", org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(),
+                    "a patient was not told of an appointment before it began");
             }
+            return Ok(());
         }
-        Ok(())
+        let claimed = |channel| Message::claimed(self.fresh_id(), (due, &appointment), channel, now);
+        let mut outcome = Ok(());
+        if let Some(to) = mail {
+            let letter = letter(told.0, &clinic, &appointment, line.as_ref());
+            outcome = self.send_once(&claimed(Channel::Email), &to, clinic.called(), &letter).await;
+        }
+        if let Some(way) = text {
+            let words = |mark: &_| text_of(told.0, (&clinic, &appointment), line.as_ref(), mark);
+            let message = (claimed(Channel::Sms), appointment.interval.from);
+            // One way that fails keeps the patient from no other.
+            let sent = self.texts.send_once(message, &way, words).await;
+            outcome = outcome.and(sent.map_err(MessengerError::from));
+        }
+        outcome
+    }
+
+    /// By which ways a patient is told: to which address, and to which telephone.
+    async fn ways(
+        &self,
+        clinic: &Clinic,
+        appointment: &Appointment,
+    ) -> Result<(Option<EmailAddress>, Option<Way>), MessengerError> {
+        let channels = Channel::of(appointment);
+        let mail = match channels.contains(&Channel::Email) {
+            true => self.address_of(appointment).await?,
+            false => None,
+        };
+        let text = match channels.contains(&Channel::Sms) {
+            true => self.texts.way(clinic, appointment).await?,
+            false => None,
+        };
+        Ok((mail, text))
     }
 
     /// Where mail about an appointment goes: where the patient said when it was booked, or what the clinic has put right since.

@@ -417,6 +417,8 @@ fn recharge_after(wallet: &Wallet, payment: &PaymentIntent, posting: &Posting) -
         | Reason::Adjustment { .. }
         | Reason::Number { .. }
         | Reason::NumberRefund { .. }
+        | Reason::Text { .. }
+        | Reason::TextRefund { .. }
         | Reason::Rental { .. } => None,
     }
 }

@@ -205,8 +205,13 @@ impl<'a> Arguments<'a> {
 
     /// Whether something is said to be so.
     fn is(self, name: &str) -> bool {
-        self.0.arguments[name] == true
-            || self.text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.yes_or_no(name) == Some(true)
+    }
+
+    /// What is said of a question that has a yes and a no; none where neither is said.
+    fn yes_or_no(self, name: &str) -> Option<bool> {
+        let said = |text: &str| text.to_ascii_lowercase().parse().ok();
+        self.0.arguments[name].as_bool().or_else(|| self.text(name).and_then(said))
     }
 }
 

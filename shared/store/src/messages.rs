@@ -1,10 +1,11 @@
 //! What patients are told. A message that is due waits in `due_messages`, where the transaction of what it tells of has put it; what
 //! became of it is in `messages`, one record for each appointment, revision, kind and channel.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::{
     ids::{AppointmentId, OrgId},
     message::{Due, Message, State, prefix},
+    notification::Notification,
     time::rfc3339_millis,
 };
 use jiff::Timestamp;
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 use crate::{
     dynamo::{Dynamo, Read, Scoped},
     error::{ChangeError, StoreError},
-    item::{Item, decode, encode, org_key, put_new_part, record, text},
+    item::{Item, decode, delete_part, encode, org_key, put_new_part, put_part, record, text},
+    notifications,
     scope::System,
     table::Table,
 };
@@ -69,6 +71,44 @@ impl Messages {
         self.db.of_org(message.org_id).delete(Table::Messages, &key, Some(SAME_CLAIM), NAMES, &values).await
     }
 
+    /// A message, consistently.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the record does not decode.
+    pub async fn get(&self, org: OrgId, item: &str) -> Result<Option<Message>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.of_org(org).get(Table::Messages, &[(name, &value), (SORT, item)]).await
+    }
+
+    /// Claims a text for which nothing is charged; with it goes when it is looked for.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when it is claimed already.
+    pub async fn claim_text(&self, message: &Message) -> Result<(), ChangeError> {
+        self.db.of_org(message.org_id).change(claim_parts(&self.db, message)?).await
+    }
+
+    /// Writes down a text that cannot be paid for; with it goes what the clinic is told of that, where it was not told yet.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when it is claimed already, or the clinic was told meanwhile.
+    pub async fn unpaid(&self, message: &Message, told: Option<&Notification>) -> Result<(), ChangeError> {
+        let mut items =
+            vec![put_new_part(&self.db, Table::Messages, SORT, record(Table::Messages, message)?)?];
+        items.extend(told.map(|told| notifications::put(&self.db, told)).transpose()?);
+        self.db.of_org(message.org_id).change(items).await
+    }
+
+    /// Claims a text anew that waits, and is paid for; with it goes when it is looked for.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when it waits no longer.
+    pub async fn claim_again(&self, before: &Message, after: &Message) -> Result<(), ChangeError> {
+        let mut items = vec![over_part(&self.db, before, after)?];
+        items.extend(lookup_parts(&self.db, after)?);
+        self.db.of_org(before.org_id).change(items).await
+    }
+
     /// All messages of an appointment, consistently.
     ///
     /// # Errors
@@ -86,12 +126,57 @@ impl Messages {
     }
 }
 
-/// That a message is still in the hands of who claimed it.
-const SAME_CLAIM: &str = "message_id = :claim AND #state = :sending";
+/// That a message is still in the hands of who claimed it, and stands as it was read.
+const SAME_CLAIM: &str = "message_id = :claim AND #state = :state";
 const NAMES: &[(&str, &str)] = &[("#state", "state")];
 
 fn claim_of(message: &Message) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 2] {
-    [(":claim", text(message.message_id.as_str())), (":sending", text(State::Sending.as_str()))]
+    [(":claim", text(message.message_id.as_str())), (":state", text(message.state.as_str()))]
+}
+
+/// The parts of a transaction that claim a text: its record, and when it is looked for.
+pub(crate) fn claim_parts(db: &Dynamo, message: &Message) -> Result<Vec<TransactWriteItem>, StoreError> {
+    let mut parts = vec![put_new_part(db, Table::Messages, SORT, record(Table::Messages, message)?)?];
+    parts.extend(lookup_parts(db, message)?);
+    Ok(parts)
+}
+
+fn lookup_parts(db: &Dynamo, message: &Message) -> Result<Vec<TransactWriteItem>, StoreError> {
+    Due::lookups(message).iter().map(|due| due_part(db, due)).collect()
+}
+
+/// The part of a transaction that ends a text which is as read: it stands like `after`, or its claim is given back.
+pub(crate) fn end_part(
+    db: &Dynamo,
+    before: &Message,
+    after: Option<State>,
+) -> Result<TransactWriteItem, StoreError> {
+    if let Some(state) = after {
+        return over_part(db, before, &Message { state, ..before.clone() });
+    }
+    let (name, value) = org_key(before.org_id);
+    let [claim, state] = claim_of(before);
+    let delete = Delete::builder()
+        .table_name(db.table_name(Table::Messages))
+        .key(name, text(value))
+        .key(SORT, text(before.item.as_str()))
+        .condition_expression(SAME_CLAIM)
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(claim.0, claim.1)
+        .expression_attribute_values(state.0, state.1);
+    delete_part(delete)
+}
+
+fn over_part(db: &Dynamo, before: &Message, after: &Message) -> Result<TransactWriteItem, StoreError> {
+    let [claim, state] = claim_of(before);
+    let put = Put::builder()
+        .table_name(db.table_name(Table::Messages))
+        .set_item(Some(record(Table::Messages, after)?))
+        .condition_expression(SAME_CLAIM)
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(claim.0, claim.1)
+        .expression_attribute_values(state.0, state.1);
+    put_part(put)
 }
 
 /// The table of what is due.

@@ -4,6 +4,7 @@
 mod accounts;
 mod error;
 mod lists;
+mod texts;
 mod webhook;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -16,6 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use accounts::age;
 pub use error::TwilioError;
 pub use lists::Listed;
+pub use texts::{Taken, Text};
 pub use webhook::{SIGNATURE_HEADER, TwilioWebhook};
 
 use super::http::{Http, HttpError, is_transient_status};

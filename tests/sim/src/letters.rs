@@ -66,7 +66,7 @@ fn told(world: &World, messages: &[Message]) -> Result<(), String> {
             Matter::Appointment { appointment_id, revision, .. } => {
                 *appointment_id == appointment.appointment_id && *revision == appointment.revision
             }
-            Matter::Emergency { .. } => false,
+            Matter::Emergency { .. } | Matter::Lookup { .. } => false,
         };
         if !messages.iter().any(|message| is_of_it(&message)) {
             return Err(format!("a patient was not told of an appointment as it is: {row}"));

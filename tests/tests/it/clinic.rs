@@ -38,7 +38,7 @@ async fn rung_at(time: &str) -> Harness {
 async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let viewer = harness.token(ORG, "viewer");
-    let shown = |zone: &str| json!({"time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": []});
+    let shown = |zone: &str| json!({"time_zone": zone, "name": null, "address": null, "notice": null, "sender_name": null, "alert_emails": []});
     let unsaid = shown("Europe/London");
     assert_eq!(harness.get(CLINIC, &viewer).await, (200, unsaid));
     let (status, problem) = saved(&harness, &json!({"time_zone": "America/New_York"}), "viewer").await;

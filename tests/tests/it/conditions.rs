@@ -69,6 +69,7 @@ mod messages;
 mod notifications;
 pub(crate) mod numbers;
 mod recharge;
+mod texts;
 
 const AUTHORIZE: &str = "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \
                          AND attribute_not_exists(frozen)";
@@ -89,6 +90,7 @@ fn guards() -> Vec<Guard> {
         .chain(notifications::guards())
         .chain(numbers::guards())
         .chain(recharge::guards())
+        .chain(texts::guards())
         .collect()
 }
 
@@ -152,6 +154,9 @@ fn write_of(sent: &Sent) -> &'static str {
     let items = sent.body["TransactItems"].as_array().map_or::<&[Value], _>(&[], Vec::as_slice);
     let change = items.iter().find_map(|item| item["Update"]["UpdateExpression"].as_str());
     let condition = sent.body["ConditionExpression"].as_str().unwrap_or_default();
+    if let Some(write) = texts::transaction_of(items) {
+        return write;
+    }
     match (sent.operation.as_str(), change.or(sent.body["UpdateExpression"].as_str())) {
         (_, Some(change)) if change.contains("holds.#call = :hold") => "authorize",
         (_, Some(change)) if change.contains("step = :next") => "extend",
@@ -328,6 +333,9 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     Box::pin(messages::use_everything(&harness)).await;
     Box::pin(notifications::use_everything(&harness)).await;
     Box::pin(calendar::use_everything(&harness)).await;
+    let harness = Harness::with_wallet(2_500, 3_600).await;
+    watch(&harness, &seen);
+    Box::pin(texts::use_everything(&harness)).await;
     let listed: Seen = guards()
         .into_iter()
         .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))

@@ -32,6 +32,7 @@ mod recorded;
 mod recordings;
 mod settings;
 mod slots;
+mod texts;
 mod timeouts;
 mod vendors_word;
 mod wallet;

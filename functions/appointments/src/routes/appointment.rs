@@ -65,6 +65,9 @@ struct Named {
     phone: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// Whether the patient said that texts may be sent to the number, or that none may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    may_text: Option<bool>,
 }
 
 /// What is to be another: the time, or how it stands and what is noted.
@@ -166,6 +169,7 @@ async fn patient(
                 name: there.name.clone(),
                 phone_number: there.phone_number.clone(),
                 email: there.email.clone(),
+                may_text: None,
             };
             Ok((patient, Some(there)))
         }
@@ -174,7 +178,7 @@ async fn patient(
             let phone_number = phone_number(&named.phone, "phone")?.map(Personal::new);
             let email = named.email.as_deref().map(EmailAddress::parse).transpose();
             let email = email.map_err(|error| invalid(format!("email: {error}.")))?;
-            Ok((Patient { name, phone_number, email }, None))
+            Ok((Patient { name, phone_number, email, may_text: named.may_text }, None))
         }
         _ => Err(invalid("Say for whom: either contact_id, or contact with name, phone and email.")),
     }

@@ -129,6 +129,7 @@ pub async fn create(
         name: name(&wanted.contact_name)?,
         phone_number: phone_number(&wanted.phone_number, "phone_number")?.map(Personal::new),
         email: wanted.email.as_deref().map(email).transpose()?,
+        may_text: None,
     };
     let (patient, input) = (&patient, &input);
     let write = || async move {

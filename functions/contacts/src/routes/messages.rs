@@ -1,6 +1,7 @@
 //! `GET /api/messages`: what a patient was told of an appointment.
 
 use domain::{
+    amount::Amount,
     ids::{AppointmentId, ContactId, MessageId},
     message::{Channel, Matter, Message, State},
     time::rfc3339_millis,
@@ -39,6 +40,8 @@ pub struct Shown {
     channel: Channel,
     status: &'static str,
     reason: Option<String>,
+    /// What was paid for it and not given back; absent for what costs nothing.
+    cost_pence: Option<i64>,
     created_at: String,
 }
 
@@ -47,8 +50,13 @@ impl From<Message> for Shown {
         let status = message.state.as_str();
         let reason = match message.state {
             State::Refused { why } => Some(why),
+            State::Unpaid => Some("the wallet had not the money for it".to_owned()),
+            State::NotSent => Some("the carrier never had it".to_owned()),
+            State::Waiting => Some("the carrier takes no more at the moment".to_owned()),
             State::Sending | State::Sent { .. } | State::Unknown => None,
         };
+        let is_paid = matches!(status, "sending" | "sent" | "waiting");
+        let price = message.text.filter(|text| is_paid && text.price > Amount::ZERO);
         Self {
             id: message.message_id,
             matter: message.matter,
@@ -56,6 +64,7 @@ impl From<Message> for Shown {
             channel: message.channel,
             status,
             reason,
+            cost_pence: price.map(|text| text.price.pence()),
             created_at: rfc3339_millis(message.at),
         }
     }

@@ -19,6 +19,8 @@ pub const OPERATIONS: [(&str, &[&str]); 5] = [
             "buy",
             "release",
             "end_call",
+            "send_text",
+            "list_texts",
         ],
     ),
     (
@@ -97,6 +99,8 @@ fn twilio(method: &Method, segments: &[&str]) -> &'static str {
         (&Method::GET, ["Addresses.json"]) => "find_address",
         (&Method::POST, ["Addresses.json"]) => "create_address",
         (&Method::POST, ["Calls", _]) => "end_call",
+        (&Method::POST, ["Messages.json"]) => "send_text",
+        (&Method::GET, ["Messages.json"]) => "list_texts",
         _ => "other",
     }
 }

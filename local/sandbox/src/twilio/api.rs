@@ -130,6 +130,11 @@ impl TwilioSandbox {
                 Ok((StatusCode::OK, Self::list_addresses(state, account, path, params)))
             }
             (&Method::POST, ["Addresses.json"]) => self.create_address(state, account, params),
+            (&Method::POST, ["Messages.json"]) => self.send_text(state, account, params),
+            (&Method::GET, ["Messages.json"]) => {
+                Ok((StatusCode::OK, Self::list_texts(state, account, path, params)))
+            }
+            (&Method::GET, ["Messages", sid]) => Self::text(state, account, sid, path),
             (method, ["Calls", sid]) if *method == Method::GET || *method == Method::POST => {
                 let sid = sid.strip_suffix(".json").ok_or_else(|| missing(path))?;
                 call(state, account, sid, path, params, self.clock.now())

@@ -163,6 +163,9 @@ pub struct Appointment {
     /// Where mail about it goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailAddress>,
+    /// Whether the patient said that texts may be sent to the number, or that none may; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_text: Option<bool>,
     /// Who the patient is to the clinic; none in an appointment from before there were contacts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<ContactId>,
@@ -188,6 +191,8 @@ pub struct Patient {
     pub phone_number: Option<Personal<PhoneNumber, Number>>,
     /// Where mail reaches them, if they say so.
     pub email: Option<EmailAddress>,
+    /// Whether texts may be sent to the number, if they say so.
+    pub may_text: Option<bool>,
 }
 
 impl Appointment {
@@ -215,6 +220,7 @@ impl Appointment {
             patient_name: patient.name,
             phone_number: patient.phone_number,
             email: patient.email,
+            may_text: patient.may_text,
             contact_id: None,
             overbooked: None,
             notes: None,

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{EntrySide, Kind};
 use crate::{
-    ids::{AdjustmentId, BalanceTransactionId, CallId, DisputeId, PaymentIntentId, PurchaseId, RefundId},
+    ids::{
+        AdjustmentId, BalanceTransactionId, CallId, DisputeId, MessageId, PaymentIntentId, PurchaseId,
+        RefundId,
+    },
     tariff::TariffVersion,
 };
 
@@ -72,6 +75,16 @@ pub enum Reason {
         /// The purchase that failed.
         purchase: PurchaseId,
     },
+    /// A text is about to be sent.
+    Text {
+        /// The message.
+        message: MessageId,
+    },
+    /// A text was not sent: its price is in the wallet again.
+    TextRefund {
+        /// The message that was paid for.
+        message: MessageId,
+    },
     /// A person of ours corrected the wallet by hand.
     Adjustment {
         /// The id of the adjustment: it is booked once.
@@ -127,6 +140,8 @@ impl Reason {
             }
             Self::Number { purchase } => format!("number#{purchase}"),
             Self::NumberRefund { purchase } => format!("number#{purchase}#refund"),
+            Self::Text { message } => format!("sms#{message}"),
+            Self::TextRefund { message } => format!("sms#{message}#refund"),
             Self::Adjustment { id, .. } => format!("adjustment#{id}"),
             Self::Rental { number, month } => format!("rental#{number}#{month}"),
         })
@@ -141,6 +156,7 @@ impl Reason {
             Self::Dispute { direction: EntrySide::Debit, .. } => Kind::Dispute,
             Self::Dispute { direction: EntrySide::Credit, .. } => Kind::DisputeReversal,
             Self::Number { .. } | Self::NumberRefund { .. } | Self::Rental { .. } => Kind::PhoneNumber,
+            Self::Text { .. } | Self::TextRefund { .. } => Kind::Sms,
             Self::Adjustment { .. } => Kind::Adjustment,
         }
     }
@@ -148,10 +164,15 @@ impl Reason {
     /// Returns which way the money goes.
     pub const fn direction(&self) -> EntrySide {
         match self {
-            Self::Call { .. } | Self::Refund { .. } | Self::Number { .. } | Self::Rental { .. } => {
-                EntrySide::Debit
-            }
-            Self::TopUp { .. } | Self::RefundFailed { .. } | Self::NumberRefund { .. } => EntrySide::Credit,
+            Self::Call { .. }
+            | Self::Refund { .. }
+            | Self::Number { .. }
+            | Self::Rental { .. }
+            | Self::Text { .. } => EntrySide::Debit,
+            Self::TopUp { .. }
+            | Self::RefundFailed { .. }
+            | Self::NumberRefund { .. }
+            | Self::TextRefund { .. } => EntrySide::Credit,
             Self::Dispute { direction, .. }
             | Self::CallCorrection { direction, .. }
             | Self::Adjustment { direction, .. } => *direction,
@@ -168,6 +189,8 @@ impl Reason {
             | Self::Number { .. }
             | Self::NumberRefund { .. }
             | Self::Adjustment { .. }
+            | Self::Text { .. }
+            | Self::TextRefund { .. }
             | Self::Rental { .. } => None,
         }
     }
@@ -179,6 +202,8 @@ impl Reason {
             | Self::Number { .. }
             | Self::NumberRefund { .. }
             | Self::Adjustment { .. }
+            | Self::Text { .. }
+            | Self::TextRefund { .. }
             | Self::Rental { .. } => None,
             Self::TopUp { payment_intent }
             | Self::Refund { payment_intent, .. }
@@ -197,6 +222,8 @@ impl Reason {
             | Self::Number { .. }
             | Self::NumberRefund { .. }
             | Self::Adjustment { .. }
+            | Self::Text { .. }
+            | Self::TextRefund { .. }
             | Self::Rental { .. } => None,
         }
     }

@@ -1,16 +1,19 @@
-use jiff::ToSpan as _;
+use jiff::{SignedDuration, ToSpan as _};
 use proptest::prelude::*;
 
-use super::*;
+use super::{due::QUIET, *};
 use crate::{
     booking::{
-        appointment::{MadeBy, PatientName},
+        appointment::{MadeBy, PatientName, Status},
         diary::Interval,
     },
-    clinic::{Clinic, ClinicName},
+    clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{CallId, ResourceId, ServiceId},
+    ids::{AppointmentId, CallId, OrgId, ResourceId, ServiceId},
+    notification::Notification,
+    personal::Personal,
     phone_number::PhoneNumber,
+    texting::{Mark, segments},
 };
 
 fn at(text: &str) -> Timestamp {
@@ -37,6 +40,7 @@ fn appointment(starts_at: Timestamp, zone: &str) -> Appointment {
         patient_name: PatientName::parse("Ada Lovelace").unwrap(),
         phone_number: None,
         email: Some(EmailAddress::parse("ada@example.com").unwrap()),
+        may_text: None,
         contact_id: None,
         overbooked: None,
         notes: None,
@@ -198,4 +202,53 @@ proptest! {
             prop_assert!(!is_quiet || wakes, "{kind:?} at {shown}");
         }
     }
+}
+
+#[test]
+fn a_text_names_the_clinic_and_the_time_and_asks_for_no_word_that_opts_out() {
+    let one = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let clinic = Clinic { name: ClinicName::parse("Hill Street Dental").ok(), ..Clinic::unsaved(one.org_id) };
+    let line = PhoneNumber::parse("+442071838750").unwrap();
+    let id = MessageId::parse("m-1").unwrap();
+    let mark = Mark::of(&id);
+    let said = Kind::ALL.map(|kind| text(kind, (&clinic, &one), Some(&line), &mark));
+    assert!(
+        said[0].starts_with(
+            "Hill Street Dental: your appointment is on Tue 8 Dec 2026 at 14:30. Questions? Ring +442071838750. Ref "
+        ),
+        "{}",
+        said[0]
+    );
+    for words in &said {
+        assert!(mark.ends(words) && !Mark::of(&MessageId::parse("m-2").unwrap()).ends(words));
+        assert_eq!(segments(words), 1, "{words}");
+        let names = words.split(|c: char| !c.is_alphanumeric()).map(str::to_uppercase);
+        let opting = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL", "REPLY"];
+        let asks: Vec<_> = names.filter(|word| opting.contains(&word.as_str())).collect();
+        assert!(asks.is_empty() && !words.contains("Ada") && !words.contains("Laser"), "{words}");
+    }
+}
+
+#[test]
+fn a_text_that_is_paid_for_is_looked_for_twice() {
+    let one = Appointment {
+        phone_number: Some(Personal::new(PhoneNumber::parse("+447700900101").unwrap())),
+        email: None,
+        ..appointment(at("2026-12-08T14:30:00Z"), "Europe/London")
+    };
+    let now = at("2026-12-01T12:00:00Z");
+    let due = Due::after(&one, Kind::Confirmation, Cause::Patient, now).unwrap();
+    let refused = Appointment { may_text: Some(false), ..one.clone() };
+    assert_eq!(
+        Due::after(&refused, Kind::Confirmation, Cause::Patient, now),
+        None,
+        "nothing reaches who said no"
+    );
+    let message = Message::claimed(MessageId::parse("m-1").unwrap(), (&due, &one), Channel::Sms, now);
+    let lookups = Due::lookups(&message);
+    assert_eq!(lookups.each_ref().map(|due| due.due_at.duration_since(now).as_mins()), [2, 10]);
+    let later = message.again(now.saturating_add(SignedDuration::from_mins(1)).unwrap());
+    let all: std::collections::BTreeSet<_> =
+        lookups.into_iter().chain(Due::lookups(&later)).map(|due| (due.slot, due.due)).collect();
+    assert_eq!((all.len(), later.message_id), (4, message.message_id), "no row takes another's place");
 }

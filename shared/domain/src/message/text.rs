@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use super::Kind;
 use crate::{
     booking::appointment::Appointment, clinic::Clinic, notification::Notification, phone_number::PhoneNumber,
+    texting::Mark,
 };
 
 /// The version of these texts. It goes up with every change of what they say.
@@ -52,6 +53,27 @@ pub fn letter(kind: Kind, clinic: &Clinic, appointment: &Appointment, line: Opti
          to it. If it is not yours, please ignore it.\n",
     );
     Letter { subject, text }
+}
+
+/// Returns the text that tells a patient of an appointment. It asks for no answer, and for none of the words by which a number is
+/// opted out at the carrier. `mark` ends it.
+pub fn text(
+    kind: Kind,
+    (clinic, appointment): (&Clinic, &Appointment),
+    line: Option<&PhoneNumber>,
+    mark: &Mark,
+) -> String {
+    let (name, when) = (clinic.called(), appointment.wall_clock.strftime("%a %-d %b %Y at %H:%M"));
+    let said = match kind {
+        Kind::Confirmation => format!("your appointment is on {when}."),
+        Kind::Change => format!("your appointment has changed. It is now on {when}."),
+        Kind::Cancellation => format!("your appointment on {when} is cancelled."),
+    };
+    let ring = line.map_or_else(
+        || "Questions? Ring us.".to_owned(),
+        |line| format!("Questions? Ring {}.", line.as_str()),
+    );
+    format!("{name}: {said} {ring} {mark}")
 }
 
 /// Returns the letter that tells the clinic's people of an emergency: who rang and when, and where the words are. They stay where they

@@ -32,6 +32,7 @@ struct Wish {
     letter: Letter,
     name: Option<PatientName>,
     email: Option<EmailAddress>,
+    may_text: Option<bool>,
     is_another: bool,
     /// What tells this use of the tool from every other.
     tool_call: String,
@@ -76,7 +77,8 @@ impl Reception {
             );
         };
         let tool_call = arguments.tool_call();
-        let wish = Wish { letter, name, email, is_another: arguments.is("another"), tool_call };
+        let (may_text, is_another) = (arguments.yes_or_no("may_text"), arguments.is("another"));
+        let wish = Wish { letter, name, email, may_text, is_another, tool_call };
         let answer = self.db.a_few_times(TRIES, || self.try_to_book(line, &wish)).await?;
         Ok(answer.unwrap_or_else(|| {
             "NOT BOOKED. Others are booking at this very moment, and the time may still be free. Do the same once more.".to_owned()
@@ -231,7 +233,12 @@ impl Reception {
     /// Who is to be booked for, once the name is known.
     async fn patient(&self, line: &Line, wish: &Wish) -> Result<Option<(Patient, Person)>, StoreError> {
         let Some(name) = wish.name.clone() else { return Ok(None) };
-        let patient = Patient { name, phone_number: line.caller.clone(), email: wish.email.clone() };
+        let patient = Patient {
+            name,
+            phone_number: line.caller.clone(),
+            email: wish.email.clone(),
+            may_text: wish.may_text,
+        };
         let person = self.appointments.person(line.org_id, &patient, self.clock.now()).await?;
         Ok(Some((patient, person)))
     }

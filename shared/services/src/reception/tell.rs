@@ -81,7 +81,7 @@ impl Reception {
             Kind::Emergency if there.is_emergency => return Ok(Attempt::Done(true)),
             Kind::Emergency => Some(there.in_emergency()),
             // No call says it.
-            Kind::CalendarProblem => None,
+            Kind::CalendarProblem | Kind::PaymentProblem => None,
         };
         let Some(after) = after else { return Ok(Attempt::Done(false)) };
         let call = (line.org_id, line.call_id.clone());

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use domain::{
     audit::AuditEntry,
     ledger::{Entry, Posting},
+    message::{Message, State},
     purchase::Purchase,
     recharge::AutoRecharge,
     wallet::{Booking, Wallet},
@@ -15,7 +16,7 @@ use crate::{
     audit,
     error::ChangeError,
     item::{number, update_part},
-    purchases,
+    messages, purchases,
 };
 
 impl Wallets {
@@ -144,6 +145,45 @@ impl Wallets {
         let items = vec![update_part(self.spent(wallet, &booking))?, self.entry_put(&booking.entry)?];
         self.db.of_org(wallet.org_id).change(items).await?;
         Ok(booking.wallet)
+    }
+
+    /// Takes the price of a text, with money that is there: wallet, ledger, the claim on the text and when it is looked for, together
+    /// or not at all. `wallet` is as read. Returns it after.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when the wallet is not as read, the money is not there, the wallet is frozen, or the text is claimed.
+    pub async fn charge_text(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        message: &Message,
+    ) -> Result<Wallet, ChangeError> {
+        let booking = wallet.booked(posting);
+        let mut items = vec![update_part(self.spent(wallet, &booking))?, self.entry_put(&booking.entry)?];
+        items.extend(messages::claim_parts(&self.db, message)?);
+        self.db.of_org(wallet.org_id).change(items).await?;
+        Ok(booking.wallet)
+    }
+
+    /// Gives the price of a text back that was certainly not sent, as it ends: it stands like `after`, or its claim is given back.
+    /// `wallet` and `before` are as read.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when they are not, or the price was given back already.
+    pub async fn refund_text(
+        &self,
+        wallet: &Wallet,
+        posting: &Posting,
+        before: &Message,
+        after: Option<State>,
+    ) -> Result<(), ChangeError> {
+        let booking = wallet.booked(posting);
+        let items = vec![
+            self.moved(wallet, &booking)?,
+            self.entry_put(&booking.entry)?,
+            messages::end_part(&self.db, before, after)?,
+        ];
+        self.db.of_org(wallet.org_id).change(items).await
     }
 
     /// What takes an asset's price, on the conditions of [`Wallet::can_spend`].

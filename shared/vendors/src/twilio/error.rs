@@ -50,6 +50,16 @@ impl TwilioError {
         matches!(self, Self::Refused { code: Some(21_421 | 21_422), .. })
     }
 
+    /// Returns whether Twilio refuses the number that a text goes to: it is none, a landline, or has opted out.
+    pub const fn is_about_recipient(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(21_211 | 21_610 | 21_614 | 21_635), .. })
+    }
+
+    /// Returns whether Twilio took too many requests to take this one: nothing was done, and it may be asked again later.
+    pub const fn is_too_many(&self) -> bool {
+        matches!(self, Self::Trouble { status: StatusCode::TOO_MANY_REQUESTS })
+    }
+
     /// Returns whether Twilio refuses the account, rather than what was asked of it.
     pub const fn is_about_account(&self) -> bool {
         match self {

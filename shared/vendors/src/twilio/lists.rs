@@ -84,7 +84,7 @@ impl Twilio {
     }
 
     /// Returns the rows of all pages, or an error rather than a part of them.
-    async fn pages<P: DeserializeOwned, R>(
+    pub(super) async fn pages<P: DeserializeOwned, R>(
         &self,
         account: &Account,
         first: String,

@@ -80,6 +80,8 @@ fn book_appointment() -> Value {
             "patient_name": {"type": "string", "description": "First and last name of the patient, as the caller said it."},
             "email": {"type": "string", "description": "Where the confirmation goes, if the caller wants one by e-mail: spelled out and \
                 read back. Leave it out otherwise."},
+            "may_text": {"type": "boolean", "description": "Whether the caller wants texts about the appointment on the number they ring \
+                from: ask when you read the time back. Leave it out when you did not ask."},
             "another": {"type": "boolean", "description": "True when the same patient wants one more appointment on this call."},
         }),
         &["option"],

@@ -125,8 +125,12 @@ impl Desk {
         };
         let slot = offer.fit(at.parse().unwrap(), std::slice::from_ref(&self.resource.resource_id)).unwrap();
         let id = AppointmentId::parse(id).unwrap();
-        let patient =
-            Patient { name: PatientName::parse("Ada Lovelace").unwrap(), phone_number: None, email: None };
+        let patient = Patient {
+            name: PatientName::parse("Ada Lovelace").unwrap(),
+            phone_number: None,
+            email: None,
+            may_text: None,
+        };
         let made = MadeBy::Staff { user_id: UserId::parse("user-1").unwrap() };
         let appointment = Appointment::confirmed(id.clone(), &self.service, &slot, (patient, made), now);
         let days = diary.taking(&appointment.entry(), &slot.resources, &[], now).unwrap();

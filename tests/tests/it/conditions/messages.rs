@@ -25,7 +25,7 @@ use super::{booking::refused, *};
 
 const NEW: &str = "attribute_not_exists(item)";
 const ROW: &str = "attribute_not_exists(#item) OR contact_id = :contact";
-const CLAIM: &str = "message_id = :claim AND #state = :sending";
+const CLAIM: &str = "message_id = :claim AND #state = :state";
 
 pub(super) fn guards() -> Vec<Guard> {
     guards! {
@@ -38,9 +38,9 @@ pub(super) fn guards() -> Vec<Guard> {
         "book for", "due_messages", "attribute_not_exists(due)", "attribute_not_exists(due)" => what_is_due_is_written_over_nothing;
         "put", "messages sent#", NEW, NEW => a_message_is_claimed_once;
         "put", "messages sent#", CLAIM, "message_id = :claim" => only_who_claimed_it_notes_the_outcome;
-        "put", "messages sent#", CLAIM, "#state = :sending" => an_outcome_is_noted_once;
+        "put", "messages sent#", CLAIM, "#state = :state" => an_outcome_is_noted_once;
         "take out", "messages", CLAIM, "message_id = :claim" => only_who_claimed_it_gives_it_back;
-        "take out", "messages", CLAIM, "#state = :sending" => what_was_sent_is_not_given_back;
+        "take out", "messages", CLAIM, "#state = :state" => what_was_sent_is_not_given_back;
     }
 }
 
@@ -62,6 +62,7 @@ fn contact(id: &str, name: &str) -> Contact {
         name: PatientName::parse(name).unwrap(),
         phone_number: Some(Personal::new(PhoneNumber::parse("+447700900101").unwrap())),
         email: None,
+        may_text: None,
     };
     Contact::of(ORG, ContactId::parse(id).unwrap(), &patient, local::stack::test_epoch())
 }
@@ -77,7 +78,7 @@ fn logged(request: &str) -> AuditEntry {
     AuditEntry::granted(ORG, actor, act, None, local::stack::test_epoch())
 }
 
-fn appointment() -> Appointment {
+pub(super) fn appointment() -> Appointment {
     let from = local::stack::test_epoch() + SignedDuration::from_hours(48);
     let interval = Interval { from, to: from + SignedDuration::from_mins(30) };
     let resources = vec![ResourceId::parse("r1").unwrap()];
@@ -86,6 +87,7 @@ fn appointment() -> Appointment {
         name: PatientName::parse("Ada Lovelace").unwrap(),
         phone_number: None,
         email: EmailAddress::parse("ada@example.com").ok(),
+        may_text: None,
     };
     let made = MadeBy::Staff { user_id: UserId::parse("user-1").unwrap() };
     let terms = serde_json::json!({"name": "Check-up", "duration_mins": 30, "needs": [["r1"]]});
@@ -99,7 +101,7 @@ fn appointment() -> Appointment {
     Appointment::confirmed(id, &service, &slot, (patient, made), local::stack::test_epoch())
 }
 
-fn due() -> Due {
+pub(super) fn due() -> Due {
     Due::after(&appointment(), Kind::Confirmation, Cause::Patient, local::stack::test_epoch()).unwrap()
 }
 
