@@ -271,6 +271,8 @@ def throttles(template):
     limits = {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
     paths = template.sam["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"]
     known = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    # What no other route takes is a route that a stage calls by its path alone.
+    known |= {path for path, methods in paths.items() for operation in methods.values() if operation.get("isDefaultRoute")}
     for name, stage in template.of_type("AWS::ApiGatewayV2::Stage"):
         settings = {"DefaultRouteSettings": stage.get("DefaultRouteSettings", {}), **stage.get("RouteSettings", {})}
         faults += [f"{name} has no {limits} in {at}." for at, given in settings.items() if not limits <= set(given)]

@@ -124,6 +124,7 @@ functions! {
         calls => "calls",
         appointments => "appointments",
         clinic => "clinic",
+        console => "console",
         contacts => "contacts",
         notifications => "notifications",
         operations => "operations",
@@ -152,7 +153,8 @@ functions! {
 /// # Errors
 /// The first that has none.
 pub(crate) fn check(template: &Template) -> Result<(), UnknownFunction> {
-    let routes = template.routes.iter().map(|route| ("a route", HTTP, &route.function));
+    let routed = template.routes.iter().map(|route| &route.function).chain(&template.default_function);
+    let routes = routed.map(|function| ("a route", HTTP, function));
     let queues =
         template.queues.iter().filter_map(|queue| Some(("a queue", QUEUE, queue.consumer.as_ref()?)));
     let schedules = template.schedules.iter().map(|schedule| ("a schedule", SCHEDULE, &schedule.function));

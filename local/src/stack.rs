@@ -30,7 +30,7 @@ use crate::{
     functions::{self, Functions, InvocationError, UnknownFunction},
     queue::Message,
     schedule::{Schedule, Schedules},
-    template::{Route, Template, TemplateError},
+    template::{Template, TemplateError},
 };
 use sandbox::{
     bucket::BucketSandbox,
@@ -162,29 +162,24 @@ impl Stack {
         aws_sdk_dynamodb::Client::new(&sdk_config().into_builder().http_client(http).build())
     }
 
-    /// The function behind the route of a request, if there is one.
+    /// The function behind the route of a request; that of `$default` where there is none.
     pub fn function_of(&self, request: &Request<Bytes>) -> Option<&str> {
-        let mut routes = self.routes_at(request.uri().path());
-        let route = routes.find(|route| route.method == request.method().as_str())?;
-        Some(&route.function)
-    }
-
-    fn routes_at(&self, path: &str) -> impl Iterator<Item = &Route> {
-        self.template.routes.iter().filter(move |route| is_match(&route.path, path))
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let mut routes = self.template.routes.iter();
+        let route = routes.find(|route| route.method == method && is_match(&route.path, path));
+        route.map(|route| &*route.function).or(self.template.default_function.as_deref())
     }
 
     /// Answers a request as API Gateway and the function behind the route would.
     pub async fn request(&self, request: Request<Bytes>) -> Response<Bytes> {
         let function = self.function_of(&request).map(str::to_owned);
-        let is_path = self.routes_at(request.uri().path()).next().is_some();
         let request_id = self.platform.entropy.uuid(self.clock.now()).to_string();
         let response = match function.as_deref() {
             Some(function) => {
                 let answer = self.functions.answer(function, lambda_request(request, &request_id)).await;
                 answer.unwrap_or_else(|| Problem::new(Code::NotFound).answer(&request_id))
             }
-            None if !is_path => Problem::new(Code::NotFound).answer(&request_id),
-            None => Problem::new(Code::MethodNotAllowed).answer(&request_id),
+            None => Problem::new(Code::NotFound).answer(&request_id),
         };
         response.map(|body| match body {
             Body::Text(text) => Bytes::from(text),

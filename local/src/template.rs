@@ -11,11 +11,16 @@ use crate::schedule::{Schedule, rate_secs};
 /// The template as it was when this was built.
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
+/// The path of what no other route takes.
+const DEFAULT: &str = "$default";
+
 /// What the template declares, for one environment.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// Which function answers what.
     pub routes: Vec<Route>,
+    /// The function that answers whatever no route takes: the API's `$default`.
+    pub default_function: Option<String>,
     /// The tables, as `CreateTable` takes them.
     pub tables: Vec<Value>,
     /// The queues.
@@ -108,6 +113,7 @@ impl Template {
             serde_saphyr::from_str(&text).map_err(|error| TemplateError::Yaml(Box::new(error)))?;
         let mut template = Self {
             routes: Vec::new(),
+            default_function: None,
             tables: Vec::new(),
             queues: Vec::new(),
             schedules: Vec::new(),
@@ -141,7 +147,13 @@ impl Template {
                         }
                     }
                 }
-                Some("AWS::Serverless::HttpApi") => template.routes = routes(&document, properties, name)?,
+                Some("AWS::Serverless::HttpApi") => {
+                    let (default, routes) = routes(&document, properties, name)?
+                        .into_iter()
+                        .partition::<Vec<_>, _>(|route| route.path == DEFAULT);
+                    template.routes = routes;
+                    template.default_function = default.into_iter().next().map(|route| route.function);
+                }
                 Some("AWS::DynamoDB::Table") => template.tables.push(create_table(properties)),
                 Some("AWS::SQS::Queue") => template.queues.push(Queue {
                     logical_name: name.clone(),

@@ -148,7 +148,8 @@ fn greeting(address: &str, folder: &Path, speed: u32, kinds: &str, number: Optio
         number.map_or_else(|| "without a number: buy one".to_owned(), |number| format!("number {number}"));
     let number = number.unwrap_or("<its number>");
     format!(
-        "Voxanne {version} at {base}   ({kinds}, data in {folder}, speed {speed}×)\n\
+        "The console: {base}/\n\n\
+         Voxanne {version} at {base}   ({kinds}, data in {folder}, speed {speed}×)\n\
          Demo clinic {org}, {has}. GET {base}/_sandbox lists everything.\n\n\
          Five things to try, each a line to paste:\n\n\
          1. Pay £25 in, and look at the wallet:\n   \

@@ -1,4 +1,5 @@
-//! Who is let in: `/api` guards itself, and the rest is for this machine, or for who has the data folder's key.
+//! Who is let in: `/api` guards itself and the console's pages are anybody's; the rest is for this machine, or for who has the data
+//! folder's key.
 
 use std::net::SocketAddr;
 
@@ -13,6 +14,8 @@ use crate::stack::KEYS_FILE;
 pub const KEY_HEADER: &str = "x-sandbox-key";
 /// What a path begins with that has the data folder's key in it, for a client that sends no header of ours: `/_key/<key>/v1/…`.
 pub const KEY_PATH: &str = "/_key/";
+/// What the addresses begin with that are no API's and no page's of ours, but the sandboxes' and AWS's.
+const GUARDED: [&str; 3] = ["/_", "/v1/", "/2010-04-01/"];
 /// The pages that a browser is sent to. They have no key, and are found by their random names alone, as Stripe's are.
 const PAGES: [&str; 2] = ["/_sandbox/stripe/pay/", "/_sandbox/stripe/authenticate/"];
 
@@ -42,7 +45,7 @@ fn is_key(gateway: &Gateway, shown: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(shown, gateway.folder_key.as_bytes()).is_ok()
 }
 
-/// Why a request that shows no key comes no further; none when it may. `/api` guards itself. What gives tokens away and moves the
+/// Why a request that shows no key comes no further; none when it may. `/api` guards itself, and the console's pages hold nothing. What gives tokens away and moves the
 /// sandboxes is open to this machine alone, while nothing leads here from outside.
 pub(super) fn refused(
     gateway: &Gateway,
@@ -51,13 +54,15 @@ pub(super) fn refused(
 ) -> Option<Response<Bytes>> {
     let path = request.uri().path();
     let is_page = PAGES.iter().any(|page| path.starts_with(page));
+    let is_guarded = GUARDED.iter().any(|guarded| path.starts_with(guarded));
     // AWS's clients show the key in their own way.
     let is_aws = path == "/_aws" || path.starts_with("/_aws/");
-    if path.starts_with("/api/") || is_page || (is_aws && is_command(gateway, request)) {
+    if !is_guarded || is_page || (is_aws && is_command(gateway, request)) {
         return None;
     }
     if !is_from_here(peer, request) {
-        return Some(say(StatusCode::FORBIDDEN, &json!({"detail": "Only /api is reached from outside."})));
+        let detail = "Only the console and /api are reached from outside.";
+        return Some(say(StatusCode::FORBIDDEN, &json!({ "detail": detail })));
     }
     (gateway.is_exposed && !is_aws).then(|| {
         let detail = format!(

@@ -123,6 +123,7 @@ impl Plan {
             ("MAIL_FROM", mail::SENDER.to_owned()),
             ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
             ("JWT_ISSUER", JWT_ISSUER.to_owned()),
+            ("CONSOLE_SIGN_IN", "local".to_owned()),
             ("DASHBOARD_ORIGIN", format!("http://{}", self.address)),
         ];
         let usual = usual.map(|(name, value)| (name.to_owned(), value));

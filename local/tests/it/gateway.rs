@@ -104,6 +104,19 @@ async fn where_the_port_may_be_reached_from_outside_the_sandbox_wants_the_folder
 }
 
 #[tokio::test]
+async fn the_consoles_pages_are_there_for_everybody() {
+    for is_exposed in [false, true] {
+        let port = Port::serve(if is_exposed { "pages-out" } else { "pages-in" }, is_exposed).await;
+        for headers in [&[][..], &[("host", "tunnel.example")], &[("x-forwarded-for", "192.0.2.1")]] {
+            assert_eq!(port.send("GET", "/", headers, "").await.0, 200, "{headers:?}");
+            let (status, config) = port.send("GET", "/api/session/config", headers, "").await;
+            assert_eq!((status, &config["sign_in"]), (200, &json!("local")), "{headers:?}");
+        }
+        assert_eq!(port.send("HEAD", "/", &[], "").await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn what_can_be_read_in_the_source_opens_nothing() {
     let port = Port::serve("forged", false).await;
     let now = base::clock::Clock::now(&SystemClock);

@@ -23,6 +23,7 @@ pub struct Problem {
     cause: Option<String>,
     more: Vec<(&'static str, Value)>,
     retry_after_secs: Option<i64>,
+    allowed: Vec<String>,
 }
 
 impl Problem {
@@ -35,7 +36,17 @@ impl Problem {
             cause: None,
             more: Vec::new(),
             retry_after_secs: None,
+            allowed: Vec::new(),
         }
+    }
+
+    /// The address takes these methods and no other (RFC 9110, 15.5.6). What takes GET takes HEAD.
+    pub fn not_allowed(methods: &[&str]) -> Self {
+        let head = methods.contains(&"GET").then_some("HEAD");
+        let mut allowed: Vec<String> = methods.iter().copied().chain(head).map(str::to_owned).collect();
+        allowed.sort_unstable();
+        allowed.dedup();
+        Self { allowed, ..Self::new(Code::MethodNotAllowed) }
     }
 
     /// The same with one more member (RFC 9457, 3.2), for programs. It is shown: it must hold nothing internal.
@@ -107,8 +118,18 @@ impl Problem {
             body[name] = value;
         }
         let mut response = respond(status, "application/problem+json", body.to_string());
+        let headers = response.headers_mut();
         if let Some(secs) = self.retry_after_secs {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(secs));
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from(secs));
+        }
+        if let Some(challenge) = self.code.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+        }
+        // A 405 has the header even where no method is known (RFC 9110, 10.2.1).
+        if status == StatusCode::METHOD_NOT_ALLOWED
+            && let Ok(allowed) = header::HeaderValue::from_str(&self.allowed.join(", "))
+        {
+            headers.insert(header::ALLOW, allowed);
         }
         response
     }

@@ -318,17 +318,19 @@ pub fn find(
     path: &str,
 ) -> Result<(usize, Params), Problem> {
     let mut found: Option<(usize, Params)> = None;
-    let mut has_path = false;
+    let mut allowed = Vec::new();
     for (place, (of_method, pattern)) in routes.iter().enumerate() {
         let Some(params) = matched(pattern, path) else { continue };
-        has_path = true;
+        allowed.push(*of_method);
         // The more literal of two patterns has fewer parameters.
         let is_closer = found.as_ref().is_none_or(|(_, before)| params.0.len() < before.0.len());
         if *of_method == method && is_closer {
             found = Some((place, params));
         }
     }
-    found.ok_or_else(|| Problem::new(if has_path { Code::MethodNotAllowed } else { Code::NotFound }))
+    found.ok_or_else(|| {
+        if allowed.is_empty() { Problem::new(Code::NotFound) } else { Problem::not_allowed(&allowed) }
+    })
 }
 
 /// The values of a pattern's parameters, if the path fits it. A parameter is one whole segment that is not empty.

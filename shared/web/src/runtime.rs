@@ -2,7 +2,7 @@
 //! crate's dependency alone, so that every function is built with the same features.
 
 pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use http::{Response, Uri, header};
+use http::{Method, Response, Uri, header};
 pub use lambda_http::{Body, Request, request::LambdaRequest};
 pub use lambda_runtime::{self, Error, LambdaEvent, service_fn};
 
@@ -74,14 +74,19 @@ pub fn request_id(request: &Request) -> String {
     request.lambda_context_ref().map_or_else(|| "none".to_owned(), |context| context.request_id.clone())
 }
 
-/// Turns a handler's outcome into the answer, and logs a problem once.
+/// Turns a handler's outcome into the answer, and logs a problem once. HEAD is answered as GET is, without the body (RFC 9110, 9.3.2).
 pub async fn answered(
-    request: Request,
+    mut request: Request,
     handle: impl AsyncFnOnce(Request) -> Result<Response<Body>, Problem>,
 ) -> Response<Body> {
     let request_id = request_id(&request);
-    match handle(request).await {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
+        *request.method_mut() = Method::GET;
+    }
+    let response = match handle(request).await {
         Ok(response) => response,
         Err(problem) => problem.answer(&request_id),
-    }
+    };
+    if is_head { response.map(|_| Body::Empty) } else { response }
 }

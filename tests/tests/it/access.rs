@@ -198,6 +198,8 @@ const OPERATOR_ROUTES: [(&str, &str); 10] = [
 /// Those that need a ticket of ours in their path (`recordings.rs`), or a state of ours in their query (`calendar.rs`).
 const TICKET_ROUTES: [(&str, &str); 2] =
     [calls::routes::recording::TICKETED, calendar::routes::oauth::CALLBACK];
+/// Those that anybody may ask, because nobody has signed in yet (`console.rs`).
+const OPEN_ROUTES: [(&str, &str); 1] = [("GET", "/api/session/config")];
 /// Those that need a signature, or the token of a channel.
 const MACHINE_ROUTES: [(&str, &str); 3] =
     [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe"), calendar::routes::word::WORD];
@@ -233,6 +235,7 @@ async fn every_route_of_the_template_is_in_these_lists() {
             ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
                 || OPERATOR_ROUTES.contains(&(&*route.method, &*route.path))
                 || TICKET_ROUTES.contains(&(&*route.method, &*route.path))
+                || OPEN_ROUTES.contains(&(&*route.method, &*route.path))
                 || MACHINE_ROUTES.contains(&(&*route.method, &*route.path));
         assert!(known, "{} {} is called as nobody and as another org by no test", route.method, route.path);
     }
@@ -290,6 +293,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         ("calls", calls::ROUTES),
         ("appointments", appointments::ROUTES),
         ("clinic", clinic::ROUTES),
+        ("console", console::ROUTES),
         ("contacts", contacts::ROUTES),
         ("notifications", notifications::ROUTES),
         ("operations", operations::ROUTES),

@@ -50,7 +50,10 @@ async fn every_function_has_an_event_that_its_handler_deals_with() {
         let binary = function.binary.as_str();
         let event = event_of(binary);
         let answer = harness.stack.invoke(binary, &event).await.unwrap();
-        if event["version"] == "2.0" {
+        if event["routeKey"] == "$default" {
+            assert_eq!(template.default_function.as_deref(), Some(binary));
+            assert_eq!(answer["statusCode"], 200, "{binary}: {answer}");
+        } else if event["version"] == "2.0" {
             assert_eq!(answer["statusCode"], 401, "{binary}, of whom nothing is known: {answer}");
             let path = event["rawPath"].as_str().unwrap();
             let method = event["requestContext"]["http"]["method"].as_str().unwrap();

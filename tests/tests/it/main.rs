@@ -12,6 +12,7 @@ mod calendar;
 mod calls;
 mod clinic;
 mod conditions;
+mod console;
 mod cost;
 mod dashboard;
 mod docs;

@@ -4,7 +4,7 @@ use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 21] = [
+const REQUIRED: [(&str, &[&str]); 22] = [
     (
         "vapi-webhook",
         &[
@@ -116,6 +116,7 @@ const REQUIRED: [(&str, &[&str]); 21] = [
     ),
     ("calendar-watch", &["VOXANNE_ENVIRONMENT", "CALENDAR_SYNC_QUEUE_URL"]),
     ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("console", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("contacts", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
@@ -145,6 +146,7 @@ async fn each_required_setting_is_missed_at_start() {
             "clinic" => clinic::Deps::new(world).map(|_| ()),
             "notifications" => notifications::Deps::new(world).map(|_| ()),
             "operations" => operations::Deps::new(world).map(|_| ()),
+            "console" => console::Deps::new(world).map(|_| ()),
             "contacts" => contacts::Deps::new(world).map(|_| ()),
             "messenger" => messenger::Deps::new(world).map(|_| ()),
             "reminders" => reminders::Deps::new(world).map(|_| ()),
@@ -184,6 +186,7 @@ async fn settings_that_cannot_be_are_said() {
         ("CALL_SLOTS_FOR_INBOUND", "11"),
         ("CALLS_PER_CALLER", "-1"),
         ("NUMBER_RENTAL_PENCE", "-1"),
+        ("CONSOLE_SIGN_IN", "guess"),
     ];
     for (name, value) in cases {
         let clock = std::sync::Arc::new(local::clock::TestClock::at(local::stack::test_epoch()));

@@ -144,6 +144,20 @@ impl Code {
         Self::Internal,
     ];
 
+    /// What a 401 asks for (RFC 9110, 11.6.1, and RFC 6750, 3).
+    pub(super) const fn challenge(self) -> Option<&'static str> {
+        if self.parts().1.as_u16() != StatusCode::UNAUTHORIZED.as_u16() {
+            return None;
+        }
+        Some(if matches!(self, Self::InvalidSignature) {
+            "Signature"
+        } else if matches!(self, Self::InvalidToken) {
+            "Bearer error=\"invalid_token\""
+        } else {
+            "Bearer"
+        })
+    }
+
     /// The code, its status, and its sentence. A problem may have a more exact sentence.
     #[expect(clippy::too_many_lines, reason = "a table, a row for each code")]
     pub const fn parts(self) -> (&'static str, StatusCode, &'static str) {

@@ -1,0 +1,3 @@
+//! A module per family of routes.
+
+pub mod session;
