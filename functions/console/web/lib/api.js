@@ -1,0 +1,336 @@
+// The JSON routes: one way to ask, one kind of failure, and what was read last kept for the next look.
+import { useCallback, useEffect, useRef, useState } from './html.js';
+import { heard } from './clock.js';
+import { expired, refresh, session } from './session.js';
+
+/** Something that did not work, with the sentence to show. */
+export class Failure extends Error {
+  /**
+   * @param {string} detail
+   * @param {{status?: number, code?: string, requestId?: string | null, more?: any, retryAfter?: number | null}} [about]
+   */
+  constructor(detail, about = {}) {
+    super(detail);
+    this.status = about.status ?? 0;
+    this.code = about.code ?? 'unreachable';
+    this.requestId = about.requestId ?? null;
+    this.more = about.more ?? {};
+    this.retryAfter = about.retryAfter ?? null;
+  }
+}
+
+/** @param {unknown} thrown */
+export const failureOf = (thrown) =>
+  thrown instanceof Failure ? thrown : new Failure('Something on this page went wrong. Load it again.', { code: 'page' });
+
+const UNREACHABLE = 'The server cannot be reached. Check the connection and try again.';
+
+/**
+ * @typedef {object} Options
+ * @property {unknown} [body]
+ * @property {string} [key] an idempotency key
+ * @property {AbortSignal} [signal]
+ * @property {'json' | 'text'} [as]
+ * @property {RequestCredentials} [credentials]
+ */
+
+/** @param {string} method @param {string} path @param {Options} options */
+async function once(method, path, options) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: 'application/json' };
+  const { token } = session.get();
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (options.body !== undefined) headers['content-type'] = 'application/json';
+  if (options.key) headers['idempotency-key'] = options.key;
+  try {
+    return await fetch(path, {
+      method,
+      headers,
+      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      signal: options.signal,
+      credentials: options.credentials ?? 'same-origin',
+      cache: 'no-store',
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new Failure(UNREACHABLE);
+  }
+}
+
+const pause = (/** @type {number} */ millis) => new Promise((done) => setTimeout(done, millis));
+
+/**
+ * Asks, and answers with what came back. A token that has run out is renewed once; a question that only reads is asked again
+ * where the server stumbled.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ */
+export async function call(method, path, options = {}) {
+  let answer = await once(method, path, options);
+  if (answer.status === 401 && (await refresh())) answer = await once(method, path, options);
+  for (let tries = 0; method === 'GET' && [502, 503, 504].includes(answer.status) && tries < 2; tries += 1) {
+    await pause(400 * (tries + 1));
+    answer = await once(method, path, options);
+  }
+  heard(answer.headers.get('date'));
+  const text = await answer.text();
+  if (answer.ok && options.as === 'text') return { status: answer.status, data: text };
+  let data = null;
+  try {
+    data = text ? JSON.parse(text) : null;
+  } catch {
+    data = null;
+  }
+  if (answer.ok && data !== null) return { status: answer.status, data };
+  if (answer.status === 401) expired();
+  const said = data ?? {};
+  throw new Failure(said.detail ?? 'The server did not answer as it should. Try again in a moment.', {
+    status: answer.status,
+    code: said.code ?? `http_${answer.status}`,
+    requestId: said.request_id ?? answer.headers.get('x-request-id'),
+    more: said,
+    retryAfter: Number(answer.headers.get('retry-after')) || null,
+  });
+}
+
+/** @type {Map<string, any>} */
+const kept = new Map();
+/** @type {Set<(prefix: string) => void>} */
+const watchers = new Set();
+
+/** What was read from addresses that begin so is read again where it is shown, and forgotten elsewhere. @param {string[]} prefixes */
+export function changed(...prefixes) {
+  for (const prefix of prefixes) {
+    for (const path of [...kept.keys()]) if (path.startsWith(prefix)) kept.delete(path);
+    for (const watcher of [...watchers]) watcher(prefix);
+  }
+}
+
+/** Nothing of one person is left for the next. */
+export function forget() {
+  kept.clear();
+}
+
+/** The most pages that are read of a list that is wanted whole. */
+const MOST_PAGES = 10;
+
+/** All pages of a list in one. @param {string} path @param {any} first @param {string} list */
+async function rest(path, first, list) {
+  const all = { ...first, [list]: [...first[list]] };
+  for (let pages = 1; pages < MOST_PAGES && all.pagination.next_cursor; pages += 1) {
+    const join = path.includes('?') ? '&' : '?';
+    const { data } = await call('GET', `${path}${join}cursor=${encodeURIComponent(all.pagination.next_cursor)}`);
+    all[list].push(...data[list]);
+    all.pagination = data.pagination;
+  }
+  return all;
+}
+
+/**
+ * What a GET answers, kept up to date while it is shown. What was read before is shown at once and read again.
+ * @param {string | null} path nothing is asked where it is null
+ * @param {{every?: number | ((data: any) => number), whole?: string}} [options] `every`: how often it is asked again, in
+ *   milliseconds; not while hidden. `whole`: the list in the answer of which every page is read
+ * @returns {{data: any, failure: Failure | null, isLoading: boolean, reload: () => Promise<void>}}
+ */
+export function useGet(path, options = {}) {
+  const [, redraw] = useState({});
+  const state = useRef({
+    path: /** @type {string | null | undefined} */ (undefined),
+    data: /** @type {any} */ (null),
+    failure: /** @type {Failure | null} */ (null),
+    isLoading: false,
+    turn: 0,
+  });
+  const every = useRef(options.every);
+  every.current = options.every;
+  const whole = useRef(options.whole);
+  whole.current = options.whole;
+  const here = state.current;
+  if (here.path !== path) {
+    here.path = path;
+    here.turn += 1;
+    here.data = path ? (kept.get(path) ?? null) : null;
+    here.failure = null;
+    here.isLoading = path !== null;
+  }
+
+  const load = useCallback(async () => {
+    const { path: asked } = state.current;
+    if (!asked) return;
+    state.current.turn += 1;
+    const { turn } = state.current;
+    state.current.isLoading = true;
+    redraw({});
+    let data = null;
+    let failure = null;
+    try {
+      ({ data } = await call('GET', asked));
+      if (whole.current) data = await rest(asked, data, whole.current);
+      kept.set(asked, data);
+    } catch (error) {
+      failure = failureOf(error);
+    }
+    if (state.current.turn !== turn) return;
+    state.current.isLoading = false;
+    state.current.failure = failure;
+    // What is shown stays where only a look again failed.
+    if (data !== null) state.current.data = data;
+    redraw({});
+  }, []);
+
+  useEffect(() => {
+    if (!path) return undefined;
+    let timer = 0;
+    let isOver = false;
+    const wait = () => {
+      if (isOver || !every.current) return;
+      const { current } = every;
+      const millis = typeof current === 'function' ? current(state.current.data) : current;
+      timer = window.setTimeout(again, millis);
+    };
+    const again = async () => {
+      if (!document.hidden) await load();
+      wait();
+    };
+    const woken = () => {
+      if (document.hidden || !every.current) return;
+      window.clearTimeout(timer);
+      again();
+    };
+    const touched = (/** @type {string} */ prefix) => {
+      if (path.startsWith(prefix)) load();
+    };
+    load().then(wait);
+    watchers.add(touched);
+    document.addEventListener('visibilitychange', woken);
+    return () => {
+      isOver = true;
+      state.current.turn += 1;
+      window.clearTimeout(timer);
+      watchers.delete(touched);
+      document.removeEventListener('visibilitychange', woken);
+    };
+  }, [path, load]);
+
+  return { data: here.data, failure: here.failure, isLoading: here.isLoading, reload: load };
+}
+
+/**
+ * Pages of a list that go on by cursor, one under the other.
+ * @param {string | null} path
+ * @param {string} list the name of the list in the answer
+ */
+export function usePages(path, list) {
+  const first = useGet(path);
+  const [more, setMore] = useState({ path, items: /** @type {any[]} */ ([]), cursor: /** @type {string | null | undefined} */ (undefined) });
+  const [isBusy, setBusy] = useState(false);
+  const [failure, setFailure] = useState(/** @type {Failure | null} */ (null));
+  const rest = more.path === path ? more : { path, items: [], cursor: undefined };
+  const cursor = rest.cursor === undefined ? first.data?.pagination?.next_cursor : rest.cursor;
+  const next = async () => {
+    if (!path || !cursor || isBusy) return;
+    setBusy(true);
+    setFailure(null);
+    try {
+      const { data } = await call('GET', `${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`);
+      setMore({ path, items: [...rest.items, ...data[list]], cursor: data.pagination.next_cursor });
+    } catch (error) {
+      setFailure(failureOf(error));
+    }
+    setBusy(false);
+  };
+  const reload = async () => {
+    setMore({ path, items: [], cursor: undefined });
+    await first.reload();
+  };
+  const seen = new Set();
+  const items = [...(first.data?.[list] ?? []), ...rest.items].filter((item) => {
+    const key = item.id ?? item.seq;
+    if (key === undefined) return true;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+  return {
+    items: first.data ? items : null,
+    failure: first.failure,
+    moreFailure: failure,
+    hasMore: Boolean(cursor),
+    isBusy,
+    next,
+    reload,
+  };
+}
+
+/** A key that is the same for the same body, until it went well. */
+function keys() {
+  let body = '';
+  let key = '';
+  return {
+    /** @param {unknown} wanted */
+    of(wanted) {
+      const text = JSON.stringify(wanted ?? null);
+      if (!key || text !== body) {
+        body = text;
+        key = crypto.randomUUID();
+      }
+      return key;
+    },
+    done() {
+      key = '';
+    },
+  };
+}
+
+/**
+ * Something that is done on request. A repeat after a failure sends the same idempotency key, so that it happens once.
+ * @template {any[]} A
+ * @template R
+ * @param {(send: (method: string, path: string, body?: unknown) => Promise<{status: number, data: any}>, ...given: A) => Promise<R>} act
+ */
+export function useAction(act) {
+  const [isBusy, setBusy] = useState(false);
+  const [failure, setFailure] = useState(/** @type {Failure | null} */ (null));
+  const key = useRef(keys());
+  const isAlive = useRef(true);
+  const current = useRef(act);
+  current.current = act;
+  useEffect(() => {
+    isAlive.current = true;
+    return () => {
+      isAlive.current = false;
+    };
+  }, []);
+  const run = useCallback(async (/** @type {A} */ ...given) => {
+    setBusy(true);
+    setFailure(null);
+    try {
+      const send = (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) =>
+        call(method, path, { body, key: method === 'POST' ? key.current.of([path, body]) : undefined });
+      const done = await current.current(send, ...given);
+      key.current.done();
+      if (isAlive.current) setBusy(false);
+      return { ok: /** @type {const} */ (true), value: done };
+    } catch (error) {
+      const failed = failureOf(error);
+      if (failed.code === 'page') console.error(error);
+      // What the server has decided on is not asked again under the same key.
+      if (failed.status >= 400 && failed.status < 500) key.current.done();
+      if (isAlive.current) {
+        setFailure(failed);
+        setBusy(false);
+      }
+      return { ok: /** @type {const} */ (false), failure: failed };
+    }
+  }, []);
+  return { run, isBusy, failure, clear: () => setFailure(null) };
+}
+
+/** A path with the values that are given. @param {string} path @param {Record<string, string | number | null | undefined>} values */
+export function query(path, values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== '');
+  if (given.length === 0) return path;
+  return `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}

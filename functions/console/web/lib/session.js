@@ -1,0 +1,179 @@
+// Who is signed in. The access token lives here, in memory, and nowhere else.
+import { followLocal, heard } from './clock.js';
+import { store } from './store.js';
+
+/**
+ * @typedef {object} Config
+ * @property {string} environment `sandbox`, `staging`, `production`…
+ * @property {string} sign_in `local` where the page picks clinic and role; else how the issuer is asked
+ * @property {any} [org_id]
+ * @property {{org_id: string, name?: string}[]} [clinics]
+ */
+/**
+ * @typedef {object} Session
+ * @property {'starting' | 'unreachable' | 'out' | 'in'} state
+ * @property {Config | null} config
+ * @property {string | null} token
+ * @property {string | null} org
+ * @property {string | null} user
+ * @property {'owner' | 'admin' | 'staff' | 'viewer' | 'operator' | null} role
+ */
+
+/** @type {Session} */
+const NOBODY = { state: 'starting', config: null, token: null, org: null, user: null, role: null };
+export const session = store(NOBODY);
+
+const CHOICE = 'local-sign-in';
+
+/** What a token says. It is read to know what to show: the API decides what may be done. @param {string} token */
+function claims(token) {
+  try {
+    const body = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {string} token */
+function enter(token) {
+  const said = claims(token);
+  const about = said.app_metadata ?? {};
+  const known = ['owner', 'admin', 'staff', 'viewer'];
+  session.set({
+    ...session.get(),
+    state: 'in',
+    token,
+    org: about.org_id ?? null,
+    user: said.email ?? said.sub ?? null,
+    role: about.operator ? 'operator' : known.includes(about.role) ? about.role : 'viewer',
+  });
+}
+
+export class SignInFailed extends Error {}
+
+/** @param {string} path @param {RequestInit} [init] */
+async function ask(path, init) {
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: 'same-origin', ...init });
+  } catch {
+    throw new SignInFailed('The server cannot be reached. Check the connection and try again.');
+  }
+  heard(answer.headers.get('date'));
+  const text = await answer.text();
+  let body = null;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch {
+    body = null;
+  }
+  return { ok: answer.ok && body !== null, status: answer.status, body: body ?? {} };
+}
+
+/** @param {unknown} body */
+const post = (body) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body ?? {}),
+});
+
+/** Finds out where we are, and whether somebody is signed in already. */
+export async function start() {
+  session.set(NOBODY);
+  let config;
+  try {
+    const asked = await ask('/api/session/config');
+    if (!asked.ok) throw new SignInFailed('The server did not say how to sign in.');
+    config = /** @type {Config} */ (asked.body);
+  } catch {
+    session.set({ ...NOBODY, state: 'unreachable' });
+    return;
+  }
+  session.set({ ...NOBODY, config });
+  if (config.sign_in === 'local') await followLocal();
+  if (!(await refresh())) session.set({ ...NOBODY, config, state: 'out' });
+}
+
+/** @typedef {{org_id?: string, role?: string, operator?: boolean}} Choice */
+
+/** @returns {Choice | null} */
+function choice() {
+  try {
+    return JSON.parse(sessionStorage.getItem(CHOICE) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/** Signs in on the local stack, as whoever is chosen. @param {Choice} chosen */
+export async function signInLocally(chosen) {
+  const answer = await ask('/_sandbox/token', post(chosen));
+  if (!answer.ok || !answer.body.token) {
+    throw new SignInFailed(answer.body.detail ?? 'The sandbox gave no token. Check the clinic and try again.');
+  }
+  try {
+    sessionStorage.setItem(CHOICE, JSON.stringify(chosen));
+  } catch {
+    // A reload asks again.
+  }
+  enter(answer.body.token);
+}
+
+/** Signs in at the issuer, by the session routes. @param {string} email @param {string} password */
+export async function signIn(email, password) {
+  const answer = await ask('/api/session/sign-in', post({ email, password }));
+  if (!answer.ok || !answer.body.access_token) {
+    throw new SignInFailed(answer.body.detail ?? 'That did not work. Check the address and the password.');
+  }
+  enter(answer.body.access_token);
+}
+
+/** @type {Promise<boolean> | null} */
+let refreshing = null;
+
+/** Asks for another token, once however many ask. */
+export function refresh() {
+  refreshing ??= renew().finally(() => {
+    refreshing = null;
+  });
+  return refreshing;
+}
+
+async function renew() {
+  try {
+    if (session.get().config?.sign_in === 'local') {
+      const chosen = choice();
+      if (!chosen) return false;
+      await signInLocally(chosen);
+      return true;
+    }
+    const answer = await ask('/api/session/refresh', post({}));
+    if (!answer.ok || !answer.body.access_token) return false;
+    enter(answer.body.access_token);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Forgets who was signed in. */
+export async function signOut() {
+  const { config } = session.get();
+  try {
+    sessionStorage.removeItem(CHOICE);
+  } catch {
+    // Nothing was kept.
+  }
+  session.set({ ...NOBODY, config, state: 'out' });
+  if (config && config.sign_in !== 'local') {
+    await ask('/api/session/sign-out', post({})).catch(() => {});
+  }
+}
+
+/** The token was refused and no other is to be had. */
+export function expired() {
+  const { config } = session.get();
+  session.set({ ...NOBODY, config, state: 'out' });
+}

@@ -1,0 +1,144 @@
+// One call: what was said, what was done, and what it cost.
+import { useGet } from '../lib/api.js';
+import { useHere } from '../lib/clinic.js';
+import { html } from '../lib/html.js';
+import { LiveCalls } from '../lib/live.js';
+import { RATE, money, price } from '../lib/money.js';
+import { phone } from '../lib/phone.js';
+import { clockSeconds, duration, longDay, moment } from '../lib/time.js';
+import { Badge, Card, Copy, Empty, Facts, Id, Link, Loaded, PageHead, Problem, Skeleton } from '../lib/ui.js';
+import { appointmentBadge, callBadge, ended, tool } from '../lib/words.js';
+
+/** The turns of a transcript: lines that begin with who speaks, and what goes on below them. @param {string} text */
+export function turns(text) {
+  /** @type {{who: 'agent' | 'caller', words: string}[]} */
+  const found = [];
+  for (const line of text.split('\n')) {
+    const match = /^(AI|Assistant|Bot|User|Customer|Caller):\s*(.*)$/i.exec(line);
+    const last = found.at(-1);
+    if (match) found.push({ who: /^(ai|assistant|bot)$/i.test(match[1]) ? 'agent' : 'caller', words: match[2] });
+    else if (last) last.words += `\n${line}`;
+    else if (line.trim()) found.push({ who: 'agent', words: line });
+  }
+  return found.filter((turn) => turn.words.trim());
+}
+
+function Transcript({ call }) {
+  if (!call.transcript) {
+    return html`<${Empty} icon="info" title="There are no words of this call.">
+      ${call.status === 'in-progress' ? 'They come when the call is over.' : 'Nobody spoke, or the words have been deleted.'}
+    <//>`;
+  }
+  return html`<ol class="transcript">
+    ${turns(call.transcript).map(
+      (turn, at) => html`<li key=${at} class=${`turn turn-${turn.who}`}><span class="turn-who">${turn.who === 'agent' ? 'Agent' : 'Caller'}</span>${turn.words}</li>`,
+    )}
+  </ol>`;
+}
+
+function Recording({ call }) {
+  if (!call.recording_url) return null;
+  // The address is ours, whatever host it names: the page plays from its own origin.
+  const { pathname } = new URL(call.recording_url, location.href);
+  return html`<audio controls preload="none" src=${pathname} aria-label="Recording of the call"></audio>`;
+}
+
+function Cost({ call, rate }) {
+  if (call.cost_pence === null) return null;
+  if (call.status === 'in-progress') return null;
+  const seconds = call.duration_seconds ?? 0;
+  const counted = price(seconds, rate);
+  return html`<${Card} title="What it cost">
+    ${
+      seconds === 0
+        ? html`<p>Nothing: nobody talked. What was held went back.</p>`
+        : html`<div class="sum">
+            <div><span>Talked</span><span>${duration(seconds)}</span></div>
+            <div><span>Rate</span><span>${rate}p a minute, by the second</span></div>
+            <div><span>${seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(counted)}</span></div>
+            ${counted !== call.cost_pence && html`<div><span>By the rate of its day, or corrected since</span><span>${money(call.cost_pence - counted)}</span></div>`}
+            <div><span>Charged</span><span>${money(call.cost_pence)}</span></div>
+          </div>
+          <p class="fine">The price is held when the call begins and settled when it ends. <${Link} to="/wallet">The entry in the wallet<//></p>`
+    }
+  <//>`;
+}
+
+function Booked({ id }) {
+  const here = useHere();
+  const appointment = useGet(`/api/appointments/${encodeURIComponent(id)}`);
+  if (!appointment.data) return appointment.failure ? html`<${Problem} failure=${appointment.failure} onRetry=${appointment.reload} />` : html`<${Skeleton} lines=${2} />`;
+  const one = appointment.data;
+  return html`<div class="stack">
+    <div><${Link} to=${`/appointments/${encodeURIComponent(id)}`} class="strong wrap">${one.service_type}, ${one.contact_name}<//>
+    <p class="sub">${moment(one.scheduled_time, here.zone)}</p></div>
+    <div class="row">${appointmentBadge(one.status)}</div>
+  </div>`;
+}
+
+/** While it goes on: the money ticks here too. */
+function Now({ id, rate }) {
+  const live = useGet('/api/calls-dashboard/live', { every: 2_000 });
+  const mine = live.data?.calls.filter((call) => call.id === id) ?? [];
+  return mine.length > 0 ? html`<${LiveCalls} calls=${mine} rate=${rate} />` : null;
+}
+
+function Tools({ call }) {
+  if (call.tools_used.length === 0) return null;
+  return html`<${Card} title="What the agent did">
+    <ol class="stack">${call.tools_used.map((name, at) => html`<li key=${at} class="row"><span class="sub num">${at + 1}.</span><span>${tool(name)}</span></li>`)}</ol>
+  <//>`;
+}
+
+function Detail({ call, rate }) {
+  const here = useHere();
+  return html`<div class="columns">
+    <div class="two-thirds stack">
+      ${here.maySeeBusiness && call.status === 'in-progress' && html`<${Now} id=${call.id} rate=${rate} />`}
+      ${call.outcome_summary && html`<${Card} title="In short"><p class="wrap">${call.outcome_summary}</p><//>`}
+      <${Card} title="What was said"><div class="stack"><${Recording} call=${call} /><${Transcript} call=${call} /></div><//>
+    </div>
+    <div class="third stack">
+      <${Card} title="The call">
+        <${Facts}
+          items=${[
+            ['Outcome', callBadge(call.status)],
+            ['Number', html`<span class="id num">${phone(call.phone_number)}${call.phone_number && html`<${Copy} value=${call.phone_number} what="number" />`}</span>`],
+            call.caller_name && ['Name', call.caller_name],
+            ['Began', html`<span class="num">${clockSeconds(call.call_date, here.zone)}</span>`],
+            ['Length', call.duration_seconds === null ? 'Not known yet' : duration(call.duration_seconds)],
+            call.status !== 'in-progress' && ['Ended', ended(call.ended_reason)],
+            call.sentiment_label && ['Mood', html`<${Badge}>${call.sentiment_label}<//>`],
+            call.urgency && ['Urgency', html`<${Badge} tone="warn">${call.urgency}<//>`],
+            call.outcome && ['Result', call.outcome],
+            ['Id', html`<${Id} value=${call.id} what="call’s id" />`],
+          ]}
+        />
+      <//>
+      <${Cost} call=${call} rate=${rate} />
+      ${
+        call.appointment_ids.length > 0 &&
+        html`<${Card} title=${call.appointment_ids.length === 1 ? 'The appointment it made' : 'The appointments it made'}>
+          <div class="stack">${call.appointment_ids.map((id) => html`<${Booked} key=${id} id=${id} />`)}</div>
+        <//>`
+      }
+      <${Tools} call=${call} />
+    </div>
+  </div>`;
+}
+
+export default function Call({ id }) {
+  const here = useHere();
+  const call = useGet(`/api/calls-dashboard/${encodeURIComponent(id)}`, { every: (data) => (data?.status === 'in-progress' ? 3_000 : 0) });
+  const wallet = useGet(here.maySeeBusiness ? '/api/billing/wallet' : null);
+  const rate = wallet.data?.rate_per_minute_pence ?? RATE;
+  const one = call.data;
+  return html`<div class="page">
+    <${PageHead}
+      back=${{ to: '/calls', label: 'Calls' }}
+      title=${one ? (one.caller_name ?? phone(one.phone_number)) : 'Call'}
+      sub=${one && `${one.call_direction === 'inbound' ? 'Rang the clinic' : 'Rung by the agent'} · ${longDay(one.call_date, here.zone)}`}
+    />
+    <${Loaded} from=${call} lines=${8}>${(data) => html`<${Detail} call=${data} rate=${rate} />`}<//>
+  </div>`;
+}

@@ -1,0 +1,96 @@
+// One person: how they are reached, what is noted, and when they come.
+import { changed, query, useAction, useGet } from '../lib/api.js';
+import { useHere } from '../lib/clinic.js';
+import { now } from '../lib/clock.js';
+import { html, useState } from '../lib/html.js';
+import { phone } from '../lib/phone.js';
+import { addDays, dayOf, moment } from '../lib/time.js';
+import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Id, Link, Loaded, PageHead, Problem, Text, toast } from '../lib/ui.js';
+import { appointmentBadge, callBadge } from '../lib/words.js';
+
+function Details({ contact }) {
+  const here = useHere();
+  const [form, setForm] = useState({ contact_name: contact.contact_name, email: contact.email ?? '', notes: contact.notes ?? '' });
+  const action = useAction(async (send) => {
+    await send('PATCH', `/api/contacts/${encodeURIComponent(contact.id)}`, { version: contact.version, ...form, contact_name: form.contact_name.trim(), email: form.email.trim() });
+    changed('/api/contacts');
+    toast('The contact is saved.');
+  });
+  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
+  const isSame = form.contact_name === contact.contact_name && form.email === (contact.email ?? '') && form.notes === (contact.notes ?? '');
+  const isConflict = action.failure?.code === 'version_conflict';
+  return html`<${Card} title="Details">
+    <${Form} onSubmit=${() => action.run()}>
+      <div class="stack">
+        <${Text} label="Name" maxlength="80" autocomplete="off" value=${form.contact_name} onInput=${set('contact_name')} readonly=${!here.mayKeepDiary} />
+        <${Text} label="E-mail" type="email" autocomplete="off" value=${form.email} onInput=${set('email')} readonly=${!here.mayKeepDiary} hint="Confirmations and changes go there." />
+        <${Area} label="Notes" rows=${5} maxlength="2000" value=${form.notes} onInput=${set('notes')} readonly=${!here.mayKeepDiary} />
+        <${Problem} failure=${action.failure} onRetry=${isConflict ? () => { action.clear(); changed('/api/contacts'); } : null} />
+        ${here.mayKeepDiary && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${isSame}>Save<//></div>`}
+      </div>
+    <//>
+  <//>`;
+}
+
+/** The appointments of the last 90 days and of the next year: the API lists by time, and the rest is left out here. */
+function Appointments({ contact }) {
+  const here = useHere();
+  const today = dayOf(now(), here.zone);
+  const list = useGet(`/api/appointments?startDate=${addDays(today, -90)}&endDate=${addDays(today, 365)}&limit=100`, { whole: 'appointments' });
+  return html`<${Card} title="Appointments" sub="Of the last 90 days, and to come." actions=${here.mayKeepDiary && html`<${ButtonLink} small icon="plus" to=${query('/calendar', { new: '1', contact: contact.id })}>Book<//>`}>
+    <${Loaded} from=${list} lines=${3}>
+      ${(data) => {
+        const mine = data.appointments.filter((one) => one.contact_id === contact.id).reverse();
+        return mine.length === 0
+          ? html`<${Empty} icon="calendar" title="No appointment.">Book one, or wait for a call.<//>`
+          : html`<ul class="notices">${mine.map((one) => html`<li key=${one.id}><span></span><div>
+              <div class="row"><${Link} class="strong" to=${`/appointments/${encodeURIComponent(one.id)}`}>${moment(one.scheduled_time, here.zone)}<//>${appointmentBadge(one.status)}</div>
+              <p class="sub">${one.service_type}</p>
+            </div></li>`)}</ul>`;
+      }}
+    <//>
+  <//>`;
+}
+
+function Calls({ contact }) {
+  const here = useHere();
+  const list = useGet(contact.phone_number ? query('/api/calls-dashboard', { search: contact.phone_number.slice(1), limit: 10 }) : null);
+  if (!contact.phone_number) return null;
+  return html`<${Card} title="Calls with this number" sub="Of the last 30 days. A number may be several people’s.">
+    <${Loaded} from=${list} lines=${3}>
+      ${(data) =>
+        data.calls.length === 0
+          ? html`<${Empty} icon="phone" title="No call.">Calls from and to this number stand here.<//>`
+          : html`<ul class="notices">${data.calls.map((one) => html`<li key=${one.id}><span></span><div>
+              <div class="row"><${Link} class="strong" to=${`/calls/${encodeURIComponent(one.id)}`}>${moment(one.call_date, here.zone)}<//>${callBadge(one.status)}</div>
+              <p class="sub">${one.outcome_summary ?? ''}</p>
+            </div></li>`)}</ul>`}
+    <//>
+  <//>`;
+}
+
+export default function Contact({ id }) {
+  const here = useHere();
+  const contact = useGet(`/api/contacts/${encodeURIComponent(id)}`);
+  const one = contact.data;
+  return html`<div class="page">
+    <${PageHead} back=${{ to: '/contacts', label: 'Contacts' }} title=${one ? one.contact_name : 'Contact'} />
+    <${Loaded} from=${contact} lines=${8}>
+      ${(data) => html`<div class="columns">
+        <div class="stack">
+          <${Card}>
+            <${Facts}
+              items=${[
+                ['Phone', data.phone_number ? html`<span class="id num"><a href=${`tel:${data.phone_number}`}>${phone(data.phone_number)}</a><${Copy} value=${data.phone_number} what="number" /></span>` : 'None'],
+                ['Known since', html`<span class="num">${moment(data.created_at, here.zone)}</span>`],
+                ['Id', html`<${Id} value=${data.id} what="contact’s id" />`],
+              ]}
+            />
+          <//>
+          <${Details} key=${data.id} contact=${data} />
+        </div>
+        <div class="stack"><${Appointments} contact=${data} /><${Calls} contact=${data} /></div>
+      </div>`}
+    <//>
+  </div>`;
+}
