@@ -5,7 +5,7 @@ import { now } from '../lib/clock.js';
 import { html, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { addDays, dayOf, moment } from '../lib/time.js';
-import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Id, Link, Loaded, PageHead, Problem, Text, toast } from '../lib/ui.js';
+import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, PageHead, Problem, Text, toast } from '../lib/ui.js';
 import { appointmentBadge, callBadge } from '../lib/words.js';
 
 function Details({ contact }) {
@@ -43,7 +43,7 @@ function Appointments({ contact }) {
         const mine = data.appointments.filter((one) => one.contact_id === contact.id).reverse();
         return mine.length === 0
           ? html`<${Empty} icon="calendar" title="No appointment.">Book one, or wait for a call.<//>`
-          : html`<ul class="notices">${mine.map((one) => html`<li key=${one.id}><span></span><div>
+          : html`<ul class="notices">${mine.map((one) => html`<li key=${one.id}><${Icon} name="calendar" size=${20} /><div>
               <div class="row"><${Link} class="strong" to=${`/appointments/${encodeURIComponent(one.id)}`}>${moment(one.scheduled_time, here.zone)}<//>${appointmentBadge(one.status)}</div>
               <p class="sub">${one.service_type}</p>
             </div></li>`)}</ul>`;
@@ -61,7 +61,7 @@ function Calls({ contact }) {
       ${(data) =>
         data.calls.length === 0
           ? html`<${Empty} icon="phone" title="No call.">Calls from and to this number stand here.<//>`
-          : html`<ul class="notices">${data.calls.map((one) => html`<li key=${one.id}><span></span><div>
+          : html`<ul class="notices">${data.calls.map((one) => html`<li key=${one.id}><${Icon} name=${one.call_direction === 'inbound' ? 'phoneIn' : 'phoneOut'} size=${20} /><div>
               <div class="row"><${Link} class="strong" to=${`/calls/${encodeURIComponent(one.id)}`}>${moment(one.call_date, here.zone)}<//>${callBadge(one.status)}</div>
               <p class="sub">${one.outcome_summary ?? ''}</p>
             </div></li>`)}</ul>`}

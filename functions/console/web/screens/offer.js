@@ -248,7 +248,7 @@ function Hours() {
 // ---- Google Calendar ------------------------------------------------------------------------------------------------
 
 /** @type {Record<string, [string, string]>} */
-const STATES = { active: ['In use', 'good'], unused: ['Not used', 'quiet'], broken: ['Cannot be read', 'bad'], asking: ['Being read', 'info'] };
+const STATES = { active: ['In use', 'good'], unused: ['Not used', 'quiet'], broken: ['Cannot be read', 'bad'], asking: ['Much was deleted in it: please look', 'warn'] };
 
 function useConnect() {
   const [isBusy, setBusy] = useState(false);
@@ -317,7 +317,7 @@ function Calendars({ status }) {
             label="Title"
             value=${list.data.title}
             onInput=${(next) => title.run(next)}
-            options=${[...new Set(['reference', 'initials', list.data.title])].map((one) => [one, { reference: 'A reference: nothing about the patient', initials: 'First name and an initial' }[one] ?? plain(one)])}
+            options=${[...new Set(['reference', 'first_name', list.data.title])].map((one) => [one, { reference: 'A reference: nothing about the patient', first_name: 'First name and an initial' }[one] ?? plain(one)])}
             hint="Whoever may see the calendar at Google sees the titles."
           />
           <${Problem} failure=${title.failure} />

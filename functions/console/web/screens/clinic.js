@@ -1,0 +1,71 @@
+// What the clinic says about itself: the receptionist knows it on the next call.
+import { changed, useAction, useGet } from '../lib/api.js';
+import { useHere } from '../lib/clinic.js';
+import { html, useMemo, useState } from '../lib/html.js';
+import { session } from '../lib/session.js';
+import { Area, Button, Card, Facts, Form, Id, Loaded, PageHead, Problem, Select, Text, toast } from '../lib/ui.js';
+
+const KNOWN = ['Europe/London', 'Europe/Dublin', 'America/New_York', 'America/Chicago', 'America/Denver', 'America/Los_Angeles', 'America/Toronto', 'America/Vancouver', 'Australia/Sydney', 'Australia/Melbourne', 'Australia/Brisbane', 'Australia/Perth'];
+
+function Editor({ clinic }) {
+  const here = useHere();
+  const [form, setForm] = useState({
+    name: clinic.name ?? '',
+    time_zone: clinic.time_zone,
+    address: clinic.address ?? '',
+    text: clinic.notice?.text ?? '',
+    until: clinic.notice?.until ?? '',
+    emails: clinic.alert_emails.join('\n'),
+  });
+  const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
+  const zones = useMemo(() => {
+    const all = typeof Intl.supportedValuesOf === 'function' ? Intl.supportedValuesOf('timeZone') : [];
+    return [...new Set([clinic.time_zone, ...KNOWN, ...all])];
+  }, [clinic.time_zone]);
+  const emails = form.emails.split(/[\s,;]+/).filter(Boolean);
+  const action = useAction(async (send) => {
+    await send('PATCH', '/api/clinic', {
+      time_zone: form.time_zone,
+      ...(form.name.trim() && { name: form.name.trim() }),
+      address: form.address.trim(),
+      notice: form.text.trim() ? { text: form.text.trim(), until: form.until } : { text: '' },
+      alert_emails: emails,
+    });
+    changed('/api/clinic');
+    toast('Saved. The receptionist knows it on the next call.');
+  });
+  const submit = () => {
+    const wrong = {
+      until: form.text.trim() && !form.until ? 'Until when does it hold?' : '',
+      emails: emails.length > 5 ? 'At most five addresses.' : emails.some((one) => !one.includes('@')) ? 'One of these is no address.' : '',
+    };
+    setErrors(wrong);
+    if (!Object.values(wrong).some(Boolean)) action.run();
+  };
+  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
+  const readonly = !here.mayChange;
+  return html`<${Form} onSubmit=${submit}>
+    <div class="stack">
+      <div class="fields">
+        <${Text} label="Name" value=${form.name} onInput=${set('name')} readonly=${readonly} hint="What patients know the clinic by." />
+        <${Select} label="Time zone" value=${form.time_zone} onInput=${set('time_zone')} disabled=${readonly} options=${zones.map((zone) => [zone, zone.replaceAll('_', ' ')])} hint="Every time here is shown in it." />
+      </div>
+      <${Text} label="Address" maxlength="200" value=${form.address} onInput=${set('address')} readonly=${readonly} hint="Where callers find it." />
+      <${Area} label="Notice" rows=${2} maxlength="300" value=${form.text} onInput=${set('text')} readonly=${readonly} hint="What callers are told for some time, such as “Closed on Friday.” Empty for none." />
+      ${form.text.trim() && html`<div class="fields"><${Text} label="It holds until, and on" type="date" value=${form.until} onInput=${set('until')} error=${errors.until} readonly=${readonly} /></div>`}
+      <${Area} label="Told at once of an emergency" rows=${3} value=${form.emails} onInput=${set('emails')} error=${errors.emails} readonly=${readonly} hint="E-mail addresses, one a line, at most five." />
+      <${Problem} failure=${action.failure} />
+      ${here.mayChange && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//></div>`}
+    </div>
+  <//>`;
+}
+
+export default function Clinic() {
+  const clinic = useGet('/api/clinic');
+  const { org } = session.get();
+  return html`<div class="page">
+    <${PageHead} title="Clinic" sub="The receptionist says these facts, and no others, of the clinic." />
+    <${Card} title="Facts"><${Loaded} from=${clinic} lines=${8}>${(data) => html`<${Editor} clinic=${data} />`}<//><//>
+    ${org && html`<${Card} title="For support"><${Facts} items=${[['The clinic’s id', html`<${Id} value=${org} what="clinic’s id" />`]]} /><//>`}
+  </div>`;
+}
