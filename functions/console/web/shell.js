@@ -118,7 +118,7 @@ function Bell() {
 function Brand({ name }) {
   return html`<div class="brand">
     <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><rect width="32" height="32" rx="8" fill="var(--accent-solid)" /><path d="M8 10l5.500 13h5L24 10" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round" /></svg>
-    <div class="brand-name"><strong>Voxanne</strong>${name && html`<span title=${name}>${name}</span>`}</div>
+    <div class="brand-name"><strong>Voxanne</strong>${name && html`<span title=${name} data-may-cut>${name}</span>`}</div>
   </div>`;
 }
 
@@ -151,13 +151,13 @@ export function Shell({ session, clinicName, children }) {
   const banner = bannerOf(session.config?.environment ?? '');
   const isMember = session.role !== 'operator';
   return html`<a class="skip" href="#main">To the content</a>
-    <div class=${classes('banner', !banner && 'banner-production')} role="note">${banner ?? 'Production: calls are real, and so is the money.'}</div>
+    <aside class=${classes('banner', !banner && 'banner-production')} aria-label="Environment">${banner ?? 'Production: calls are real, and so is the money.'}</aside>
     <div class="frame">
-      <aside class="side">
+      <header class="side">
         <div class="side-head"><${Brand} name=${clinicName} />${isMember && html`<${Bell} />`}</div>
         <${Nav} role=${session.role} />
         <${Person} session=${session} />
-      </aside>
+      </header>
       <header class="top">
         <${Menu} session=${session} clinicName=${clinicName} />
         <${Brand} name=${clinicName} />

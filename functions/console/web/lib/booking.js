@@ -166,7 +166,7 @@ export function BookDialog({ day, contactId = '', onClose }) {
 }
 
 /** Moves an appointment; where it was dragged to, or to be chosen. */
-export function MoveDialog({ appointment, to = null, onClose }) {
+export function MoveDialog({ appointment, to = /** @type {{at: string, resourceId: string} | null} */ (null), onClose }) {
   const here = useHere();
   const catalog = useCatalog();
   const [resource, setResource] = useState(to?.resourceId ?? '');

@@ -50,7 +50,11 @@ export function closedOn(resource, day, zone) {
     .map((one) => ({ from: minutesOn(one.from, day, zone), to: minutesOn(one.to, day, zone), reason: one.reason }));
 }
 
-/** Events side by side where they overlap. @template {{from: number, to: number}} T @param {T[]} events */
+/**
+ * Events side by side where they overlap.
+ * @template {{from: number, to: number}} T
+ * @param {T[]} events
+ */
 export function lanes(events) {
   /** @type {(T & {lane: number, of: number})[]} */
   const placed = [];

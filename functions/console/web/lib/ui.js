@@ -68,7 +68,7 @@ export function Id({ value, what = 'id' }) {
 
 export const Badge = ({ tone = 'quiet', children }) => html`<span class=${`badge badge-${tone}`}>${children}</span>`;
 
-export function PageHead({ title, sub = null, actions = null, back = null }) {
+export function PageHead({ title, sub = null, actions = null, back = /** @type {{to: string, label: string} | null} */ (null) }) {
   return html`<header class="page-head">
     <div>
       ${back && html`<${Link} to=${back.to} class="back"><${Icon} name="chevronLeft" size=${16} />${back.label}<//>`}
@@ -160,7 +160,7 @@ export function Loaded({ from, lines = 4, height = '', children }) {
  * A table that becomes cards where it is narrow.
  * A column is {name, label, cell(row), align?, main?, quiet?}.
  */
-export function Table({ caption, columns, rows, rowKey, rowTo = null }) {
+export function Table({ caption, columns, rows, rowKey, rowTo = /** @type {((row: any) => string) | null} */ (null) }) {
   return html`<table class="table" role="table">
     <caption class="unseen">${caption}</caption>
     <thead role="rowgroup">
@@ -170,7 +170,7 @@ export function Table({ caption, columns, rows, rowKey, rowTo = null }) {
     </thead>
     <tbody role="rowgroup">
       ${rows.map((row) => {
-        const to = rowTo?.(row);
+        const to = rowTo ? rowTo(row) : '';
         const open = (/** @type {MouseEvent} */ event) => {
           const target = /** @type {HTMLElement} */ (event.target);
           if (!target.closest('a, button, input, select, label') && !getSelection()?.toString()) go(to);

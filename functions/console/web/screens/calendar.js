@@ -211,7 +211,7 @@ function Grid({ columns, hours, onDrop, step, resources }) {
             ${offOf(column.work, hours).map((part) => html`<div key=${part.from} class="cal-off" style=${{ top: `${((part.from - hours.from) / 60) * HOUR}px`, height: `${((part.to - part.from) / 60) * HOUR}px` }}></div>`)}
             ${column.closed.map((part) => html`<div key=${part.from} class="cal-closed" style=${{ top: `${((Math.max(part.from, hours.from) - hours.from) / 60) * HOUR}px`, height: `${((Math.min(part.to, hours.to) - Math.max(part.from, hours.from)) / 60) * HOUR}px` }}>${part.reason || 'Away'}</div>`)}
             ${column.day === today && minutesOn(now(), today, here.zone) >= hours.from && minutesOn(now(), today, here.zone) <= hours.to && html`<div class="cal-now" style=${{ top: `${((minutesOn(now(), today, here.zone) - hours.from) / 60) * HOUR}px` }}></div>`}
-            ${lanes(column.events).map((event) => html`<${Event} key=${event.appointment.id} event=${event} hours=${hours} canMove=${here.mayKeepDiary} isDim=${drag?.event.appointment.id === event.appointment.id} onGrab=${onGrab} onMoveKey=${onMoveKey} />`)}
+            ${lanes(/** @type {any[]} */ (column.events)).map((event) => html`<${Event} key=${event.appointment.id} event=${event} hours=${hours} canMove=${here.mayKeepDiary} isDim=${drag?.event.appointment.id === event.appointment.id} onGrab=${onGrab} onMoveKey=${onMoveKey} />`)}
             ${
               drag?.column === at &&
               html`<div class="event event-ghost" data-may-cut style=${{ top: `${((drag.from - hours.from) / 60) * HOUR}px`, height: `${Math.max(22, ((drag.to - drag.from) / 60) * HOUR - 2)}px`, left: '2px', right: '2px' }}>

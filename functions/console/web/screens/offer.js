@@ -13,7 +13,8 @@ import { CalendarTabs } from './calendar.js';
 
 const FRESH = { name: '', duration_mins: 30, buffer_before_mins: 0, buffer_after_mins: 0, start_interval_mins: 15, needs: [[]], price_shown: '', min_notice_mins: 60, horizon_days: 90, callers_may_book: true };
 
-/** Numbers of a form are text until they are sent. */
+// Numbers of a form are text until they are sent.
+/** @type {[string, string, number, number][]} */
 const NUMBERS = [
   ['duration_mins', 'Length (minutes)', 5, 480],
   ['buffer_before_mins', 'Kept free before (minutes)', 0, 120],
@@ -41,7 +42,7 @@ function ServiceDialog({ service, resources, onClose }) {
     /** @type {Record<string, string>} */
     const wrong = {};
     if (!form.name.trim()) wrong.name = 'Give it the name that callers say.';
-    for (const [name, , least, most] of /** @type {[string, string, number, number][]} */ (NUMBERS)) {
+    for (const [name, , least, most] of NUMBERS) {
       const value = Number(form[name]);
       if (!/^\d+$/.test(form[name].trim()) || value < least || value > most) wrong[name] = `A whole number of ${least} to ${most.toLocaleString('en-GB')}.`;
     }

@@ -51,10 +51,10 @@ function Figures({ wallet }) {
   const dash = '–';
   return html`<dl class="figures">
     <div class="figure"><dt>Calls today</dt><dd>${of ? of.callsToday : dash}</dd></div>
-    <div class="figure"><dt>Calls in 7 days</dt><dd>${of ? of.totalCalls : dash}</dd><small>${of ? `${of.completedCalls} completed` : ' '}</small></div>
-    <div class="figure"><dt>Average call</dt><dd>${of ? duration(of.avgDuration) : dash}</dd><small>in 7 days</small></div>
-    <div class="figure"><dt>Spent in 7 days</dt><dd>${of ? money(of.spentPence) : dash}</dd><small>${of ? `${of.minutesBilled} min billed` : ' '}</small></div>
-    <div class="figure"><dt>Available</dt><dd>${wallet.data ? money(wallet.data.available_pence) : dash}</dd><small>${wallet.data ? `about ${wallet.data.estimated_minutes_remaining} min of talk` : ' '}</small></div>
+    <div class="figure"><dt>Calls in 7 days</dt><dd>${of ? of.totalCalls : dash}</dd><dd class="figure-note">${of ? `${of.completedCalls} completed` : ' '}</dd></div>
+    <div class="figure"><dt>Average call</dt><dd>${of ? duration(of.avgDuration) : dash}</dd><dd class="figure-note">in 7 days</dd></div>
+    <div class="figure"><dt>Spent in 7 days</dt><dd>${of ? money(of.spentPence) : dash}</dd><dd class="figure-note">${of ? `${of.minutesBilled} min billed` : ' '}</dd></div>
+    <div class="figure"><dt>Available</dt><dd>${wallet.data ? money(wallet.data.available_pence) : dash}</dd><dd class="figure-note">${wallet.data ? `about ${wallet.data.estimated_minutes_remaining} min of talk` : ' '}</dd></div>
   </dl>`;
 }
 

@@ -223,9 +223,9 @@ function Statement() {
 
 function Money({ wallet }) {
   return html`<dl class="figures">
-    <div class="figure figure-main"><dt>Available</dt><dd data-available>${money(wallet.available_pence)}</dd><small>about ${wallet.estimated_minutes_remaining} min of talk at ${wallet.rate_per_minute_pence}p a minute</small></div>
-    <div class="figure"><dt>Held for calls</dt><dd>${money(wallet.held_pence)}</dd><small>${wallet.live_calls === 0 ? 'no call goes on' : `${wallet.live_calls} ${wallet.live_calls === 1 ? 'call goes' : 'calls go'} on`}</small></div>
-    <div class="figure"><dt>Balance</dt><dd>${money(wallet.balance_pence)}</dd><small>available and held together</small></div>
+    <div class="figure figure-main"><dt>Available</dt><dd data-available>${money(wallet.available_pence)}</dd><dd class="figure-note">about ${wallet.estimated_minutes_remaining} min of talk at ${wallet.rate_per_minute_pence}p a minute</dd></div>
+    <div class="figure"><dt>Held for calls</dt><dd>${money(wallet.held_pence)}</dd><dd class="figure-note">${wallet.live_calls === 0 ? 'no call goes on' : `${wallet.live_calls} ${wallet.live_calls === 1 ? 'call goes' : 'calls go'} on`}</dd></div>
+    <div class="figure"><dt>Balance</dt><dd>${money(wallet.balance_pence)}</dd><dd class="figure-note">available and held together</dd></div>
   </dl>`;
 }
 

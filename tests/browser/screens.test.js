@@ -1,0 +1,123 @@
+// Every screen, for every role, in light and dark, wide and at 320 px.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { axe, go, launch, measure, open, picture, settle } from './page.js';
+import { fill, startStack } from './stack.js';
+
+const BUSINESS = ['owner', 'viewer'];
+const MEMBERS = [...BUSINESS, 'staff'];
+
+/** The addresses that a role sees, with what the data says. @param {Awaited<ReturnType<typeof fill>>} there @returns {[string, string[]][]} */
+const addresses = (there) => [
+  ['/today', MEMBERS],
+  ['/calls', MEMBERS],
+  [`/calls/${there.call}`, MEMBERS],
+  ['/wallet', BUSINESS],
+  [`/calendar?view=week&day=${there.day}`, MEMBERS],
+  [`/calendar?view=day&day=${there.day}`, MEMBERS],
+  [`/calendar?view=list&day=${there.day}`, MEMBERS],
+  ['/calendar/services', MEMBERS],
+  ['/calendar/hours', MEMBERS],
+  ['/calendar/sync', MEMBERS],
+  [`/appointments/${there.appointment}`, MEMBERS],
+  ['/contacts', MEMBERS],
+  [`/contacts/${there.contact}`, MEMBERS],
+  ['/notifications', MEMBERS],
+  ['/agents', BUSINESS],
+  ['/numbers', BUSINESS],
+  ['/clinic', MEMBERS],
+  ['/start', BUSINESS],
+  ['/operations', ['operator']],
+  ['/operations/doubts', ['operator']],
+  ['/operations/wallets?org=de300000-0000-4000-8000-000000000001', ['operator']],
+  ['/operations/orphans', ['operator']],
+  ['/nothing-is-here', ['owner']],
+];
+/** Dialogs that open by their address. @param {Awaited<ReturnType<typeof fill>>} there */
+const dialogs = (there) => [`/calendar?view=week&day=${there.day}&new=1`, '/wallet?topup=open', '/contacts?new=1'];
+
+const LOOKS = /** @type {const} */ ([
+  ['light', 1280],
+  ['light', 320],
+  ['dark', 320],
+  ['dark', 1280],
+]);
+
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
+/** @type {import('playwright-core').Browser} */
+let browser;
+/** @type {Awaited<ReturnType<typeof fill>>} */
+let there;
+
+before(async () => {
+  [stack, browser] = await Promise.all([startStack({ speed: 20 }), launch()]);
+  there = await fill(stack);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+/** Looks at the page in every light and width. @param {import('playwright-core').Page} page @param {string} name */
+async function look(page, name) {
+  const found = [];
+  for (const [scheme, width] of LOOKS) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await settle(page);
+    const look = `${scheme} ${width}`;
+    if (scheme === 'light') found.push(...(await measure(page)).map((line) => `${look}: ${line}`));
+    found.push(...(await axe(page)).map((line) => `${look}: ${line}`));
+    await picture(page, `${name} ${look}`);
+  }
+  return found;
+}
+
+/** @param {string} role @param {(there: any) => string[]} paths @param {{org?: string}} [options] */
+function screensOf(role, paths, options = {}) {
+  const title = options.org ? `${role} of a clinic that has nothing` : role;
+  describe(title, () => {
+    test('sees each screen whole, in light and dark, wide and narrow', async (context) => {
+      const { page, complaints, context: window } = await open(browser, stack, { role, ...options });
+      await page.goto(`${stack.base}/`);
+      await settle(page);
+      for (const path of paths(there)) {
+        await context.test(path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '…'), async () => {
+          await go(page, path);
+          const found = await look(page, `${title} ${path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'id')}`);
+          assert.deepEqual([...found, ...complaints.splice(0)], []);
+        });
+      }
+      await window.close();
+    });
+  });
+}
+
+for (const role of ['owner', 'viewer', 'staff', 'operator']) {
+  screensOf(role, (data) => [...addresses(data).filter(([, roles]) => roles.includes(role)).map(([path]) => path), ...(role === 'owner' ? dialogs(data) : [])]);
+}
+screensOf('owner', () => ['/today', '/calls', '/wallet', '/calendar?view=week', '/calendar/services', '/calendar/hours', '/calendar/sync', '/contacts', '/notifications', '/agents', '/numbers', '/clinic', '/start'], { org: 'aaaaaaaa-0000-4000-8000-000000000001' });
+
+test('what a role may not see is not shown', async () => {
+  for (const [role, path] of [['staff', '/wallet'], ['staff', '/agents'], ['staff', '/numbers'], ['owner', '/operations'], ['operator', '/today']]) {
+    const { page, context } = await open(browser, stack, { role });
+    await page.goto(stack.base + path);
+    await page.getByText('Your role does not see this.').waitFor();
+    assert.equal(await page.locator('nav a', { hasText: role === 'staff' ? 'Wallet' : role === 'owner' ? 'Doubts' : 'Calls' }).count(), 0, `${role} ${path}`);
+    await context.close();
+  }
+});
+
+test('a viewer has no button that changes anything', async () => {
+  const { page, context } = await open(browser, stack, { role: 'viewer' });
+  await page.goto(stack.base);
+  await settle(page);
+  for (const [path] of addresses(there).filter(([, roles]) => roles.includes('viewer'))) {
+    await go(page, path);
+    const verbs = await page.locator('main button').evaluateAll((buttons) => buttons.filter((button) => button.checkVisibility()).map((button) => button.textContent?.trim() || button.getAttribute('aria-label') || ''));
+    const changing = verbs.filter((verb) => /^(Save|Top up|Book|Add|Buy|Connect|Give|Move|Cancel it|Ring somebody|Done|Delete|Disconnect|Mark all|Change)\b/.test(verb));
+    assert.deepEqual(changing, [], path);
+  }
+  await context.close();
+});
