@@ -524,7 +524,7 @@ impl Harness {
         self.stack.faults.add(fault);
     }
 
-    /// Runs a task of reconciliation: `calls`, `listing`, `payments`, `numbers`, `books`.
+    /// Runs a task of reconciliation: `calls`, `listing`, `payments`, `numbers`, `books`, `appointments`.
     pub async fn reconcile(&self, task: &str) -> Report {
         let task = Task::parse(task).expect("a task");
         self.stack.reconcile(task).await.expect("the run comes to its end")

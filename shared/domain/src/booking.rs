@@ -1,7 +1,8 @@
 //! Appointments: what a clinic offers ([`catalog`]), whose time is taken ([`diary`]), what can be booked ([`availability`]), what a
 //! caller's words for a time mean ([`when`]), what was offered on a call ([`conversation`]), and the appointment itself
-//! ([`appointment`]). Times are said to callers by [`spoken`].
+//! ([`appointment`]). Whether appointments and taken times agree, [`agreement`] says. Times are said to callers by [`spoken`].
 
+pub mod agreement;
 pub mod appointment;
 pub mod availability;
 pub mod catalog;

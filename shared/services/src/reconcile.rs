@@ -3,6 +3,7 @@
 //! Every task may run twice at once, die anywhere and be run again: it does nothing by itself, but has the rules of calls,
 //! payments and numbers do once more what they would have done by webhook. It ends within its time, and the next run goes on.
 
+mod appointments;
 mod books;
 mod calls;
 mod listing;
@@ -26,7 +27,7 @@ use base::keyring::Keyring;
 use domain::{amount::Amount, wallet::Wallet};
 use platform::{Platform, bucket::Bucket};
 use store::{
-    Dynamo, StoreError, doubts::Doubts, ledger::Ledger, runs::Runs, wallets::Wallets,
+    Dynamo, StoreError, booking::Bookings, doubts::Doubts, ledger::Ledger, runs::Runs, wallets::Wallets,
     webhook_events::WebhookEvents,
 };
 use vendors::{stripe::StripeError, twilio::TwilioError, vapi::VapiError};
@@ -58,6 +59,7 @@ pub struct Reconcile {
     pub doubts: Doubts,
     /// Where calls are kept that no org is known for.
     pub dead_letters: WebhookEvents,
+    bookings: Bookings,
     /// What a number costs a month.
     pub rental: Amount,
     /// Marks what is ours at the vendors.
@@ -104,11 +106,14 @@ pub enum Task {
     Numbers,
     /// Every wallet against its ledger, every day.
     Books,
+    /// Every clinic's appointments against the times they take, every day.
+    Appointments,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Calls, Self::Listing, Self::Payments, Self::Numbers, Self::Books];
+    pub const ALL: [Self; 6] =
+        [Self::Calls, Self::Listing, Self::Payments, Self::Numbers, Self::Books, Self::Appointments];
 
     /// Its name, in the schedule and in reports.
     pub const fn as_str(self) -> &'static str {
@@ -118,6 +123,7 @@ impl Task {
             Self::Payments => "payments",
             Self::Numbers => "numbers",
             Self::Books => "books",
+            Self::Appointments => "appointments",
         }
     }
 
@@ -132,7 +138,7 @@ impl Task {
             Self::Calls => SignedDuration::from_mins(10),
             Self::Listing => SignedDuration::from_mins(40),
             Self::Payments => SignedDuration::from_mins(130),
-            Self::Numbers | Self::Books => SignedDuration::from_hours(49),
+            Self::Numbers | Self::Books | Self::Appointments => SignedDuration::from_hours(49),
         }
     }
 
@@ -141,7 +147,9 @@ impl Task {
     pub const fn budget(self) -> SignedDuration {
         match self {
             Self::Calls => SignedDuration::from_secs(45),
-            Self::Listing | Self::Payments | Self::Numbers | Self::Books => SignedDuration::from_secs(200),
+            Self::Listing | Self::Payments | Self::Numbers | Self::Books | Self::Appointments => {
+                SignedDuration::from_secs(200)
+            }
         }
     }
 }
@@ -268,6 +276,7 @@ impl Reconcile {
         Self {
             charging,
             doubts: Doubts::new(db.clone()),
+            bookings: Bookings::new(db.clone()),
             recharge: Recharge::deployed(platform, settings.recharge),
             provisioning,
             wallets: Wallets::new(db.clone()),
@@ -296,6 +305,7 @@ impl Reconcile {
             Task::Payments => Box::pin(self.payments(&mut run, started_at)).await,
             Task::Numbers => Box::pin(self.numbers(&mut run)).await,
             Task::Books => Box::pin(self.books(&mut run)).await,
+            Task::Appointments => Box::pin(self.appointments(&mut run)).await,
         };
         if outcome.is_err() {
             note(&mut run.left, "run_failed", &task.as_str());

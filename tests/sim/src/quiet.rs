@@ -1,8 +1,8 @@
 //! The minutely run of reconciliation, and when it may be left out: where it would find nothing.
 //!
-//! Such a run reads three things: the index of live calls, the slots, and the wallets that were found wrong. Where none of them is
+//! Such a run reads four things: the index of live calls, the slots, the wallets that were found wrong and the appointments that differed. Where none of them is
 //! due it writes its report and changes nothing. A world without it is one that could have been: the run in one moment, in which
-//! nothing fails. Whether anything is due is read from the engine, past every fault, and read again once any of the three was
+//! nothing fails. Whether anything is due is read from the engine, past every fault, and read again once any of the four was
 //! written; so nothing that is due is passed over. What is not seen is a run that begins when nothing is due and meets what
 //! others write under it: in one seed of sixteen it is therefore done each minute while anything happens, and each hour afterwards.
 
@@ -57,8 +57,10 @@ fn first_due(world: &World) -> Option<Timestamp> {
     let failing = items::of_task(aws, "books#failing");
     let mut failing = failing.iter().filter_map(|row| row["item"].as_str());
     let wrong = failing.any(|org| !is_frozen(org)).then_some(Timestamp::MIN);
+    let differing = items::of_task(aws, "appointments_differing");
+    let differing = (!differing.is_empty()).then_some(Timestamp::MIN);
     let live = items::live(aws);
-    live.iter().filter_map(due_at).chain(lapses_at(world)).chain(wrong).min()
+    live.iter().filter_map(due_at).chain(lapses_at(world)).chain(wrong).chain(differing).min()
 }
 
 /// When a run acts on a call of the index: an open one whose look is lost, or a closed one that leaves.

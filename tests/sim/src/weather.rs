@@ -56,7 +56,7 @@ fn note(now: &mut Now, sent: &Sent, clinics: &[String]) {
         return;
     }
     let text = sent.body.to_string();
-    let live = ["-calls\"", "-call_slots\"", "\"books#failing\""];
+    let live = ["-calls\"", "-call_slots\"", "\"books#failing\"", "\"appointments_differing\""];
     now.is_about_live_calls |= is_write && live.iter().any(|named| text.contains(named));
     // Nobody's: the slots of all clinics' calls are one item.
     if text.contains("-call_slots\"") {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::{Harness, ORG, parts};
 
 const PATH: &str = "/api/operations/reconciliation";
-const TASKS: [&str; 5] = ["calls", "listing", "payments", "numbers", "books"];
+const TASKS: [&str; 6] = ["calls", "listing", "payments", "numbers", "books", "appointments"];
 
 fn operator(harness: &Harness) -> String {
     local::token::issue_operator(harness.clock.now()).unwrap()
@@ -92,7 +92,7 @@ async fn the_last_runs_of_every_task_are_shown_newest_first() {
     }
     let shown = runs(&harness, "").await;
     let tasks: Vec<&str> = shown.iter().map(|run| run["task"].as_str().unwrap()).collect();
-    assert_eq!(tasks, ["books", "numbers", "payments", "listing", "calls"]);
+    assert_eq!(tasks, ["appointments", "books", "numbers", "payments", "listing", "calls"]);
     let fields = BTreeSet::from([
         "task",
         "startedAt",
@@ -142,7 +142,7 @@ async fn a_query_that_cannot_be_is_said() {
         ("?limit=101", "limit is a whole number from 1 to 100."),
         ("?limit=-1", "limit is a whole number from 1 to 100."),
         ("?limit=many", "limit is a whole number from 1 to 100."),
-        ("?task=everything", "task is one of calls, listing, payments, numbers, books."),
+        ("?task=everything", "task is one of calls, listing, payments, numbers, books, appointments."),
         ("?limit=1&limit=2", "limit is given twice."),
         ("?org_id=1", "This address takes the query values limit, task."),
     ] {

@@ -1,5 +1,6 @@
 //! What webhooks and messages left undone is found by the schedules, and done once.
 
+mod appointments;
 mod books;
 mod calls;
 mod listing;
@@ -94,7 +95,7 @@ async fn tamper(harness: &Harness, operation: &'static str, table: Table, mut re
 async fn the_report_of_every_run_is_kept() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let runs = Runs::new(harness.stack.db());
-    for task in ["calls", "listing", "payments", "numbers", "books"] {
+    for task in ["calls", "listing", "payments", "numbers", "books", "appointments"] {
         assert!(runs.last(task, 10).await.unwrap().is_empty(), "{task}");
         let first = run(&harness, task).await;
         assert_eq!((first.task.as_str(), first.complete), (task, true));

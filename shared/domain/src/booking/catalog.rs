@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     civil::{Date, Time, Weekday},
 };
 use serde::{Deserialize, Serialize};
@@ -208,6 +208,13 @@ fn tidy(name: &str) -> Result<String, Flaw> {
     Ok(tidied)
 }
 
+/// The longest that a service may take, in minutes.
+const LONGEST_MINS: u32 = 480;
+/// The longest of each of its buffers, in minutes.
+const LONGEST_BUFFER_MINS: u32 = 120;
+/// The longest that an appointment may take of a resource: what began so long ago may still go on.
+pub const LONGEST_BLOCKED: SignedDuration = SignedDuration::from_mins(720);
+
 impl Terms {
     /// Returns the terms with their names tidied.
     ///
@@ -215,9 +222,9 @@ impl Terms {
     /// When a value is out of its range: a sentence that says which, and what it may be.
     pub fn checked(self) -> Result<Self, Flaw> {
         let name = tidy(&self.name)?;
-        within("duration_mins", self.duration_mins, 5, 480)?;
-        within("buffer_before_mins", self.buffer_before_mins, 0, 120)?;
-        within("buffer_after_mins", self.buffer_after_mins, 0, 120)?;
+        within("duration_mins", self.duration_mins, 5, LONGEST_MINS)?;
+        within("buffer_before_mins", self.buffer_before_mins, 0, LONGEST_BUFFER_MINS)?;
+        within("buffer_after_mins", self.buffer_after_mins, 0, LONGEST_BUFFER_MINS)?;
         within("start_interval_mins", self.start_interval_mins, 5, 60)?;
         within("min_notice_mins", self.min_notice_mins, 0, 30 * 24 * 60)?;
         within("horizon_days", self.horizon_days, 1, 730)?;

@@ -38,7 +38,8 @@ impl Reconcile {
         self.look_at(run, &over.calls).await;
         self.free_slots(run).await;
         // After the calls: however wrong some books are, a live call is looked at.
-        self.check_failing_again(run).await
+        self.check_failing_again(run).await?;
+        self.compare_differing_again(run).await
     }
 
     /// Takes slots back that are still taken for calls that are over: who closed them died before, or was not fast enough.

@@ -5,7 +5,7 @@ use domain::{
     booking::diary::{Diary, ResourceDay},
     ids::{OrgId, ResourceId},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Bookings, SORT, item};
 use crate::{
@@ -59,6 +59,20 @@ impl Bookings {
             known.cloned().unwrap_or_else(|| ResourceDay::untouched(org, resource.clone(), *day))
         };
         Ok(days.iter().map(day).collect())
+    }
+
+    /// What is taken of a resource from the UTC day of `from` on, consistently: the days that somebody has written.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn days_from(
+        &self,
+        org: OrgId,
+        resource: &ResourceId,
+        from: Timestamp,
+    ) -> Result<Vec<ResourceDay>, StoreError> {
+        let today = from.to_zoned_datetime(TimeZone::UTC).date();
+        self.range(org, resource, today, Date::MAX).await
     }
 
     async fn range(
