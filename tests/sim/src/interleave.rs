@@ -1,4 +1,5 @@
-//! All interleavings, not samples: for every two of the operations that move a wallet's money, and for every three, each order
+//! All interleavings, not samples: for every two of the operations that move a wallet's money, or take a practitioner's time, and for
+//! every three, each order
 //! of their steps is gone through on the real handlers and the embedded engine.
 //!
 //! A step of an operation is one request to a record that another of them also touches; what lies between is its own, and its
@@ -11,8 +12,10 @@
 //! is delivered again, the queues are emptied, and each effect must be there exactly once.
 
 mod check;
+mod diary;
 mod explore;
 mod gate;
+mod operation;
 mod records;
 mod scene;
 
@@ -27,7 +30,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::{
     explore::{Explorer, Violation},
-    scene::{Combination, Money, Operation, Part, Scene},
+    operation::{Operation, Part},
+    scene::{Combination, Money, Scene},
 };
 
 /// The stack of a thread that explores: handlers are deep, and builds without optimisation deeper.
@@ -83,8 +87,8 @@ fn combinations() -> Vec<Combination> {
     let mut all = Vec::new();
     for money in [Money::Scarce, Money::Ample] {
         let crashes = true;
-        for (place, first) in Operation::ALL.into_iter().enumerate() {
-            for second in Operation::ALL.into_iter().skip(place) {
+        for (place, first) in Operation::OF_MONEY.into_iter().enumerate() {
+            for second in Operation::OF_MONEY.into_iter().skip(place) {
                 all.push(Combination { parts: vec![part(first), part(second)], money, crashes });
             }
         }
@@ -94,12 +98,34 @@ fn combinations() -> Vec<Combination> {
         }
     }
     let (money, crashes) = (Money::Scarce, false);
-    for (place, first) in Operation::ALL.into_iter().enumerate() {
+    for (place, first) in Operation::OF_MONEY.into_iter().enumerate() {
         let after_first = place.saturating_add(1);
-        for (place, second) in Operation::ALL.into_iter().enumerate().skip(after_first) {
-            for third in Operation::ALL.into_iter().skip(place.saturating_add(1)) {
+        for (place, second) in Operation::OF_MONEY.into_iter().enumerate().skip(after_first) {
+            for third in Operation::OF_MONEY.into_iter().skip(place.saturating_add(1)) {
                 let parts = vec![part(first), part(second), part(third)];
                 all.push(Combination { parts, money, crashes });
+            }
+        }
+    }
+    all.extend(of_the_diary());
+    all
+}
+
+/// Every two operations on the diary, one with itself too and with another caller's, and every three: all callers want one time.
+fn of_the_diary() -> Vec<Combination> {
+    let (money, operations) = (Money::Ample, Operation::OF_THE_DIARY);
+    let mut all = Vec::new();
+    for (place, first) in operations.into_iter().enumerate() {
+        let crashes = true;
+        let another = Part { operation: first, subject: 1 };
+        all.push(Combination { parts: vec![part(first), another], money, crashes });
+        for second in operations.into_iter().skip(place) {
+            all.push(Combination { parts: vec![part(first), part(second)], money, crashes });
+        }
+        for (after, second) in operations.into_iter().enumerate().skip(place.saturating_add(1)) {
+            for third in operations.into_iter().skip(after.saturating_add(1)) {
+                let parts = vec![part(first), part(second), part(third)];
+                all.push(Combination { parts, money, crashes: false });
             }
         }
     }

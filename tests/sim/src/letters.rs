@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     booking::appointment::{Appointment, Status},
-    message::{Matter, Message, State},
+    message::{Channel, Matter, Message, State},
 };
 
 use crate::{items, world::World};
@@ -21,9 +21,11 @@ pub fn at_rest(world: &World) -> Result<(), String> {
     }
     let messages: Vec<Message> =
         items::all(aws, "messages").iter().map(items::typed).collect::<Result<_, _>>()?;
-    if let Some(in_hand) = messages.iter().find(|message| message.state == State::Sending) {
+    let is_in_hand = |message: &&Message| matches!(message.state, State::Sending | State::Waiting);
+    if let Some(in_hand) = messages.iter().find(is_in_hand) {
         return Err(format!("a message has no outcome: {in_hand:?}"));
     }
+    crate::texts::at_rest(world, &messages)?;
     once(world, &messages)?;
     told(world, &messages)
 }
@@ -45,7 +47,8 @@ fn once(world: &World, messages: &[Message]) -> Result<(), String> {
         }
     }
     let is_there = |message: &&Message| sent.contains_key(message.message_id.as_str());
-    let mut said_sent = messages.iter().filter(|message| matches!(message.state, State::Sent { .. }));
+    let letters = messages.iter().filter(|message| message.channel == Channel::Email);
+    let mut said_sent = letters.filter(|message| matches!(message.state, State::Sent { .. }));
     match said_sent.find(|message| !is_there(message)) {
         Some(message) => Err(format!("a message was not sent, and is said to be: {message:?}")),
         None => Ok(()),

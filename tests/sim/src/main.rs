@@ -26,6 +26,7 @@ mod returned;
 mod rng;
 mod slots;
 mod sweep;
+mod texts;
 mod weather;
 mod webhooks;
 mod world;

@@ -44,12 +44,46 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 30] = [
+pub static PLANTS: [Plant; 33] = [
     Plant {
         name: "sending_what_another_copy_has_claimed",
         place: "claim of a message: attribute_not_exists(item)",
         seed: 1_005,
         change: |sent| without(sent, Write::Other, "messages", "attribute_not_exists(#key)"),
+    },
+    Plant {
+        name: "texting_without_paying",
+        place: "charge text: the ledger entry and the wallet",
+        seed: 1_000,
+        change: |sent| {
+            if write_of(sent) == Write::Text
+                && let Some(items) = sent.body["TransactItems"].as_array_mut()
+            {
+                items.retain(|item| is_of(&item["Put"], "messages") || is_of(&item["Put"], "due_messages"));
+            }
+        },
+    },
+    Plant {
+        name: "texting_what_nobody_looks_for",
+        place: "charge text: when it is looked for",
+        seed: 1_000,
+        change: |sent| without_put(sent, Write::Text, "due_messages"),
+    },
+    Plant {
+        name: "giving_the_price_of_every_text_back",
+        place: "note of a text that was sent: its state",
+        seed: 1_000,
+        change: |sent| {
+            let item = &mut sent.body["Item"];
+            if item["text"]["M"].is_object() && item["state"]["S"] == "sent" {
+                item["state"]["S"] = "sending".into();
+                // Where it is looked for, it is not found.
+                item["text"]["M"]["from"]["S"] = "Nobody".into();
+                if let Some(fields) = item.as_object_mut() {
+                    fields.remove("vendor_id");
+                }
+            }
+        },
     },
     Plant {
         name: "booking_on_an_old_ledger",
@@ -327,6 +361,7 @@ enum Write {
     Book,
     Claim,
     TakeTime,
+    Text,
     Other,
 }
 
@@ -341,6 +376,7 @@ fn write_of(sent: &Sent) -> Write {
     let puts = |table: &str| parts_of(sent).any(|part| part.get("Item").is_some() && is_of(part, table));
     let deletes_doubt = parts_of(sent).any(|part| part.get("Key").is_some() && is_of(part, "doubts"));
     match change {
+        Some(change) if change.contains("available - :cost") && puts("messages") => Write::Text,
         Some(change) if change.contains("holds.#call = :hold") => Write::Authorize,
         Some(change) if change.contains("holds.#call.step = :next") => Write::Extend,
         Some(change) if change.contains("ledger_seq") && deletes_doubt => Write::Correct,

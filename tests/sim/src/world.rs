@@ -281,6 +281,11 @@ impl World {
             ids.push(made["id"].clone());
         }
         self.ask(at, "/api/services", &service(SHORT_MINS, &json!([ids]))).await;
+        // Most clinics pay for texts, from whatever number they have bought.
+        if chance.chance(800) {
+            let said = json!({"time_zone": zone, "name": "Hill Street Dental", "sender_name": "Hill Street"});
+            Box::pin(self.stack.request(self.request(at, "PATCH", "/api/clinic", &said))).await;
+        }
     }
 
     /// Tops a clinic up by card, while nothing goes wrong.

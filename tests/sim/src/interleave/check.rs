@@ -16,8 +16,9 @@ use jiff::SignedDuration;
 use services::provisioning::LEASE;
 use store::{calls::Calls, ledger::Ledger, wallets::Wallets};
 
-use super::scene::{
-    METER_QUEUE, Money, ORG, Operation, Part, REFUND_PENCE, SETTLED_PENCE, Scene, TOP_UP_PENCE, top_up_of,
+use super::{
+    operation::{Operation, Part},
+    scene::{METER_QUEUE, Money, ORG, REFUND_PENCE, SETTLED_PENCE, Scene, TOP_UP_PENCE, top_up_of},
 };
 
 /// How often an operation that was not acknowledged is delivered again.
@@ -102,7 +103,8 @@ impl Scene {
                 | Operation::Extend
                 | Operation::End
                 | Operation::Settle
-                | Operation::Release => {
+                | Operation::Release
+                | Operation::Diary(_) => {
                     let id = CallId::parse(part.call()).map_err(|error| error.to_string())?;
                     let call = calls.get(ORG, &id).await.map_err(|error| error.to_string())?;
                     let call = call.ok_or_else(|| format!("the record of call {id} is gone"))?;
@@ -110,7 +112,7 @@ impl Scene {
                 }
             }
         }
-        Ok(())
+        self.is_the_diary_right().await
     }
 
     /// Every movement that there must be, once, and none besides.
@@ -131,7 +133,11 @@ impl Scene {
                     let price = NUMBER_COST.pence().saturating_neg();
                     is_paid(&claim).then(|| (format!("number#{id}"), price))
                 }
-                Operation::Authorize | Operation::Extend | Operation::End | Operation::Release => None,
+                Operation::Authorize
+                | Operation::Extend
+                | Operation::End
+                | Operation::Release
+                | Operation::Diary(_) => None,
             };
             wanted.extend(movement);
         }
@@ -196,6 +202,7 @@ impl Scene {
                 call.ending_at.is_some() || is_saved && !has_money
             }
             Operation::TopUp | Operation::Refund | Operation::Purchase => true,
+            Operation::Diary(_) => hold.is_some(),
         };
         demand(is_right, || format!("after {part} the call is {:?}, its hold {hold:?}", call.state))?;
         let messages = self.stack.aws.queues().messages();

@@ -19,8 +19,9 @@ use std::{
 use super::{
     check::End,
     gate::Knock,
+    operation::{Operation, Part},
     records::Records,
-    scene::{Delivery, Operation, Part, Scene},
+    scene::{Delivery, Scene},
 };
 
 /// How many polls one step may take. One that takes more waits for something that never comes.

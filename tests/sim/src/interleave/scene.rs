@@ -1,4 +1,4 @@
-//! The wallet that operations meet at: set up once for each combination of operations, and put back as it was for each
+//! The wallet and the diary that operations meet at: set up once for each combination of operations, and put back as it was for each
 //! schedule.
 
 use std::{
@@ -37,6 +37,7 @@ use uuid::Uuid;
 
 use super::{
     gate::Gate,
+    operation::{Operation, Part},
     records::{Place, Records},
 };
 
@@ -67,94 +68,6 @@ const SEED: u64 = 7;
 /// What Stripe's sandbox would announce by itself. The operations are these events, and come when they are chosen.
 const ANNOUNCED: [&str; 5] =
     ["payment_intent.succeeded", "charge.succeeded", "refund.created", "refund.updated", "charge.refunded"];
-
-/// Something that moves the money of a wallet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Operation {
-    /// Vapi asks whether a call may start.
-    Authorize,
-    /// The meter gives a live call its next minutes.
-    Extend,
-    /// The meter ends a live call whose money is used up, or that has none.
-    End,
-    /// A call that was talked is reported.
-    Settle,
-    /// A payment has come in.
-    TopUp,
-    /// Part of a payment has gone back.
-    Refund,
-    /// The clinic buys a number, as far as its price.
-    Purchase,
-    /// A call without talk is reported.
-    Release,
-}
-
-impl Operation {
-    /// Every one there is.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Authorize,
-        Self::Extend,
-        Self::End,
-        Self::Settle,
-        Self::TopUp,
-        Self::Refund,
-        Self::Purchase,
-        Self::Release,
-    ];
-
-    /// Its name.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Authorize => "authorize",
-            Self::Extend => "extend",
-            Self::End => "end",
-            Self::Settle => "settle",
-            Self::TopUp => "top-up",
-            Self::Refund => "refund",
-            Self::Purchase => "purchase",
-            Self::Release => "release",
-        }
-    }
-
-    /// Whether it may leave less than nothing available: money that has gone already.
-    pub(super) const fn may_make_debt(self) -> bool {
-        match self {
-            Self::Settle | Self::Refund => true,
-            Self::Authorize | Self::Extend | Self::End | Self::TopUp | Self::Purchase | Self::Release => {
-                false
-            }
-        }
-    }
-}
-
-/// An operation on one call, payment or direction. Two parts that are equal are one message that comes twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Part {
-    pub(super) operation: Operation,
-    pub(super) subject: u8,
-}
-
-impl Part {
-    /// The call that it is about, if it is about one.
-    pub(super) fn call(self) -> String {
-        format!("{}-{}", self.operation.as_str(), self.subject)
-    }
-
-    /// What a purchase is for.
-    pub(super) const fn direction(self) -> &'static str {
-        if self.subject == 0 { "inbound" } else { "outbound" }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.subject == 0 {
-            f.write_str(self.operation.as_str())
-        } else {
-            write!(f, "another {}", self.operation.as_str())
-        }
-    }
-}
 
 /// How much the wallet has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +111,7 @@ impl Combination {
     /// The calls that have a hold when they meet.
     fn held_calls(&self) -> Vec<Part> {
         let is_held = |part: &Part| match part.operation {
-            Operation::Extend | Operation::Settle | Operation::Release => true,
+            Operation::Extend | Operation::Settle | Operation::Release | Operation::Diary(_) => true,
             Operation::End => self.money == Money::Scarce,
             Operation::Authorize | Operation::TopUp | Operation::Refund | Operation::Purchase => false,
         };
@@ -281,6 +194,7 @@ impl Scene {
         scene.add_clinic().await;
         let credit = scene.pay_and_refund().await;
         scene.begin_calls(&credit).await;
+        scene.open_the_diary().await;
         scene.gate.turn_to(scene.now);
         scene.keep_baseline();
         // What functions remember between requests, they know from here on: every schedule finds them the same.
@@ -350,7 +264,8 @@ impl Scene {
                 | Operation::End
                 | Operation::Settle
                 | Operation::Purchase
-                | Operation::Release => continue,
+                | Operation::Release
+                | Operation::Diary(_) => continue,
             };
             self.events.insert(part, event);
         }
@@ -382,7 +297,7 @@ impl Scene {
                     let at = plus_secs(test_epoch(), EARLIER_SECS.saturating_neg());
                     self.must_take(self.vapis(&started(&call, at))).await;
                 }
-                Operation::Extend | Operation::Settle => {
+                Operation::Extend | Operation::Settle | Operation::Diary(_) => {
                     self.must_take(self.vapis(&started(&call, test_epoch()))).await;
                 }
                 Operation::Authorize
@@ -399,7 +314,7 @@ impl Scene {
         assert_eq!(answer.status(), 200, "the scene cannot be set: {:?}", answer.body());
     }
 
-    fn vapis(&self, body: &Value) -> Request<Bytes> {
+    pub(super) fn vapis(&self, body: &Value) -> Request<Bytes> {
         self.stack.vapi.signed(&body.to_string())
     }
 
@@ -511,6 +426,7 @@ impl Scene {
             }
             Operation::Purchase => self.answered(self.asks_for_a_number(part)),
             Operation::Extend | Operation::End => self.looked(part),
+            Operation::Diary(wish) => self.answered(self.use_of(part, wish)),
         }
     }
 
@@ -575,7 +491,7 @@ fn started(call: &str, at: Timestamp) -> Value {
 }
 
 /// What Vapi posts about one of the clinic's calls.
-fn message(kind: &str, call: &str, more: &Value) -> Value {
+pub(super) fn message(kind: &str, call: &str, more: &Value) -> Value {
     let about = json!({"id": call, "type": "inboundPhoneCall", "status": "ringing", "phoneNumberId": PHONE_ID,
         "assistantId": ASSISTANT_ID, "customer": {"number": "+447700900123"},
         "monitor": {"controlUrl": format!("https://control.vapi.ai/{call}/control")}});
