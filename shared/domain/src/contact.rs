@@ -31,6 +31,9 @@ pub struct Contact {
     /// Where mail reaches them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailAddress>,
+    /// What was last said of texts to the number: that they may be sent, or that none may; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_text: Option<bool>,
     /// What the clinic notes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Personal<String, Words>>,
@@ -53,17 +56,21 @@ impl Contact {
             name: patient.name.clone(),
             phone_number: patient.phone_number.clone(),
             email: patient.email.clone(),
+            may_text: patient.may_text,
             notes: None,
             created_at: now,
             updated_at: now,
         }
     }
 
-    /// Returns the contact as it is when a patient gives an address that the clinic did not have; none when there is nothing new. An
-    /// address that the clinic has is not replaced: on the telephone anybody may say anything.
-    pub fn learning(&self, email: Option<&EmailAddress>, now: Timestamp) -> Option<Self> {
-        let email = email.filter(|_| self.email.is_none())?;
-        Some(Self { email: Some(email.clone()), updated_at: whole_millis(now), ..self.clone() })
+    /// Returns the contact as it is when a patient gives an address that the clinic did not have, or says something else of texts; none
+    /// when there is nothing new. An address that the clinic has is not replaced: on the telephone anybody may say anything. Of texts the
+    /// last word counts.
+    pub fn learning(&self, patient: &Patient, now: Timestamp) -> Option<Self> {
+        let email = self.email.clone().or_else(|| patient.email.clone());
+        let may_text = patient.may_text.or(self.may_text);
+        let is_news = email != self.email || may_text != self.may_text;
+        is_news.then(|| Self { email, may_text, updated_at: whole_millis(now), ..self.clone() })
     }
 
     /// Returns it as the store has it once it is written.
@@ -100,9 +107,22 @@ mod tests {
         let patient = Patient { name: name("Ada Lovelace"), phone_number: None, email: None, may_text: None };
         let id = ContactId::parse("c1").unwrap();
         let known = Contact::of(OrgId::new(uuid::Uuid::nil()), id, &patient, now);
-        assert_eq!(known.learning(None, now), None);
-        let learned = known.learning(Some(&address("ada@example.com")), now).unwrap();
+        assert_eq!(known.learning(&patient, now), None);
+        let says = |email: &str| Patient { email: Some(address(email)), ..patient.clone() };
+        let learned = known.learning(&says("ada@example.com"), now).unwrap();
         assert_eq!(learned.email, Some(address("ada@example.com")));
-        assert_eq!(learned.learning(Some(&address("eve@example.com")), now), None);
+        assert_eq!(learned.learning(&says("eve@example.com"), now), None);
+    }
+
+    #[test]
+    fn the_last_word_on_texts_counts_and_silence_is_none() {
+        let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+        let says =
+            |may_text| Patient { name: name("Ada Lovelace"), phone_number: None, email: None, may_text };
+        let id = ContactId::parse("c1").unwrap();
+        let known = Contact::of(OrgId::new(uuid::Uuid::nil()), id, &says(None), now);
+        let refused = known.learning(&says(Some(false)), now).unwrap();
+        assert_eq!((refused.may_text, refused.learning(&says(None), now)), (Some(false), None));
+        assert_eq!(refused.learning(&says(Some(true)), now).unwrap().may_text, Some(true));
     }
 }

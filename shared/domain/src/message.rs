@@ -164,10 +164,16 @@ impl Message {
         Self { text: Some(text), ..self }
     }
 
-    /// Returns it as it is about to be sent anew at `now`: the same message, and paid for once.
+    /// Returns it as it is about to be sent anew at `now`, by this attempt: the same message, and paid for once.
     #[must_use]
-    pub fn again(&self, now: Timestamp) -> Self {
-        Self { state: State::Sending, at: whole_millis(now), ..self.clone() }
+    pub fn again(&self, attempt: &MessageId, now: Timestamp) -> Self {
+        let text = self.text.as_ref().map(|text| Text { attempt: attempt.clone(), ..text.clone() });
+        Self { state: State::Sending, at: whole_millis(now), text, ..self.clone() }
+    }
+
+    /// Returns whether this attempt has it in hand.
+    pub fn is_in_hand_of(&self, attempt: &MessageId) -> bool {
+        self.state == State::Sending && self.text.as_ref().is_some_and(|text| text.attempt == *attempt)
     }
 
     /// Returns the message to one address of the clinic's that is about to be sent because `due` is.

@@ -17,6 +17,10 @@ pub enum Costly {
     AccountConnect,
     /// A caller says a patient's name to hear of appointments; counted for each caller's number.
     PatientSearch,
+    /// A text is sent to a patient; counted for each number.
+    TextToNumber,
+    /// A text is sent to any patient: a token that falls into other hands must not empty the wallet so.
+    Text,
 }
 
 /// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
@@ -40,12 +44,14 @@ pub struct Window {
 
 impl Costly {
     /// Everything that is counted.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Checkout,
         Self::NumberSearch,
         Self::PurchaseAfterFailure,
         Self::AccountConnect,
         Self::PatientSearch,
+        Self::TextToNumber,
+        Self::Text,
     ];
 
     /// The name it is counted under.
@@ -56,6 +62,8 @@ impl Costly {
             Self::PurchaseAfterFailure => "purchase_after_failure",
             Self::AccountConnect => "account_connect",
             Self::PatientSearch => "patient_search",
+            Self::TextToNumber => "text_to_number",
+            Self::Text => "text",
         }
     }
 
@@ -66,6 +74,8 @@ impl Costly {
             Self::NumberSearch => Rate { most: 60, window_secs: 600 },
             Self::PurchaseAfterFailure | Self::AccountConnect => Rate { most: 10, window_secs: 3_600 },
             Self::PatientSearch => Rate { most: 5, window_secs: 86_400 },
+            Self::TextToNumber => Rate { most: 10, window_secs: 86_400 },
+            Self::Text => Rate { most: 1_000, window_secs: 86_400 },
         }
     }
 

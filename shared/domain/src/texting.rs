@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     amount::Amount,
-    booking::appointment::Appointment,
     ids::{AccountSid, MessageId},
     number::Country,
     personal::{Number, Personal},
@@ -126,7 +125,7 @@ pub struct Sender {
 /// Returns from whom a clinic's texts to a country come; none where it may send none there, and mail has to do.
 ///
 /// To the United Kingdom a name may send. Elsewhere the regulators want the sender registered first (10DLC in the United States and
-/// Canada, the Sender ID Register in Australia), which the clinic has done only for a number of its own account.
+/// Canada, the Sender ID Register in Australia), which the clinic has done only for a number of its own account, to where that number's calling code leads.
 pub fn sender(name: Option<&SenderName>, line: Line<'_>, country: Country) -> Option<Sender> {
     let is_own_account = line.is_own_account;
     match (country, name) {
@@ -140,12 +139,12 @@ pub fn sender(name: Option<&SenderName>, line: Line<'_>, country: Country) -> Op
     }
 }
 
-/// Returns whether the patient of an appointment may be sent a text in a country: who said no is not, and to the United States and
-/// Canada only who said yes is (47 CFR 64.1200; CRTC's unsolicited telecommunications rules).
-pub fn may_be_texted(appointment: &Appointment, country: Country) -> bool {
+/// Returns whether a patient who last said `said` of texts may be sent one in a country: who said no is not, and to the United States
+/// and Canada only who said yes is (47 CFR 64.1200; CRTC's unsolicited telecommunications rules).
+pub fn may_be_texted(said: Option<bool>, country: Country) -> bool {
     match country {
-        Country::UnitedStates | Country::Canada => appointment.may_text == Some(true),
-        Country::UnitedKingdom | Country::Australia => appointment.may_text != Some(false),
+        Country::UnitedStates | Country::Canada => said == Some(true),
+        Country::UnitedKingdom | Country::Australia => said != Some(false),
     }
 }
 
@@ -186,6 +185,15 @@ pub struct Text {
     pub segments: u32,
     /// What was paid for it; nothing through the clinic's own account.
     pub price: Amount,
+    /// Which try of sending it has it in hand: who began it knows it by this, although the answer to the claim was lost.
+    pub attempt: MessageId,
+}
+
+impl Text {
+    /// Returns whether the two are one text, whoever has it in hand: to the same number, from the same sender, for the same price.
+    pub fn is_same(&self, other: &Self) -> bool {
+        *self == Self { attempt: self.attempt.clone(), ..other.clone() }
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +269,20 @@ mod tests {
         assert_eq!(from(sender(Some(&name), ours(&austin), us)), None, "no campaign is registered");
         assert_eq!(from(sender(Some(&name), ours(&london), au)), None);
         assert_eq!(from(sender(Some(&name), own(&austin), us)), Some("+15125550100".into()));
+        assert_eq!(
+            from(sender(Some(&name), own(&austin), Country::Canada)),
+            Some("+15125550100".into()),
+            "+1 is one plan"
+        );
         assert_eq!(from(sender(None, own(&london), us)), None, "a number of another country");
+    }
+
+    #[test]
+    fn who_said_no_is_not_texted_and_across_the_atlantic_only_who_said_yes() {
+        let allowed = |said| Country::ALL.map(|country| may_be_texted(said, country));
+        // The United States, the United Kingdom, Canada, Australia.
+        assert_eq!(allowed(Some(true)), [true; 4]);
+        assert_eq!(allowed(None), [false, true, false, true]);
+        assert_eq!(allowed(Some(false)), [false; 4]);
     }
 }

@@ -138,6 +138,7 @@ impl Person {
         Appointment {
             contact_id: Some(self.contact.contact_id.clone()),
             email: appointment.email.clone().or_else(|| self.contact.email.clone()),
+            may_text: appointment.may_text.or(self.contact.may_text),
             ..appointment
         }
     }
@@ -287,7 +288,7 @@ impl Appointments {
                 .unwrap_or_else(|_| unreachable!("a UUID is an id"));
             return Ok(Person { contact: Contact::of(org, id, patient, now), is_news: true });
         };
-        Ok(match known.learning(patient.email.as_ref(), now) {
+        Ok(match known.learning(patient, now) {
             Some(contact) => Person { contact, is_news: true },
             None => Person { contact: known, is_news: false },
         })

@@ -120,7 +120,7 @@ impl Messenger {
         let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
         let (mail, text) = self.ways(&clinic, &appointment).await?;
         if fate == Fate::TooLate {
-            if mail.is_some() || text.is_some() {
+            if mail.is_some() || !matches!(text, Ok(None)) {
                 // Nobody knows but us: the patient is on the way, or waits for one that is cancelled.
                 alarm!("message_too_late", org_id = %due.org_id, appointment_id = %id, kind = told.0.as_str(),
                     "a patient was not told of an appointment before it began");
@@ -133,44 +133,37 @@ impl Messenger {
             let letter = letter(told.0, &clinic, &appointment, line.as_ref());
             outcome = self.send_once(&claimed(Channel::Email), &to, clinic.called(), &letter).await;
         }
-        if let Some(way) = text {
-            let words = |mark: &_| text_of(told.0, (&clinic, &appointment), line.as_ref(), mark);
-            let message = (claimed(Channel::Sms), appointment.interval.from);
-            // One way that fails keeps the patient from no other.
-            let sent = self.texts.send_once(message, &way, words).await;
-            outcome = outcome.and(sent.map_err(MessengerError::from));
-        }
-        outcome
+        // One way that fails keeps the patient from no other.
+        let texted = match text {
+            Ok(Some(way)) => {
+                let words = |mark: &_| text_of(told.0, (&clinic, &appointment), line.as_ref(), mark);
+                let message = (claimed(Channel::Sms), appointment.interval.from);
+                self.texts.send_once(message, &way, words).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        outcome.and(texted.map_err(MessengerError::from))
     }
 
-    /// By which ways a patient is told: to which address, and to which telephone.
+    /// By which ways a patient is told: at which address, and at which telephone or why that is not known.
     async fn ways(
         &self,
         clinic: &Clinic,
         appointment: &Appointment,
-    ) -> Result<(Option<EmailAddress>, Option<Way>), MessengerError> {
-        let channels = Channel::of(appointment);
-        let mail = match channels.contains(&Channel::Email) {
-            true => self.address_of(appointment).await?,
-            false => None,
-        };
-        let text = match channels.contains(&Channel::Sms) {
-            true => self.texts.way(clinic, appointment).await?,
-            false => None,
-        };
-        Ok((mail, text))
-    }
-
-    /// Where mail about an appointment goes: where the patient said when it was booked, or what the clinic has put right since.
-    async fn address_of(&self, appointment: &Appointment) -> Result<Option<EmailAddress>, StoreError> {
+    ) -> Result<(Option<EmailAddress>, Result<Option<Way>, TextError>), MessengerError> {
         let contact = match &appointment.contact_id {
             Some(id) => self.contacts.get(appointment.org_id, id).await?,
             None => None,
         };
-        Ok(match contact.filter(|contact| contact.updated_at > appointment.created_at) {
+        let said = contact.as_ref().and_then(|contact| contact.may_text).or(appointment.may_text);
+        let text = self.texts.way(clinic, appointment, said).await;
+        // Where the patient said when it was booked, or what the clinic has put right since.
+        let mail = match contact.filter(|contact| contact.updated_at > appointment.created_at) {
             Some(contact) => contact.email,
             None => appointment.email.clone(),
-        })
+        };
+        Ok((mail, text))
     }
 
     /// Tells the clinic's people of an emergency, at each address that the clinic has given.

@@ -138,11 +138,8 @@ async fn nobody_is_texted_who_cannot_be_or_wants_none() {
             harness.call_api(("POST", "/api/appointments"), &harness.owner(), None, &body).await;
         assert_eq!(status, 201, "{made}");
     }
-    let (heard, guard) = alarms();
     comes_to_rest(&harness).await;
-    drop(guard);
     assert!(texts(&harness).is_empty() && spent(&harness).await.is_empty(), "{:?}", texts(&harness));
-    assert!(!heard.names().contains(&"message_too_late".to_owned()), "nobody could be told");
 }
 
 #[tokio::test]
@@ -314,4 +311,119 @@ async fn a_senders_name_is_checked_and_taken_away_with_an_empty_text() {
     made(&harness, ada()).await;
     comes_to_rest(&harness).await;
     assert!(texts(&harness).is_empty());
+}
+
+#[tokio::test]
+async fn who_came_too_late_to_be_texted_is_told_of_and_who_could_not_be_told_is_not() {
+    for (sender_name, expected) in [("Hill Street", vec!["message_too_late".to_owned()]), ("", vec![])] {
+        let harness = texting(1_000).await;
+        let named = json!({"sender_name": sender_name});
+        harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &named).await;
+        let one = made(&harness, ada()).await;
+        harness.clock.turn_to(MONDAY_TEN.parse().unwrap());
+        let (heard, guard) = alarms();
+        messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+        drop(guard);
+        assert_eq!((heard.names(), texts(&harness).len()), (expected, 0));
+    }
+}
+
+#[tokio::test]
+async fn who_said_no_once_is_not_texted_when_staff_books_the_next_time() {
+    let harness = texting(1_000).await;
+    let first = made(&harness, json!({"name": "Ada Lovelace", "phone": ANN, "may_text": false})).await;
+    let (_, listed) = harness.get("/api/services", &harness.owner()).await;
+    for contact in [json!({"contact_id": first["contact_id"]}), json!({"contact": ada()})] {
+        let mut body = json!({"service_id": listed["services"][0]["id"], "scheduled_at": MONDAY_TEN, "overbook": "a test"});
+        body.as_object_mut().unwrap().extend(contact.as_object().unwrap().clone());
+        let (status, made) =
+            harness.call_api(("POST", "/api/appointments"), &harness.owner(), None, &body).await;
+        assert_eq!((status, &made["contact_id"]), (201, &first["contact_id"]), "{made}");
+    }
+    comes_to_rest(&harness).await;
+    assert!(texts(&harness).is_empty(), "{:?}", texts(&harness));
+}
+
+#[tokio::test]
+async fn trouble_with_texts_keeps_nobody_from_a_letter() {
+    let harness = texting(1_000).await;
+    let one = made(&harness, json!({"name": "Ada Lovelace", "phone": ANN, "email": "ada@example.com"})).await;
+    harness.stack.aws.set_plan(|sent| {
+        let is_of_numbers =
+            sent.operation == "Query" && sent.body["TableName"].to_string().contains("org_credentials");
+        if is_of_numbers { Outcome::Fail("ValidationException") } else { Outcome::Pass }
+    });
+    let outcome = messenger(&harness).deliver(&confirmation(&one)).await;
+    harness.stack.aws.clear_plan();
+    assert!(outcome.is_err(), "it comes again, for the text");
+    assert_eq!((harness.stack.mail.letters().len(), texts(&harness).len()), (1, 0));
+    messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+    assert_eq!((harness.stack.mail.letters().len(), texts(&harness).len()), (1, 1), "each once");
+}
+
+#[tokio::test]
+async fn a_number_has_ten_texts_a_day_and_a_clinic_a_thousand() {
+    let harness = texting(5_000).await;
+    let one = made(&harness, ada()).await;
+    let id = AppointmentId::parse(one["id"].as_str().unwrap()).unwrap();
+    let rates = store::rates::Rates::new(harness.stack.db());
+    let now = harness.clock.now();
+    let most = domain::rate::Costly::Text.rate().most;
+    for _ in 0..most {
+        assert_eq!(rates.take(ORG, domain::rate::Costly::Text, now).await.unwrap(), None);
+    }
+    let (heard, guard) = alarms();
+    messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+    messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+    drop(guard);
+    assert_eq!(
+        (texts(&harness).len(), spent(&harness).await, heard.names()),
+        (0, vec![], vec!["message_refused".to_owned()])
+    );
+    let kept = Messages::new(harness.stack.db()).of(ORG, &id).await.unwrap();
+    assert!(matches!(&kept[..], [Message { state: State::Refused { .. }, .. }]), "{kept:?}");
+    // The next day: one patient who books and cancels all day long.
+    harness.clock.turn_to("2026-01-06T00:00:01Z".parse().unwrap());
+    for nth in 0..12 {
+        let (_, listed) = harness.get("/api/services", &harness.owner()).await;
+        let body = json!({"service_id": listed["services"][0]["id"], "scheduled_at": "2026-01-12T09:00:00Z", "contact": ada(),
+            "notes": nth.to_string(), "overbook": "a test"});
+        let (status, made) =
+            harness.call_api(("POST", "/api/appointments"), &harness.owner(), None, &body).await;
+        assert_eq!(status, 201, "{made}");
+        messenger(&harness).deliver(&confirmation(&made)).await.unwrap();
+    }
+    assert_eq!(texts(&harness).len(), 10);
+}
+
+#[tokio::test]
+async fn a_text_that_waits_is_sent_as_its_record_says_or_paid_for_anew() {
+    for (change, money) in [(None, vec![-8]), (Some("Other Name"), vec![-8, 8, -8])] {
+        let harness = texting(1_000).await;
+        let one = made(&harness, ada()).await;
+        harness.fault(("twilio", "send_text"), Mode::TooMany, 1);
+        messenger(&harness).deliver(&confirmation(&one)).await.unwrap_err();
+        if let Some(name) = change {
+            harness
+                .call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &json!({"sender_name": name}))
+                .await;
+        }
+        harness.stack.aws.set_plan({
+            let mut lost = false;
+            move |sent| {
+                // The claim is written, and nobody hears of it.
+                let is_claim =
+                    sent.operation == "TransactWriteItems" && sent.body.to_string().contains("due_messages");
+                if is_claim && !lost {
+                    lost = true;
+                    return Outcome::LoseAnswer;
+                }
+                Outcome::Pass
+            }
+        });
+        messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+        harness.stack.aws.clear_plan();
+        let [text] = &texts(&harness)[..] else { panic!("one text") };
+        assert_eq!((&*text.from, spent(&harness).await), (change.unwrap_or("Hill Street"), money));
+    }
 }

@@ -169,7 +169,7 @@ async fn patient(
                 name: there.name.clone(),
                 phone_number: there.phone_number.clone(),
                 email: there.email.clone(),
-                may_text: None,
+                may_text: there.may_text,
             };
             Ok((patient, Some(there)))
         }

@@ -247,7 +247,8 @@ fn a_text_that_is_paid_for_is_looked_for_twice() {
     let message = Message::claimed(MessageId::parse("m-1").unwrap(), (&due, &one), Channel::Sms, now);
     let lookups = Due::lookups(&message);
     assert_eq!(lookups.each_ref().map(|due| due.due_at.duration_since(now).as_mins()), [2, 10]);
-    let later = message.again(now.saturating_add(SignedDuration::from_mins(1)).unwrap());
+    let later = message
+        .again(&MessageId::parse("m-2").unwrap(), now.saturating_add(SignedDuration::from_mins(1)).unwrap());
     let all: std::collections::BTreeSet<_> =
         lookups.into_iter().chain(Due::lookups(&later)).map(|due| (due.slot, due.due)).collect();
     assert_eq!((all.len(), later.message_id), (4, message.message_id), "no row takes another's place");

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::follow_up::Watch;
 use base::{
     alarm,
@@ -21,6 +23,7 @@ use domain::{
     notification::Notification,
     number::Country,
     phone_number::PhoneNumber,
+    rate::Costly,
     texting::{Line, Mark, Sender, Text, may_be_texted, price, segments, sender},
 };
 use jiff::Timestamp;
@@ -31,6 +34,7 @@ use store::{
     messages::Messages,
     notifications::Notifications,
     numbers::{Numbers, OrgNumber, provider_type},
+    rates::Rates,
     wallets::Wallets,
 };
 use vendors::twilio::{self, Account, Twilio, TwilioError};
@@ -62,6 +66,7 @@ pub(super) struct Texts {
     numbers: Numbers,
     subaccounts: MadeOnce<Subaccount>,
     notifications: Notifications,
+    rates: Rates,
     carrier: Carrier,
     db: Dynamo,
     clock: Arc<dyn Clock>,
@@ -99,7 +104,7 @@ pub enum TextError {
 
 impl Way {
     /// The text as its record has it, and what it costs.
-    fn text(&self, body: &str) -> Text {
+    fn text(&self, body: &str, attempt: &MessageId) -> Text {
         let segments = segments(body);
         let price = if self.sender.is_own_account { Amount::ZERO } else { price(self.country, segments) };
         Text {
@@ -108,6 +113,7 @@ impl Way {
             account_sid: self.account.sid.clone(),
             segments,
             price,
+            attempt: attempt.clone(),
         }
     }
 }
@@ -120,6 +126,7 @@ impl Texts {
             numbers: Numbers::new(db.clone()),
             subaccounts: MadeOnce::subaccounts(db.clone()),
             notifications: Notifications::new(db.clone()),
+            rates: Rates::new(db.clone()),
             carrier,
             db: db.clone(),
             clock: Arc::clone(&platform.clock),
@@ -128,15 +135,16 @@ impl Texts {
     }
 
     /// How the patient of an appointment is reached by text; none where the number takes none, the patient wants none, or the clinic
-    /// can send none there.
+    /// can send none there. `said` is what the patient last said of texts.
     pub(super) async fn way(
         &self,
         clinic: &Clinic,
         appointment: &Appointment,
+        said: Option<bool>,
     ) -> Result<Option<Way>, TextError> {
         let Some(to) = &appointment.phone_number else { return Ok(None) };
         let country = (self.carrier.country)(to.reveal(), self.rings_fiction);
-        let Some(country) = country.filter(|country| may_be_texted(appointment, *country)) else {
+        let Some(country) = country.filter(|country| may_be_texted(said, *country)) else {
             return Ok(None);
         };
         let numbers = self.numbers.of_org(appointment.org_id).await?;
@@ -158,7 +166,8 @@ impl Texts {
         words: impl Fn(&Mark) -> String,
     ) -> Result<(), TextError> {
         let body = words(&Mark::of(&message.message_id));
-        let message = message.by_text(way.text(&body));
+        let text = way.text(&body, &message.message_id);
+        let message = message.by_text(text);
         let Some(claimed) = self.claim(&message).await? else { return Ok(()) };
         let now = self.clock.now();
         if now.duration_since(claimed.at) > IN_TIME {
@@ -211,26 +220,43 @@ impl Texts {
     async fn claim(&self, message: &Message) -> Result<Option<Message>, StoreError> {
         self.db
             .until_written("a text", || async {
-                match self.messages.get(message.org_id, &message.item).await? {
-                    // The claim of this very try, whose answer was lost.
-                    Some(there) if there.message_id == message.message_id => {
-                        Ok(Attempt::Done(Some(there).filter(|there| there.state == State::Sending)))
-                    }
-                    Some(there) if there.state == State::Waiting => {
-                        let again = there.again(self.clock.now());
-                        let claimed = self.messages.claim_again(&there, &again).await;
-                        Ok(Attempt::of(claimed)?.map(|()| Some(again)))
-                    }
-                    Some(_) => Ok(Attempt::Done(None)),
-                    None => self.pay(message).await,
+                let there = self.messages.get(message.org_id, &message.item).await?;
+                let Some(there) = there else { return self.pay(message).await };
+                if there.is_in_hand_of(&message.message_id) {
+                    // The claim of this very attempt, whose answer was lost.
+                    return Ok(Attempt::Done(Some(there)));
+                }
+                match &there.text {
+                    Some(text) if there.state == State::Waiting => self.again(&there, text, message).await,
+                    Some(_) | None => Ok(Attempt::Done(None)),
                 }
             })
             .await
     }
 
+    /// Claims a text anew that waits and is paid for. One that would go to or from another by now, or cost something else, is given back
+    /// first, so that what its record says is always what is sent.
+    async fn again(
+        &self,
+        there: &Message,
+        text: &Text,
+        message: &Message,
+    ) -> Result<Attempt<Option<Message>>, StoreError> {
+        if !message.text.as_ref().is_some_and(|wanted| wanted.is_same(text)) {
+            self.end(there, None).await?;
+            return Ok(Attempt::Moved);
+        }
+        let again = there.again(&message.message_id, self.clock.now());
+        let claimed = self.messages.claim_again(there, &again).await;
+        Ok(Attempt::of(claimed)?.map(|()| Some(again)))
+    }
+
     async fn pay(&self, message: &Message) -> Result<Attempt<Option<Message>>, StoreError> {
         let price = price_of(message);
         let claimed = || Some(message.clone());
+        if self.are_too_many(message).await? {
+            return self.too_many(message).await;
+        }
         if price == Amount::ZERO {
             return Ok(Attempt::of(self.messages.claim_text(message).await)?.map(|()| claimed()));
         }
@@ -248,6 +274,28 @@ impl Texts {
             self.carrier.watch.after_or_later(after).await;
         }
         Ok(charged.map(|_| claimed()))
+    }
+
+    /// Whether the org has sent as many texts today as it may, to this number or to all.
+    async fn are_too_many(&self, message: &Message) -> Result<bool, StoreError> {
+        let Some(text) = &message.text else { return Ok(false) };
+        let (org, now) = (message.org_id, self.clock.now());
+        let digest = hex::encode(digest(&SHA256, text.to.reveal().as_str().as_bytes()));
+        let of = digest.get(..32).unwrap_or_default();
+        let to_number = self.rates.take_of(org, (Costly::TextToNumber, of), now).await?;
+        Ok(to_number.is_some() || self.rates.take(org, Costly::Text, now).await?.is_some())
+    }
+
+    /// Writes down that a text was not sent because too many were, which an operator is told of.
+    async fn too_many(&self, message: &Message) -> Result<Attempt<Option<Message>>, StoreError> {
+        let why = "too many texts were sent today, to this number or to all".to_owned();
+        let refused = Message { state: State::Refused { why }, ..message.clone() };
+        let there = self.messages.claim(&refused).await?;
+        if there.is_none() {
+            alarm!("message_refused", org_id = %message.org_id, message_id = %message.message_id,
+                "a text is not sent: too many were sent today, to this number or to all");
+        }
+        Ok(Attempt::Done(None))
     }
 
     /// Writes down that a text was not sent because it could not be paid for, and tells the clinic, once a day.

@@ -66,9 +66,15 @@ fn text(id: &str, pence: u32) -> Message {
         account_sid: AccountSid::parse(format!("AC{}", "1".repeat(32))).unwrap(),
         segments: 1,
         price: Amount::from_pence(pence),
+        attempt: MessageId::parse(id).unwrap(),
     };
     let due = (&messages::due(), &messages::appointment());
     Message::claimed(MessageId::parse(id).unwrap(), due, Channel::Sms, test_epoch()).by_text(text)
+}
+
+/// Another try of sending one.
+fn attempt() -> MessageId {
+    MessageId::parse("attempt-2").unwrap()
 }
 
 /// The same message under another name of the appointment's: another record, the same sending.
@@ -191,7 +197,7 @@ async fn waiting(harness: &Harness) -> (Message, Message) {
     let message = text("m1", 0);
     store(harness).claim_text(&message).await.unwrap();
     let waits = store(harness).note(&message, State::Waiting).await.unwrap();
-    let again = waits.again(test_epoch() + SignedDuration::from_mins(1));
+    let again = waits.again(&attempt(), test_epoch() + SignedDuration::from_mins(1));
     (waits, again)
 }
 
@@ -206,7 +212,7 @@ async fn another_text_is_not_claimed_again(harness: Harness) -> Result<(), Strin
 async fn a_text_is_claimed_again_once(harness: Harness) -> Result<(), String> {
     let (waits, again) = waiting(&harness).await;
     store(&harness).claim_again(&waits, &again).await.unwrap();
-    let later = waits.again(test_epoch() + SignedDuration::from_mins(2));
+    let later = waits.again(&attempt(), test_epoch() + SignedDuration::from_mins(2));
     is_moved(store(&harness).claim_again(&waits, &later).await)
 }
 
@@ -242,7 +248,7 @@ pub(super) async fn use_everything(harness: &Harness) {
     store(harness).claim_text(&free).await.unwrap();
     let waits = store(harness).note(&free, State::Waiting).await.unwrap();
     store(harness)
-        .claim_again(&waits, &waits.again(test_epoch() + SignedDuration::from_mins(1)))
+        .claim_again(&waits, &waits.again(&attempt(), test_epoch() + SignedDuration::from_mins(1)))
         .await
         .unwrap();
     let told = Notification::of_unpaid_texts(ORG, test_epoch());
