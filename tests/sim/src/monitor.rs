@@ -260,7 +260,11 @@ impl Monitor {
             Kind::Dispute | Kind::DisputeReversal => self.know_dispute(world, at, entry),
             Kind::Call => self.know_call(world, at, entry, before),
             Kind::PhoneNumber => self.know_number(world, entry),
-            Kind::Sms | Kind::Adjustment => {
+            Kind::Sms => match crate::texts::flaw(world, entry) {
+                Some(detail) => broken(world, "only what happened is booked", detail),
+                None => Ok(()),
+            },
+            Kind::Adjustment => {
                 broken(world, "only what happened is booked", format!("nobody asked for {entry:?}"))
             }
         }

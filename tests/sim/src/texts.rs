@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    ledger::Entry,
     message::{Message, State},
     texting::Mark,
 };
@@ -42,6 +43,25 @@ pub fn at_rest(world: &World, messages: &[Message]) -> Result<(), String> {
         Some((id, paid)) => Err(format!("{paid}p were paid for the text {id}, which is none")),
         None => Ok(()),
     }
+}
+
+/// What is wrong with an entry of a text as it is booked: it is of a message to a patient, at the price of that; or gives back what an
+/// entry before it took. A claim that was given back since has no record any more, but that entry after it.
+pub fn flaw(world: &World, entry: &Entry) -> Option<String> {
+    let id = entry.entry_key.as_str().strip_prefix("sms#")?;
+    let pence = |key: &str| {
+        let org = entry.org_id.to_string();
+        let entry = items::get(&world.stack.aws, "ledger_entries", &[("org_id", &org), ("entry_key", key)]);
+        entry["amount"].as_i64()
+    };
+    if let Some(id) = id.strip_suffix("#refund") {
+        let is_taken = pence(&format!("sms#{id}")) == Some(entry.amount.pence());
+        return (!is_taken).then(|| format!("a price that was not taken is given back: {entry:?}"));
+    }
+    let rows = items::all(&world.stack.aws, "messages");
+    let price = rows.iter().find(|row| row["message_id"] == id).and_then(|row| row["text"]["price"].as_i64());
+    let is_right = price == Some(entry.amount.pence()) || pence(&format!("sms#{id}#refund")).is_some();
+    (!is_right).then(|| format!("no text of this price is about to be sent: {entry:?}"))
 }
 
 /// What each text came to on the ledger, in pence.
