@@ -22,7 +22,12 @@ use tokio::sync::watch;
 
 pub use self::guard::{KEY_HEADER, KEY_PATH};
 use self::guard::{is_command, refused, show_key};
-use crate::{alarms::Alarms, demo_clinic, stack::Stack, token::Issuer};
+use crate::{
+    alarms::Alarms,
+    demo_clinic,
+    stack::{SUPABASE_PATH, Stack},
+    token::Issuer,
+};
 use sandbox::{
     faults::{Fault, OPERATIONS},
     hosts::ask_twilio,
@@ -133,6 +138,9 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     if path == "/_sandbox/google/events" && request.method() == Method::POST {
         return gateway.stack.google.hand(&request);
     }
+    if let Some(rest) = path.strip_prefix(SUPABASE_PATH) {
+        return gateway.stack.supabase.answer(&with_path(request, &format!("/auth/v1{rest}")));
+    }
     if path == "/_aws" || path.starts_with("/_aws/") {
         return aws(gateway, request, has_key).await;
     }
@@ -216,6 +224,7 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
         (&Method::GET, ["twilio"]) => say(StatusCode::OK, &twilio_overview(gateway)),
         (&Method::GET, ["mail"]) => say(StatusCode::OK, &json!({"mail": gateway.stack.mail.letters()})),
         (&Method::GET, ["texts"]) => say(StatusCode::OK, &json!({"texts": gateway.stack.twilio.texts()})),
+        (&Method::GET, ["supabase"]) => say(StatusCode::OK, &supabase_overview(gateway)),
         (&Method::GET, ["google"]) => say(StatusCode::OK, &google_overview(gateway)),
         (&Method::GET, ["faults"]) => say(StatusCode::OK, &json!({"faults": gateway.stack.faults.list()})),
         (&Method::POST, ["faults"]) => add_fault(gateway, request.body()),
@@ -251,6 +260,7 @@ fn overview(gateway: &Gateway) -> Value {
             "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
             "GET /_sandbox/twilio, GET /_sandbox/vapi, GET /_sandbox/google: what is there; GET /_sandbox/mail, GET /_sandbox/texts: what was sent",
             "POST /_sandbox/google/events {act: create|move|change|delete|copy|hand, calendar, …}: the clinic's own hand",
+            "GET /_sandbox/supabase: accounts, and the letters that they were sent; the issuer's API at /_sandbox/supabase/auth/v1",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
             "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",
         ],
@@ -275,6 +285,11 @@ fn twilio_overview(gateway: &Gateway) -> Value {
         json!({"account_sid": account_sid, "phone_number": number, "friendly_name": friendly_name})
     });
     json!({"accounts": accounts.collect::<Vec<_>>(), "numbers": numbers.collect::<Vec<_>>()})
+}
+
+/// What the issuer's sandbox keeps: accounts, and the letters that it sent, with their links.
+fn supabase_overview(gateway: &Gateway) -> Value {
+    json!({"accounts": gateway.stack.supabase.accounts(), "letters": gateway.stack.supabase.letters()})
 }
 
 /// What the Google sandbox keeps: the calendars, and what stands in each.

@@ -21,8 +21,8 @@ use store::Dynamo;
 use web::problem::{Code, Problem, chain};
 
 pub use self::keys::{KEYS_FILE, Keys, private};
-pub(crate) use self::plan::SANDBOXES;
 pub use self::plan::{JWT_ISSUER, JWT_SECRET, Plan, Storage, TWILIO_SID};
+pub(crate) use self::plan::{SANDBOXES, SUPABASE_PATH};
 use self::plan::{hosts, platform, sdk_config, seed_secrets, transport, vendors};
 use crate::{
     aws::Transport,
@@ -39,6 +39,7 @@ use sandbox::{
     hosts::Hosts,
     mail::MailSandbox,
     stripe::{self, StripeSandbox},
+    supabase::SupabaseSandbox,
     twilio::TwilioSandbox,
     vapi::{self, VapiSandbox},
 };
@@ -80,6 +81,8 @@ pub struct Stack {
     pub twilio: Arc<TwilioSandbox>,
     /// Google.
     pub google: Arc<GoogleSandbox>,
+    /// Supabase Auth.
+    pub supabase: Arc<SupabaseSandbox>,
     /// S3, where heads of ledgers are anchored.
     pub bucket: Arc<BucketSandbox>,
     /// SES.
@@ -106,7 +109,7 @@ impl Stack {
         }
         let hosts = hosts(&plan);
         let platform = platform(&plan, &aws, vendors(hosts.clone(), plan.network.clone()));
-        let Hosts { vapi, stripe, twilio, google, bucket, mail, faults, .. } = hosts.clone();
+        let Hosts { vapi, stripe, twilio, google, supabase, bucket, mail, faults, .. } = hosts.clone();
         seed_secrets(&platform, &aws);
         let at = |function: &str| {
             let skew = plan.skews.iter().find(|(name, _)| name == function);
@@ -130,6 +133,7 @@ impl Stack {
             stripe,
             twilio,
             google,
+            supabase,
             bucket,
             mail,
             faults,

@@ -55,7 +55,7 @@ pub enum Mode {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// `twilio`, `vapi`, `stripe`, `google` or `ses`.
+    /// `twilio`, `vapi`, `stripe`, `google`, `ses` or `supabase`.
     pub vendor: String,
     /// One of the vendor's [`OPERATIONS`], or `*` for any.
     pub operation: String,
@@ -242,6 +242,7 @@ fn trouble(vendor: &str) -> Response<Bytes> {
     let body = match vendor {
         "twilio" => twilio(StatusCode::INTERNAL_SERVER_ERROR, 20_500, message),
         "stripe" => json!({"error": {"type": "api_error", "message": message}}),
+        "supabase" => supabase(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure", message),
         "google" => google(StatusCode::INTERNAL_SERVER_ERROR, "backendError", message),
         _ => vapi(StatusCode::INTERNAL_SERVER_ERROR, message),
     };
@@ -259,6 +260,7 @@ fn too_many(vendor: &str) -> Response<Bytes> {
         "stripe" => {
             json!({"error": {"type": "invalid_request_error", "code": "rate_limit", "message": message}})
         }
+        "supabase" => supabase(StatusCode::TOO_MANY_REQUESTS, "over_email_send_rate_limit", message),
         "google" => google(StatusCode::TOO_MANY_REQUESTS, "rateLimitExceeded", message),
         _ => vapi(StatusCode::TOO_MANY_REQUESTS, message),
     };
@@ -275,12 +277,18 @@ fn refusal(vendor: &str, operation: &str) -> Response<Bytes> {
     let body = match (vendor, operation) {
         ("twilio", "buy") => twilio(StatusCode::BAD_REQUEST, 21_422, message),
         ("twilio", _) => twilio(StatusCode::BAD_REQUEST, 20_001, message),
+        ("supabase", _) => supabase(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", message),
         ("google", "token") => json!({"error": "invalid_grant", "error_description": message}),
         ("google", _) => google(StatusCode::BAD_REQUEST, "invalid", message),
         ("stripe", _) => json!({"error": {"type": kind, "code": "parameter_invalid", "message": message}}),
         _ => vapi(StatusCode::BAD_REQUEST, message),
     };
-    answer(StatusCode::BAD_REQUEST, &body)
+    let is_supabase = vendor == "supabase";
+    answer(if is_supabase { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST }, &body)
+}
+
+fn supabase(status: StatusCode, code: &str, message: &str) -> Value {
+    json!({"code": status.as_u16(), "error_code": code, "msg": message})
 }
 
 fn twilio(status: StatusCode, code: u32, message: &str) -> Value {

@@ -13,6 +13,7 @@ use super::{
     google::GoogleSandbox,
     mail::{self, MailSandbox},
     stripe::StripeSandbox,
+    supabase::{self, SupabaseSandbox},
     twilio::TwilioSandbox,
     vapi::VapiSandbox,
 };
@@ -28,6 +29,8 @@ pub struct Hosts {
     pub twilio: Arc<TwilioSandbox>,
     /// Google.
     pub google: Arc<GoogleSandbox>,
+    /// Supabase Auth.
+    pub supabase: Arc<SupabaseSandbox>,
     /// S3.
     pub bucket: Arc<BucketSandbox>,
     /// SES.
@@ -55,6 +58,7 @@ impl Hosts {
             Some("api.stripe.sandbox") => Some("stripe"),
             Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
             Some(mail::HOST) => Some("ses"),
+            Some(supabase::HOST) => Some("supabase"),
             Some("oauth2.googleapis.sandbox" | "www.googleapis.sandbox") => Some("google"),
             _ => None,
         };
@@ -81,6 +85,7 @@ impl Hosts {
             "vapi" if request.uri().host() == Some("storage.vapi.sandbox") => self.vapi.stored(request),
             "vapi" => self.vapi.answer(request),
             "stripe" => self.stripe.answer(request),
+            "supabase" => self.supabase.answer(request),
             "ses" => self.mail.answer(request, self.clock.now()),
             "google" if request.uri().host() == Some("oauth2.googleapis.sandbox") => {
                 self.google.token_endpoint(request)

@@ -8,5 +8,6 @@ pub mod hosts;
 pub mod kept;
 pub mod mail;
 pub mod stripe;
+pub mod supabase;
 pub mod twilio;
 pub mod vapi;

@@ -16,8 +16,10 @@ pub const KEY_HEADER: &str = "x-sandbox-key";
 pub const KEY_PATH: &str = "/_key/";
 /// What the addresses begin with that are no API's and no page's of ours, but the sandboxes' and AWS's.
 const GUARDED: [&str; 3] = ["/_", "/v1/", "/2010-04-01/"];
-/// The pages that a browser is sent to. They have no key, and are found by their random names alone, as Stripe's are.
-const PAGES: [&str; 2] = ["/_sandbox/stripe/pay/", "/_sandbox/stripe/authenticate/"];
+/// The pages that a browser is sent to. They have no key, and are found by their random names alone, as Stripe's are and the links
+/// in the issuer's letters.
+const PAGES: [&str; 3] =
+    ["/_sandbox/stripe/pay/", "/_sandbox/stripe/authenticate/", "/_sandbox/supabase/auth/v1/verify"];
 
 /// Takes a key out of a request's path, and returns whether the request shows the data folder's key there or in its header.
 pub(super) fn show_key(gateway: &Gateway, request: Request<Bytes>) -> (Request<Bytes>, bool) {

@@ -20,6 +20,7 @@ use sandbox::{
     hosts::Hosts,
     mail::{self, MailSandbox},
     stripe::{self, StripeSandbox},
+    supabase::{self, SupabaseSandbox},
     twilio::{self, TwilioSandbox},
     vapi::{self, OnConnect, TwilioOwns, VapiSandbox},
 };
@@ -69,10 +70,13 @@ const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
 const MAIL_BASE: &str = "http://email.ses.sandbox";
 const GOOGLE_TOKENS: &str = "http://oauth2.googleapis.sandbox";
 const GOOGLE_API: &str = "http://www.googleapis.sandbox";
+const SUPABASE_BASE: &str = "http://auth.supabase.sandbox/auth/v1";
+/// The path of the port under which the issuer's sandbox is.
+pub(crate) const SUPABASE_PATH: &str = "/_sandbox/supabase/auth/v1";
 /// Our application at the Google sandbox.
 const GOOGLE_CLIENT_ID: &str = "voxanne.apps.googleusercontent.sandbox";
 /// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
-pub(crate) const SANDBOXES: [(&str, &str); 7] = [
+pub(crate) const SANDBOXES: [(&str, &str); 8] = [
     (VAPI_BASE, "/_sandbox/vapi/api"),
     (STRIPE_BASE, ""),
     (TWILIO_BASE, ""),
@@ -80,6 +84,7 @@ pub(crate) const SANDBOXES: [(&str, &str); 7] = [
     (MAIL_BASE, "/_sandbox/ses"),
     (GOOGLE_TOKENS, "/_sandbox/google/tokens"),
     (GOOGLE_API, "/_sandbox/google/api"),
+    (SUPABASE_BASE, SUPABASE_PATH),
 ];
 /// Where the sandboxes believe our API to be.
 const PUBLIC_URL: &str = "https://voxanne.sandbox";
@@ -124,6 +129,8 @@ impl Plan {
             ("JWT_HS256_SECRET", keys.jwt_secret.clone()),
             ("JWT_ISSUER", JWT_ISSUER.to_owned()),
             ("CONSOLE_SIGN_IN", "local".to_owned()),
+            ("SUPABASE_AUTH_URL", SUPABASE_BASE.to_owned()),
+            ("SUPABASE_SERVICE_KEY", service_key(keys)),
             ("DASHBOARD_ORIGIN", format!("http://{}", self.address)),
         ];
         let usual = usual.map(|(name, value)| (name.to_owned(), value));
@@ -238,15 +245,30 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     };
     let (clock, entropy) = seams();
     let google = Arc::new(GoogleSandbox::new(settings, clock, entropy));
+    let settings = supabase::Settings {
+        service_key: service_key(keys),
+        jwt_secret: keys.jwt_secret.clone(),
+        issuer: JWT_ISSUER.to_owned(),
+        external_url: format!("http://{}{SUPABASE_PATH}", plan.address),
+        site_url: format!("http://{}", plan.address),
+        kept_in: kept_in(plan, "supabase.json"),
+    };
+    let (clock, entropy) = seams();
+    let supabase = Arc::new(SupabaseSandbox::new(settings, clock, entropy));
     let bucket = Arc::new(BucketSandbox::new(kept_in(plan, "anchors.json")));
     let mail = Arc::new(MailSandbox::new(kept_in(plan, "mail.json")));
     let (faults, clock) = (Arc::default(), Arc::clone(&plan.clock));
-    Hosts { vapi, stripe, twilio, google, bucket, mail, faults, clock }
+    Hosts { vapi, stripe, twilio, google, supabase, bucket, mail, faults, clock }
 }
 
 /// What our application shows at the Google sandbox: of the data folder's own keys.
 fn google_secret(keys: &Keys) -> String {
     format!("google-{}", keys.stripe_webhook_secret)
+}
+
+/// What opens the admin API of the issuer's sandbox: of the data folder's own keys.
+fn service_key(keys: &Keys) -> String {
+    format!("service-{}", keys.stripe_webhook_secret)
 }
 
 /// The vendors' HTTP: each host to its sandbox, any other over the network, where there is one.

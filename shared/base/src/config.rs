@@ -263,6 +263,29 @@ impl GoogleSettings {
     }
 }
 
+/// The settings of the issuer's admin API, which makes accounts and says what their tokens say.
+#[derive(Clone, Debug)]
+pub struct SupabaseSettings {
+    /// Where the issuer is (`SUPABASE_AUTH_URL`); where that is left out, as its tokens name it (`JWT_ISSUER`).
+    pub base_url: String,
+    /// What opens its admin API (`SUPABASE_SERVICE_KEY`).
+    pub key: SecretString,
+    /// Where a person who took an invitation is sent (`DASHBOARD_ORIGIN`).
+    pub welcome: String,
+}
+
+impl SupabaseSettings {
+    /// Reads the key and the dashboard's origin, which must be there, and the address, which has a default.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let base_url = match reader.optional("SUPABASE_AUTH_URL") {
+            Some(url) => url,
+            None => reader.required("JWT_ISSUER"),
+        };
+        let key = reader.secret("SUPABASE_SERVICE_KEY");
+        Self { base_url, key, welcome: reader.required("DASHBOARD_ORIGIN") }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,9 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use jiff::{SignedDuration, Timestamp};
 
 use base::clock::Clock;
-use base::config::{Environment, GoogleSettings, Invalid, StripeSettings, TwilioSettings, VapiSettings};
+use base::config::{
+    Environment, GoogleSettings, Invalid, StripeSettings, SupabaseSettings, TwilioSettings, VapiSettings,
+};
 use base::entropy::Entropy;
 use domain::time::whole_millis;
 use store::{Dynamo, guard::Guard};
@@ -21,6 +23,7 @@ use vendors::{
     google::{self, Google},
     http::{Http, HttpError},
     stripe::Stripe,
+    supabase::Supabase,
     twilio::Twilio,
     vapi::Vapi,
 };
@@ -153,6 +156,11 @@ impl Platform {
             api: settings.api_url,
         };
         Google::new(self.vendors.clone(), addresses, settings.client_id, settings.client_secret)
+    }
+
+    /// Returns a client of the issuer's admin API.
+    pub fn supabase(&self, settings: &SupabaseSettings) -> Supabase {
+        Supabase::new(self.vendors.clone(), settings.base_url.clone(), settings.key.clone())
     }
 
     /// Returns the database whose tables' names start with `prefix`.

@@ -5,5 +5,6 @@ pub mod http;
 pub mod marks;
 pub mod signature;
 pub mod stripe;
+pub mod supabase;
 pub mod twilio;
 pub mod vapi;

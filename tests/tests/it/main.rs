@@ -19,6 +19,7 @@ mod docs;
 mod endpoint;
 mod events;
 mod isolation;
+mod issuer;
 mod limits;
 mod messages;
 mod numbers;

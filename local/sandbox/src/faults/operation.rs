@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 /// The vendors, and the operations of each.
-pub const OPERATIONS: [(&str, &[&str]); 5] = [
+pub const OPERATIONS: [(&str, &[&str]); 6] = [
     (
         "twilio",
         &[
@@ -50,6 +50,23 @@ pub const OPERATIONS: [(&str, &[&str]); 5] = [
     ("stripe", &["rest"]),
     ("ses", &["send"]),
     (
+        "supabase",
+        &[
+            "create_user",
+            "invite",
+            "list_users",
+            "get_user",
+            "update_user",
+            "delete_user",
+            "token",
+            "otp",
+            "verify",
+            "logout",
+            "user",
+            "keys",
+        ],
+    ),
+    (
         "google",
         &[
             "token",
@@ -75,6 +92,7 @@ pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
         "vapi" => vapi(request.method(), &segments),
         "stripe" => "rest",
         "ses" => "send",
+        "supabase" => supabase(request.method(), &segments),
         "google" => google(request.method(), &segments),
         _ => "other",
     }
@@ -101,6 +119,24 @@ fn twilio(method: &Method, segments: &[&str]) -> &'static str {
         (&Method::POST, ["Calls", _]) => "end_call",
         (&Method::POST, ["Messages.json"]) => "send_text",
         (&Method::GET, ["Messages.json"]) => "list_texts",
+        _ => "other",
+    }
+}
+
+fn supabase(method: &Method, segments: &[&str]) -> &'static str {
+    match (method, segments) {
+        (&Method::POST, ["auth", "v1", "invite"]) => "invite",
+        (&Method::GET, ["auth", "v1", "admin", "users"]) => "list_users",
+        (&Method::POST, ["auth", "v1", "admin", "users"]) => "create_user",
+        (&Method::GET, ["auth", "v1", "admin", "users", _]) => "get_user",
+        (&Method::PUT, ["auth", "v1", "admin", "users", _]) => "update_user",
+        (&Method::DELETE, ["auth", "v1", "admin", "users", _]) => "delete_user",
+        (&Method::POST, ["auth", "v1", "token"]) => "token",
+        (&Method::POST, ["auth", "v1", "otp"]) => "otp",
+        (_, ["auth", "v1", "verify"]) => "verify",
+        (&Method::POST, ["auth", "v1", "logout"]) => "logout",
+        (_, ["auth", "v1", "user"]) => "user",
+        (&Method::GET, ["auth", "v1", ".well-known", "jwks.json"]) => "keys",
         _ => "other",
     }
 }
