@@ -1,5 +1,6 @@
 //! The command line.
 
+mod create_clinic;
 mod dead_letters;
 mod demo;
 mod real_vendors;
@@ -39,6 +40,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Makes a clinic and invites its owner, once: the same command again finds it.
+    CreateClinic(CreateClinic),
     /// Looks at what the queues gave up on and what vendors sent that could not be placed, and sends messages back.
     DeadLetters {
         #[command(subcommand)]
@@ -103,6 +106,30 @@ struct Place {
 }
 
 #[derive(Debug, Args)]
+struct CreateClinic {
+    /// What patients know it by.
+    #[arg(long)]
+    name: String,
+    /// A zone of the IANA database, such as Europe/London.
+    #[arg(long)]
+    time_zone: String,
+    /// Who is invited to be its owner.
+    #[arg(long)]
+    owner_email: String,
+    /// What tells it from another clinic of the same owner.
+    #[arg(long)]
+    id: Option<String>,
+    /// With `--env`: where the environment's issuer is (`https://<project>.supabase.co/auth/v1`).
+    #[arg(long, requires = "env")]
+    auth_url: Option<String>,
+    /// With `--env`: the dashboard's origin, where the owner is sent.
+    #[arg(long, requires = "env")]
+    origin: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
 struct SamEnv {
     /// Where the local data lies that the stack runs on.
     #[arg(long, default_value = ".voxanne")]
@@ -149,6 +176,7 @@ pub async fn run() -> Result<ExitCode, String> {
         Some(Command::RotateKeys { keys, place }) => {
             rotate::run(&place, keys).await.map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::CreateClinic(asked)) => create_clinic::run(&asked).await.map(|()| ExitCode::SUCCESS),
         Some(Command::SamEnv(options)) => sam_env::run(options).await.map(|()| ExitCode::SUCCESS),
         Some(Command::DeadLetters { act }) => dead_letters::run(act).await.map(|()| ExitCode::SUCCESS),
         None => serve::run(cli.serve).await.map(|()| ExitCode::SUCCESS),

@@ -6,12 +6,14 @@ use base::config::Invalid;
 use bytes::Bytes;
 use domain::{
     agent::{Agent, Behavior, Sync},
+    audit::{Actor, ActorRole},
     booking::catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
     call::Direction,
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
     ids::{AccountSid, IdError, OrgId, ResourceId, ServiceId, UserId},
     phone_number::{PhoneNumber, PhoneNumberError},
+    team::MemberRole,
 };
 use http::Request;
 use jiff::{SignedDuration, civil::Time};
@@ -20,6 +22,7 @@ use serde_json::json;
 use services::{
     calendar::{self, CalendarSync, SyncError},
     provisioning::{Brought, Connected, ProvisionError, Provisioned, Provisioning, Settings},
+    team::{self, TeamError, TeamKeeper},
 };
 use store::{ChangeError, StoreError, booking::Bookings, clinics::Clinics, queue::Push};
 use uuid::Uuid;
@@ -40,6 +43,10 @@ pub const CALENDARS: [(&str, &str, &str); 2] = [
     ("rahman@group.calendar.example", "Dr Rahman", "demo-rahman"),
     ("jones@group.calendar.example", "Dr Jones", "demo-jones"),
 ];
+/// Its owner, and the password of the owner's account at the issuer's sandbox.
+pub const OWNER: &str = "owner@demo-clinic.example";
+/// The same.
+pub const OWNER_PASSWORD: &str = "demo clinic";
 /// The longest its agent talks: an hour.
 const AGENT_LIMIT_SECS: u32 = 3_600;
 
@@ -58,6 +65,9 @@ pub enum SeedError {
     /// Its calendars could not be connected.
     #[error(transparent)]
     Calendar(#[from] SyncError),
+    /// Its owner could not be put into its team.
+    #[error(transparent)]
+    Team(#[from] TeamError),
     /// The settings are not usable.
     #[error(transparent)]
     Settings(#[from] Invalid),
@@ -130,6 +140,31 @@ async fn say_where_it_is(clinics: &Clinics) -> Result<(), SeedError> {
     Ok(())
 }
 
+/// Its owner has an account at the issuer's sandbox, and stands in its team.
+async fn has_an_owner(stack: &Stack) -> Result<(), SeedError> {
+    let mut reader = stack.platform.environment.reader();
+    let settings = team::Settings::read(&mut reader);
+    reader.finish()?;
+    if !settings.supabase.base_url.contains(".sandbox/") {
+        return Ok(());
+    }
+    let keeper = TeamKeeper::deployed(&stack.platform, &settings);
+    if !keeper.people(ORG).await?.is_empty() {
+        return Ok(());
+    }
+    let metadata = json!({"org_id": ORG, "role": MemberRole::Owner});
+    stack.supabase.add_account(OWNER, OWNER_PASSWORD, &metadata);
+    let by = Actor {
+        user: UserId::parse("demo")?,
+        role: ActorRole::Operator,
+        source: None,
+        request_id: stack.platform.entropy.uuid(stack.clock.now()).to_string(),
+    };
+    let owner = EmailAddress::parse(OWNER).map_err(|error| SeedError::NotConnected(error.to_string()))?;
+    keeper.invite(ORG, MemberRole::Owner, (&owner, MemberRole::Owner), &by).await?;
+    Ok(())
+}
+
 /// Connects its account at the Google sandbox, as its owner would in a browser, and keeps each practitioner's time in a calendar.
 async fn connect_calendars(stack: &Stack) -> Result<(), SeedError> {
     let mut reader = stack.platform.environment.reader();
@@ -192,6 +227,7 @@ pub async fn seed(stack: &Stack) -> Result<Option<&'static str>, SeedError> {
     provisioning.wallets.ensure(ORG).await?;
     offer(&Bookings::new(stack.db())).await?;
     say_where_it_is(&Clinics::new(stack.db())).await?;
+    Box::pin(has_an_owner(stack)).await?;
     Box::pin(connect_calendars(stack)).await?;
     if bases.iter().any(|base| !base.ends_with(".sandbox")) {
         return Ok(None);

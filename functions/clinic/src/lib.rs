@@ -1,12 +1,13 @@
-//! What the clinic says about itself.
+//! What the clinic says about itself, and who works there.
 
 #![recursion_limit = "256"]
 
 pub mod routes;
 
-use base::config::{Base, Invalid};
+use base::config::Invalid;
 use http::Response;
 use platform::Platform;
+use services::team::{Settings, TeamKeeper};
 use store::{Dynamo, clinics::Clinics};
 use web::{
     auth::{Auth, Caller},
@@ -21,6 +22,8 @@ pub struct Deps {
     pub auth: Auth,
     /// The clinics.
     pub clinics: Clinics,
+    /// Who works there.
+    pub team: TeamKeeper,
     /// Where they are written.
     pub db: Dynamo,
     /// Time and chance.
@@ -34,17 +37,22 @@ impl Deps {
     /// When settings are missing or unusable: all of them at once.
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
-        let base = Base::read(&mut reader);
+        let settings = Settings::read(&mut reader);
         let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
-        let db = platform.database(&base.table_prefix);
-        Ok(Self { auth, clinics: Clinics::new(db.clone()), db, platform })
+        let db = platform.database(&settings.base.table_prefix);
+        let team = TeamKeeper::deployed(&platform, &settings);
+        Ok(Self { auth, clinics: Clinics::new(db.clone()), team, db, platform })
     }
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/clinic" => routes::show;
-    PATCH "/api/clinic" => routes::change;
+    GET "/api/clinic" => routes::clinic::show;
+    PATCH "/api/clinic" => routes::clinic::change;
+    GET "/api/team/members" => routes::team::list;
+    POST "/api/team/members" => routes::team::invite;
+    PATCH "/api/team/members/{id}" => routes::team::change;
+    DELETE "/api/team/members/{id}" => routes::team::remove;
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

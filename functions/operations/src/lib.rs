@@ -1,8 +1,9 @@
-//! What operators see and decide: how the schedules' runs went, doubts, adjustments, frozen wallets, numbers that no record
+//! What operators see and decide: clinics that are to exist, how the schedules' runs went, doubts, adjustments, frozen wallets, numbers that no record
 //! claims. No org's member comes in, and no operator gets further.
 
 #![recursion_limit = "256"]
 
+mod clinics;
 mod money;
 mod orphans;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use services::{
     operating::{Operating, Settings},
     reconcile::Task,
+    team::{self, TeamKeeper},
 };
 use store::runs::{self, Finding, Report};
 use web::{
@@ -36,6 +38,8 @@ pub struct Deps {
     pub runs: runs::Runs,
     /// What an operator decides about an org's money.
     pub operating: Operating,
+    /// Who works at clinics.
+    pub team: TeamKeeper,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -48,16 +52,19 @@ impl Deps {
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
         let settings = Settings::read(&mut reader, &platform);
+        let team = team::Settings::read(&mut reader);
         let auth = Auth::read(&mut reader, &platform);
         reader.finish()?;
         let runs = runs::Runs::new(platform.database(&settings.base.table_prefix));
+        let team = TeamKeeper::deployed(&platform, &team);
         let operating = Operating::deployed(&platform, settings);
-        Ok(Self { auth, runs, operating, platform })
+        Ok(Self { auth, runs, operating, team, platform })
     }
 }
 
 web::routes! { Deps, Operator;
     GET "/api/operations/reconciliation" => reports;
+    POST "/api/operations/clinics" => clinics::create;
     GET "/api/operations/doubts" => money::doubts;
     POST "/api/operations/doubts/{orgId}/{callId}/accept" => money::accept;
     GET "/api/operations/wallets/{orgId}/acts" => money::acts;

@@ -4,7 +4,10 @@ use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
 use web::problem::chain;
 
-use super::{Place, target::Target};
+use super::{
+    Place,
+    target::{Target, stored},
+};
 
 /// Settings of what deals with numbers that a rotation has no use for: it asks no vendor and no queue.
 const UNUSED: [(&str, &str); 6] = [
@@ -29,28 +32,14 @@ async fn deployed(environment: &str, keys: Option<String>) -> Result<Target, Str
     let mut target = Target::deployed(environment).await?;
     let keys = match keys {
         Some(keys) => keys,
-        None => stored_keys(&target.platform, environment).await?,
+        None => stored(&target.platform, environment, "CREDENTIAL_KEYS")
+            .await
+            .map_err(|error| format!("{error} Or give the keys with --keys."))?,
     };
     let settings = target.platform.environment.with("CREDENTIAL_KEYS", &keys);
     target.platform.environment =
         UNUSED.into_iter().fold(settings, |settings, (name, value)| settings.with(name, value));
     Ok(target)
-}
-
-/// The keys of the environment's secret: those that its functions were deployed with.
-async fn stored_keys(platform: &Platform, environment: &str) -> Result<String, String> {
-    let id = format!("voxanne/{environment}");
-    let answer = platform.secrets.get_secret_value().secret_id(&id).send().await.map_err(|error| {
-        format!(
-            "The keys cannot be read from the secret {id}: {}. Use AWS credentials that may read it, or give the keys \
-             with --keys.",
-            chain(&error)
-        )
-    })?;
-    let fields: serde_json::Value =
-        serde_json::from_str(answer.secret_string().unwrap_or_default()).unwrap_or_default();
-    let missing = || format!("The secret {id} has no field CREDENTIAL_KEYS: give the keys with --keys.");
-    fields["CREDENTIAL_KEYS"].as_str().map(str::to_owned).ok_or_else(missing)
 }
 
 async fn rotate(platform: &Platform) -> Result<(), String> {

@@ -12,6 +12,7 @@ use local::{
     stack::{Keys, Plan, Stack, Storage},
 };
 use platform::{Aws, Platform, SystemClock};
+use web::problem::chain;
 
 use super::{
     real_vendors,
@@ -112,4 +113,19 @@ fn through(data_dir: &Path, process: &str) -> Result<Aws, String> {
         )))
         .build();
     Ok(Aws { config, transport: None, attempt_timeout: Some(PATIENCE) })
+}
+
+/// A field of the environment's secret: what its functions were deployed with.
+pub(super) async fn stored(platform: &Platform, environment: &str, field: &str) -> Result<String, String> {
+    let id = format!("voxanne/{environment}");
+    let answer = platform.secrets.get_secret_value().secret_id(&id).send().await.map_err(|error| {
+        format!(
+            "{field} cannot be read from the secret {id}: {}. Use AWS credentials that may read it.",
+            chain(&error)
+        )
+    })?;
+    let fields: serde_json::Value =
+        serde_json::from_str(answer.secret_string().unwrap_or_default()).unwrap_or_default();
+    let missing = || format!("The secret {id} has no field {field}: put it there.");
+    fields[field].as_str().map(str::to_owned).ok_or_else(missing)
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AdjustmentId, AppointmentId, CallId, ContactId, OrgId, UserId},
+    ids::{AdjustmentId, AppointmentId, CallId, ContactId, MemberId, OrgId, UserId},
     time::rfc3339_millis,
 };
 
@@ -98,6 +98,14 @@ pub enum Action {
     AddContact,
     /// A contact was changed.
     ChangeContact,
+    /// A clinic was made, or another person was invited to be its owner.
+    CreateClinic,
+    /// A person was invited.
+    InviteMember,
+    /// A person was given another role.
+    ChangeRole,
+    /// A person was removed.
+    RemoveMember,
     /// A number at a vendor that no record claims was let go.
     LetNumberGo,
     /// That was withdrawn.
@@ -126,6 +134,8 @@ pub enum RecordId {
     Appointment(AppointmentId),
     /// A contact.
     Contact(ContactId),
+    /// A person of the clinic.
+    Member(MemberId),
     /// A number at a vendor that no record claims, by its place there.
     UnclaimedNumber(String),
 }

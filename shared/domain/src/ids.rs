@@ -160,6 +160,8 @@ opaque_ids! {
     ChannelId
     /// What a clinic is told of, once: its time, and what tells it from others of that time.
     NotificationId
+    /// A person of a clinic's: the hash of the clinic and the person's address.
+    MemberId
     /// A signed-in person, as the token's `sub` names them.
     UserId
 }

@@ -31,5 +31,6 @@ pub mod sealed;
 pub mod slots;
 pub mod tariff;
 pub mod texting;
+pub mod team;
 pub mod time;
 pub mod wallet;

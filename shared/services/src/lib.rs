@@ -12,4 +12,5 @@ pub mod provisioning;
 pub mod reception;
 pub mod recharge;
 pub mod reconcile;
+pub mod team;
 pub mod voice;

@@ -1,9 +1,11 @@
 //! What clinics say about themselves: one record an org, from its first save on.
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
 use crate::{
     dynamo::Dynamo,
     error::{ChangeError, StoreError},
-    item::{org_key, record},
+    item::{org_key, put_new_part, record},
     table::Table,
 };
 use domain::{
@@ -56,4 +58,10 @@ impl Clinics {
         }
         Ok(after)
     }
+}
+
+/// The part of a transaction that writes a clinic which has none.
+pub(crate) fn new_part(db: &Dynamo, clinic: &Clinic) -> Result<TransactWriteItem, StoreError> {
+    let after = Clinic { version: clinic.version.saturating_add(1), ..clinic.clone() };
+    put_new_part(db, Table::Clinics, "org_id", record(Table::Clinics, &after)?)
 }

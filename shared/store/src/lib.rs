@@ -29,6 +29,7 @@ pub mod scope;
 pub mod slots;
 pub mod stack;
 pub mod table;
+pub mod teams;
 pub mod wallets;
 pub mod webhook_events;
 

@@ -37,6 +37,8 @@ pub enum Table {
     Agents,
     /// What orgs say about themselves: their time zone.
     Clinics,
+    /// Who works at clinics.
+    Teams,
     /// What clinics offer: services, practitioners, rooms.
     BookingCatalog,
     /// What is taken of each practitioner and room, by UTC day.
@@ -90,6 +92,7 @@ impl Table {
             Self::Stack => "stack",
             Self::Agents => "agents",
             Self::Clinics => "clinics",
+            Self::Teams => "teams",
             Self::BookingCatalog => "booking_catalog",
             Self::ResourceDays => "resource_days",
             Self::Appointments => "appointments",
@@ -130,6 +133,7 @@ impl Table {
             | Self::Notifications
             | Self::Contacts
             | Self::Messages
+            | Self::Teams
             | Self::Clinics => Owner::Org,
             Self::DueMessages => Owner::Outbox,
             Self::StripeCustomers
@@ -147,7 +151,7 @@ impl Table {
     }
 
     /// Every table there is.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Wallets,
         Self::LedgerEntries,
         Self::StripeCustomers,
@@ -165,6 +169,7 @@ impl Table {
         Self::Stack,
         Self::Agents,
         Self::Clinics,
+        Self::Teams,
         Self::BookingCatalog,
         Self::ResourceDays,
         Self::Appointments,

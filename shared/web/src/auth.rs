@@ -46,18 +46,7 @@ pub struct Caller {
 }
 
 /// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// See who rings, who comes and what the clinic offers, and keep the diary and the messages; see neither money nor numbers nor
-    /// agents, and change no settings.
-    Staff,
-    /// Look, at everything.
-    Viewer,
-    /// Look, pay and change.
-    Admin,
-    /// The same.
-    Owner,
-}
+pub use domain::team::MemberRole as Role;
 
 impl Caller {
     /// Passes those who may pay and change.
@@ -212,12 +201,11 @@ impl Auth {
         }
         let org = claims.app_metadata.org_id.and_then(|org| org.parse().ok());
         let Some(org) = org else { return Err(Problem::new(Code::NoOrg)) };
-        let role = match claims.app_metadata.role.as_deref() {
-            Some("owner") => Role::Owner,
-            Some("admin") => Role::Admin,
-            Some("staff") => Role::Staff,
-            _ => Role::Viewer,
-        };
+        let role = claims.app_metadata.role.as_deref().and_then(Role::parse);
+        let role = role.ok_or_else(|| {
+            Problem::new(Code::Forbidden)
+                .saying("This account has no role at the clinic. Ask an administrator or owner of the clinic for one.")
+        })?;
         Ok(Caller { org, user: claims.sub, role })
     }
 

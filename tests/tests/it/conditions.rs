@@ -70,6 +70,7 @@ mod notifications;
 pub(crate) mod numbers;
 mod recharge;
 mod texts;
+mod teams;
 
 const AUTHORIZE: &str = "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \
                          AND attribute_not_exists(frozen)";
@@ -91,6 +92,7 @@ fn guards() -> Vec<Guard> {
         .chain(numbers::guards())
         .chain(recharge::guards())
         .chain(texts::guards())
+        .chain(teams::guards())
         .collect()
 }
 
@@ -193,6 +195,7 @@ fn write_of(sent: &Sent) -> &'static str {
         (_, None) if items.iter().any(is_about_a_doubt) => "doubt",
         (_, None) => messages::transaction_of(items)
             .or_else(|| calendar::transaction_of(items))
+            .or_else(|| teams::transaction_of(items))
             .or_else(|| notifications::transaction_of(items))
             .or_else(|| booking::transaction_of(items))
             .unwrap_or_else(|| numbers::transaction_of(items)),
@@ -336,6 +339,9 @@ async fn every_condition_that_is_sent_is_in_the_list() {
     let harness = Harness::with_wallet(2_500, 3_600).await;
     watch(&harness, &seen);
     Box::pin(texts::use_everything(&harness)).await;
+    let harness = Harness::empty(vec![]).await;
+    watch(&harness, &seen);
+    Box::pin(teams::use_everything(&harness)).await;
     let listed: Seen = guards()
         .into_iter()
         .map(|guard| (guard.write, guard.place.to_owned(), guard.condition.to_owned(), guard.part.to_owned()))

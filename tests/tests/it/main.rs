@@ -35,6 +35,7 @@ mod recordings;
 mod settings;
 mod slots;
 mod texts;
+mod team;
 mod timeouts;
 mod vendors_word;
 mod wallet;

@@ -115,10 +115,10 @@ const REQUIRED: [(&str, &[&str]); 22] = [
         ],
     ),
     ("calendar-watch", &["VOXANNE_ENVIRONMENT", "CALENDAR_SYNC_QUEUE_URL"]),
-    ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("console", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_SERVICE_KEY", "DASHBOARD_ORIGIN"]),
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
-    ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_SERVICE_KEY", "DASHBOARD_ORIGIN"]),
     ("contacts", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("messenger", &["VOXANNE_ENVIRONMENT", "MAIL_URL", "MAIL_FROM"]),
     ("reminders", &["VOXANNE_ENVIRONMENT", "MESSAGES_QUEUE_URL"]),
@@ -220,6 +220,8 @@ fn timeout_secs(function: &str) -> i64 {
 fn no_holder_of_a_lease_outlives_it() {
     assert!(timeout_secs("provision-number") < services::provisioning::LEASE.as_secs());
     assert!(timeout_secs("agent-sync") < agent_sync::LEASE.as_secs());
+    assert!(timeout_secs("clinic") < services::team::LEASE.as_secs());
+    assert!(timeout_secs("operations") < services::team::LEASE.as_secs());
     assert!(timeout_secs("calendar-sync") < services::calendar::LEASE.as_secs());
     let announced = i64::from(store::outbox::AFTER_THE_WRITE_SECS);
     let by_reconcile = i64::try_from(services::reconcile::LONGEST_STEP.as_secs()).unwrap();

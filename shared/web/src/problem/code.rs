@@ -89,6 +89,16 @@ pub enum Code {
     RecordingUnavailable,
     /// The clinic's calendar cannot be had.
     CalendarUnavailable,
+    /// The issuer of tokens did not do its part.
+    SignInUnavailable,
+    /// The person's account belongs to another clinic.
+    AccountElsewhere,
+    /// The person is in the team with another role.
+    MemberExists,
+    /// A clinic keeps an owner.
+    LastOwner,
+    /// The clinic exists, with another owner.
+    ClinicExists,
     /// It was done too often in a short time.
     TooManyRequests,
     /// Something of ours failed.
@@ -97,7 +107,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 49] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -140,6 +150,11 @@ impl Code {
         Self::DoubtLapsed,
         Self::RecordingUnavailable,
         Self::CalendarUnavailable,
+        Self::SignInUnavailable,
+        Self::AccountElsewhere,
+        Self::MemberExists,
+        Self::LastOwner,
+        Self::ClinicExists,
         Self::TooManyRequests,
         Self::Internal,
     ];
@@ -359,6 +374,31 @@ impl Code {
                 "calendar_unavailable",
                 StatusCode::BAD_GATEWAY,
                 "The calendar's vendor did not do it. Try again in a moment, or connect the calendar anew.",
+            ),
+            Self::SignInUnavailable => (
+                "sign_in_unavailable",
+                StatusCode::BAD_GATEWAY,
+                "It is written down, and the sign-in service was not told yet. Send the same again in a minute to have it done.",
+            ),
+            Self::AccountElsewhere => (
+                "account_elsewhere",
+                StatusCode::CONFLICT,
+                "That address signs in to another clinic, and an address signs in to one. Take another address.",
+            ),
+            Self::MemberExists => (
+                "member_exists",
+                StatusCode::CONFLICT,
+                "That person is in the team with another role. Change the role there.",
+            ),
+            Self::LastOwner => (
+                "last_owner",
+                StatusCode::CONFLICT,
+                "A clinic keeps an owner. Make somebody else an owner first.",
+            ),
+            Self::ClinicExists => (
+                "clinic_exists",
+                StatusCode::CONFLICT,
+                "That clinic exists and has another owner. Name its owner, or give another id.",
             ),
             Self::TooManyRequests => (
                 "too_many_requests",

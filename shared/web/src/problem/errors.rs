@@ -27,6 +27,29 @@ impl From<services::provisioning::ProvisionError> for Problem {
     }
 }
 
+impl From<services::team::TeamError> for Problem {
+    fn from(error: services::team::TeamError) -> Self {
+        use domain::team::TeamRefusal;
+        use services::team::TeamError;
+        match &error {
+            TeamError::Refused(TeamRefusal::Unknown) => {
+                Self::new(Code::NotFound).saying("The clinic has no such person: choose one of its team.")
+            }
+            TeamError::Refused(TeamRefusal::OwnersOnly) => Self::new(Code::Forbidden)
+                .saying("Only an owner of the clinic decides who is an owner. Ask one."),
+            TeamError::Refused(TeamRefusal::LastOwner) => Self::new(Code::LastOwner),
+            TeamError::Refused(TeamRefusal::OtherRole) => Self::new(Code::MemberExists),
+            TeamError::Refused(TeamRefusal::Full) => Self::new(Code::InvalidValue).saying(format!(
+                "A clinic has at most {} people. Remove somebody first.",
+                domain::team::MOST_MEMBERS
+            )),
+            TeamError::OtherOwner => Self::new(Code::ClinicExists),
+            TeamError::Issuer(_) => Self::new(Code::SignInUnavailable).because(&error),
+            TeamError::Store(_) => Self::internal(&error),
+        }
+    }
+}
+
 impl From<store::numbers::NotListed> for Problem {
     fn from(error: store::numbers::NotListed) -> Self {
         use store::numbers::NotListed;

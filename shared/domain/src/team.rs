@@ -1,0 +1,407 @@
+//! Who works at a clinic, and what each may do. The record here is what is meant; the issuer of the tokens is told of it, and what it
+//! has not been told of yet stands in the record until it has.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    email::EmailAddress,
+    ids::{MemberId, OrgId, UserId},
+};
+
+/// The most people of one clinic.
+pub const MOST_MEMBERS: usize = 50;
+/// How long an invitation is not sent again, in minutes.
+const BETWEEN_INVITATIONS_MINS: i64 = 60;
+
+/// What a person of a clinic may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// Keep the diary, the contacts and the messages; see neither money nor numbers nor agents, and change no settings.
+    Staff,
+    /// Look, at everything.
+    Viewer,
+    /// Look, pay and change.
+    Admin,
+    /// The same, and decide who else is an owner.
+    Owner,
+}
+
+impl MemberRole {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Staff, Self::Viewer];
+
+    /// Returns the role's name, as tokens have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Staff => "staff",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Takes the name of a role; `None` for any other word.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// How a person's place in the team stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The issuer is still to be told, of the person or of another role.
+    Wanted,
+    /// The issuer has it so.
+    Told,
+    /// The address is that of an account elsewhere: the person cannot be one of this clinic.
+    Refused,
+    /// The issuer is still to be told that the person belongs here no more.
+    Leaving,
+}
+
+/// A person of a clinic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Where the person is reached.
+    pub email: EmailAddress,
+    /// What the person may do.
+    pub role: MemberRole,
+    /// How that stands.
+    pub standing: Standing,
+    /// The account at the issuer, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// When the person was added.
+    #[serde(with = "crate::time::millis")]
+    pub added_at: Timestamp,
+    /// When an invitation was asked for last. One that the issuer sent since is the one that was asked for.
+    #[serde(with = "crate::time::millis")]
+    pub invited_at: Timestamp,
+}
+
+/// The people of a clinic: one record, so that what is decided of all is decided by one condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// The org.
+    pub org_id: OrgId,
+    /// Raised by every write; a write names the one that it read. 0 is a team that was never written.
+    pub version: u64,
+    /// Until when one process tells the issuer. Only one does so at a time, so that an older word never overtakes a newer one.
+    #[serde(with = "crate::time::millis")]
+    pub lease_until: Timestamp,
+    /// The people.
+    pub members: BTreeMap<MemberId, Member>,
+}
+
+/// Why a team is not changed so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TeamRefusal {
+    /// There is no such person in this team.
+    #[error("the team has no such person")]
+    Unknown,
+    /// Only an owner decides who is an owner.
+    #[error("only an owner makes, changes or removes an owner")]
+    OwnersOnly,
+    /// A clinic keeps an owner.
+    #[error("the last owner stays an owner")]
+    LastOwner,
+    /// The person is in the team in another role.
+    #[error("the person is in the team with another role")]
+    OtherRole,
+    /// The clinic has as many people as it may have.
+    #[error("a team has at most {MOST_MEMBERS} people")]
+    Full,
+}
+
+impl Team {
+    /// Returns the team of an org that has written none.
+    pub const fn unwritten(org_id: OrgId) -> Self {
+        Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, members: BTreeMap::new() }
+    }
+
+    /// Returns the team with a person added, or as it is when the person is in it in that role. An invitation that was asked for more
+    /// than an hour ago is asked for again.
+    ///
+    /// # Errors
+    /// When the person has another role here, the team is full, or an owner is made by somebody who is none.
+    pub fn with(
+        &self,
+        by: MemberRole,
+        (email, role): (&EmailAddress, MemberRole),
+        now: Timestamp,
+    ) -> Result<(Self, MemberId), TeamRefusal> {
+        if role == MemberRole::Owner && by != MemberRole::Owner {
+            return Err(TeamRefusal::OwnersOnly);
+        }
+        let id = MemberId::of(self.org_id, email);
+        if self.members.len() >= MOST_MEMBERS && !self.members.contains_key(&id) {
+            return Err(TeamRefusal::Full);
+        }
+        let mut after = self.clone();
+        let there = after.members.get_mut(&id).filter(|member| member.standing != Standing::Leaving);
+        match there {
+            Some(member) if member.role != role => return Err(TeamRefusal::OtherRole),
+            Some(member) => {
+                let is_old = now.duration_since(member.invited_at).as_mins() >= BETWEEN_INVITATIONS_MINS;
+                if member.standing == Standing::Refused || is_old {
+                    member.standing = Standing::Wanted;
+                    member.invited_at = now;
+                }
+            }
+            None => {
+                let email = email.clone();
+                let standing = Standing::Wanted;
+                let member = Member { email, role, standing, user_id: None, added_at: now, invited_at: now };
+                after.members.insert(id.clone(), member);
+            }
+        }
+        Ok((after, id))
+    }
+
+    /// Returns the team in which a person has another role.
+    ///
+    /// # Errors
+    /// When there is no such person, the last owner would be none, or an owner is made or changed by somebody who is none.
+    pub fn with_role(&self, by: MemberRole, id: &MemberId, role: MemberRole) -> Result<Self, TeamRefusal> {
+        let mut after = self.clone();
+        let member = after.there(id)?;
+        if member.role == role {
+            return Ok(after);
+        }
+        if by != MemberRole::Owner && [member.role, role].contains(&MemberRole::Owner) {
+            return Err(TeamRefusal::OwnersOnly);
+        }
+        member.role = role;
+        member.standing = Standing::Wanted;
+        after.if_owned(self)
+    }
+
+    /// Returns the team without a person.
+    ///
+    /// # Errors
+    /// When there is no such person, it is the last owner, or an owner whom somebody removes who is none.
+    pub fn without(&self, by: MemberRole, id: &MemberId) -> Result<Self, TeamRefusal> {
+        let mut after = self.clone();
+        let member = after.there(id)?;
+        if by != MemberRole::Owner && member.role == MemberRole::Owner {
+            return Err(TeamRefusal::OwnersOnly);
+        }
+        if member.standing == Standing::Refused {
+            // The issuer was told nothing.
+            after.members.remove(id);
+        } else {
+            member.standing = Standing::Leaving;
+        }
+        after.if_owned(self)
+    }
+
+    /// Returns whether anybody is an owner, or is to become one.
+    pub fn has_an_owner(&self) -> bool {
+        self.members.values().any(|member| {
+            member.role == MemberRole::Owner && matches!(member.standing, Standing::Wanted | Standing::Told)
+        })
+    }
+
+    /// Returns whom the issuer is to be told of next; those who leave first.
+    pub fn to_tell(&self) -> Option<(&MemberId, &Member)> {
+        let of = |standing| self.members.iter().find(move |(_, member)| member.standing == standing);
+        of(Standing::Leaving).or_else(|| of(Standing::Wanted))
+    }
+
+    /// Returns the team after the issuer was told of a person, and what it said: the account that is one of this clinic's now, or none
+    /// for one that belongs elsewhere. Who left is gone.
+    #[must_use]
+    pub fn told(&self, id: &MemberId, account: Option<UserId>) -> Self {
+        let mut after = self.clone();
+        let Some(member) = after.members.get_mut(id) else { return after };
+        if member.standing == Standing::Leaving {
+            after.members.remove(id);
+            return after;
+        }
+        member.standing = if account.is_some() { Standing::Told } else { Standing::Refused };
+        member.user_id = account;
+        after
+    }
+
+    fn there(&mut self, id: &MemberId) -> Result<&mut Member, TeamRefusal> {
+        let member = self.members.get_mut(id).filter(|member| member.standing != Standing::Leaving);
+        member.ok_or(TeamRefusal::Unknown)
+    }
+
+    /// The team, unless it had an owner before and has none now.
+    fn if_owned(self, before: &Self) -> Result<Self, TeamRefusal> {
+        if before.has_an_owner() && !self.has_an_owner() { Err(TeamRefusal::LastOwner) } else { Ok(self) }
+    }
+}
+
+impl MemberId {
+    /// Returns the id of a person in a team: of the same address always the same, in capitals or not.
+    pub fn of(org: OrgId, email: &EmailAddress) -> Self {
+        let hash = Sha256::digest(format!("member {org} {}", email.reveal().to_ascii_lowercase()));
+        let digits: String = hex::encode(hash).chars().take(24).collect();
+        Self::parse(digits).unwrap_or_else(|_| unreachable!("hexadecimal digits are an id"))
+    }
+}
+
+impl OrgId {
+    /// Returns the org that a request to make a clinic makes, by what tells the request from every other: the same each time.
+    pub fn founded_by(key: &str) -> Self {
+        let hash = Sha256::digest(format!("clinic {key}"));
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(hash) {
+            *to = from;
+        }
+        Self::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
+
+    fn at(mins: i64) -> Timestamp {
+        Timestamp::from_second(mins * 60).unwrap()
+    }
+
+    fn address(name: &str) -> EmailAddress {
+        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
+    }
+
+    fn id(name: &str) -> MemberId {
+        MemberId::of(ORG, &address(name))
+    }
+
+    /// A team in which the issuer has been told of everybody.
+    fn team(people: &[(&str, MemberRole)]) -> Team {
+        people.iter().fold(Team::unwritten(ORG), |team, (name, role)| {
+            let (team, id) = team.with(MemberRole::Owner, (&address(name), *role), at(0)).unwrap();
+            team.told(&id, Some(UserId::parse(*name).unwrap()))
+        })
+    }
+
+    #[test]
+    fn a_person_is_added_once_and_invited_again_after_an_hour() {
+        let (after, ada) = Team::unwritten(ORG)
+            .with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(0))
+            .unwrap();
+        assert_eq!(after.to_tell().map(|(id, _)| id), Some(&ada));
+        let told = after.told(&ada, Some(UserId::parse("u-1").unwrap()));
+        assert_eq!(told.to_tell(), None);
+        let again =
+            |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap().0;
+        assert_eq!(again(59), told, "whoever repeats it");
+        assert_eq!(again(60).to_tell().map(|(id, member)| (id, member.invited_at)), Some((&ada, at(60))));
+        let other = told.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(1));
+        assert_eq!(other, Err(TeamRefusal::OtherRole));
+        // Of an address that was elsewhere it is asked again.
+        let refused = after.told(&ada, None);
+        assert!(!refused.has_an_owner());
+        let (asked, _) =
+            refused.with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(1)).unwrap();
+        assert!(asked.has_an_owner() && asked.to_tell().is_some());
+    }
+
+    #[test]
+    fn a_team_has_an_end() {
+        let names: Vec<String> = (0..MOST_MEMBERS).map(|nth| format!("n{nth}")).collect();
+        let people: Vec<(&str, MemberRole)> =
+            names.iter().map(|name| (name.as_str(), MemberRole::Staff)).collect();
+        let full = team(&people);
+        let add =
+            |name: &str| full.with(MemberRole::Owner, (&address(name), MemberRole::Staff), at(1)).map(|_| ());
+        assert_eq!((add("one-more"), add("n0")), (Err(TeamRefusal::Full), Ok(())));
+    }
+
+    #[test]
+    fn only_an_owner_decides_who_is_an_owner() {
+        let team =
+            team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner), ("joe", MemberRole::Staff)]);
+        let by = MemberRole::Admin;
+        let refused = Err(TeamRefusal::OwnersOnly);
+        assert_eq!(team.with(by, (&address("new"), MemberRole::Owner), at(1)).map(|_| ()), refused);
+        assert_eq!(team.with_role(by, &id("joe"), MemberRole::Owner).map(|_| ()), refused);
+        assert_eq!(team.with_role(by, &id("ada"), MemberRole::Staff).map(|_| ()), refused);
+        assert_eq!(team.without(by, &id("ada")).map(|_| ()), refused);
+        assert!(
+            team.with_role(by, &id("joe"), MemberRole::Admin).is_ok() && team.without(by, &id("joe")).is_ok()
+        );
+        assert!(team.without(MemberRole::Owner, &id("ada")).is_ok());
+        assert_eq!(team.without(by, &id("nobody")).map(|_| ()), Err(TeamRefusal::Unknown));
+    }
+
+    #[test]
+    fn who_leaves_counts_no_more_and_is_gone_when_the_issuer_knows() {
+        let team = team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner)]);
+        let left = team.without(MemberRole::Owner, &id("ada")).unwrap();
+        assert_eq!(left.to_tell().map(|(id, _)| id.clone()), Some(id("ada")));
+        assert_eq!(left.without(MemberRole::Owner, &id("ida")).map(|_| ()), Err(TeamRefusal::LastOwner));
+        assert_eq!(
+            left.with_role(MemberRole::Owner, &id("ida"), MemberRole::Admin).map(|_| ()),
+            Err(TeamRefusal::LastOwner)
+        );
+        assert_eq!(left.without(MemberRole::Owner, &id("ada")).map(|_| ()), Err(TeamRefusal::Unknown));
+        assert!(!left.told(&id("ada"), None).members.contains_key(&id("ada")));
+        // Whoever is asked back before that stays.
+        let (back, _) = left.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(9)).unwrap();
+        assert_eq!(back.members[&id("ada")].standing, Standing::Wanted);
+    }
+
+    #[test]
+    fn ids_are_the_same_each_time_and_of_one_clinic() {
+        assert_eq!(id("ada"), MemberId::of(ORG, &EmailAddress::parse("ADA@Example.com").unwrap()));
+        assert_ne!(id("ada"), MemberId::of(OrgId::new(Uuid::from_u128(0xB)), &address("ada")));
+        let org = OrgId::founded_by("ada@example.com");
+        assert_eq!(org, OrgId::founded_by("ada@example.com"));
+        assert_ne!(org, OrgId::founded_by("ida@example.com"));
+    }
+
+    #[test]
+    fn a_role_has_one_name_and_no_other_word_is_one() {
+        for role in MemberRole::ALL {
+            assert_eq!(MemberRole::parse(role.as_str()), Some(role));
+            assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
+        }
+        for word in ["", "Owner", "operator", "superuser"] {
+            assert_eq!(MemberRole::parse(word), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_done_a_team_that_had_an_owner_has_one(
+            acts in proptest::collection::vec((0_u8..4, 0_usize..4, 0_usize..4, proptest::bool::ANY), 0..40),
+        ) {
+            let names = ["ada", "ida", "joe", "zoe"];
+            let mut team = team(&[("ada", MemberRole::Owner), ("joe", MemberRole::Admin)]);
+            for (act, who, role, as_owner) in acts {
+                let by = if as_owner { MemberRole::Owner } else { MemberRole::Admin };
+                let (name, role) = (names[who], MemberRole::ALL[role]);
+                let after = match act {
+                    0 => team.with(by, (&address(name), role), at(1)).map(|(team, _)| team),
+                    1 => team.with_role(by, &id(name), role),
+                    2 => team.without(by, &id(name)),
+                    _ => Ok(match team.to_tell() {
+                        Some((id, _)) => {
+                            let id = id.clone();
+                            team.told(&id, Some(UserId::parse("u").unwrap()))
+                        }
+                        None => team.clone(),
+                    }),
+                };
+                team = after.unwrap_or(team);
+                prop_assert!(team.has_an_owner());
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Who works at a clinic: what is meant is written down first, with who meant it; then the issuer of the tokens is told, until it has
+//! it so. What got no answer is looked for, and whatever process dies, the next that is asked goes on.
+
+use std::sync::Arc;
+
+use base::{
+    clock::Clock,
+    config::{Base, Reader, SupabaseSettings},
+};
+use domain::{
+    audit::{Action, Actor, AuditEntry, RecordId},
+    clinic::{Clinic, ClinicName, ClinicZone},
+    email::EmailAddress,
+    ids::{MemberId, OrgId, UserId},
+    team::{Member, MemberRole, Standing, Team, TeamRefusal},
+};
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use platform::Platform;
+use store::{Attempt, ChangeError, Dynamo, StoreError, clinics::Clinics, teams::Teams};
+use vendors::supabase::{Account, Membership, Supabase, SupabaseError};
+
+/// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(1);
+/// How many accounts are looked at to show who has taken an invitation.
+const MOST_LOOKED_AT: usize = 20;
+
+/// Everything that it needs.
+#[derive(Debug)]
+pub struct TeamKeeper {
+    teams: Teams,
+    clinics: Clinics,
+    issuer: Supabase,
+    welcome: String,
+    db: Dynamo,
+    clock: Arc<dyn Clock>,
+}
+
+/// The settings of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Environment and tables.
+    pub base: Base,
+    /// The issuer.
+    pub supabase: SupabaseSettings,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self { base: Base::read(reader), supabase: SupabaseSettings::read(reader) }
+    }
+}
+
+/// A clinic that is to exist.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// What tells this request from every other, if not the owner's address.
+    pub key: Option<String>,
+    /// What patients know it by.
+    pub name: ClinicName,
+    /// Where its days begin and end.
+    pub time_zone: ClinicZone,
+    /// Who is invited to be its owner.
+    pub owner: EmailAddress,
+}
+
+/// A clinic that exists.
+#[derive(Clone, Debug)]
+pub struct Founded {
+    /// As it is now.
+    pub clinic: Clinic,
+    /// Its owner, as far as the issuer knows.
+    pub owner: Member,
+    /// Whether this request made it.
+    pub is_new: bool,
+}
+
+/// A person of a clinic, as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Which.
+    pub id: MemberId,
+    /// The record.
+    pub member: Member,
+    /// Whether the person has shown that the address is theirs, as far as the issuer says.
+    pub has_come: bool,
+}
+
+/// Why a team is not as it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamError {
+    /// It may not be so.
+    #[error(transparent)]
+    Refused(#[from] TeamRefusal),
+    /// The clinic is there, with another owner.
+    #[error("the clinic exists, and its owner is somebody else")]
+    OtherOwner,
+    /// It is written down, and the issuer has not been told of it yet.
+    #[error("the issuer was not told")]
+    Issuer(#[from] SupabaseError),
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An act, as the audit log has it.
+#[derive(Clone, Copy)]
+struct Act<'a> {
+    by: &'a Actor,
+    action: Action,
+    member: &'a MemberId,
+}
+
+impl TeamKeeper {
+    /// Puts it together.
+    pub fn deployed(platform: &Platform, settings: &Settings) -> Self {
+        let db = platform.database(&settings.base.table_prefix);
+        Self {
+            teams: Teams::new(db.clone()),
+            clinics: Clinics::new(db.clone()),
+            issuer: platform.supabase(&settings.supabase),
+            welcome: settings.supabase.welcome.clone(),
+            db,
+            clock: Arc::clone(&platform.clock),
+        }
+    }
+
+    /// Makes a clinic and invites its owner. The same request again finds the same clinic, and goes on where the last one ended; where
+    /// the owner that was named first has an account elsewhere, another may be named.
+    ///
+    /// # Errors
+    /// When the clinic has another owner, or the issuer or the store does not do its part: what was written down by then is gone on
+    /// with by the same request.
+    pub async fn found(&self, wanted: &Founding, by: &Actor) -> Result<Founded, TeamError> {
+        let small = wanted.owner.reveal().to_ascii_lowercase();
+        let org = OrgId::founded_by(wanted.key.as_deref().unwrap_or(&small));
+        let owner = MemberId::of(org, &wanted.owner);
+        let write = || self.founded_once(org, &owner, wanted, by);
+        let is_new = self.db.until_written("the clinic", write).await?;
+        let team = self.settled(org).await?;
+        let clinic = self.clinics.get(org).await?;
+        let owner = team.members.get(&owner).cloned().ok_or(TeamError::OtherOwner)?;
+        Ok(Founded { clinic, owner, is_new })
+    }
+
+    async fn founded_once(
+        &self,
+        org: OrgId,
+        owner: &MemberId,
+        wanted: &Founding,
+        by: &Actor,
+    ) -> Result<Attempt<bool>, TeamError> {
+        let (team, now) = (self.teams.get(org).await?, self.clock.now());
+        let is_there = team.members.get(owner).is_some_and(|member| member.role == MemberRole::Owner);
+        if team.version > 0 && team.has_an_owner() && !is_there {
+            return Err(TeamError::OtherOwner);
+        }
+        let (after, _) = team.with(MemberRole::Owner, (&wanted.owner, MemberRole::Owner), now)?;
+        if after == team {
+            return Ok(Attempt::Done(false));
+        }
+        let act = Act { by, action: Action::CreateClinic, member: owner };
+        let act = entry(org, act, now);
+        if team.version > 0 {
+            return Ok(Attempt::of(self.teams.change(&after, &act).await)?.map(|_| false));
+        }
+        let clinic = Clinic {
+            name: Some(wanted.name.clone()),
+            time_zone: wanted.time_zone.clone(),
+            ..Clinic::unsaved(org)
+        };
+        Ok(Attempt::of(self.teams.found(&clinic, &after, &act).await)?.map(|_| true))
+    }
+
+    /// Returns the people of an org, and of those who were invited which have come. An issuer that does not answer has seen nobody come.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn people(&self, org: OrgId) -> Result<Vec<Shown>, StoreError> {
+        let team = self.teams.get(org).await?;
+        let told = team.members.iter().filter(|(_, member)| member.standing == Standing::Told);
+        let told: Vec<&UserId> =
+            told.filter_map(|(_, member)| member.user_id.as_ref()).take(MOST_LOOKED_AT).collect();
+        let accounts = join_all(told.into_iter().map(|id| self.issuer.get(id))).await;
+        let come: Vec<UserId> = accounts
+            .into_iter()
+            .filter_map(|account| account.ok().flatten())
+            .filter(Account::is_confirmed)
+            .map(|account| account.id)
+            .collect();
+        let shown = team.members.into_iter().map(|(id, member)| {
+            let has_come = member.user_id.as_ref().is_some_and(|user| come.contains(user));
+            Shown { id, member, has_come }
+        });
+        Ok(shown.collect())
+    }
+
+    /// Invites a person. Returns which it is, as the issuer has it, and whether the person is new here.
+    ///
+    /// # Errors
+    /// When the person cannot be in the team so, or the issuer or the store does not do its part.
+    pub async fn invite(
+        &self,
+        org: OrgId,
+        role: MemberRole,
+        (email, wanted): (&EmailAddress, MemberRole),
+        by: &Actor,
+    ) -> Result<(Shown, bool), TeamError> {
+        let id = MemberId::of(org, email);
+        let (now, mut is_new) = (self.clock.now(), false);
+        let rule = |team: &Team| team.with(role, (email, wanted), now).map(|(after, _)| after);
+        let act = Act { by, action: Action::InviteMember, member: &id };
+        if let Some(before) = self.changed(org, &rule, &act).await? {
+            is_new = !before.members.contains_key(&id);
+        }
+        let team = self.settled(org).await?;
+        let member = team.members.get(&id).cloned().ok_or(TeamRefusal::Unknown)?;
+        Ok((Shown { id, member, has_come: false }, is_new))
+    }
+
+    /// Gives a person another role.
+    ///
+    /// # Errors
+    /// When there is no such person, the role cannot be changed so, or the issuer or the store does not do its part.
+    pub async fn set_role(
+        &self,
+        org: OrgId,
+        role: MemberRole,
+        (id, wanted): (&MemberId, MemberRole),
+        by: &Actor,
+    ) -> Result<Shown, TeamError> {
+        let rule = |team: &Team| team.with_role(role, id, wanted);
+        self.changed(org, &rule, &Act { by, action: Action::ChangeRole, member: id }).await?;
+        let team = self.settled(org).await?;
+        let member = team.members.get(id).cloned().ok_or(TeamRefusal::Unknown)?;
+        Ok(Shown { id: id.clone(), member, has_come: false })
+    }
+
+    /// Removes a person. Returns whether the issuer knows; else it is still to be told. Somebody who is leaving already is removed
+    /// again.
+    ///
+    /// # Errors
+    /// When there is no such person, it is the last owner, or the issuer or the store does not do its part.
+    pub async fn remove(
+        &self,
+        org: OrgId,
+        role: MemberRole,
+        id: &MemberId,
+        by: &Actor,
+    ) -> Result<bool, TeamError> {
+        let rule = |team: &Team| match team.members.get(id).map(|member| member.standing) {
+            Some(Standing::Leaving) => Ok(team.clone()),
+            Some(Standing::Wanted | Standing::Told | Standing::Refused) | None => team.without(role, id),
+        };
+        self.changed(org, &rule, &Act { by, action: Action::RemoveMember, member: id }).await?;
+        Ok(!self.settled(org).await?.members.contains_key(id))
+    }
+
+    /// Writes what a rule makes of the team, with who did it. Returns the team before it; none where nothing changed.
+    async fn changed(
+        &self,
+        org: OrgId,
+        rule: &(impl Fn(&Team) -> Result<Team, TeamRefusal> + Sync),
+        act: &Act<'_>,
+    ) -> Result<Option<Team>, TeamError> {
+        let write = || async move {
+            let team = self.teams.get(org).await?;
+            let after = rule(&team)?;
+            if after == team {
+                return Ok::<_, TeamError>(Attempt::Done(None));
+            }
+            let act = entry(org, *act, self.clock.now());
+            Ok(Attempt::of(self.teams.change(&after, &act).await)?.map(|_| Some(team)))
+        };
+        self.db.until_written("the team", write).await
+    }
+
+    /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
+    /// another process is at it, as it is by now.
+    ///
+    /// # Errors
+    /// When the issuer or the store does not do its part. The rest is told by the next that is asked.
+    pub async fn settled(&self, org: OrgId) -> Result<Team, TeamError> {
+        let mut mine: Option<Timestamp> = None;
+        let mut rounds = self.db.rounds("the team");
+        loop {
+            let (team, now) = (self.teams.get(org).await?, self.clock.now());
+            let is_mine = mine == Some(team.lease_until) && team.lease_until > now;
+            let (after, outcome) = match team.to_tell() {
+                None if !is_mine => return Ok(team),
+                Some(_) if !is_mine && team.lease_until > now => return Ok(team),
+                Some(_) if !is_mine => {
+                    let until = now + LEASE;
+                    mine = Some(until);
+                    (Team { lease_until: until, ..team.clone() }, Ok(()))
+                }
+                Some((id, member)) => match self.told(org, member).await {
+                    Ok(account) => (team.told(id, account), Ok(())),
+                    Err(error) => (Team { lease_until: now, ..team.clone() }, Err(error)),
+                },
+                None => (Team { lease_until: now, ..team.clone() }, Ok(())),
+            };
+            match (self.teams.note(&after).await, outcome) {
+                (Err(ChangeError::Store(error)), Ok(())) => return Err(error.into()),
+                (_, Err(error)) => return Err(error.into()),
+                (Ok(_), Ok(())) => {}
+                (Err(ChangeError::Moved), Ok(())) => rounds.again().await?,
+            }
+        }
+    }
+
+    /// Tells the issuer of one person. Returns the account that is one of this clinic's now; none for one that belongs elsewhere, or
+    /// no more here.
+    async fn told(&self, org: OrgId, member: &Member) -> Result<Option<UserId>, SupabaseError> {
+        let org = org.to_string();
+        let there = match &member.user_id {
+            Some(id) => self.issuer.get(id).await?,
+            None => None,
+        };
+        let there = match there {
+            Some(there) => Some(there),
+            None => self.issuer.find(&member.email).await?,
+        };
+        if member.standing == Standing::Leaving {
+            let ours = there.filter(|there| there.app_metadata.org_id.as_deref() == Some(org.as_str()));
+            match ours {
+                // A link that was sent leads nowhere then.
+                Some(ours) if !ours.is_confirmed() => self.issuer.delete(&ours.id).await?,
+                Some(ours) => self.issuer.set_membership(&ours.id, None).await.map(|_| ())?,
+                None => {}
+            }
+            return Ok(None);
+        }
+        let membership = Membership { org_id: &org, role: member.role.as_str() };
+        let there = match there {
+            Some(there) => there,
+            None => match self.issuer.create(&member.email, &membership).await {
+                // Somebody was faster: to another clinic, or here by a request whose answer is on its way.
+                Err(SupabaseError::EmailExists) => {
+                    self.issuer.find(&member.email).await?.ok_or(SupabaseError::EmailExists)?
+                }
+                made => made?,
+            },
+        };
+        let is_elsewhere = there.app_metadata.operator
+            || there.app_metadata.org_id.as_ref().is_some_and(|theirs| *theirs != org);
+        if is_elsewhere {
+            return Ok(None);
+        }
+        if !there.is(&membership) {
+            self.issuer.set_membership(&there.id, Some(&membership)).await?;
+        }
+        if !there.is_confirmed() && !is_invited(&there, member.invited_at) {
+            match self.issuer.invite(&member.email, Some(&self.welcome)).await {
+                // The person came by an earlier invitation.
+                Ok(_) | Err(SupabaseError::EmailExists) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(there.id))
+    }
+}
+
+/// Whether the invitation that was asked for at `asked_at` has been sent.
+fn is_invited(account: &Account, asked_at: Timestamp) -> bool {
+    let sent_at = account.invited_at.as_deref().and_then(|at| at.parse::<Timestamp>().ok());
+    sent_at.is_some_and(|sent_at| sent_at >= asked_at)
+}
+
+fn entry(org: OrgId, act: Act<'_>, now: Timestamp) -> AuditEntry {
+    let record = RecordId::Member(act.member.clone());
+    AuditEntry::granted(org, act.by.clone(), (act.action, record), None, now)
+}
