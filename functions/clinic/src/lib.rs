@@ -1,4 +1,4 @@
-//! What the clinic says about itself, and who works there.
+//! What the clinic says about itself, who works there, and what it has still to do.
 
 #![recursion_limit = "256"]
 
@@ -8,7 +8,10 @@ use base::config::Invalid;
 use http::Response;
 use platform::Platform;
 use services::team::{Settings, TeamKeeper};
-use store::{Dynamo, clinics::Clinics};
+use store::{
+    Dynamo, agents::Agents, booking::Bookings, calendars::Calendars, calls::Calls, clinics::Clinics,
+    numbers::Numbers, wallets::Wallets,
+};
 use web::{
     auth::{Auth, Caller},
     problem::Problem,
@@ -22,6 +25,18 @@ pub struct Deps {
     pub auth: Auth,
     /// The clinics.
     pub clinics: Clinics,
+    /// Its money.
+    pub wallets: Wallets,
+    /// Its numbers.
+    pub numbers: Numbers,
+    /// Its agents.
+    pub agents: Agents,
+    /// What it offers.
+    pub bookings: Bookings,
+    /// Its calendars.
+    pub calendars: Calendars,
+    /// Its calls.
+    pub calls: Calls,
     /// Who works there.
     pub team: TeamKeeper,
     /// Where they are written.
@@ -42,13 +57,27 @@ impl Deps {
         reader.finish()?;
         let db = platform.database(&settings.base.table_prefix);
         let team = TeamKeeper::deployed(&platform, &settings);
-        Ok(Self { auth, clinics: Clinics::new(db.clone()), team, db, platform })
+        Ok(Self {
+            auth,
+            clinics: Clinics::new(db.clone()),
+            wallets: Wallets::new(db.clone()),
+            numbers: Numbers::new(db.clone()),
+            agents: Agents::new(db.clone()),
+            bookings: Bookings::new(db.clone()),
+            calendars: Calendars::new(db.clone()),
+            calls: Calls::new(db.clone()),
+            team,
+            db,
+            platform,
+        })
     }
 }
 
 web::routes! { Deps, Caller;
     GET "/api/clinic" => routes::clinic::show;
     PATCH "/api/clinic" => routes::clinic::change;
+    GET "/api/onboarding/status" => routes::onboarding::status;
+    POST "/api/onboarding/diversion-test" => routes::onboarding::test;
     GET "/api/team/members" => routes::team::list;
     POST "/api/team/members" => routes::team::invite;
     PATCH "/api/team/members/{id}" => routes::team::change;

@@ -7,7 +7,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{email::EmailAddress, ids::OrgId, personal::plain, texting::SenderName};
+use super::{email::EmailAddress, ids::OrgId, onboarding::Diversion, personal::plain, texting::SenderName};
 
 /// The longest name of a clinic, in characters.
 const LONGEST_NAME: usize = 60;
@@ -154,6 +154,9 @@ pub struct Clinic {
     /// The name that patients' telephones show of its texts, where it wants to send any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_name: Option<SenderName>,
+    /// The clinic's own line, and how its diversion was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversion: Option<Diversion>,
 }
 
 /// What callers are to be told for some time.
@@ -178,6 +181,7 @@ impl Clinic {
             notice: None,
             alert_emails: Vec::new(),
             sender_name: None,
+            diversion: None,
         }
     }
 

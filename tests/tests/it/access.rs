@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 56] = [
+const ROUTES: [Route; 58] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -164,6 +164,13 @@ const ROUTES: [Route; 56] = [
     },
     at("GET", "/api/clinic", "", 200),
     at("PATCH", "/api/clinic", r#"{"time_zone": "America/New_York"}"#, 200),
+    at("GET", "/api/onboarding/status", "", 200),
+    at(
+        "POST",
+        "/api/onboarding/diversion-test",
+        r#"{"main_line": "+442079460000", "from": "+447700900124"}"#,
+        201,
+    ),
     at("GET", "/api/team/members", "", 200),
     at("POST", "/api/team/members", r#"{"email": "ida@example.com", "role": "staff"}"#, 201),
     Route {

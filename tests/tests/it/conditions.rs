@@ -69,8 +69,8 @@ mod messages;
 mod notifications;
 pub(crate) mod numbers;
 mod recharge;
-mod texts;
 mod teams;
+mod texts;
 
 const AUTHORIZE: &str = "available >= :basis AND size(holds) < :org_limit AND attribute_not_exists(holds.#call) \
                          AND attribute_not_exists(frozen)";
