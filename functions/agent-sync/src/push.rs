@@ -5,6 +5,7 @@ use domain::{
     agent::{Agent, Sync},
     call::Direction,
     ids::{OrgId, StackMark, VapiAssistantId},
+    opening::first_message,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -146,9 +147,10 @@ async fn give(deps: &Deps, agent: &Agent) -> Result<(), PushError> {
     let stack = deps.stack.mark(StackMark::new(deps.platform.entropy.uuid(now)), now).await?;
     let behavior = &agent.behavior;
     let prompt = services::reception::prompt(&behavior.system_prompt);
+    let first = first_message(agent.role, &behavior.language, &behavior.first_message);
     let wanted = Assistant {
         name: &behavior.name,
-        first_message: &behavior.first_message,
+        first_message: &first,
         system_prompt: &prompt,
         voice_provider: &behavior.voice_provider,
         voice_id: &behavior.voice_id,

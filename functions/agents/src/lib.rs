@@ -7,7 +7,7 @@ pub mod routes;
 use base::config::{Base, Invalid};
 use http::Response;
 use platform::Platform;
-use store::{Dynamo, agents::Agents, numbers::Numbers, queue::SyncQueue};
+use store::{Dynamo, agents::Agents, clinics::Clinics, numbers::Numbers, queue::SyncQueue};
 use web::{
     auth::{Auth, Caller},
     problem::Problem,
@@ -27,6 +27,8 @@ pub struct Deps {
     pub queue: SyncQueue,
     /// Where both are written.
     pub db: Dynamo,
+    /// What the clinic is called.
+    pub clinics: Clinics,
     /// Time and chance.
     pub platform: Platform,
 }
@@ -46,6 +48,7 @@ impl Deps {
         Ok(Self {
             auth,
             agents: Agents::new(db.clone()),
+            clinics: Clinics::new(db.clone()),
             numbers: Numbers::new(db.clone()),
             db,
             queue: SyncQueue::new(platform.sqs.clone(), queue_url),

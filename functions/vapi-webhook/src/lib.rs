@@ -22,7 +22,7 @@ use store::{
 };
 use vendors::vapi::{
     VapiWebhook,
-    assistants::FACTS,
+    assistants::variables,
     message::{CallRef, Kind, Message, ToolCall},
 };
 use web::{
@@ -149,17 +149,21 @@ async fn authorize(
 ) -> Result<Response<Body>, Problem> {
     let vapi_call_id = &call.vapi_call_id;
     Ok(match deps.charging.authorize(call).await? {
-        Answer::Take { assistant, max_duration_secs, facts } => {
+        Answer::Take { assistant, max_duration_secs, known } => {
             tracing::info!(%vapi_call_id, max_duration_secs, "a call was authorized");
             let answer = json!({
                 "assistantId": assistant,
                 "assistantOverrides": {
                     "maxDurationSeconds": max_duration_secs,
                     "hooks": limit_warning(max_duration_secs),
-                    "variableValues": {FACTS: facts.unwrap_or_default()},
+                    "variableValues": variables(&known.facts, known.name.as_deref()),
                 },
             });
             json_answer(StatusCode::OK, &answer)
+        }
+        // Nothing of ours is on the line then.
+        Answer::PutThrough(line) => {
+            json_answer(StatusCode::OK, &json!({"destination": {"type": "number", "number": line}}))
         }
         Answer::Refuse(reason) => {
             tracing::info!(%vapi_call_id, reason = reason.as_str(), "a call was refused");

@@ -91,6 +91,8 @@ pub enum RefusalReason {
     TooManyCalls,
     /// The lines that all orgs share are taken, or the caller, the number or the org has its share of them.
     LinesBusy,
+    /// It was put through to the clinic's own line: the receptionist does not answer at this time.
+    PutThrough,
 }
 
 impl RefusalReason {
@@ -105,6 +107,7 @@ impl RefusalReason {
             Self::CallOver => "call_over",
             Self::TooManyCalls => "too_many_calls",
             Self::LinesBusy => "lines_busy",
+            Self::PutThrough => "put_through",
         }
     }
 
@@ -115,7 +118,12 @@ impl RefusalReason {
             Self::TooManyCalls | Self::LinesBusy => {
                 "We're sorry, all our lines are busy at the moment. Please ring again in a few minutes."
             }
-            Self::InsufficientFunds | Self::WalletFrozen | Self::NoWallet | Self::NoAgent | Self::NotOurs => {
+            Self::InsufficientFunds
+            | Self::WalletFrozen
+            | Self::NoWallet
+            | Self::NoAgent
+            | Self::NotOurs
+            | Self::PutThrough => {
                 "We're sorry, our phone assistant is not available at the moment. Please try again later."
             }
         }

@@ -7,7 +7,10 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{email::EmailAddress, ids::OrgId, onboarding::Diversion, personal::plain, texting::SenderName};
+use super::{
+    answering::Answering, email::EmailAddress, ids::OrgId, onboarding::Diversion, personal::plain,
+    phone_number::PhoneNumber, texting::SenderName,
+};
 
 /// The longest name of a clinic, in characters.
 const LONGEST_NAME: usize = 60;
@@ -154,7 +157,19 @@ pub struct Clinic {
     /// The name that patients' telephones show of its texts, where it wants to send any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_name: Option<SenderName>,
-    /// The clinic's own line, and how its diversion was tried.
+    /// Its own line, which patients ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_line: Option<PhoneNumber>,
+    /// When the receptionist answers; else a call is put through to that line.
+    #[serde(default)]
+    pub answering: Answering,
+    /// What its callers speak of who have an emergency; none where what holds in its country is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub red_flags: Option<Vec<String>>,
+    /// What they are told, as the clinic approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_sentence: Option<String>,
+    /// How its line's diversion was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversion: Option<Diversion>,
 }
@@ -181,6 +196,10 @@ impl Clinic {
             notice: None,
             alert_emails: Vec::new(),
             sender_name: None,
+            main_line: None,
+            answering: Answering::Always,
+            red_flags: None,
+            emergency_sentence: None,
             diversion: None,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
+    answering::red_flags,
     booking::catalog::{Day, Resource, Service, Span},
     clinic::Clinic,
 };
@@ -25,6 +26,10 @@ pub fn facts(clinic: &Clinic, services: &[Service], resources: &[Resource], now:
     lines.extend(clinic.name.as_ref().map(|name| format!("The clinic is called {}.", name.as_str())));
     lines.extend(clinic.address.as_ref().map(|address| format!("It is at {address}.")));
     lines.extend(notice(clinic, here.date()));
+    lines.push(format!(
+        "It is an emergency when a caller speaks of {}. Use reportEmergency at once then, and book nothing.",
+        red_flags(clinic).join("; ")
+    ));
     lines.extend(resources.iter().take(MOST_NAMED).map(|resource| hours(resource, now)));
     lines.extend(services.iter().take(MOST_NAMED).map(offer));
     let said: String = lines.join("\n").chars().take(LONGEST).collect();
@@ -99,6 +104,7 @@ mod tests {
                 text: "We are closed on Friday".to_owned(),
                 until: "2026-12-04".parse().unwrap(),
             }),
+            red_flags: Some(vec!["chest pain".to_owned(), "a knocked-out tooth".to_owned()]),
             ..Clinic::unsaved(OrgId::new(uuid::Uuid::nil()))
         }
     }
@@ -136,6 +142,8 @@ mod tests {
              The clinic is called Hill Street Dental.\n\
              It is at 12 Hill Street.\n\
              Tell callers whom it concerns: We are closed on Friday (until Friday 4 December).\n\
+             It is an emergency when a caller speaks of chest pain; a knocked-out tooth. Use reportEmergency at once then, \
+             and book nothing.\n\
              Dr Rahman: Monday, Tuesday 09:00 to 12:00 and 13:00 to 17:00; Friday 09:00 to 12:00; away from \
              24 December 2026 at 00:00 to 2 January 2027 at 00:00.\n\
              Check-up: 30 minutes, 80 dollars."

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod amount;
+pub mod answering;
 pub mod audit;
 pub mod booking;
 pub mod calendar;
@@ -20,6 +21,7 @@ pub mod meter;
 pub mod notification;
 pub mod number;
 pub mod onboarding;
+pub mod opening;
 pub mod overspend;
 pub mod ownership;
 pub mod payment;

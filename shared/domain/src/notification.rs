@@ -194,14 +194,19 @@ const EMERGENCY: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Returns what a caller with an emergency is told, where the clinic has said that its clock is this.
-pub fn emergency_sentence(zone: Option<&ClinicZone>) -> String {
+/// Returns the number for emergencies where the clock is this; `None` where it is not known.
+pub fn emergency_number(zone: Option<&ClinicZone>) -> Option<&'static str> {
     let name = zone.map_or("", ClinicZone::name);
     let is_in = |zones: &[&str]| {
         zones.iter().any(|known| if known.ends_with('/') { name.starts_with(known) } else { name == *known })
     };
-    match EMERGENCY.iter().find(|(_, zones)| is_in(zones)) {
-        Some((number, _)) => format!("Please hang up and call {number} now."),
+    EMERGENCY.iter().find(|(_, zones)| is_in(zones)).map(|(number, _)| *number)
+}
+
+/// Returns what a caller with an emergency is told, where the clinic has said that its clock is this.
+pub fn emergency_sentence(zone: Option<&ClinicZone>) -> String {
+    match emergency_number(zone) {
+        Some(number) => format!("Please hang up and call {number} now."),
         None => "Please hang up and call the emergency number of your country now.".to_owned(),
     }
 }

@@ -21,6 +21,9 @@ fn agent(name: &str) -> Value {
         "voiceProvider": "vapi", "language": "en-GB", "maxDurationSeconds": 900})
 }
 
+/// What an agent says first whose own words are "Hello".
+const FIRST: &str = "Hello, this is the AI assistant of {{clinic_name | default: \"the clinic\"}}. This call is recorded. Hello";
+
 async fn save(harness: &Harness, body: &Value) -> (u16, Value) {
     let body = harness.as_loaded(body).await;
     harness.call_api(("POST", BEHAVIOR), &harness.owner(), None, &body).await
@@ -66,7 +69,7 @@ async fn a_save_is_stored_first_and_then_the_vendor_has_exactly_that() {
     let facts = "What is so of the clinic as this call begins:\n{{clinic_facts}}";
     let begins = format!("You are One.\n\n{facts}\n\nHow you book appointments.");
     assert!(prompt.starts_with(&begins), "{prompt}");
-    assert_eq!((&given["firstMessage"], &given["maxDurationSeconds"]), (&json!("Hello"), &json!(900)));
+    assert_eq!((&given["firstMessage"], &given["maxDurationSeconds"]), (&json!(FIRST), &json!(900)));
     assert_eq!((&given["voice"]["provider"], &given["voice"]["voiceId"]), (&json!("vapi"), &json!("Elliot")));
     assert_eq!(given["transcriber"]["language"], "en-GB");
     assert_eq!(given["serverMessages"], json!(SERVER_MESSAGES));

@@ -38,9 +38,18 @@ async fn rung_at(time: &str) -> Harness {
 async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let viewer = harness.token(ORG, "viewer");
-    let shown = |zone: &str| json!({"time_zone": zone, "name": null, "address": null, "notice": null, "sender_name": null, "alert_emails": []});
+    let shown = |zone: &str| {
+        json!({"time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": [], "sender_name": null,
+            "main_line": null, "answering": "always", "red_flags": null, "emergency_sentence": null})
+    };
+    let said = async |token: &str| {
+        let (status, mut said) = harness.get(CLINIC, token).await;
+        let in_force = said.as_object_mut().unwrap().remove("in_force").unwrap();
+        assert!(in_force["red_flags"].as_array().is_some_and(|flags| flags.len() > 8), "{in_force}");
+        (status, said)
+    };
     let unsaid = shown("Europe/London");
-    assert_eq!(harness.get(CLINIC, &viewer).await, (200, unsaid));
+    assert_eq!(said(&viewer).await, (200, unsaid));
     let (status, problem) = saved(&harness, &json!({"time_zone": "America/New_York"}), "viewer").await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
     for unknown in ["Europe/Londn", "+01:00", "", "BST", "../../etc/passwd"] {
@@ -59,7 +68,9 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
         (json!({}), "America/New_York"),
         (json!({"time_zone": "Australia/Sydney"}), "Australia/Sydney"),
     ] {
-        assert_eq!(saved(&harness, &body, "admin").await, (200, shown(zone)));
+        let (status, mut saved) = saved(&harness, &body, "admin").await;
+        saved.as_object_mut().unwrap().remove("in_force");
+        assert_eq!((status, saved), (200, shown(zone)));
         assert_eq!(harness.get(CLINIC, &viewer).await.1["time_zone"], zone);
     }
     let (status, named) = saved(&harness, &json!({"name": " Hill  Street Dental"}), "admin").await;
@@ -152,4 +163,183 @@ async fn a_call_begins_with_what_is_so_of_the_clinic_and_waits_for_none_of_it() 
     let gone = json!({"address": "", "notice": {"text": ""}});
     let (status, without) = saved(&harness, &gone, "admin").await;
     assert_eq!((status, &without["address"], &without["notice"]), (200, &Value::Null, &Value::Null));
+}
+
+const LINE: &str = "+442079460000";
+const ANN: &str = "+447700900101";
+
+/// A call's question as Vapi puts it, from this telephone.
+fn question(call: &str, from: Option<&str>) -> Value {
+    let mut body = bodies::request(call);
+    body["message"]["call"]["customer"] = from.map_or(Value::Null, |from| json!({"number": from}));
+    body["message"]["customer"] = body["message"]["call"]["customer"].clone();
+    body
+}
+
+fn through() -> Value {
+    json!({"destination": {"type": "number", "number": LINE}})
+}
+
+#[tokio::test]
+async fn a_call_really_begins_with_the_clinic_the_assistant_and_the_recording() {
+    let harness = Harness::empty(vec![]).await;
+    harness.wallets.ensure(ORG).await.unwrap();
+    harness.top_up(ORG, "pi_1", 10_000).await;
+    let number = harness.has_number("inbound").await;
+    harness.pass(30).await;
+    let heard = async || {
+        let call = harness.place(&sandbox::vapi::Placing {
+            to: Some(number.clone()),
+            from: ANN.into(),
+            talk_seconds: 20,
+            web_assistant_id: None,
+            max_duration_seconds: None,
+            says: vec![],
+        });
+        harness.pass(60).await;
+        harness.stack.vapi.call(&call).unwrap().heard[0].clone()
+    };
+    let own = "Hello, thank you for calling. How can I help you?";
+    let opening = |name: &str| format!("Hello, this is the AI assistant of {name}. This call is recorded.");
+    assert_eq!(heard().await, format!("{} {own}", opening("the clinic")));
+    let named = json!({"time_zone": "Europe/London", "name": "Hill Street Dental"});
+    assert_eq!(saved(&harness, &named, "owner").await.0, 200);
+    assert_eq!(heard().await, format!("{} {own}", opening("Hill Street Dental")));
+    // The dashboard shows it, and shows and saves the clinic's own words.
+    let (_, shown) = harness.get("/api/founder-console/agent/config?role=inbound", &harness.owner()).await;
+    let agent = &shown["agents"][0];
+    assert_eq!(
+        (&agent["opening"], &agent["openingVersion"], &agent["firstMessage"]),
+        (&json!(opening("Hill Street Dental")), &json!(1), &json!(own))
+    );
+    // Where nothing of the clinic can be read, it is still said who speaks.
+    harness.stack.aws.set_plan(|sent| {
+        let table = sent.body["TableName"].as_str().unwrap_or_default();
+        if table.ends_with("-clinics") { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    assert_eq!(heard().await, format!("{} {own}", opening("the clinic")));
+}
+
+#[tokio::test]
+async fn while_she_does_not_answer_a_call_is_put_through_once_and_costs_nothing() {
+    let harness = crate::booking::clinic().await;
+    let (status, problem) =
+        saved(&harness, &json!({"time_zone": "Europe/London", "answering": "paused"}), "admin").await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("main_line"), "{problem}");
+    for bad in [json!({"main_line": "020"}), json!({"answering": "sometimes"})] {
+        let mut body = bad.clone();
+        body["time_zone"] = json!("Europe/London");
+        assert_eq!(saved(&harness, &body, "admin").await.0, 400, "{bad}");
+    }
+    let paused = json!({"time_zone": "Europe/London", "answering": "paused", "main_line": LINE});
+    assert_eq!(saved(&harness, &paused, "admin").await.0, 200);
+    let before = harness.money().await;
+    assert_eq!(harness.vapi(&question("call-1", Some(ANN))).await, (200, through()));
+    // A repeat of the question is answered the same.
+    assert_eq!(harness.vapi(&question("call-1", Some(ANN))).await, (200, through()));
+    assert_eq!(harness.money().await, before, "nothing is held");
+    let (_, shown) = harness.get("/api/calls-dashboard/call-1", &harness.owner()).await;
+    assert_eq!((&shown["status"], &shown["cost_pence"]), (&json!("transferred"), &json!(0)), "{shown}");
+    // The line is diverted to us: the same caller comes back at once, and she answers. So she does who is not known.
+    harness.pass(20).await;
+    for (call, from) in [("call-2", Some(ANN)), ("call-3", None)] {
+        let (_, answer) = harness.vapi(&question(call, from)).await;
+        assert!(answer["assistantId"].is_string(), "{call}: {answer}");
+    }
+    assert_eq!(
+        harness.vapi(&question("call-4", Some("+447700900102"))).await,
+        (200, through()),
+        "another caller"
+    );
+    harness.pass(121).await;
+    assert_eq!(harness.vapi(&question("call-5", Some(ANN))).await, (200, through()), "later");
+    // Where the calls of the last minutes cannot be read, none may come back for ever.
+    harness.stack.aws.set_plan(|sent| {
+        let is_list = sent.body["IndexName"] == "by_created";
+        if is_list { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    let (_, answer) = harness.vapi(&question("call-6", Some("+447700900103"))).await;
+    harness.stack.aws.clear_plan();
+    assert!(answer["assistantId"].is_string(), "{answer}");
+}
+
+#[tokio::test]
+async fn outside_the_staffed_hours_she_answers_and_within_them_the_clinics_line_rings() {
+    // Dr Rahman works on weekdays from nine to noon; it is Monday at nine.
+    let harness = crate::booking::clinic().await;
+    let body = json!({"time_zone": "Europe/London", "answering": "outside_hours", "main_line": LINE});
+    let (status, shown) = saved(&harness, &body, "admin").await;
+    assert_eq!(
+        (status, &shown["answering"], &shown["main_line"]),
+        (200, &json!("outside_hours"), &json!(LINE))
+    );
+    assert_eq!(harness.vapi(&question("call-1", Some(ANN))).await, (200, through()));
+    harness.clock.turn_to("2026-01-05T12:00:00Z".parse().unwrap());
+    let (_, answer) = harness.vapi(&question("call-2", Some(ANN))).await;
+    assert!(answer["assistantId"].is_string(), "{answer}");
+    // A clinic that cannot be read: nobody is lost, she answers.
+    harness.clock.turn_to("2026-01-06T09:30:00Z".parse().unwrap());
+    harness.stack.aws.set_plan(|sent| {
+        let table = sent.body["TableName"].as_str().unwrap_or_default();
+        if table.ends_with("-clinics") { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    let (_, answer) = harness.vapi(&question("call-3", Some(ANN))).await;
+    assert!(answer["assistantId"].is_string(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_put_through_ends_at_vapi_and_leaves_nothing_behind() {
+    let (alarms, _guard) = tests::alarms();
+    let harness = crate::booking::clinic().await;
+    let body = json!({"time_zone": "Europe/London", "answering": "paused", "main_line": LINE});
+    assert_eq!(saved(&harness, &body, "admin").await.0, 200);
+    let before = harness.money().await;
+    let call = harness.ring(60);
+    harness.pass(300).await;
+    let there = harness.stack.vapi.call(&call).unwrap();
+    assert_eq!(there.heard, [format!("(put through to {LINE})")]);
+    assert_eq!(harness.money().await, before);
+    let (_, shown) = harness.get(&format!("/api/calls-dashboard/{call}"), &harness.owner()).await;
+    assert_eq!(shown["status"], "transferred", "{shown}");
+    assert!(alarms.names().is_empty(), "{:?}", alarms.names());
+}
+
+#[tokio::test]
+async fn a_clinics_own_red_flags_and_its_approved_sentence_hold_on_the_call() {
+    let harness = crate::booking::clinic().await;
+    let own = json!({"time_zone": "Europe/London", "red_flags": ["a knocked-out tooth", " bleeding  after an extraction"],
+        "emergency_sentence": "Please put the phone down and dial 999 at once."});
+    let (status, shown) = saved(&harness, &own, "owner").await;
+    assert_eq!(status, 200, "{shown}");
+    assert_eq!(
+        shown["in_force"]["red_flags"],
+        json!(["a knocked-out tooth", "bleeding after an extraction"])
+    );
+    let (_, answer) = harness.vapi(&bodies::request("call-1")).await;
+    let facts = answer["assistantOverrides"]["variableValues"]["clinic_facts"].as_str().unwrap().to_owned();
+    assert!(
+        facts.contains("a caller speaks of a knocked-out tooth; bleeding after an extraction"),
+        "{facts}"
+    );
+    let reports = json!({"message": {"type": "tool-calls", "call": {"id": "call-1"}, "toolCallList": [
+        {"id": "t1", "function": {"name": "reportEmergency", "arguments": {"what": "A tooth is out."}}}]}});
+    let (_, said) = harness.vapi(&reports).await;
+    let said = said["results"][0]["result"].as_str().unwrap();
+    assert!(said.contains("\"Please put the phone down and dial 999 at once.\""), "{said}");
+    for bad in [
+        json!({"emergency_sentence": "Please ring us again tomorrow."}),
+        json!({"red_flags": []}),
+        json!({"red_flags": ["x".repeat(81)]}),
+        // In New York another number holds: the sentence is to be approved anew.
+        json!({"time_zone": "America/New_York", "emergency_sentence": "Please put the phone down and dial 999 at once."}),
+    ] {
+        let (status, problem) = saved(&harness, &bad, "owner").await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{bad}");
+    }
+    let (_, moved) = saved(&harness, &json!({"time_zone": "America/New_York"}), "owner").await;
+    assert_eq!(moved["in_force"]["emergency_sentence"], "Please hang up and call 911 now.");
+    let (_, gone) = saved(&harness, &json!({"red_flags": null, "emergency_sentence": ""}), "owner").await;
+    assert_eq!((&gone["red_flags"], &gone["emergency_sentence"]), (&Value::Null, &Value::Null));
+    assert!(gone["in_force"]["red_flags"].as_array().unwrap().len() > 8);
 }

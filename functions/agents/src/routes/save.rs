@@ -111,7 +111,9 @@ pub async fn save(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
     let write = deps.db.until_written("the agents", || write(deps, caller, &changes));
     let agents = deps.queue.around(&pushes, write).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, agents = agents.len(), "agents were saved");
-    Ok(Answer::ok(Saved { success: true, agents: agents.into_iter().map(Whole::from).collect() }))
+    let name = deps.clinics.get(caller.org).await?.name;
+    let agents = agents.into_iter().map(|agent| Whole::of(agent, name.as_ref()));
+    Ok(Answer::ok(Saved { success: true, agents: agents.collect() }))
 }
 
 /// Writes all that is to be saved, on what is stored now.

@@ -3,7 +3,9 @@
 use domain::{
     agent::{Agent, Sync},
     call::Direction,
+    clinic::ClinicName,
     ids::{VapiAssistantId, VapiPhoneId},
+    opening::{VERSION, opening},
 };
 use serde::{Deserialize, Serialize};
 use web::{
@@ -37,6 +39,9 @@ pub struct Whole {
     #[serde(flatten)]
     short: Short,
     system_prompt: String,
+    /// What is said before the clinic's own words, with the clinic's name.
+    opening: String,
+    opening_version: u32,
     first_message: String,
     voice_id: String,
     voice_provider: String,
@@ -78,10 +83,13 @@ impl From<Agent> for Short {
     }
 }
 
-impl From<Agent> for Whole {
-    fn from(agent: Agent) -> Self {
+impl Whole {
+    /// An agent of a clinic of this name.
+    pub(crate) fn of(agent: Agent, name: Option<&ClinicName>) -> Self {
         let behavior = agent.behavior.clone();
         Self {
+            opening: opening(agent.role, &behavior.language, name.map(ClinicName::as_str)),
+            opening_version: VERSION,
             version: agent.version,
             short: Short::from(agent),
             system_prompt: behavior.system_prompt,
@@ -106,8 +114,10 @@ pub async fn config(
     let role = input.query.role.as_deref();
     let role = role.map(|role| Direction::parse(role).ok_or_else(|| invalid("role is inbound or outbound.")));
     let wanted = role.transpose()?;
+    let name = deps.clinics.get(caller.org).await?.name;
     let agents = agents(deps, caller).await?.into_iter();
-    let shown = agents.filter(|agent| wanted.is_none_or(|role| role == agent.role)).map(Whole::from);
+    let shown = agents.filter(|agent| wanted.is_none_or(|role| role == agent.role));
+    let shown = shown.map(|agent| Whole::of(agent, name.as_ref()));
     Ok(Answer::ok(Agents { agents: shown.collect() }))
 }
 

@@ -2,7 +2,7 @@
 
 use domain::{
     amount::Amount,
-    call::{Call, Outcome, State},
+    call::{Call, Outcome, RefusalReason, State},
     content::Content,
     ids::CallId,
     personal::{Name, Number, Personal, Words},
@@ -55,6 +55,7 @@ impl Status {
             | State::Authorized
             | State::InProgress { .. }
             | State::Ended { started_at: Some(_) } => Self::InProgress,
+            State::Refused { reason: RefusalReason::PutThrough } => Self::Transferred,
             State::Refused { .. } => Self::Missed,
             // Nothing was talked: what the reason calls a failure is one, and anything else was missed.
             State::Ended { started_at: None } | State::Released => match outcome(call) {
@@ -181,7 +182,7 @@ fn score(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use domain::{
-        call::{Bill, Direction, Parties, RefusalReason},
+        call::{Bill, Direction, Parties},
         ids::OrgId,
         tariff::Tariff,
     };

@@ -1,9 +1,13 @@
 //! `GET` and `PATCH /api/clinic`: what the clinic says about itself.
 
 use domain::{
+    answering::{Answering, own_red_flags, own_sentence, red_flags, sentence_for_emergencies},
+    call::Direction,
     clinic::{Clinic, ClinicName, ClinicZone, Notice},
     email::EmailAddress,
+    notification::emergency_sentence,
     personal::plain,
+    phone_number::PhoneNumber,
     texting::SenderName,
 };
 use serde::{Deserialize, Serialize};
@@ -12,7 +16,7 @@ use web::{
     auth::Caller,
     problem::Problem,
     request::invalid,
-    routes::{Answer, Input},
+    routes::{Answer, Input, given},
 };
 
 use crate::Deps;
@@ -40,6 +44,15 @@ pub struct Wanted {
     alert_emails: Option<Vec<String>>,
     /// The name that patients' telephones show of its texts, which are paid for; an empty text takes it away, and no text is sent.
     sender_name: Option<String>,
+    /// The line that patients ring, in E.164; an empty text takes it away.
+    main_line: Option<String>,
+    /// `always`, `outside_hours` or `paused`: when the receptionist answers. Else calls are put through to that line.
+    answering: Option<String>,
+    /// What callers speak of who have an emergency; `null` for what holds in the clinic's country.
+    #[serde(default, deserialize_with = "given")]
+    red_flags: Option<Option<Vec<String>>>,
+    /// What they are told, as the clinic approved it; an empty text for what holds in its country.
+    emergency_sentence: Option<String>,
 }
 
 /// A notice as it is asked for.
@@ -61,11 +74,36 @@ pub struct Shown {
     notice: Option<Notice>,
     alert_emails: Vec<EmailAddress>,
     sender_name: Option<SenderName>,
+    main_line: Option<PhoneNumber>,
+    answering: &'static str,
+    red_flags: Option<Vec<String>>,
+    emergency_sentence: Option<String>,
+    in_force: InForce,
+}
+
+/// What holds in an emergency: the clinic's own, or its country's.
+#[derive(Debug, Serialize)]
+struct InForce {
+    red_flags: Vec<String>,
+    emergency_sentence: String,
 }
 
 impl From<Clinic> for Shown {
     fn from(clinic: Clinic) -> Self {
+        let in_force = InForce {
+            red_flags: red_flags(&clinic),
+            // A clinic that has not said where it is may be anywhere.
+            emergency_sentence: match clinic.version {
+                0 => emergency_sentence(None),
+                _ => sentence_for_emergencies(&clinic),
+            },
+        };
         Self {
+            in_force,
+            main_line: clinic.main_line,
+            answering: clinic.answering.as_str(),
+            red_flags: clinic.red_flags,
+            emergency_sentence: clinic.emergency_sentence,
             time_zone: clinic.time_zone.into(),
             name: clinic.name.map(String::from),
             address: clinic.address,
@@ -95,13 +133,21 @@ pub async fn change(
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
     let change = &Change::read(&input.body)?;
+    if let Set::To(Some(line)) = &change.main_line {
+        let ours = deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
+        if ours.is_some_and(|ours| ours.phone_number == *line) {
+            return Err(invalid(
+                "main_line is the clinic's own line, and not the number that the receptionist answers.",
+            ));
+        }
+    }
     let save = || async move {
         let there = deps.clinics.get(caller.org).await?;
         // Who has an emergency is told the number of the clinic's country: only the clinic says where it is.
         if there.version == 0 && change.time_zone.is_none() {
             return Err(invalid("Say the clinic's time_zone first, such as Europe/London."));
         }
-        let after = change.of(&there);
+        let after = change.of(&there)?;
         if after == there && there.version > 0 {
             return Ok::<_, Problem>(Attempt::Done(there));
         }
@@ -137,6 +183,10 @@ struct Change {
     notice: Set<Notice>,
     alert_emails: Option<Vec<EmailAddress>>,
     sender_name: Set<SenderName>,
+    main_line: Set<PhoneNumber>,
+    answering: Option<Answering>,
+    red_flags: Set<Vec<String>>,
+    emergency_sentence: Set<String>,
 }
 
 impl Change {
@@ -151,11 +201,27 @@ impl Change {
             notice: wanted.notice.as_ref().map(notice).transpose()?.map_or(Set::Kept, Set::To),
             alert_emails: wanted.alert_emails.as_deref().map(addresses).transpose()?,
             sender_name: wanted.sender_name.as_deref().map(sender).transpose()?.map_or(Set::Kept, Set::To),
+            main_line: wanted.main_line.as_deref().map(main_line).transpose()?.map_or(Set::Kept, Set::To),
+            answering: wanted.answering.as_deref().map(answering).transpose()?,
+            red_flags: match &wanted.red_flags {
+                None => Set::Kept,
+                Some(None) => Set::To(None),
+                Some(Some(texts)) => Set::To(Some(own_red_flags(texts).map_err(invalid)?)),
+            },
+            emergency_sentence: match wanted.emergency_sentence.as_deref().map(str::trim) {
+                None => Set::Kept,
+                Some("") => Set::To(None),
+                Some(text) => Set::To(Some(text.to_owned())),
+            },
         })
     }
 
-    fn of(&self, there: &Clinic) -> Clinic {
-        Clinic {
+    /// The clinic after it.
+    fn of(&self, there: &Clinic) -> Result<Clinic, Problem> {
+        let mut after = Clinic {
+            main_line: self.main_line.of(there.main_line.as_ref()),
+            answering: self.answering.unwrap_or(there.answering),
+            red_flags: self.red_flags.of(there.red_flags.as_ref()),
             time_zone: self.time_zone.clone().unwrap_or_else(|| there.time_zone.clone()),
             name: self.name.clone().or_else(|| there.name.clone()),
             address: self.address.of(there.address.as_ref()),
@@ -163,8 +229,34 @@ impl Change {
             alert_emails: self.alert_emails.clone().unwrap_or_else(|| there.alert_emails.clone()),
             sender_name: self.sender_name.of(there.sender_name.as_ref()),
             ..there.clone()
+        };
+        match &self.emergency_sentence {
+            Set::Kept => {}
+            Set::To(None) => after.emergency_sentence = None,
+            // By where the clinic is then.
+            Set::To(Some(text)) => {
+                after.emergency_sentence = Some(own_sentence(text, &after).map_err(invalid)?);
+            }
         }
+        if after.answering != Answering::Always && after.main_line.is_none() {
+            return Err(invalid(
+                "main_line: name the clinic's own line, to which calls are put through while the receptionist does not answer.",
+            ));
+        }
+        Ok(after)
     }
+}
+
+/// A line that patients ring; none where the text is empty.
+fn main_line(text: &str) -> Result<Option<PhoneNumber>, Problem> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    PhoneNumber::parse(text).map(Some).map_err(|error| invalid(format!("main_line: {error}.")))
+}
+
+fn answering(word: &str) -> Result<Answering, Problem> {
+    Answering::parse(word).ok_or_else(|| invalid("answering is always, outside_hours or paused."))
 }
 
 /// One line; none where the text is empty.

@@ -173,7 +173,8 @@ pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
         let proved_at =
             there.filter(|test| test.main_line == *main_line).and_then(|test| test.seen_at(&calls));
         let test = Diversion { main_line: main_line.clone(), from: from.clone(), asked_at: now, proved_at };
-        let after = Clinic { diversion: Some(test.clone()), ..clinic };
+        let main_line = Some(main_line.clone());
+        let after = Clinic { diversion: Some(test.clone()), main_line, ..clinic };
         let shown = Test::of(&Diversion { proved_at: None, ..test }, &[], now);
         Ok::<_, Problem>(Attempt::of(deps.clinics.save(&after).await)?.map(|_| (shown, true)))
     };

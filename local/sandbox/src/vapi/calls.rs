@@ -152,6 +152,7 @@ impl VapiSandbox {
             phone_number_id: Some(number.id.clone()),
             assistant_id: assistant_id.map(str::to_owned),
             name: body["name"].as_str().map(str::to_owned),
+            variables: body["assistantOverrides"]["variableValues"].clone(),
             metadata: Some(body["assistantOverrides"]["metadata"].clone()).filter(Value::is_object),
             max_duration_secs: Some(limit),
             ..self.ringing(&id, OUTBOUND, to, talk)
@@ -184,6 +185,7 @@ impl VapiSandbox {
             status: "ringing".into(),
             phone_number_id: None,
             assistant_id: None,
+            variables: Value::Null,
             from: from.to_owned(),
             name: None,
             metadata: None,
@@ -239,9 +241,14 @@ impl VapiSandbox {
         } else if let (Some(assistant), false) = (body["assistantId"].as_str(), is_invalid) {
             call.assistant_id = Some(assistant.to_owned());
             let overrides = &body["assistantOverrides"];
+            call.variables = overrides["variableValues"].clone();
             call.max_duration_secs = Some(overrides["maxDurationSeconds"].as_i64().unwrap_or(own_limit));
             enter_hooks(state, id, Some(&overrides["hooks"]), now + PICK_UP);
             state.agenda.enter(now + PICK_UP, Task::Start { call: id.to_owned() });
+        } else if let (Some(number), false) = (body["destination"]["number"].as_str(), is_invalid) {
+            call.heard.push(format!("(put through to {number})"));
+            let reason = "assistant-request-returned-forwarding-phone-number".into();
+            state.agenda.enter(now, Task::End { call: id.to_owned(), reason });
         } else {
             let heard = fallback.map(|number| format!("(put through to {number})"));
             call.heard.push(heard.unwrap_or_else(|| "Sorry, an error occurred.".to_owned()));
@@ -274,7 +281,10 @@ impl VapiSandbox {
         let Some(call) = state.calls.get_mut(id).filter(|call| call.status == "ringing") else { return };
         call.status = "in-progress".into();
         call.started_at = Some(now);
-        call.heard.push("Hello, how can I help you?".to_owned());
+        let assistant = call.assistant_id.as_ref().and_then(|id| state.assistants.get(id));
+        let first = assistant.and_then(|assistant| assistant["firstMessage"].as_str());
+        let first = first.map(|first| filled_in(first, &call.variables));
+        call.heard.push(first.unwrap_or_else(|| "Hello, how can I help you?".to_owned()));
         let limit = SignedDuration::from_secs(call.max_duration_secs.unwrap_or(DEFAULT_MAX_SECS));
         let (talk, call) = (SignedDuration::from_secs(call.talk_secs), call.clone());
         conversation::begin(state, id, now);
@@ -382,4 +392,21 @@ fn enter_hooks(state: &mut State, id: &str, hooks: Option<&Value>, picked_up_at:
         let at = picked_up_at + SignedDuration::from_secs(after);
         state.agenda.enter(at, Task::Say { call: id.to_owned(), sentence });
     }
+}
+
+/// A text with what stands in two braces filled in: a name's value, or what `default` says (docs.vapi.ai, "Dynamic variables").
+fn filled_in(text: &str, variables: &Value) -> String {
+    let mut said = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        said.push_str(before);
+        let Some((inside, after)) = after.split_once("}}") else { break };
+        let (name, filter) = inside.split_once('|').unwrap_or((inside, ""));
+        let value = variables[name.trim()].as_str().filter(|value| !value.is_empty());
+        let default = filter.split('"').nth(1).unwrap_or_default();
+        said.push_str(value.unwrap_or(default));
+        rest = after;
+    }
+    said.push_str(rest);
+    said
 }

@@ -25,6 +25,9 @@ pub struct Call {
     pub phone_number_id: Option<String>,
     /// Who talks.
     pub assistant_id: Option<String>,
+    /// What stands in for the names in its texts.
+    #[serde(default)]
+    pub variables: Value,
     /// Who rang us, or whom we rang.
     pub from: String,
     /// What the call was named when it was dialled.

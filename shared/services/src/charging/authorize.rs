@@ -1,11 +1,14 @@
 //! May this call start? Asked before the caller hears anything; Vapi waits 7.5 s in all.
 
 use futures::future::{join, join3, try_join4};
+use jiff::SignedDuration;
 
 use super::{CallOwner, Charging, ChargingError, meter_message, slots::SlotOutcome};
+use crate::facts::Known;
 use domain::{
-    call::{Call, Event, RefusalReason, State},
+    call::{Call, Direction, Event, RefusalReason, State},
     ids::VapiAssistantId,
+    phone_number::PhoneNumber,
     slots::Slots,
     tariff::Tariff,
     wallet::{Grant, Refusal, Terms, Wallet},
@@ -15,6 +18,10 @@ use vendors::vapi::message::CallRef;
 
 /// How often a grant that rests on the whole wallet is tried before one that rests on itself alone.
 const GENEROUS_TRIES: u32 = 4;
+/// For how long a caller who was put through is not put through again: a line that is diverted to us brings the call back.
+const ONCE_IN: SignedDuration = SignedDuration::from_mins(2);
+/// How many calls of that time are looked at. A clinic that has more is not put through to.
+const MOST_LOOKED_AT: usize = 100;
 
 /// The answer to "may this call start?".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +32,11 @@ pub enum Answer {
         assistant: VapiAssistantId,
         /// For how long at most, in seconds.
         max_duration_secs: u32,
-        /// What is so of the clinic, for the assistant to know; none where it could not be read.
-        facts: Option<String>,
+        /// What is so of the clinic, for the assistant to know.
+        known: Known,
     },
+    /// The clinic's own people answer it: it is put through to this line.
+    PutThrough(PhoneNumber),
     /// No, and the caller hears why.
     Refuse(RefusalReason),
     /// No number of ours is called.
@@ -74,8 +83,8 @@ impl Charging {
             self.calls.map(&mapping),
             self.queue.send(&message, self.clock.now()),
         );
-        let facts = Box::pin(self.facts.of(owner.org_id));
-        let (first, slots, facts) = join3(first, Box::pin(self.read_slots()), facts).await;
+        let known = Box::pin(self.facts.of(owner.org_id));
+        let (first, slots, known) = join3(first, Box::pin(self.read_slots()), known).await;
         let (wallet, there, noted, ()) = first?;
         if noted != mapping {
             // Another org's call: its record here, made in the same moment, is closed again.
@@ -86,13 +95,61 @@ impl Charging {
             return Ok(Answer::Unknown);
         }
         self.remember(&mapping);
+        let record = there.unwrap_or(record);
+        if let Some(line) = &known.line
+            && Box::pin(self.is_put_through(&record)).await?
+        {
+            return Ok(Answer::PutThrough(line.clone()));
+        }
         let terms = self.terms(number.agent_limit_secs);
-        let asked = Box::pin(self.ask(there.unwrap_or(record), wallet, &terms, slots)).await?;
+        let asked = Box::pin(self.ask(record, wallet, &terms, slots)).await?;
         if asked.is_crowded_out {
             // Its hold goes back when Vapi says that the call is over: another copy of the question may have let it in.
             return Ok(Answer::Refuse(RefusalReason::LinesBusy));
         }
-        Ok(answer(&asked.call, &number, facts))
+        Ok(answer(&asked.call, &number, known))
+    }
+
+    /// Whether a call is put through to the clinic's own line, which is noted then: nothing is held for it. Not one whose caller is not
+    /// known, and none of a caller who was put through just now, because the line may be diverted to us; those the receptionist answers.
+    async fn is_put_through(&self, record: &Call) -> Result<bool, ChargingError> {
+        let put_through = State::Refused { reason: RefusalReason::PutThrough };
+        if record.state == put_through {
+            return Ok(true);
+        }
+        if record.state != State::Authorizing || self.may_come_back(record).await {
+            return Ok(false);
+        }
+        let through = record.after(Event::Refused { reason: RefusalReason::PutThrough })?;
+        match Attempt::of(self.calls.save(record, &through).await)? {
+            Attempt::Done(_) => {
+                tracing::info!(org_id = %record.org_id, call_id = %record.call_id, "a call is put through to the clinic's line");
+                Ok(true)
+            }
+            // Another copy of the question has decided it.
+            Attempt::Moved => Ok(self.record(record).await?.state == put_through),
+        }
+    }
+
+    /// Whether a call that is put through may be one that comes back, as far as can be told; what cannot be told may.
+    async fn may_come_back(&self, record: &Call) -> bool {
+        let Some(caller) = &record.parties.customer_number else { return true };
+        let now = self.clock.now();
+        let until = now + SignedDuration::from_secs(1);
+        let is_it = |call: &Call| {
+            call.call_id != record.call_id
+                && call.parties.direction == Direction::Inbound
+                && call.parties.customer_number.as_ref() == Some(caller)
+                && call.state == State::Refused { reason: RefusalReason::PutThrough }
+        };
+        match self.calls.between(record.org_id, now - ONCE_IN, until, MOST_LOOKED_AT).await {
+            Ok((calls, is_cut)) => is_cut || calls.iter().any(is_it),
+            Err(error) => {
+                tracing::warn!(org_id = %record.org_id, cause = base::alarm::chain(&error),
+                    "the calls of the last minutes cannot be read: none is put through");
+                true
+            }
+        }
     }
 
     async fn called_number(&self, call: &CallRef) -> Result<Option<PhoneNumberMapping>, StoreError> {
@@ -228,12 +285,12 @@ impl Charging {
 }
 
 /// The answer that a call's record gives: a repeat of the question gets the same one.
-fn answer(call: &Call, number: &PhoneNumberMapping, facts: Option<String>) -> Answer {
+fn answer(call: &Call, number: &PhoneNumberMapping, known: Known) -> Answer {
     match (&call.state, &number.vapi_assistant_id) {
         (State::Authorized | State::InProgress { .. }, Some(assistant)) => Answer::Take {
             assistant: assistant.clone(),
             max_duration_secs: call.provider_limit_secs.unwrap_or(call.agent_limit_secs),
-            facts,
+            known,
         },
         (State::Authorized | State::InProgress { .. }, None) => Answer::Refuse(RefusalReason::NoAgent),
         (State::Refused { reason }, _) => Answer::Refuse(*reason),

@@ -267,7 +267,7 @@ impl Charging {
 
     /// Notes that it is being dialled, then dials. A request that finds the note never dials.
     async fn ring(&self, call: Call) -> Result<Dialled, ChargingError> {
-        let facts = Box::pin(self.facts.of(call.org_id)).await.unwrap_or_default();
+        let known = Box::pin(self.facts.of(call.org_id)).await;
         let now = self.clock.now();
         let noted = match self
             .calls
@@ -291,7 +291,8 @@ impl Charging {
             assistant,
             to: to.reveal(),
             max_duration_secs,
-            facts: &facts,
+            facts: &known.facts,
+            name: known.name.as_deref(),
             hooks: json!(limit_warning(max_duration_secs)),
         };
         let found = match self.vapi.dial(&dial).await {

@@ -2,7 +2,8 @@
 
 use base::{alarm, alarm::chain};
 use domain::{
-    clinic::ClinicZone,
+    answering::sentence_for_emergencies,
+    clinic::Clinic,
     message::Due,
     notification::{Kind, Notification, Said, emergency_sentence},
     personal::{Personal, plain},
@@ -67,7 +68,7 @@ impl Reception {
         });
         // A clinic that has said nothing, or does not answer, may be anywhere.
         let clinic = clinic.ok().filter(|clinic| clinic.version > 0);
-        in_an_emergency(clinic.as_ref().map(|clinic| &clinic.time_zone))
+        in_an_emergency(clinic.as_ref())
     }
 
     /// Tells the clinic, once for each message of the call, and once that there is an emergency, in the words of the first report.
@@ -102,8 +103,8 @@ impl Reception {
     }
 }
 
-/// The answer to who reports an emergency, where the clinic has said that its clock is this.
-pub(super) fn in_an_emergency(zone: Option<&ClinicZone>) -> String {
-    let sentence = emergency_sentence(zone);
+/// The answer to who reports an emergency, where the clinic has said what it is.
+pub(super) fn in_an_emergency(clinic: Option<&Clinic>) -> String {
+    let sentence = clinic.map_or_else(|| emergency_sentence(None), sentence_for_emergencies);
     format!("EMERGENCY. Say now, word for word: \"{sentence}\" Then end the call. Book nothing.")
 }

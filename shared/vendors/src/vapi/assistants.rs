@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Named, Vapi, VapiError, id_of, numbers::Webhook, short};
 use crate::marks::{ENVIRONMENT, STACK};
-use domain::ids::{OrgId, StackMark, VapiAssistantId, VapiToolId};
+use domain::{
+    ids::{OrgId, StackMark, VapiAssistantId, VapiToolId},
+    opening,
+};
 
 /// The messages that Vapi posts to us. Its own list has every word of the conversation in it, many times
 /// over.
@@ -16,6 +19,16 @@ pub const SERVER_MESSAGES: [&str; 4] = ["status-update", "end-of-call-report", "
 /// The name under which a call's assistant is given what is so of the clinic: what stands for it in the prompt, between two braces on
 /// each side. <https://docs.vapi.ai/assistants/dynamic-variables>
 pub const FACTS: &str = "clinic_facts";
+
+/// Returns what a call's assistant is given: what is so of the clinic, what it is called, if that is known, and which wording its first
+/// sentence has.
+pub fn variables(facts: &str, name: Option<&str>) -> Value {
+    let mut values = json!({FACTS: facts, "opening_version": opening::VERSION.to_string()});
+    if let Some(name) = name {
+        values[opening::NAME] = Value::from(name);
+    }
+    values
+}
 
 /// An assistant as it shall be at Vapi.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Vapi, VapiCall, VapiError, assistants::FACTS, short};
+use super::{Vapi, VapiCall, VapiError, assistants::variables, short};
 use crate::marks::ENVIRONMENT;
 use domain::{
     ids::{CallId, VapiAssistantId, VapiPhoneId},
@@ -34,8 +34,10 @@ pub struct Dial<'a> {
     pub to: &'a PhoneNumber,
     /// The longest that the call may last, in seconds: the provider limit of its grant.
     pub max_duration_secs: u32,
-    /// What is so of the clinic, which takes the place of [`FACTS`] in the prompt.
+    /// What is so of the clinic, which takes the place of [`super::assistants::FACTS`] in the prompt.
     pub facts: &'a str,
+    /// What the clinic is called, which is said first.
+    pub name: Option<&'a str>,
     /// What Vapi does by itself at certain times of the call, as it describes hooks; `null` for nothing.
     pub hooks: Value,
 }
@@ -50,7 +52,7 @@ impl Dial<'_> {
             "customer": {"number": self.to.as_str()},
             "assistantOverrides": {
                 "maxDurationSeconds": self.max_duration_secs,
-                "variableValues": {FACTS: self.facts},
+                "variableValues": variables(self.facts, self.name),
             },
         });
         // In the overrides, where the API describes metadata: it refuses what it does not describe.
@@ -126,6 +128,7 @@ mod tests {
             to: &to,
             max_duration_secs: 300,
             facts: "It is Tuesday.",
+            name: Some("Hill Street Dental"),
             hooks: Value::Null,
         };
         let mut expected = json!({
@@ -133,7 +136,8 @@ mod tests {
             "assistantId": "a",
             "phoneNumberId": "p",
             "customer": {"number": "+442071838750"},
-            "assistantOverrides": {"maxDurationSeconds": 300, "variableValues": {"clinic_facts": "It is Tuesday."},
+            "assistantOverrides": {"maxDurationSeconds": 300, "variableValues": {"clinic_facts": "It is Tuesday.",
+                "clinic_name": "Hill Street Dental", "opening_version": "1"},
                 "metadata": {"voxanne_environment": "dev", "call_id": call_id.as_str()}},
         });
         assert_eq!(dial.body(), expected);
