@@ -7,7 +7,10 @@ use bytes::Bytes;
 use domain::{
     agent::{Agent, Behavior, Sync},
     audit::{Actor, ActorRole},
-    booking::catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
+    booking::{
+        catalog::{Day, Hours, Need, Resource, Service, Span, Terms},
+        intake::{Kind, Question},
+    },
     call::Direction,
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
@@ -118,11 +121,21 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
             min_notice_mins: 60,
             horizon_days: 90,
             callers_may_book: true,
+            intake: intake(id),
         };
         let service = Service { org_id: ORG, service_id: ServiceId::parse(id)?, version: 0, terms };
         bookings.save_service(&service).await?;
     }
     Ok(())
+}
+
+/// What the clinic wants to know before a check-up.
+fn intake(service: &str) -> Vec<Question> {
+    if service != "demo-check-up" {
+        return Vec::new();
+    }
+    let question = |ask: &str, kind| Question { ask: ask.to_owned(), kind, choices: Vec::new() };
+    vec![question("Are you in pain?", Kind::YesNo), question("When were you last here?", Kind::Text)]
 }
 
 /// It is in London, and says so: only then is a caller with an emergency told a number. What else it says the receptionist knows.

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    booking::appointment::{Patient, PatientName},
+    booking::{
+        appointment::{Patient, PatientName},
+        intake::{Answered, learned},
+    },
     email::EmailAddress,
     ids::{ContactId, OrgId},
     personal::{Number, Personal, Words},
@@ -34,6 +37,9 @@ pub struct Contact {
     /// What was last said of texts to the number: that they may be sent, or that none may; none where nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_text: Option<bool>,
+    /// What they answered when they booked: the last to each question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
     /// What the clinic notes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Personal<String, Words>>,
@@ -57,6 +63,7 @@ impl Contact {
             phone_number: patient.phone_number.clone(),
             email: patient.email.clone(),
             may_text: patient.may_text,
+            answers: Vec::new(),
             notes: None,
             created_at: now,
             updated_at: now,
@@ -71,6 +78,13 @@ impl Contact {
         let may_text = patient.may_text.or(self.may_text);
         let is_news = email != self.email || may_text != self.may_text;
         is_news.then(|| Self { email, may_text, updated_at: whole_millis(now), ..self.clone() })
+    }
+
+    /// Returns the contact after they answered something; none when there is nothing new.
+    pub fn answering(&self, answers: &[Answered], now: Timestamp) -> Option<Self> {
+        let after = learned(&self.answers, answers);
+        let is_new = after != self.answers;
+        is_new.then(|| Self { answers: after, updated_at: whole_millis(now), ..self.clone() })
     }
 
     /// Returns it as the store has it once it is written.

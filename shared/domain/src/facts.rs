@@ -7,7 +7,10 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::{
     answering::red_flags,
-    booking::catalog::{Day, Resource, Service, Span},
+    booking::{
+        catalog::{Day, Resource, Service, Span},
+        intake::to_ask,
+    },
     clinic::Clinic,
 };
 
@@ -84,7 +87,9 @@ fn offer(service: &Service) -> String {
     let terms = &service.terms;
     let price = terms.price_shown.as_ref().map(|price| format!(", {price}")).unwrap_or_default();
     let by = if terms.callers_may_book { "" } else { ", booked by the clinic's people only" };
-    format!("{}: {} minutes{price}{by}.", terms.name, terms.duration_mins)
+    let asks =
+        to_ask(&terms.intake).map(|asked| format!(" Ask before you book it: {asked}")).unwrap_or_default();
+    format!("{}: {} minutes{price}{by}.{asks}", terms.name, terms.duration_mins)
 }
 
 #[cfg(test)]

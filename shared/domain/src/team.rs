@@ -263,6 +263,7 @@ impl OrgId {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -271,7 +272,7 @@ mod tests {
     const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
 
     fn at(mins: i64) -> Timestamp {
-        Timestamp::from_second(mins * 60).unwrap()
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(mins)
     }
 
     fn address(name: &str) -> EmailAddress {

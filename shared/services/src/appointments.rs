@@ -12,6 +12,7 @@ use domain::{
         catalog::{Resource, Service},
         conversation::Conversation,
         diary::{Diary, Owner, ResourceDay},
+        intake::Answered,
     },
     contact::Contact,
     ids::{AppointmentId, ContactId, OrgId, ResourceId, ServiceId},
@@ -130,6 +131,14 @@ impl Person {
     /// What is to be written of them, if anything.
     pub(crate) fn news(&self) -> Option<&Contact> {
         Some(&self.contact).filter(|_| self.is_news)
+    }
+
+    /// The same person, who has answered something.
+    pub(crate) fn answering(self, answers: &[Answered], now: Timestamp) -> Self {
+        match self.contact.answering(answers, now) {
+            Some(contact) => Self { contact, is_news: true },
+            None => self,
+        }
     }
 
     /// Their appointment: it names them, and mail about it goes where they said now, or else where they said before.

@@ -483,3 +483,65 @@ async fn a_service_and_hours_are_saved_as_read_or_not_at_all() {
         "another of that name"
     );
 }
+
+#[tokio::test]
+async fn what_a_patient_answers_stands_on_the_appointment_and_the_contact() {
+    let harness = clinic().await;
+    let owner = harness.owner();
+    let (_, services) = harness.get("/api/services", &owner).await;
+    let service = &services["services"][0];
+    let intake = json!([{"ask": "Are you in pain?", "kind": "yes_no"}, {"ask": "Since when?"},
+        {"ask": "Have you been here?", "kind": "choice", "choices": ["never", "this year"]}]);
+    let mut terms = service.clone();
+    for name in ["id", "version"] {
+        terms.as_object_mut().unwrap().remove(name);
+    }
+    let path = format!("/api/services/{}", service["id"].as_str().unwrap());
+    let save = async |intake: &Value| {
+        let mut terms = terms.clone();
+        terms["intake"] = intake.clone();
+        let body = json!({"version": service["version"], "terms": terms});
+        harness.call_api(("PATCH", &path), &owner, None, &body).await
+    };
+    for bad in [
+        json!([{"ask": "x", "kind": "choice"}]),
+        json!(vec![json!({"ask": "x"}); 9]),
+        json!([{"ask": "x", "kind": "date"}]),
+    ] {
+        let (status, problem) = save(&bad).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_value")), "{bad}");
+    }
+    let (status, saved) = save(&intake).await;
+    assert_eq!((status, &saved["intake"][1]["kind"]), (200, &json!("text")), "{saved}");
+    // She is told what to ask as the call begins, and again when a time is held.
+    let (_, answer) = harness.vapi(&bodies::request("call-0")).await;
+    let facts = answer["assistantOverrides"]["variableValues"]["clinic_facts"].as_str().unwrap().to_owned();
+    let asked = "1) Are you in pain? (yes or no) 2) Since when? 3) Have you been here? (never, this year)";
+    assert!(facts.contains(&format!("Ask before you book it: {asked}")), "{facts}");
+    let reception = reception(&harness);
+    let line = caller("call-1", ANN);
+    uses(&reception, &line, asks("tomorrow")).await;
+    let held = uses(&reception, &line, (BOOK, json!({"option": "A"}))).await;
+    assert!(held.starts_with("HELD") && held.contains(asked), "{held}");
+    let with = |option: &str, answers: &str| {
+        (BOOK, json!({"option": option, "patient_name": "Ada Lovelace", "answers": answers, "another": true}))
+    };
+    let booked = uses(&reception, &line, with("A", "1: yes, a bit; 2: since Monday; 3: perhaps; 9: x")).await;
+    assert!(booked.starts_with("BOOKED"), "what does not fit keeps nobody from booking: {booked}");
+    let first = json!([{"question": "Are you in pain?", "answer": "yes"}, {"question": "Since when?", "answer": "since Monday"}]);
+    let made = appointments(&harness, ORG).await;
+    assert_eq!(made[0]["answers"], first, "{made:?}");
+    let contact = async || {
+        let path = format!("/api/contacts/{}", made[0]["contact_id"].as_str().unwrap());
+        harness.get(&path, &owner).await.1["answers"].clone()
+    };
+    assert_eq!(contact().await, first);
+    // The next time: the last answer to each question is known of her.
+    let booked = uses(&reception, &line, with("B", "1: no; 3: this year")).await;
+    assert!(booked.starts_with("BOOKED"), "{booked}");
+    assert_eq!(
+        contact().await,
+        json!([{"question": "Since when?", "answer": "since Monday"}, {"question": "Are you in pain?", "answer": "no"},
+            {"question": "Have you been here?", "answer": "this year"}])
+    );
+}

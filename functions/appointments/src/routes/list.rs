@@ -1,7 +1,10 @@
 //! `GET /api/appointments`.
 
 use domain::{
-    booking::appointment::{Appointment, MadeBy, Status},
+    booking::{
+        appointment::{Appointment, MadeBy, Status},
+        intake::Answered,
+    },
     clinic::ClinicZone,
     ids::{AppointmentId, CallId, ContactId, ResourceId},
     time::rfc3339_millis,
@@ -66,6 +69,8 @@ pub struct Shown {
     resource_ids: Vec<ResourceId>,
     status: &'static str,
     overbooked: bool,
+    /// What the patient answered to the questions of the service.
+    answers: Vec<Answered>,
     notes: Option<String>,
     contact_id: Option<ContactId>,
     contact_name: String,
@@ -104,6 +109,7 @@ impl Shown {
             resource_ids: appointment.resource_ids,
             status: appointment.status.as_str(),
             overbooked: appointment.overbooked.is_some(),
+            answers: appointment.answers,
             notes: appointment.notes.map(|notes| notes.reveal().clone()),
             contact_id: appointment.contact_id,
             contact_name: appointment.patient_name.reveal().to_owned(),

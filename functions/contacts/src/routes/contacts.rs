@@ -2,7 +2,10 @@
 
 use domain::{
     audit::{Action, AuditEntry, RecordId},
-    booking::appointment::{Patient, PatientName},
+    booking::{
+        appointment::{Patient, PatientName},
+        intake::Answered,
+    },
     contact::Contact,
     email::EmailAddress,
     ids::ContactId,
@@ -81,6 +84,8 @@ pub struct Shown {
     contact_name: String,
     phone_number: Option<String>,
     email: Option<String>,
+    /// What they answered when they booked: the last to each question.
+    answers: Vec<Answered>,
     notes: Option<String>,
     created_at: String,
     updated_at: String,
@@ -94,6 +99,7 @@ impl From<Contact> for Shown {
             contact_name: contact.name.reveal().to_owned(),
             phone_number: contact.phone_number.map(|number| number.reveal().as_str().to_owned()),
             email: contact.email.map(String::from),
+            answers: contact.answers,
             notes: contact.notes.map(|notes| notes.reveal().clone()),
             created_at: rfc3339_millis(contact.created_at),
             updated_at: rfc3339_millis(contact.updated_at),

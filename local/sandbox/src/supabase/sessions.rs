@@ -85,30 +85,28 @@ impl SupabaseSandbox {
         let active = of_session
             .find(|(_, other)| !other.is_revoked)
             .map(|(name, other)| (name.clone(), other.clone()));
-        let given = match active {
-            Some((name, active)) if token.is_revoked && active.parent.as_deref() == Some(shown) => name,
-            _ if token.is_revoked && now.duration_since(token.updated_at) > REUSE => {
-                for other in state.refresh_tokens.values_mut().filter(|other| other.session == token.session)
-                {
-                    other.is_revoked = true;
-                }
-                let sentence = "Invalid Refresh Token: Already Used";
-                return Err(refused(400, "refresh_token_already_used", sentence));
+        let successor = active.filter(|(_, active)| active.parent.as_deref() == Some(shown));
+        let given = if let Some((name, _)) = successor.filter(|_| token.is_revoked) {
+            name
+        } else if token.is_revoked && now.duration_since(token.updated_at) > REUSE {
+            for other in state.refresh_tokens.values_mut().filter(|other| other.session == token.session) {
+                other.is_revoked = true;
             }
-            _ => {
-                if let Some(token) = state.refresh_tokens.get_mut(shown) {
-                    token.is_revoked = true;
-                    token.updated_at = now;
-                }
-                let next = Refresh {
-                    session: token.session.clone(),
-                    parent: Some(shown.to_owned()),
-                    is_revoked: false,
-                    updated_at: now,
-                };
-                state.refresh_tokens.insert(fresh.clone(), next);
-                fresh
+            let sentence = "Invalid Refresh Token: Already Used";
+            return Err(refused(400, "refresh_token_already_used", sentence));
+        } else {
+            if let Some(token) = state.refresh_tokens.get_mut(shown) {
+                token.is_revoked = true;
+                token.updated_at = now;
             }
+            let next = Refresh {
+                session: token.session.clone(),
+                parent: Some(shown.to_owned()),
+                is_revoked: false,
+                updated_at: now,
+            };
+            state.refresh_tokens.insert(fresh.clone(), next);
+            fresh
         };
         Ok(answer::shown(&self.granted(&state, &account, (&token.session, &session.method), &given)))
     }

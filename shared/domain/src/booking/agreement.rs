@@ -136,6 +136,7 @@ mod tests {
             may_text: None,
             contact_id: None,
             overbooked: None,
+            answers: vec![],
             notes: None,
             made: MadeBy::Caller { call_id: CallId::parse("call-1").unwrap() },
             created_at: from,

@@ -7,6 +7,7 @@ use super::{
     availability::Slot,
     catalog::Service,
     diary::{Entry, Interval, Taken},
+    intake::Answered,
 };
 use crate::{
     clinic::ClinicZone,
@@ -172,6 +173,9 @@ pub struct Appointment {
     /// Why staff laid it over other times; none where they did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overbooked: Option<Personal<String, Words>>,
+    /// What the patient answered to the questions of its service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answered>,
     /// What staff noted of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Personal<String, Words>>,
@@ -223,6 +227,7 @@ impl Appointment {
             may_text: patient.may_text,
             contact_id: None,
             overbooked: None,
+            answers: Vec::new(),
             notes: None,
             made,
             created_at: crate::time::whole_millis(now),

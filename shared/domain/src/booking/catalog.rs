@@ -8,6 +8,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::intake::{self, Question};
 use crate::{
     clinic::ClinicZone,
     ids::{OrgId, ResourceId, ServiceId},
@@ -69,6 +70,9 @@ pub struct Terms {
     /// Whether callers may book it. Staff always may.
     #[serde(default = "yes")]
     pub callers_may_book: bool,
+    /// What a patient is asked before it is booked: at most eight questions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intake: Vec<Question>,
 }
 
 const fn quarter_of_an_hour() -> u32 {
@@ -188,7 +192,7 @@ pub struct Closure {
 /// Why what the clinic says cannot be used, as a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Flaw(String);
+pub struct Flaw(pub(crate) String);
 
 fn within(name: &str, value: u32, least: u32, most: u32) -> Result<(), Flaw> {
     if (least..=most).contains(&value) {
@@ -237,7 +241,8 @@ impl Terms {
                 "needs is 1 to {MOST_NEEDS} lists, each of 1 to {MOST_ALTERNATIVES} ids of resources: one of each list is taken."
             )));
         }
-        Ok(Self { name, ..self })
+        let intake = intake::checked(self.intake)?;
+        Ok(Self { name, intake, ..self })
     }
 
     /// Returns the resources that may be taken for it, each once.

@@ -43,6 +43,7 @@ fn appointment(starts_at: Timestamp, zone: &str) -> Appointment {
         may_text: None,
         contact_id: None,
         overbooked: None,
+        answers: vec![],
         notes: None,
         made: MadeBy::Caller { call_id: CallId::parse("call-1").unwrap() },
         created_at: starts_at,

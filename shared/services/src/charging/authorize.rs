@@ -13,13 +13,20 @@ use domain::{
     tariff::Tariff,
     wallet::{Grant, Refusal, Terms, Wallet},
 };
-use store::{Attempt, StoreError, calls::CallMapping, mappings::PhoneNumberMapping, wallets::AuthorizeError};
+use store::{
+    Attempt, StoreError,
+    calls::{CallMapping, Calls},
+    mappings::PhoneNumberMapping,
+    wallets::AuthorizeError,
+};
 use vendors::vapi::message::CallRef;
 
 /// How often a grant that rests on the whole wallet is tried before one that rests on itself alone.
 const GENEROUS_TRIES: u32 = 4;
 /// For how long a caller who was put through is not put through again: a line that is diverted to us brings the call back.
 const ONCE_IN: SignedDuration = SignedDuration::from_mins(2);
+/// How long those calls may be asked for.
+const PATIENCE: SignedDuration = SignedDuration::from_millis(300);
 /// How many calls of that time are looked at. A clinic that has more is not put through to.
 const MOST_LOOKED_AT: usize = 100;
 
@@ -142,7 +149,9 @@ impl Charging {
                 && call.parties.customer_number.as_ref() == Some(caller)
                 && call.state == State::Refused { reason: RefusalReason::PutThrough }
         };
-        match self.calls.between(record.org_id, now - ONCE_IN, until, MOST_LOOKED_AT).await {
+        // A caller hears it ring meanwhile.
+        let calls = Calls::new(self.db.within(PATIENCE));
+        match calls.between(record.org_id, now - ONCE_IN, until, MOST_LOOKED_AT).await {
             Ok((calls, is_cut)) => is_cut || calls.iter().any(is_it),
             Err(error) => {
                 tracing::warn!(org_id = %record.org_id, cause = base::alarm::chain(&error),

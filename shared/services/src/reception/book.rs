@@ -10,6 +10,7 @@ use domain::{
         catalog::{Resource, Service},
         conversation::{Choice, Conversation, Letter, MOST_BOOKINGS},
         diary::{Diary, Owner, Taken},
+        intake::{answered, to_ask},
     },
     email::EmailAddress,
     ids::CallId,
@@ -33,6 +34,8 @@ struct Wish {
     name: Option<PatientName>,
     email: Option<EmailAddress>,
     may_text: Option<bool>,
+    /// What the model says that was answered to the service's questions.
+    answers: String,
     is_another: bool,
     /// What tells this use of the tool from every other.
     tool_call: String,
@@ -78,7 +81,8 @@ impl Reception {
         };
         let tool_call = arguments.tool_call();
         let (may_text, is_another) = (arguments.yes_or_no("may_text"), arguments.is("another"));
-        let wish = Wish { letter, name, email, may_text, is_another, tool_call };
+        let answers = arguments.text("answers").unwrap_or_default().to_owned();
+        let wish = Wish { letter, name, email, may_text, answers, is_another, tool_call };
         let answer = self.db.a_few_times(TRIES, || self.try_to_book(line, &wish)).await?;
         Ok(answer.unwrap_or_else(|| {
             "NOT BOOKED. Others are booking at this very moment, and the time may still be free. Do the same once more.".to_owned()
@@ -270,10 +274,13 @@ impl Reception {
         outcome(held, || {
             format!(
                 "HELD for two minutes. {} on {}. Ask for the patient's first and last name, read it back with the time, and use \
-                 bookClinicAppointment again with option {} and patient_name.",
+                 bookClinicAppointment again with option {} and patient_name.{}",
                 service.terms.name,
                 said(slot, &read.catalog, read.now),
-                wish.letter.as_str()
+                wish.letter.as_str(),
+                to_ask(&service.terms.intake)
+                    .map(|asked| format!(" Ask this too, and give it as answers: {asked}"))
+                    .unwrap_or_default()
             )
         })
     }
@@ -289,7 +296,9 @@ impl Reception {
         let id = self.appointments.fresh_id(now);
         let made = MadeBy::Caller { call_id: line.call_id.clone() };
         let confirmed = Appointment::confirmed(id.clone(), service, slot, (patient.clone(), made), now);
-        let appointment = person.of(confirmed);
+        let answers = answered(&service.terms.intake, &wish.answers);
+        let person = person.clone().answering(&answers, now);
+        let appointment = Appointment { answers, ..person.of(confirmed) };
         let replaced = [Owner::Hold(&line.call_id)];
         let Some(days) = diary.taking(&appointment.entry(), &slot.resources, &replaced, now) else {
             return Ok(Attempt::Moved);

@@ -82,6 +82,8 @@ fn book_appointment() -> Value {
                 read back. Leave it out otherwise."},
             "may_text": {"type": "boolean", "description": "Whether the caller wants texts about the appointment on the number they ring \
                 from: ask when you read the time back. Leave it out when you did not ask."},
+            "answers": {"type": "string", "description": "What the caller answered to the questions of the service, by their numbers, \
+                such as: 1: yes; 2: since Monday. Leave out what was not answered."},
             "another": {"type": "boolean", "description": "True when the same patient wants one more appointment on this call."},
         }),
         &["option"],

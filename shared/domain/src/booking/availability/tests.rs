@@ -31,6 +31,7 @@ fn service(needs: &[&[&str]]) -> Service {
         min_notice_mins: 60,
         horizon_days: 440,
         callers_may_book: true,
+        intake: vec![],
     };
     Service { org_id: ORG, service_id: ServiceId::parse("s1").unwrap(), version: 1, terms }
 }
