@@ -126,6 +126,19 @@ mod tests {
         }
     }
 
+    // The console prices calls in JavaScript: `tests/browser/rules.test.js` compares its prices with the same file.
+    #[test]
+    fn twelve_hours_of_prices_are_those_of_the_console() {
+        let tariff = Tariff::at(Timestamp::UNIX_EPOCH);
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for seconds in 0..=43_200 {
+            for byte in format!("{}\n", tariff.charge(seconds).pence()).bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        assert_eq!(format!("{hash:x}"), include_str!("../../../tests/browser/prices.fnv1a").trim());
+    }
+
     #[test]
     fn affordable_seconds_is_the_exact_inverse_of_charge() {
         let tariff = Tariff::at(Timestamp::UNIX_EPOCH);

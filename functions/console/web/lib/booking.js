@@ -77,7 +77,7 @@ function When({ when, serviceId, resourceId, resources }) {
   const today = dayOf(now(), here.zone);
   return html`<div class="stack">
     <div class="row" style=${{ alignItems: 'end' }}>
-      <div style=${{ flex: '1 1 10rem' }}><${Text} label="Day" type="date" min=${today} value=${when.day} onInput=${when.setDay} /></div>
+      <div style=${{ flex: '1 1 8rem' }}><${Text} label="Day" type="date" min=${today} value=${when.day} onInput=${when.setDay} /></div>
       <${Button} icon="chevronLeft" label="The day before" onClick=${() => isDay(when.day) && when.setDay(addDays(when.day, -1))} />
       <${Button} icon="chevronRight" label="The day after" onClick=${() => isDay(when.day) && when.setDay(addDays(when.day, 1))} />
     </div>

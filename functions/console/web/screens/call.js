@@ -1,7 +1,7 @@
 // One call: what was said, what was done, and what it cost.
-import { useGet } from '../lib/api.js';
+import { Failure, call as ask, failureOf, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
-import { html } from '../lib/html.js';
+import { html, useRef, useState } from '../lib/html.js';
 import { LiveCalls } from '../lib/live.js';
 import { RATE, money, price } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
@@ -36,11 +36,38 @@ function Transcript({ call }) {
   </ol>`;
 }
 
+/** The address is ours, whatever host it names: the page plays from its own origin. @param {string} url */
+const own = (url) => new URL(url, location.href).pathname;
+
 function Recording({ call }) {
-  if (!call.recording_url) return null;
-  // The address is ours, whatever host it names: the page plays from its own origin.
-  const { pathname } = new URL(call.recording_url, location.href);
-  return html`<audio controls preload="none" src=${pathname} aria-label="Recording of the call"></audio>`;
+  // The address holds for five minutes, and what plays is not disturbed by another: it is asked for anew when it does not hold.
+  const [src, setSrc] = useState(() => own(call.recording_url));
+  const [failure, setFailure] = useState(/** @type {any} */ (null));
+  const audio = useRef(/** @type {HTMLAudioElement | null} */ (null));
+  const asked = useRef(0);
+  const again = async () => {
+    if (Date.now() - asked.current < 10_000) {
+      setFailure(new Failure('The recording cannot be played at the moment.'));
+      return;
+    }
+    asked.current = Date.now();
+    const at = audio.current?.currentTime ?? 0;
+    try {
+      const { data } = await ask('GET', `/api/calls-dashboard/${encodeURIComponent(call.id)}/recording`);
+      setSrc(own(data.url));
+      requestAnimationFrame(() => {
+        if (!audio.current) return;
+        audio.current.currentTime = at;
+        audio.current.play().catch(() => {});
+      });
+    } catch (error) {
+      setFailure(failureOf(error));
+    }
+  };
+  return html`<div class="stack">
+    <audio ref=${audio} controls preload="none" src=${src} aria-label="Recording of the call" onError=${again}></audio>
+    <${Problem} failure=${failure} onRetry=${() => { asked.current = 0; setFailure(null); again(); }} />
+  </div>`;
 }
 
 function Cost({ call, rate }) {
@@ -96,7 +123,7 @@ function Detail({ call, rate }) {
     <div class="two-thirds stack">
       ${here.maySeeBusiness && call.status === 'in-progress' && html`<${Now} id=${call.id} rate=${rate} />`}
       ${call.outcome_summary && html`<${Card} title="In short"><p class="wrap">${call.outcome_summary}</p><//>`}
-      <${Card} title="What was said"><div class="stack"><${Recording} call=${call} /><${Transcript} call=${call} /></div><//>
+      <${Card} title="What was said"><div class="stack">${call.recording_url && html`<${Recording} key=${call.id} call=${call} />`}<${Transcript} call=${call} /></div><//>
     </div>
     <div class="third stack">
       <${Card} title="The call">

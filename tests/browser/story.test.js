@@ -1,0 +1,264 @@
+// The demo's story, watched in the console: a call that ticks, one that books, an appointment that is moved, two who save at once.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { go, launch, measure, open, picture, settle } from './page.js';
+import { NUMBER, startStack, until, weekday } from './stack.js';
+
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
+/** @type {import('playwright-core').Browser} */
+let browser;
+let owner = '';
+
+before(async () => {
+  [stack, browser] = await Promise.all([startStack({ speed: 10 }), launch()]);
+  owner = await stack.token('owner');
+  await stack.pay(5_000, owner);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+/** `£0.39` in pence. @param {string} text */
+const pence = (text) => Number(text.replace(/[^0-9]/g, ''));
+/** `1:02` in seconds. @param {string} text */
+const seconds = (text) => text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+
+test('a call shows itself under Today, ticks by the one formula, and is billed as it said', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/today`);
+  await page.getByText('Nobody is on the phone.').waitFor();
+  await stack.ring({ to: NUMBER, from: '+447700900123', talk_seconds: 240 });
+  await page.locator('.live-call').waitFor({ timeout: 15_000 });
+  await page.locator('.live-call', { hasText: 'Talking' }).waitFor();
+  const look = () =>
+    page.evaluate(() => ({
+      money: document.querySelector('[data-live-money]')?.textContent ?? '',
+      seconds: document.querySelector('[data-live-seconds]')?.textContent ?? '',
+    }));
+  const looks = [];
+  for (let at = 0; at < 12; at += 1) {
+    looks.push(await look());
+    await page.waitForTimeout(150);
+  }
+  for (const seen of looks.filter((one) => one.seconds)) assert.equal(pence(seen.money), Math.ceil((seconds(seen.seconds) * 56) / 60), JSON.stringify(seen));
+  const ticked = looks.map((one) => seconds(one.seconds));
+  assert.ok(new Set(ticked).size >= 5, `the seconds tick in the browser between looks at the server: ${ticked}`);
+  assert.deepEqual(ticked, [...ticked].sort((one, other) => one - other), 'and never backwards');
+  assert.equal(await page.locator('.live-figures[aria-live="off"]').count(), 1, 'figures that tick are not announced');
+  assert.ok(!(await page.locator('.live-call').innerText()).includes('900123'), 'a list that shows itself masks the number');
+  assert.deepEqual(await measure(page), []);
+  await picture(page, 'story a call under Today');
+  await page.getByText('Nobody is on the phone.').waitFor({ timeout: 30_000 });
+
+  await page.getByRole('link', { name: 'Calls', exact: true }).click();
+  const row = page.getByRole('row').filter({ hasText: '+44 7700 900123' });
+  await row.filter({ hasText: 'Completed' }).waitFor({ timeout: 30_000 });
+  const [{ id, cost_pence: cost, duration_seconds: length }] = (await stack.ask('GET', '/api/calls-dashboard', undefined, owner)).calls;
+  assert.match(await row.innerText(), new RegExp(`£${(cost / 100).toFixed(2)}`));
+  await row.getByRole('link').click();
+  await page.waitForURL(`**/calls/${id}`);
+  await page.getByRole('heading', { name: 'What it cost' }).waitFor();
+  const sum = await page.locator('.sum').innerText();
+  assert.ok(sum.includes(`£${(cost / 100).toFixed(2)}`) && cost === Math.ceil((length * 56) / 60), sum);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('the recording of a call plays and seeks', async () => {
+  const { calls } = await stack.ask('GET', '/api/calls-dashboard', undefined, owner);
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/calls/${calls[0].id}`);
+  await page.locator('audio').waitFor();
+  const played = await page.evaluate(async () => {
+    const audio = /** @type {HTMLAudioElement} */ (document.querySelector('audio'));
+    audio.muted = true;
+    await audio.play();
+    await new Promise((tick) => audio.addEventListener('timeupdate', tick, { once: true }));
+    audio.pause();
+    const half = audio.duration / 2;
+    audio.currentTime = half;
+    await new Promise((seeked) => audio.addEventListener('seeked', seeked, { once: true }));
+    return { duration: audio.duration, half, at: audio.currentTime };
+  });
+  assert.ok(played.duration > 0 && Math.abs(played.at - played.half) < 0.1, JSON.stringify(played));
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('what is booked by voice stands in the calendar, and is moved there by hand and by keyboard', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff' });
+  await stack.ring({
+    to: NUMBER,
+    from: '+447700900456',
+    talk_seconds: 60,
+    says: [
+      { says: 'A check-up next Tuesday afternoon?', tool: 'checkAvailability', arguments: { service: 'check-up', when: 'next Tuesday afternoon' } },
+      { says: 'The second one. I am Ada Lovelace.', tool: 'bookClinicAppointment', arguments: { option: 'B', patient_name: 'Ada Lovelace', email: 'ada@example.com' } },
+    ],
+  });
+  const one = await until(async () => (await stack.ask('GET', '/api/appointments', undefined, owner)).appointments[0], 'the appointment is there');
+  const day = one.scheduled_time.slice(0, 10);
+  await page.goto(`${stack.base}/calendar?view=week&day=${day}`);
+  const event = page.locator('a.event', { hasText: 'Ada Lovelace' });
+  await event.waitFor();
+
+  // By the keyboard: an hour later, which asks before it does it.
+  await event.focus();
+  for (const key of ['m', 'ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowDown', 'Enter']) await page.keyboard.press(key);
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  const later = new Date(Date.parse(one.scheduled_time) + 3_600_000).toISOString();
+  await until(async () => (await stack.ask('GET', `/api/appointments/${one.id}`, undefined, owner)).scheduled_time === later, 'it is an hour later');
+
+  // By the mouse: to the next day, at the same time.
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  await page.waitForFunction((name) => document.querySelector('a.event')?.getAttribute('aria-label')?.includes(name), later.slice(11, 16));
+  await event.scrollIntoViewIfNeeded();
+  const box = await event.boundingBox();
+  const column = await page.locator('.cal-column').nth(2).boundingBox();
+  assert.ok(box && column);
+  await page.mouse.move(box.x + 20, box.y + 8);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 60, box.y + 10, { steps: 4 });
+  await page.mouse.move(column.x + 30, box.y + 8, { steps: 8 });
+  await picture(page, 'story an appointment is dragged');
+  await page.mouse.up();
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  const next = new Date(Date.parse(later) + 86_400_000).toISOString();
+  await until(async () => (await stack.ask('GET', `/api/appointments/${one.id}`, undefined, owner)).scheduled_time === next, 'it is a day later');
+
+  await event.click();
+  await page.waitForURL(`**/appointments/${one.id}`);
+  await page.getByRole('link', { name: 'The call in which it was booked' }).waitFor();
+  await page.getByRole('button', { name: 'Arrived' }).click();
+  await page.locator('dl .badge', { hasText: 'Arrived' }).waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('staff book, and over what is there only with a reason', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff' });
+  const day = weekday(9);
+  await page.goto(`${stack.base}/calendar?view=day&day=${day}`);
+  await settle(page);
+  const book = async (/** @type {string} */ name, /** @type {() => Promise<void>} */ when) => {
+    await page.getByRole('button', { name: 'Book', exact: true }).first().click();
+    await page.getByLabel('With').selectOption('demo-jones');
+    await page.getByLabel('Patient’s name').fill(name);
+    await when();
+    await page.locator('dialog[open]').getByRole('button', { name: 'Book', exact: true }).click();
+  };
+  await book('Grace Hopper', () => page.getByRole('button', { name: '10:00' }).click());
+  await page.locator('a.event', { hasText: 'Grace Hopper' }).waitFor();
+  await book('Edsger Dijkstra', async () => {
+    await page.getByLabel('At a time that is not free').check();
+    await page.getByLabel('Time', { exact: true }).fill('10:00');
+  });
+  await page.getByText('Say why it is booked although the time is not free.').waitFor();
+  assert.equal(await page.getByLabel('Patient’s name').inputValue(), 'Edsger Dijkstra', 'what was typed stays');
+  await page.getByLabel('Reason').fill('He is in pain.');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Book', exact: true }).click();
+  await page.locator('a.event-over', { hasText: 'Edsger Dijkstra' }).waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('money is paid in by card, and the statement is downloaded', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/wallet`);
+  await settle(page);
+  const before = pence(await page.locator('[data-available]').innerText());
+  await page.getByRole('button', { name: 'Top up' }).click();
+  await page.getByRole('button', { name: '£100' }).click();
+  await page.getByRole('button', { name: 'To the payment page' }).click();
+  await page.waitForURL('**/_sandbox/stripe/pay/**');
+  await page.locator('button, input[type=submit]').filter({ hasText: /pay/i }).first().click();
+  await page.waitForURL('**/wallet**');
+  // A call that goes on meanwhile holds a little of it.
+  await page.waitForFunction((sum) => Number(document.querySelector('[data-available]')?.textContent?.replace(/[^0-9]/g, '')) >= sum, before + 9_500, { timeout: 20_000 });
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()]);
+  assert.match(download.suggestedFilename(), /^statement-\d{4}-\d\d-\d\d-to-\d{4}-\d\d-\d\d\.csv$/);
+  assert.deepEqual(complaints.filter((line) => !line.includes('/favicon.ico') && !line.includes('/_sandbox/stripe/')), []);
+  await context.close();
+});
+
+test('two people save an agent at once, and nobody’s words are lost', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'admin' });
+  await page.goto(`${stack.base}/agents`);
+  await page.getByLabel('First sentence').fill('Good day, this is mine.');
+  const { agents } = await stack.ask('GET', '/api/founder-console/agent/config?role=inbound', undefined, owner);
+  const { id, role, sync, syncReason, vapiAssistantId, ...agent } = agents[0];
+  await stack.post('/api/founder-console/agent/behavior', { inbound: { ...agent, name: 'Theirs' } }, owner);
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Somebody saved this agent while you were writing.').waitFor();
+  assert.deepEqual(await measure(page), []);
+  await picture(page, 'story two people save an agent');
+  await page.getByRole('button', { name: 'Take these' }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  const merged = await until(async () => {
+    const { agents: now } = await stack.ask('GET', '/api/founder-console/agent/config?role=inbound', undefined, owner);
+    return now[0].version > agent.version + 1 && now[0];
+  }, 'both are saved');
+  assert.deepEqual([merged.name, merged.firstMessage], ['Theirs', 'Good day, this is mine.']);
+  // The browser writes a refusal of a request into its console: that is the conflict itself.
+  assert.deepEqual(complaints.filter((line) => !line.includes('409')), []);
+  await context.close();
+});
+
+test('a number is bought with its progress, and given up', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/numbers`);
+  await page.getByRole('button', { name: 'Buy a number' }).click();
+  await page.getByLabel('Country').selectOption('US');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.locator('.choice').first().click();
+  await page.getByRole('button', { name: /^Buy \+1/ }).click();
+  const line = page.locator('.card', { hasText: 'The agent rings from' });
+  await line.getByText('Active').waitFor({ timeout: 20_000 });
+  await go(page, '/numbers');
+  await line.getByRole('button', { name: 'Give it up' }).click();
+  await page.locator('dialog[open]').getByRole('button', { name: 'Give it up' }).click();
+  await line.getByText('The agent cannot ring anybody yet.').waitFor({ timeout: 30_000 });
+  await context.close();
+});
+
+test('an API that fails says its sentence and the request’s id, keeps what was typed, and is asked again', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  let fails = 1;
+  /** @type {(string | null)[]} */
+  const keys = [];
+  await page.route('**/api/contacts', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    keys.push(await route.request().headerValue('idempotency-key'));
+    if (fails-- > 0) return route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-77', status: 500 }) });
+    return route.continue();
+  });
+  await page.goto(`${stack.base}/contacts?new=1`);
+  await page.getByLabel('Name').fill('Mary Seacole');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Add' }).click();
+  await page.getByRole('alert').getByText('Something went wrong on our side.').waitFor();
+  await page.getByText('request-77').waitFor();
+  assert.equal(await page.getByLabel('Name').inputValue(), 'Mary Seacole');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Add' }).click();
+  await page.getByRole('heading', { name: 'Mary Seacole' }).waitFor();
+  assert.ok(keys[0] && keys[0] === keys[1], 'a repeat after a failure has the same idempotency key');
+  await context.close();
+});
+
+test('a slow answer is waited for in its place, and one that never comes can be asked for again', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  let isSlow = true;
+  await page.route('**/api/contacts?**', async (route) => {
+    if (!isSlow) return route.continue();
+    await new Promise((done) => setTimeout(done, 400));
+    return route.abort();
+  });
+  await page.goto(`${stack.base}/contacts`);
+  await page.locator('.skeleton').first().waitFor();
+  await page.getByText('The server cannot be reached.').waitFor();
+  isSlow = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('link', { name: 'Mary Seacole' }).waitFor();
+  await context.close();
+});
