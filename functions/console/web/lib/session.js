@@ -4,10 +4,8 @@ import { store } from './store.js';
 
 /**
  * @typedef {object} Config
- * @property {string} environment `sandbox`, `staging`, `production`…
- * @property {string} sign_in `local` where the page picks clinic and role; else how the issuer is asked
- * @property {any} [org_id]
- * @property {{org_id: string, name?: string}[]} [clinics]
+ * @property {string} environment `production`, or `sandbox`
+ * @property {string} sign_in `local` where the page picks clinic and role
  */
 /**
  * @typedef {object} Session
@@ -121,13 +119,10 @@ export async function signInLocally(chosen) {
   enter(answer.body.token);
 }
 
-/** Signs in at the issuer, by the session routes. @param {string} email @param {string} password */
-export async function signIn(email, password) {
-  const answer = await ask('/api/session/sign-in', post({ email, password }));
-  if (!answer.ok || !answer.body.access_token) {
-    throw new SignInFailed(answer.body.detail ?? 'That did not work. Check the address and the password.');
-  }
-  enter(answer.body.access_token);
+/** The clinics that the local stack has, as far as it says so. @returns {Promise<{org_id: string, name: string | null}[]>} */
+export async function localClinics() {
+  const answer = await ask('/_sandbox/clinics');
+  return answer.ok && Array.isArray(answer.body.clinics) ? answer.body.clinics : [];
 }
 
 /** @type {Promise<boolean> | null} */
@@ -142,16 +137,10 @@ export function refresh() {
 }
 
 async function renew() {
+  const chosen = session.get().config?.sign_in === 'local' ? choice() : null;
+  if (!chosen) return false;
   try {
-    if (session.get().config?.sign_in === 'local') {
-      const chosen = choice();
-      if (!chosen) return false;
-      await signInLocally(chosen);
-      return true;
-    }
-    const answer = await ask('/api/session/refresh', post({}));
-    if (!answer.ok || !answer.body.access_token) return false;
-    enter(answer.body.access_token);
+    await signInLocally(chosen);
     return true;
   } catch {
     return false;
@@ -159,7 +148,7 @@ async function renew() {
 }
 
 /** Forgets who was signed in. */
-export async function signOut() {
+export function signOut() {
   const { config } = session.get();
   try {
     sessionStorage.removeItem(CHOICE);
@@ -167,9 +156,6 @@ export async function signOut() {
     // Nothing was kept.
   }
   session.set({ ...NOBODY, config, state: 'out' });
-  if (config && config.sign_in !== 'local') {
-    await ask('/api/session/sign-out', post({})).catch(() => {});
-  }
 }
 
 /** The token was refused and no other is to be had. */

@@ -158,7 +158,7 @@ export function Loaded({ from, lines = 4, height = '', children }) {
 
 /**
  * A table that becomes cards where it is narrow.
- * A column is {name, label, cell(row), align?, main?, quiet?}.
+ * A column is {name, label, cell(row), align?, main?, long?, quiet?}; `long` words may be broken anywhere.
  */
 export function Table({ caption, columns, rows, rowKey, rowTo = /** @type {((row: any) => string) | null} */ (null) }) {
   return html`<table class="table" role="table">
@@ -180,7 +180,7 @@ export function Table({ caption, columns, rows, rowKey, rowTo = /** @type {((row
             (column) => html`<td
               key=${column.name}
               role="cell"
-              class=${classes(column.align === 'end' && 'end', column.main && 'main', column.quiet && 'quiet')}
+              class=${classes(column.align === 'end' && 'end', column.main && 'main', column.long && 'long', column.quiet && 'quiet')}
               data-label=${column.label}
             >
               <div class="cell">${column.main && to ? html`<${Link} to=${to}>${column.cell(row)}<//>` : column.cell(row)}</div>

@@ -89,7 +89,7 @@ export default function Calls() {
     { name: 'who', label: 'Who', main: true, cell: (call) => html`<${Icon} name=${call.call_direction === 'inbound' ? 'phoneIn' : 'phoneOut'} size=${16} /> <span class="num">${call.caller_name ?? phone(call.phone_number)}</span><span class="unseen">, ${call.call_direction}</span>` },
     { name: 'when', label: 'When', cell: (call) => html`<span class="num">${shortMoment(call.call_date, here.zone)}</span>` },
     { name: 'status', label: 'Outcome', cell: (call) => callBadge(call.status) },
-    { name: 'about', label: 'About', cell: (call) => html`${call.outcome_summary ?? call.outcome ?? ''}<small>${call.status === 'in-progress' ? '' : ended(call.ended_reason)}</small>` },
+    { name: 'about', label: 'About', long: true, cell: (call) => html`${call.outcome_summary ?? call.outcome ?? ''}<small>${call.status === 'in-progress' ? '' : ended(call.ended_reason)}</small>` },
     { name: 'length', label: 'Length', align: 'end', cell: (call) => (call.duration_seconds === null ? '–' : duration(call.duration_seconds)) },
     here.maySeeBusiness && { name: 'cost', label: 'Cost', align: 'end', cell: (call) => (call.cost_pence === null ? '–' : money(call.cost_pence)) },
   ].filter(Boolean);

@@ -41,7 +41,7 @@ export default function Contacts() {
   const columns = [
     { name: 'name', label: 'Name', main: true, cell: (one) => one.contact_name },
     { name: 'phone', label: 'Phone', cell: (one) => html`<span class="num">${one.phone_number ? phone(one.phone_number) : '–'}</span>` },
-    { name: 'email', label: 'E-mail', cell: (one) => one.email ?? '–' },
+    { name: 'email', label: 'E-mail', long: true, cell: (one) => one.email ?? '–' },
     { name: 'changed', label: 'Last changed', quiet: true, cell: (one) => html`<span class="num">${shortMoment(one.updated_at, here.zone)}</span>` },
   ];
   return html`<div class="page">

@@ -89,8 +89,8 @@ function Services() {
   const columns = [
     { name: 'name', label: 'Service', main: true, cell: (one) => one.name },
     { name: 'length', label: 'Length', cell: (one) => html`<span class="num">${one.duration_mins} min</span>${one.buffer_before_mins + one.buffer_after_mins > 0 && html`<small>and ${one.buffer_before_mins + one.buffer_after_mins} min kept free</small>`}` },
-    { name: 'who', label: 'With', cell: (one) => one.needs.map((need) => namesOf(catalog.resources, need).replaceAll(', ', ' or ')).join(', and ') },
-    { name: 'price', label: 'Price told', cell: (one) => one.price_shown ?? '–' },
+    { name: 'who', label: 'With', long: true, cell: (one) => one.needs.map((need) => namesOf(catalog.resources, need).replaceAll(', ', ' or ')).join(', and ') },
+    { name: 'price', label: 'Price told', long: true, cell: (one) => one.price_shown ?? '–' },
     { name: 'callers', label: 'Booked by', cell: (one) => (one.callers_may_book ? html`<${Badge} tone="good">Callers and staff<//>` : html`<${Badge}>Staff only<//>`) },
     here.mayChange && { name: 'change', label: '', align: 'end', cell: (one) => html`<${Button} small icon="edit" aria-label=${`Change ${one.name}`} onClick=${() => setEdited(one)}>Change<//>` },
   ].filter(Boolean);
@@ -228,7 +228,7 @@ function Hours() {
   const columns = [
     { name: 'name', label: 'Who or what', main: true, cell: (one) => one.name },
     { name: 'week', label: 'An ordinary week', cell: (one) => (week(one).length > 0 ? week(one).map((line) => html`<div key=${line} class="num" style=${{ whiteSpace: 'normal' }}>${line}</div>`) : 'No hours yet') },
-    { name: 'away', label: 'Away', cell: (one) => (soon(one).length === 0 ? '–' : soon(one).map((closure) => html`<div key=${closure.from}>${moment(closure.from, here.zone)}<small>${closure.reason}</small></div>`)) },
+    { name: 'away', label: 'Away', long: true, cell: (one) => (soon(one).length === 0 ? '–' : soon(one).map((closure) => html`<div key=${closure.from}>${moment(closure.from, here.zone)}<small>${closure.reason}</small></div>`)) },
     { name: 'other', label: 'Other days', cell: (one) => Object.keys(one.overrides).filter((day) => day >= dayOf(now(), here.zone)).length || '–' },
     here.mayChange && { name: 'change', label: '', align: 'end', cell: (one) => html`<${Button} small icon="edit" aria-label=${`Change ${one.name}`} onClick=${() => setEdited(one)}>Change<//>` },
   ].filter(Boolean);
@@ -299,7 +299,7 @@ function Calendars({ status }) {
   });
   const columns = [
     { name: 'name', label: 'Calendar', main: true, cell: (one) => one.name },
-    { name: 'whose', label: 'Whose time', cell: (one) => (one.resource_ids.length > 0 ? namesOf(catalog.resources, one.resource_ids) : 'Nobody’s') },
+    { name: 'whose', label: 'Whose time', long: true, cell: (one) => (one.resource_ids.length > 0 ? namesOf(catalog.resources, one.resource_ids) : 'Nobody’s') },
     { name: 'state', label: 'State', cell: (one) => html`<${Badge} tone=${(STATES[one.state] ?? ['', 'quiet'])[1]}>${(STATES[one.state] ?? [plain(one.state)])[0]}<//>${one.access === 'read' && html`<small>May be read, not written: it gets no appointments.</small>`}` },
     { name: 'synced', label: 'Read last', cell: (one) => (one.last_synced_at ? html`<span class="num">${moment(one.last_synced_at, here.zone)}</span><small>${one.watched ? 'Tells us of changes at once' : 'Asked every ten minutes'}</small>` : '–') },
     here.mayChange && { name: 'change', label: '', align: 'end', cell: (one) => html`<${Button} small icon="edit" aria-label=${`Change whose time ${one.name} is`} onClick=${() => setEdited(one)}>Change<//>` },

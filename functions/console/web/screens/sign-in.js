@@ -1,6 +1,6 @@
 // Signing in: at the issuer, or on the local stack as whoever is chosen.
-import { html, useState } from '../lib/html.js';
-import { SignInFailed, signIn, signInLocally } from '../lib/session.js';
+import { html, useEffect, useState } from '../lib/html.js';
+import { SignInFailed, localClinics, signInLocally } from '../lib/session.js';
 import { Button, Form, Note, Select, Text } from '../lib/ui.js';
 
 /** The clinic that the local stack starts with. */
@@ -24,9 +24,12 @@ function useSigningIn(act) {
   return { run, isBusy, sentence, setSentence };
 }
 
-function Local({ config }) {
-  const clinics = config.clinics ?? [{ org_id: config.org_id ?? DEMO, name: 'The demo clinic' }];
-  const [org, setOrg] = useState(clinics[0].org_id);
+function Local() {
+  const [clinics, setClinics] = useState([{ org_id: DEMO, name: /** @type {string | null} */ ('The demo clinic') }]);
+  useEffect(() => {
+    localClinics().then((found) => found.length > 0 && setClinics(found)).catch(() => {});
+  }, []);
+  const [org, setOrg] = useState(DEMO);
   const [other, setOther] = useState('');
   const [role, setRole] = useState('owner');
   const wanted = org === 'other' ? other.trim().toLowerCase() : org;
@@ -61,28 +64,10 @@ function Local({ config }) {
   <//>`;
 }
 
-function Issuer() {
-  const [email, setEmail] = useState('');
-  const [password, setPassword] = useState('');
-  const action = useSigningIn(() => signIn(email.trim(), password));
-  const submit = () => {
-    if (!email.includes('@') || !password) action.setSentence('Enter the address and the password.');
-    else action.run();
-  };
-  return html`<${Form} onSubmit=${submit}>
-    <div class="stack">
-      <${Text} label="E-mail" type="email" name="email" autocomplete="username" value=${email} onInput=${setEmail} />
-      <${Text} label="Password" type="password" name="password" autocomplete="current-password" value=${password} onInput=${setPassword} />
-      ${action.sentence && html`<div role="alert"><${Note} tone="bad">${action.sentence}<//></div>`}
-      <${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Sign in<//>
-    </div>
-  <//>`;
-}
-
 export default function SignIn({ config }) {
   return html`<main class="alone">
     <svg viewBox="0 0 32 32" width="44" height="44" aria-hidden="true"><rect width="32" height="32" rx="8" fill="var(--accent-solid)" /><path d="M8 10l5.500 13h5L24 10" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round" /></svg>
     <h1>Sign in to Voxanne</h1>
-    <div class="card">${config?.sign_in === 'local' ? html`<${Local} config=${config} />` : html`<${Issuer} />`}</div>
+    <div class="card">${config?.sign_in === 'local' ? html`<${Local} />` : html`<${Note}>Nobody can sign in on this page yet. Use the clinic’s dashboard as before.<//>`}</div>
   </main>`;
 }

@@ -156,7 +156,7 @@ function Transactions() {
     },
     {
       name: 'about',
-      label: 'About',
+      label: 'About', long: true,
       cell: (entry) => html`${entry.description}
         ${entry.call_id && html`<small><${Link} to=${`/calls/${encodeURIComponent(entry.call_id)}`}>The call${entry.phone_number ? ` with ${phone(entry.phone_number)}` : ''}<//></small>`}
         ${!entry.call_id && entry.phone_number && html`<small class="num">${phone(entry.phone_number)}</small>`}
