@@ -25,16 +25,18 @@ const addresses = (there) => [
   ['/notifications', MEMBERS],
   ['/agents', BUSINESS],
   ['/numbers', BUSINESS],
+  ['/team', BUSINESS],
   ['/clinic', MEMBERS],
   ['/start', BUSINESS],
   ['/operations', ['operator']],
   ['/operations/doubts', ['operator']],
   ['/operations/wallets?org=de300000-0000-4000-8000-000000000001', ['operator']],
   ['/operations/orphans', ['operator']],
+  ['/operations/clinics', ['operator']],
   ['/nothing-is-here', ['owner']],
 ];
 /** Dialogs that open by their address. @param {Awaited<ReturnType<typeof fill>>} there */
-const dialogs = (there) => [`/calendar?view=week&day=${there.day}&new=1`, '/wallet?topup=open', '/contacts?new=1'];
+const dialogs = (there) => [`/calendar?view=week&day=${there.day}&new=1`, '/wallet?topup=open', '/contacts?new=1', '/calls?ring=1'];
 
 const LOOKS = /** @type {const} */ ([
   ['light', 1280],

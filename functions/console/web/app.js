@@ -29,6 +29,7 @@ const SCREENS = [
   { at: /^\/notifications$/, load: () => import('./screens/notifications.js'), title: 'Notifications', roles: MEMBERS },
   { at: /^\/agents$/, load: () => import('./screens/agents.js'), title: 'Agents', roles: BUSINESS },
   { at: /^\/numbers$/, load: () => import('./screens/numbers.js'), title: 'Numbers', roles: BUSINESS },
+  { at: /^\/team$/, load: () => import('./screens/team.js'), title: 'Team', roles: BUSINESS },
   { at: /^\/clinic$/, load: () => import('./screens/clinic.js'), title: 'Clinic', roles: MEMBERS },
   { at: /^\/operations(?:\/(?<part>[a-z-]+))?$/, load: () => import('./screens/operations.js'), title: 'Operations', roles: ['operator'] },
 ];

@@ -4,7 +4,7 @@ import { html, useState } from '../lib/html.js';
 import { money, pence } from '../lib/money.js';
 import { useRoute } from '../lib/router.js';
 import { duration, moment } from '../lib/time.js';
-import { Badge, Button, Card, Confirm, Dialog, Empty, Form, Id, Loaded, Note, PageHead, Problem, Select, Table, Text, toast } from '../lib/ui.js';
+import { Badge, Button, Card, Confirm, Dialog, Empty, Facts, Form, Id, Loaded, Note, PageHead, Problem, Select, Table, Text, toast } from '../lib/ui.js';
 import { plain } from '../lib/words.js';
 
 const ZONE = 'UTC';
@@ -25,8 +25,8 @@ function Runs() {
     { name: 'when', label: 'Began', cell: (run) => at(run.startedAt) },
     { name: 'took', label: 'Took', align: 'end', cell: (run) => `${Math.max(0, Date.parse(run.finishedAt) - Date.parse(run.startedAt)).toLocaleString('en-GB')} ms` },
     { name: 'checked', label: 'Checked', align: 'end', cell: (run) => run.checked.toLocaleString('en-GB') },
-    { name: 'repaired', label: 'Repaired', cell: (run) => (run.repaired.length > 0 ? html`<${Findings} list=${run.repaired} />` : '–') },
-    { name: 'left', label: 'Left', cell: (run) => (run.left.length > 0 ? html`<${Findings} list=${run.left} />` : '–') },
+    { name: 'repaired', label: 'Repaired', long: true, cell: (run) => (run.repaired.length > 0 ? html`<${Findings} list=${run.repaired} />` : '–') },
+    { name: 'left', label: 'Left', long: true, cell: (run) => (run.left.length > 0 ? html`<${Findings} list=${run.left} />` : '–') },
     { name: 'state', label: 'State', cell: (run) => (!run.complete ? html`<${Badge} tone="warn">Broken off<//>` : run.left.length > 0 ? html`<${Badge} tone="bad">Needs a hand<//>` : html`<${Badge} tone="good">Clean<//>`) },
   ];
   return html`<div class="filters"><${Select} label="Task" value=${task} onInput=${(next) => route.set({ task: next })} options=${[['', 'All, the last five of each'], ...TASKS]} /></div>
@@ -56,7 +56,7 @@ function Doubts() {
   const [accepted, setAccepted] = useState(/** @type {any} */ (null));
   const columns = [
     { name: 'call', label: 'Call', main: true, cell: (one) => html`<${Id} value=${one.callId} what="call’s id" />` },
-    { name: 'org', label: 'Clinic', cell: (one) => html`<${Id} value=${one.orgId} what="clinic’s id" />` },
+    { name: 'org', label: 'Clinic', long: true, cell: (one) => html`<${Id} value=${one.orgId} what="clinic’s id" />` },
     { name: 'secs', label: 'Billed, stated', cell: (one) => html`<span class="num">${duration(one.billedSecs)}, ${duration(one.statedSecs)}</span><small>${one.why === 'unconfirmed' ? 'Our records cannot confirm so long a call' : 'The vendor said so later'}</small>` },
     { name: 'amount', label: 'Amount', align: 'end', cell: (one) => money(one.amountPence) },
     { name: 'lapses', label: 'Lapses', cell: (one) => at(one.lapsesAt) },
@@ -140,8 +140,8 @@ function Wallet({ org }) {
   const columns = [
     { name: 'action', label: 'What', main: true, cell: (act) => plain(act.action) },
     { name: 'when', label: 'When', cell: (act) => at(act.at) },
-    { name: 'who', label: 'Who', cell: (act) => act.user },
-    { name: 'why', label: 'Why', cell: (act) => act.reason ?? '–' },
+    { name: 'who', label: 'Who', long: true, cell: (act) => act.user },
+    { name: 'why', label: 'Why', long: true, cell: (act) => act.reason ?? '–' },
     { name: 'id', label: 'Act', cell: (act) => html`<${Id} value=${act.id} what="act’s id" />` },
   ];
   return html`<${Card} title="What can be done">
@@ -215,7 +215,7 @@ function Orphans() {
   const columns = [
     { name: 'place', label: 'Where', main: true, cell: (one) => html`<code>${one.place}</code>` },
     { name: 'since', label: 'First seen', cell: (one) => at(one.firstSeenAt) },
-    { name: 'said', label: 'Decided', cell: (one) => (one.isAllowed ? html`<${Badge} tone="warn">May go<//><small>${one.allowedBy}: ${one.reason}</small>` : html`<${Badge}>Stays<//>`) },
+    { name: 'said', label: 'Decided', long: true, cell: (one) => (one.isAllowed ? html`<${Badge} tone="warn">May go<//><small>${one.allowedBy}: ${one.reason}</small>` : html`<${Badge}>Stays<//>`) },
     { name: 'decide', label: '', align: 'end', cell: (one) => html`<${Button} small onClick=${() => setDecided(one)}>${one.isAllowed ? 'Keep it' : 'Let it go'}<//>` },
   ];
   return html`<${Card} kind="card-flush" title="Numbers that no record claims" sub="Under our mark at a vendor, at the last daily run.">
@@ -226,7 +226,44 @@ function Orphans() {
   <//>`;
 }
 
-const PARTS = { '': ['Runs', Runs], doubts: ['Doubts', Doubts], wallets: ['Wallets', Wallets], orphans: ['Unclaimed numbers', Orphans] };
+// ---- Clinics --------------------------------------------------------------------------------------------------------
+
+function NewClinic() {
+  const [form, setForm] = useState({ name: '', zone: 'Europe/London', email: '' });
+  const [error, setError] = useState('');
+  const [made, setMade] = useState(/** @type {any} */ (null));
+  const action = useAction(async (send) => {
+    const { data } = await send('POST', '/api/operations/clinics', { name: form.name.trim(), time_zone: form.zone.trim(), owner_email: form.email.trim() });
+    setMade(data);
+    setForm({ ...form, name: '', email: '' });
+  });
+  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
+  const submit = () => {
+    const wrong = !form.name.trim() ? 'Give the clinic its name.' : !form.email.includes('@') ? 'Who is its owner?' : '';
+    setError(wrong);
+    if (!wrong) action.run();
+  };
+  return html`<${Card} title="A new clinic" sub="Its owner is invited by mail. The same owner is asked for once, however often this is sent.">
+      <${Form} onSubmit=${submit}><div class="stack">
+        <div class="fields">
+          <${Text} label="Name" autocomplete="off" value=${form.name} onInput=${set('name')} />
+          <${Text} label="Time zone" autocomplete="off" spellcheck="false" value=${form.zone} onInput=${set('zone')} hint="Such as Europe/London." />
+          <${Text} label="Owner’s e-mail" type="email" autocomplete="off" value=${form.email} onInput=${set('email')} />
+        </div>
+        ${error && html`<div role="alert"><${Note} tone="bad">${error}<//></div>`}
+        <${Problem} failure=${action.failure} />
+        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Make the clinic<//></div>
+      </div><//>
+    <//>
+    ${
+      made &&
+      html`<${Card} title=${made.name ?? 'The clinic'}>
+        <div class="stack"><${Facts} items=${[['Id', html`<${Id} value=${made.org_id} what="clinic’s id" />`], ['Time zone', made.time_zone], ['Owner', `${made.owner_email}: ${made.owner_status === 'invited' ? 'invited' : 'the issuer is still to be told'}`]]} /></div>
+      <//>`
+    }`;
+}
+
+const PARTS = { '': ['Runs', Runs], clinics: ['New clinic', NewClinic], doubts: ['Doubts', Doubts], wallets: ['Wallets', Wallets], orphans: ['Unclaimed numbers', Orphans] };
 
 export default function Operations({ part = '' }) {
   const found = PARTS[part];
