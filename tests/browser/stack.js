@@ -1,6 +1,6 @@
 // The local stack for a test: its own data folder, its own port, gone afterwards.
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -67,6 +67,18 @@ export async function startStack({ speed = 1 } = {}) {
       const text = await answer.text();
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text ? JSON.parse(text) : null;
+    },
+    /** Asks the tables themselves, by the folder's own key. @param {string} operation @param {unknown} body */
+    async tables(operation, body) {
+      const { folder: key } = JSON.parse(await readFile(join(folder, 'data/keys.json'), 'utf8'));
+      const answer = await fetch(`${base}/_aws/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `DynamoDB_20120810.${operation}`, 'x-sandbox-key': key },
+        body: JSON.stringify(body),
+      });
+      const said = await answer.json();
+      if (!answer.ok) throw new Error(`${operation}: ${JSON.stringify(said)}`);
+      return said;
     },
     /** @param {unknown} call */
     ring: (call) => stack.post('/_sandbox/vapi/calls', call),

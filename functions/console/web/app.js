@@ -17,7 +17,7 @@ const MEMBERS = [...BUSINESS, 'staff'];
  */
 const SCREENS = [
   { at: /^\/today$/, load: () => import('./screens/today.js'), title: 'Today', roles: MEMBERS },
-  { at: /^\/start$/, load: () => import('./screens/start.js'), title: 'Start', roles: MEMBERS },
+  { at: /^\/start$/, load: () => import('./screens/start.js'), title: 'Start', roles: BUSINESS },
   { at: /^\/calls$/, load: () => import('./screens/calls.js'), title: 'Calls', roles: MEMBERS },
   { at: /^\/calls\/(?<id>[^/]+)$/, load: () => import('./screens/call.js'), title: 'Call', roles: MEMBERS },
   { at: /^\/wallet$/, load: () => import('./screens/wallet.js'), title: 'Wallet', roles: BUSINESS },

@@ -29,6 +29,7 @@ function addSheet() {
 export function Plot({ days, label }) {
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [theme, setTheme] = useState(0);
+  const [seen, setSeen] = useState(/** @type {number | null} */ (null));
   useEffect(() => {
     addSheet();
     const turn = () => setTheme((count) => count + 1);
@@ -60,6 +61,7 @@ export function Plot({ days, label }) {
       height: 250,
       cursor: { points: { size: 7 }, drag: { x: false, y: false } },
       legend: { show: false },
+      hooks: { setCursor: [(/** @type {any} */ plot) => setSeen(plot.cursor.idx ?? null)] },
       scales: { x: { time: false }, y: { range: () => [least, most + (most - least) * 0.42] }, rows: { range: () => [0, 1] } },
       axes: [
         { ...axis, space: 70, values: (_, splits) => splits.map((at) => label(at)) },
@@ -72,7 +74,7 @@ export function Plot({ days, label }) {
           scale: 'rows',
           paths: () => null,
           stroke: style(colour),
-          points: { show: true, size: 7, width: 1.5, stroke: style('--surface'), fill: style(colour) },
+          points: { show: true, size: 9, width: 1.5, stroke: style('--surface'), fill: style(colour) },
         })),
       ],
     };
@@ -89,7 +91,10 @@ export function Plot({ days, label }) {
   const first = days[0];
   const last = days.at(-1);
   const summary = first && last ? `From ${label(first.at)} to ${label(last.at)} the balance went from ${money(first.balance)} to ${money(last.balance)}.` : '';
+  const day = seen === null ? last : days[seen];
+  const moved = day ? MARKS.filter(([kind]) => day.moved[kind]).map(([kind, name]) => `${day.moved[kind]} × ${name.toLowerCase()}`) : [];
   return html`<figure>
+    ${day && html`<p class="fine num" style=${{ whiteSpace: 'normal' }} aria-hidden="true">${label(day.at)}: <span class="strong">${money(day.balance)}</span>${moved.length > 0 ? `, ${moved.join(', ')}` : ''}</p>`}
     <div class="plot" ref=${ref} role="img" aria-label=${`The balance of the last ninety days. ${summary}`}></div>
     <figcaption class="plot-legend">
       <span style=${{ color: 'var(--accent)' }}><i class="dot dot-line"></i></span><span>Balance at the end of the day</span>

@@ -279,6 +279,9 @@ export function Dialog({ title, onClose, children, wide = false }) {
     if (!dialog) return undefined;
     const before = document.activeElement;
     dialog.showModal();
+    // With a keyboard at hand one begins to write at once; on a touch screen the keys would cover the question.
+    const field = dialog.querySelector('.dialog-body input:not([type=checkbox]), .dialog-body select, .dialog-body textarea');
+    if (field instanceof HTMLElement && matchMedia('(pointer: fine)').matches) field.focus();
     return () => {
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
