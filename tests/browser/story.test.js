@@ -262,3 +262,22 @@ test('a slow answer is waited for in its place, and one that never comes can be 
   await page.getByRole('link', { name: 'Mary Seacole' }).waitFor();
   await context.close();
 });
+
+test('the calendar at Google is disconnected, and connected again with the clinic’s consent', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/calendar/sync`);
+  await page.getByRole('button', { name: 'Disconnect' }).click();
+  await page.locator('dialog[open]').getByRole('button', { name: 'Disconnect' }).click();
+  await page.locator('.badge', { hasText: 'Disconnected' }).waitFor();
+  await page.getByRole('button', { name: 'Connect' }).click();
+  await page.waitForURL('**/_sandbox/google/o/oauth2/**');
+  await page.locator('button, input[type=submit]').first().click();
+  await page.waitForURL('**/calendar/sync');
+  await page.getByText('The calendar is connected.').waitFor();
+  await page.locator('.badge', { hasText: /^Connected$/ }).waitFor();
+  await page.getByRole('button', { name: 'Change whose time Dr Jones is' }).click();
+  assert.deepEqual(await measure(page), []);
+  await page.keyboard.press('Escape');
+  assert.deepEqual(complaints.filter((line) => !line.includes('/favicon.ico') && !line.includes('/_sandbox/google/') && !line.includes('/api/google-oauth/callback')), []);
+  await context.close();
+});
