@@ -101,7 +101,7 @@ export function BookDialog({ day, contactId = '', onClose }) {
   const recent = useGet(contactId ? null : '/api/contacts?limit=100');
   const [service, setService] = useState('');
   const [resource, setResource] = useState('');
-  const [person, setPerson] = useState({ name: '', phone: '', email: '' });
+  const [person, setPerson] = useState({ name: '', phone: '', email: '', mayText: false });
   const [notes, setNotes] = useState('');
   const [tried, setTried] = useState(false);
   const when = useWhen({ day });
@@ -113,7 +113,7 @@ export function BookDialog({ day, contactId = '', onClose }) {
       service_id: serviceId,
       scheduled_at: when.at,
       ...(resource && { resource_id: resource }),
-      ...(contactId ? { contact_id: contactId } : { contact: { name: person.name.trim(), ...(phone && { phone }), ...(person.email.trim() && { email: person.email.trim() }) } }),
+      ...(contactId ? { contact_id: contactId } : { contact: { name: person.name.trim(), ...(phone && { phone }), ...(person.email.trim() && { email: person.email.trim() }), ...(person.mayText && { may_text: true }) } }),
       ...(notes.trim() && { notes: notes.trim() }),
       ...(when.reason && { overbook: when.reason }),
     });
@@ -129,7 +129,7 @@ export function BookDialog({ day, contactId = '', onClose }) {
   };
   const setName = (/** @type {string} */ name) => {
     const match = recent.data?.contacts.find((one) => one.contact_name === name);
-    setPerson(match ? { name, phone: match.phone_number ?? person.phone, email: match.email ?? person.email } : { ...person, name });
+    setPerson(match ? { ...person, name, phone: match.phone_number ?? person.phone, email: match.email ?? person.email } : { ...person, name });
   };
   if (!catalog.services || !catalog.resources) {
     return html`<${Dialog} title="Book an appointment" onClose=${() => onClose()}>${catalog.failure ? html`<${Problem} failure=${catalog.failure} onRetry=${catalog.reload} />` : html`<${Skeleton} lines=${6} />`}<//>`;
@@ -153,6 +153,7 @@ export function BookDialog({ day, contactId = '', onClose }) {
                 <datalist id="known-contacts">${recent.data?.contacts.map((one) => html`<option key=${one.id} value=${one.contact_name}></option>`)}</datalist>
                 <${Text} label="Phone" type="tel" autocomplete="off" value=${person.phone} onInput=${(phone) => setPerson({ ...person, phone })} hint="With its country: +44…" />
                 <${Text} label="E-mail" type="email" autocomplete="off" value=${person.email} onInput=${(email) => setPerson({ ...person, email })} hint="For the confirmation." />
+                ${person.phone.trim() && html`<div class="field-wide"><${Check} label="The patient agrees to texts at this number" checked=${person.mayText} onInput=${(mayText) => setPerson({ ...person, mayText })} /></div>`}
               </div>`
         }
         <${Area} label="Notes" rows=${2} maxlength="2000" value=${notes} onInput=${setNotes} />
@@ -192,7 +193,7 @@ export function MoveDialog({ appointment, to = /** @type {{at: string, resourceI
     <${Form} onSubmit=${submit}>
       <div class="stack">
         <p class="wrap"><span class="strong">${appointment.contact_name}</span>, ${appointment.service_type}<br />now <span class="num">${moment(appointment.scheduled_time, here.zone)}</span>${catalog.resources && ` with ${namesOf(catalog.resources, appointment.resource_ids)}`}</p>
-        ${when.at && !when.isForced && html`<${Note}>To <span class="strong num">${moment(when.at, here.zone)}</span>${resource && catalog.resources ? ` with ${namesOf(catalog.resources, [resource])}` : ''}. A patient who gave an address is told by mail.<//>`}
+        ${when.at && !when.isForced && html`<${Note}>To <span class="strong num">${moment(when.at, here.zone)}</span>${resource && catalog.resources ? ` with ${namesOf(catalog.resources, [resource])}` : ''}. A patient who can be reached is told.<//>`}
         <${Select} label="With" value=${resource} onInput=${setResource} options=${[['', 'The same as now'], ...(catalog.resources ?? []).filter((one) => needs.includes(one.id)).map((one) => [one.id, one.name])]} />
         <${When} when=${when} serviceId=${appointment.service_id} resourceId=${resource || appointment.resource_ids[0]} resources=${catalog.resources} />
         ${tried && when.error && html`<div role="alert"><${Note} tone="bad">${when.error}<//></div>`}
@@ -214,7 +215,7 @@ export function CancelDialog({ appointment, onClose }) {
   });
   return html`<${Confirm} title="Cancel this appointment?" verb="Cancel the appointment" danger action=${action} onClose=${() => onClose()} onConfirm=${() => action.run()}>
     <p class="wrap"><span class="strong">${appointment.contact_name}</span>, ${appointment.service_type}, ${moment(appointment.scheduled_time, here.zone)}.</p>
-    <p class="sub">A patient who gave an address is told by mail. It cannot be undone; a new one can be booked.</p>
+    <p class="sub">A patient who can be reached is told. It cannot be undone; a new one can be booked.</p>
   <//>`;
 }
 

@@ -4,6 +4,7 @@ import { CancelDialog, MoveDialog } from '../lib/booking.js';
 import { useHere } from '../lib/clinic.js';
 import { namesOf, useCatalog } from '../lib/diary.js';
 import { html, useState } from '../lib/html.js';
+import { money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { clock, dayOf, longDay, moment } from '../lib/time.js';
 import { Area, Badge, Button, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, PageHead, Problem, toast } from '../lib/ui.js';
@@ -32,6 +33,11 @@ function Notes({ appointment }) {
   <//>`;
 }
 
+/** @type {Record<string, string>} */
+const BY = { email: 'e-mail', sms: 'text' };
+/** @type {Record<string, string>} */
+const TONES = { sent: 'good', refused: 'bad', unpaid: 'bad', not_sent: 'bad', unknown: 'warn', waiting: 'warn' };
+
 function Messages({ id }) {
   const here = useHere();
   const messages = useGet(`/api/messages?appointment_id=${encodeURIComponent(id)}`);
@@ -39,13 +45,13 @@ function Messages({ id }) {
     <${Loaded} from=${messages} lines=${2}>
       ${(data) =>
         data.messages.length === 0
-          ? html`<${Empty} icon="mail" title="No letter yet.">A patient who gave an e-mail address is told a few minutes after each change.<//>`
+          ? html`<${Empty} icon="mail" title="Nothing yet.">A patient who can be reached is told a few minutes after each change.<//>`
           : html`<ul class="notices">${data.messages.map(
               (one) => html`<li key=${one.id}>
                 <${Icon} name="mail" size=${20} />
                 <div>
-                  <p class="row"><span>${plain(one.kind ?? 'message')} by ${one.channel === 'email' ? 'e-mail' : one.channel}</span><${Badge} tone=${{ sent: 'good', refused: 'bad', unknown: 'warn' }[one.status] ?? 'quiet'}>${plain(one.status)}<//></p>
-                  <p class="fine num">${moment(one.created_at, here.zone)}</p>
+                  <p class="row"><span>${plain(one.kind ?? 'message')} by ${BY[one.channel] ?? plain(one.channel)}</span><${Badge} tone=${TONES[one.status] ?? 'quiet'}>${plain(one.status)}<//></p>
+                  <p class="fine num">${moment(one.created_at, here.zone)}${one.cost_pence ? `, ${money(one.cost_pence)}` : ''}</p>
                   ${one.reason && html`<p class="fine">${one.reason}</p>`}
                 </div>
               </li>`,
@@ -92,7 +98,7 @@ function Detail({ appointment, resources, onMove, onCancel }) {
             ['Calendar', syncBadge(one.calendar)],
             ['Patient', one.contact_id ? html`<${Link} to=${`/contacts/${encodeURIComponent(one.contact_id)}`}>${one.contact_name}<//>` : one.contact_name],
             ['Phone', one.phone_number ? html`<span class="id num">${phone(one.phone_number)}<${Copy} value=${one.phone_number} what="number" /></span>` : 'None'],
-            ['E-mail', one.email ? html`${one.email} <${Copy} value=${one.email} what="address" />` : 'None: the patient gets no letters'],
+            ['E-mail', one.email ? html`${one.email} <${Copy} value=${one.email} what="address" />` : 'None'],
             ['Made by', html`${madeBy(one.created_by)}, <span class="num">${moment(one.created_at, here.zone)}</span>`],
             one.call_id && ['Call', html`<${Link} to=${`/calls/${encodeURIComponent(one.call_id)}`}>The call in which it was booked<//>`],
             ['Id', html`<${Id} value=${one.id} what="appointment’s id" />`],

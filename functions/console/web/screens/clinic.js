@@ -16,6 +16,7 @@ function Editor({ clinic }) {
     text: clinic.notice?.text ?? '',
     until: clinic.notice?.until ?? '',
     emails: clinic.alert_emails.join('\n'),
+    sender: clinic.sender_name ?? '',
   });
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const zones = useMemo(() => {
@@ -30,6 +31,7 @@ function Editor({ clinic }) {
       address: form.address.trim(),
       notice: form.text.trim() ? { text: form.text.trim(), until: form.until } : { text: '' },
       alert_emails: emails,
+      ...(form.sender.trim() !== (clinic.sender_name ?? '') && { sender_name: form.sender.trim() }),
     });
     changed('/api/clinic');
     toast('Saved. The receptionist knows it on the next call.');
@@ -53,6 +55,7 @@ function Editor({ clinic }) {
       <${Text} label="Address" maxlength="200" value=${form.address} onInput=${set('address')} readonly=${readonly} hint="Where callers find it." />
       <${Area} label="Notice" rows=${2} maxlength="300" value=${form.text} onInput=${set('text')} readonly=${readonly} hint="What callers are told for some time, such as “Closed on Friday.” Empty for none." />
       ${form.text.trim() && html`<div class="fields"><${Text} label="It holds until, and on" type="date" value=${form.until} onInput=${set('until')} error=${errors.until} readonly=${readonly} /></div>`}
+      <div class="fields"><${Text} label="Sender of texts" maxlength="11" autocomplete="off" spellcheck="false" value=${form.sender} onInput=${set('sender')} readonly=${readonly} hint="What patients’ telephones show: at most 11 letters and figures. Texts are paid for from the wallet; without a name none is sent." /></div>
       <${Area} label="Told at once of an emergency" rows=${3} value=${form.emails} onInput=${set('emails')} error=${errors.emails} readonly=${readonly} hint="E-mail addresses, one a line, at most five." />
       <${Problem} failure=${action.failure} />
       ${here.mayChange && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//></div>`}

@@ -27,7 +27,7 @@ export default function Notifications() {
     <${Problem} failure=${all.failure} />
     <div class="filters">
       <${Segments} label="Which" value=${status} onInput=${(next) => route.set({ status: next === 'all' ? null : next })} options=${[['all', 'All'], ['unread', 'Unread'], ['read', 'Read']]} />
-      <${Select} label="Kind" value=${type} onInput=${(next) => route.set({ type: next })} options=${[['', 'Every kind'], ['message_taken', 'Messages'], ['emergency', 'Emergencies'], ['calendar_problem', 'Calendar']]} />
+      <${Select} label="Kind" value=${type} onInput=${(next) => route.set({ type: next })} options=${[['', 'Every kind'], ['message_taken', 'Messages'], ['emergency', 'Emergencies'], ['calendar_problem', 'Calendar'], ['payment_problem', 'Payments']]} />
     </div>
     <${Card}>
       ${
