@@ -1,7 +1,8 @@
 // Every screen, for every role, in light and dark, wide and at 320 px.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { axe, go, launch, measure, open, picture, settle } from './page.js';
+import { PICTURES, axe, go, launch, measure, open, picture, settle } from './page.js';
 import { fill, startStack } from './stack.js';
 
 const BUSINESS = ['owner', 'viewer'];
@@ -121,5 +122,65 @@ test('a viewer has no button that changes anything', async () => {
     const changing = verbs.filter((verb) => /^(Save|Top up|Book|Add|Buy|Connect|Give|Move|Cancel it|Ring somebody|Done|Delete|Disconnect|Mark all|Change)\b/.test(verb));
     assert.deepEqual(changing, [], path);
   }
+  await context.close();
+});
+
+test('nothing jumps while a screen is filled', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  // An answer takes its time, so that what stands for it is seen first.
+  await page.route('**/api/**', async (route) => {
+    await new Promise((done) => setTimeout(done, 150));
+    await route.continue();
+  });
+  await page.addInitScript(() => {
+    // @ts-ignore: read back below
+    window.jumps = [];
+    new PerformanceObserver((list) => {
+      for (const entry of /** @type {any[]} */ (list.getEntries())) {
+        // @ts-ignore
+        window.jumps.push({ value: entry.value, what: entry.sources.map((source) => source.node?.className || source.node?.nodeName).slice(0, 3) });
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  const jumping = [];
+  for (const [path] of addresses(there).filter(([, roles]) => roles.includes('owner'))) {
+    await page.goto(stack.base + path);
+    await settle(page);
+    await page.waitForTimeout(250);
+    const jumps = await page.evaluate(() => /** @type {any} */ (window).jumps);
+    const sum = jumps.reduce((/** @type {number} */ total, /** @type {any} */ jump) => total + jump.value, 0);
+    // What the web's measure calls good (Cumulative Layout Shift).
+    if (sum > 0.1) jumping.push(`${path}: ${sum.toFixed(3)} ${JSON.stringify(jumps.filter((/** @type {any} */ jump) => jump.value > 0.02))}`);
+  }
+  assert.deepEqual(jumping, []);
+  await context.close();
+});
+
+test('what is another clinic’s is not there', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner', org: 'aaaaaaaa-0000-4000-8000-000000000002' });
+  for (const path of [`/calls/${there.call}`, `/appointments/${there.appointment}`, `/contacts/${there.contact}`]) {
+    await page.goto(stack.base + path);
+    await page.getByText('There is nothing at this address.').waitFor();
+    assert.doesNotMatch(await page.locator('main').innerText(), /Wilhelmina|Katherine|900123/, path);
+  }
+  await context.close();
+});
+
+test('the sign-in page and the narrow page’s menu are whole, too', async () => {
+  const { page, complaints, context } = await open(browser, stack);
+  await page.goto(`${stack.base}/`);
+  await page.getByRole('heading', { name: 'Sign in to Voxanne' }).waitFor();
+  const found = await look(page, 'sign in');
+  await page.getByLabel('Role').selectOption('staff');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Today', exact: true }).waitFor();
+  await page.setViewportSize({ width: 320, height: 700 });
+  await page.getByRole('button', { name: 'Menu' }).click();
+  await page.getByRole('dialog', { name: 'Menu' }).waitFor();
+  found.push(...(await measure(page)), ...(await axe(page)));
+  await page.screenshot({ path: join(PICTURES, 'menu-320.png') });
+  await page.getByRole('button', { name: 'Sign out' }).last().click();
+  await page.getByRole('heading', { name: 'Sign in to Voxanne' }).waitFor();
+  assert.deepEqual([...found, ...complaints], []);
   await context.close();
 });

@@ -160,6 +160,14 @@ test('staff book, and over what is there only with a reason', async () => {
   await page.getByLabel('Reason').fill('He is in pain.');
   await page.locator('dialog[open]').getByRole('button', { name: 'Book', exact: true }).click();
   await page.locator('a.event-over', { hasText: 'Edsger Dijkstra' }).waitFor();
+
+  // By a click on a free place, which says when and with whom.
+  const column = await page.locator('.cal-column').first().boundingBox();
+  assert.ok(column);
+  await page.mouse.click(column.x + column.width / 2, column.y + 6.3 * 60);
+  await page.locator('dialog[open]').getByText(/^Chosen: .*, 14:15$/).waitFor();
+  assert.equal(await page.getByLabel('With').inputValue(), 'demo-jones');
+  await page.keyboard.press('Escape');
   assert.deepEqual(complaints, []);
   await context.close();
 });
@@ -187,6 +195,10 @@ test('two people save an agent at once, and nobody’s words are lost', async ()
   const { page, complaints, context } = await open(browser, stack, { role: 'admin' });
   await page.goto(`${stack.base}/agents`);
   await page.getByLabel('First sentence').fill('Good day, this is mine.');
+  // Who looks something up elsewhere finds what was written.
+  await go(page, '/numbers');
+  await go(page, '/agents');
+  assert.equal(await page.getByLabel('First sentence').inputValue(), 'Good day, this is mine.');
   const { agents } = await stack.ask('GET', '/api/founder-console/agent/config?role=inbound', undefined, owner);
   const { id, role, sync, syncReason, vapiAssistantId, ...agent } = agents[0];
   await stack.post('/api/founder-console/agent/behavior', { inbound: { ...agent, name: 'Theirs' } }, owner);

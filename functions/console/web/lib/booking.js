@@ -81,6 +81,7 @@ function When({ when, serviceId, resourceId, resources }) {
       <${Button} icon="chevronLeft" label="The day before" onClick=${() => isDay(when.day) && when.setDay(addDays(when.day, -1))} />
       <${Button} icon="chevronRight" label="The day after" onClick=${() => isDay(when.day) && when.setDay(addDays(when.day, 1))} />
     </div>
+    ${!when.isForced && when.at && html`<p>Chosen: <span class="strong num">${moment(when.at, here.zone)}</span></p>`}
     ${!when.isForced && html`<${Slots} serviceId=${serviceId} resourceId=${resourceId} day=${when.day} value=${when.at} onChoose=${when.setAt} resources=${resources} />`}
     <${Check} label="At a time that is not free" hint="It overlaps what is there. The reason is kept." checked=${when.isForced} onInput=${when.setForced} />
     ${
@@ -94,18 +95,20 @@ function When({ when, serviceId, resourceId, resources }) {
 }
 
 /** Books an appointment, for a contact or for somebody by name. */
-export function BookDialog({ day, contactId = '', onClose }) {
+export function BookDialog({ day, at = '', resourceId = '', contactId = '', onClose }) {
   const here = useHere();
   const catalog = useCatalog();
   const known = useGet(contactId ? `/api/contacts/${encodeURIComponent(contactId)}` : null);
   const recent = useGet(contactId ? null : '/api/contacts?limit=100');
   const [service, setService] = useState('');
-  const [resource, setResource] = useState('');
+  const [resource, setResource] = useState(resourceId);
   const [person, setPerson] = useState({ name: '', phone: '', email: '', mayText: false });
   const [notes, setNotes] = useState('');
   const [tried, setTried] = useState(false);
-  const when = useWhen({ day });
-  const serviceId = service || catalog.services?.[0]?.id || '';
+  const when = useWhen({ day, at });
+  // Whose column was clicked says which services there are to choose from first.
+  const fitting = catalog.services?.find((one) => !resourceId || one.needs.flat().includes(resourceId));
+  const serviceId = service || fitting?.id || catalog.services?.[0]?.id || '';
   const needs = catalog.services?.find((one) => one.id === serviceId)?.needs.flat() ?? [];
   const action = useAction(async (send) => {
     const phone = person.phone.replaceAll(/[\s().-]/g, '');

@@ -13,13 +13,20 @@ export const MARKS = [
 
 const style = (/** @type {string} */ name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function addSheet() {
-  const href = new URL('../vendor/uplot.css', import.meta.url).href;
-  if (document.querySelector(`link[href="${href}"]`)) return;
-  const link = document.createElement('link');
-  link.rel = 'stylesheet';
-  link.href = href;
-  document.head.append(link);
+/** @type {Promise<void> | null} */
+let sheet = null;
+
+/** The plot's own sheet, once: drawn without it everything would jump when it comes. */
+function withSheet() {
+  sheet ??= new Promise((done) => {
+    const link = document.createElement('link');
+    link.rel = 'stylesheet';
+    link.href = new URL('../vendor/uplot.css', import.meta.url).href;
+    link.onload = () => done();
+    link.onerror = () => done();
+    document.head.append(link);
+  });
+  return sheet;
 }
 
 /**
@@ -29,9 +36,10 @@ function addSheet() {
 export function Plot({ days, label }) {
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [theme, setTheme] = useState(0);
+  const [isReady, setReady] = useState(false);
   const [seen, setSeen] = useState(/** @type {number | null} */ (null));
   useEffect(() => {
-    addSheet();
+    withSheet().then(() => setReady(true));
     const turn = () => setTheme((count) => count + 1);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', turn);
@@ -43,7 +51,7 @@ export function Plot({ days, label }) {
   }, []);
   useEffect(() => {
     const host = ref.current;
-    if (!host || days.length === 0) return undefined;
+    if (!host || !isReady || days.length === 0) return undefined;
     const axis = {
       stroke: style('--muted'),
       grid: { stroke: style('--line'), width: 1 },
@@ -87,7 +95,7 @@ export function Plot({ days, label }) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [days, theme]);
+  }, [days, theme, isReady]);
   const first = days[0];
   const last = days.at(-1);
   const summary = first && last ? `From ${label(first.at)} to ${label(last.at)} the balance went from ${money(first.balance)} to ${money(last.balance)}.` : '';

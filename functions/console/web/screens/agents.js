@@ -1,9 +1,10 @@
 // Both agents: what they say, how they sound, and what happens when two people save at once.
 import { call, changed, failureOf, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
-import { html, useEffect, useState } from '../lib/html.js';
+import { html, useEffect, useLayoutEffect, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { useRoute } from '../lib/router.js';
+import { session } from '../lib/session.js';
 import { duration } from '../lib/time.js';
 import { Area, Button, Card, Copy, Form, Loaded, Note, PageHead, Problem, Segments, Select, Text, toast } from '../lib/ui.js';
 import { agentBadge } from '../lib/words.js';
@@ -48,14 +49,23 @@ function Conflict({ mine, theirs, base, onTake }) {
   </div>`;
 }
 
+/** What was written and not saved, while the page is open: who looks something up elsewhere finds it again. @type {Map<string, {base: any, form: any}>} */
+const drafts = new Map();
+
 function Editor({ agent, numbers, onSaved }) {
   const here = useHere();
-  const [base, setBase] = useState(agent);
-  const [form, setForm] = useState(/** @type {any} */ ({ ...editable(agent), maxDurationSeconds: String(agent.maxDurationSeconds) }));
+  const mine = `${session.get().org} ${session.get().user} ${agent.role}`;
+  const draft = drafts.get(mine);
+  const [base, setBase] = useState(draft?.base ?? agent);
+  const [form, setForm] = useState(/** @type {any} */ (draft?.form ?? { ...editable(agent), maxDurationSeconds: String(agent.maxDurationSeconds) }));
   const [theirs, setTheirs] = useState(/** @type {any} */ (null));
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const readonly = !here.mayChange;
   const isDirty = JSON.stringify({ ...form, maxDurationSeconds: Number(form.maxDurationSeconds) }) !== JSON.stringify(editable(base));
+  useLayoutEffect(() => {
+    if (isDirty) drafts.set(mine, { base, form });
+    else drafts.delete(mine);
+  }, [isDirty, base, form]);
   // What is saved elsewhere is shown, unless somebody writes here.
   useEffect(() => {
     if (!isDirty && agent.version !== base.version) {

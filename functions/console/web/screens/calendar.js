@@ -94,7 +94,7 @@ function Event({ event, hours, canMove, isDim, onGrab, onMoveKey }) {
 }
 
 /** The grid, in which appointments are dragged, or moved by the arrow keys. */
-function Grid({ columns, hours, onDrop, step, resources }) {
+function Grid({ columns, hours, onDrop, onPick, step }) {
   const here = useHere();
   const body = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [drag, setDrag] = useState(/** @type {any} */ (null));
@@ -123,6 +123,15 @@ function Grid({ columns, hours, onDrop, step, resources }) {
     if (moved.column === before && moved.from === moved.event.from) return;
     const resourceId = column.resource && !appointment.resource_ids.includes(column.resource.id) ? column.resource.id : '';
     onDrop(appointment, { at: instant(column.day, hourText(moved.from), here.zone).toISOString(), resourceId });
+  };
+
+  /** A click on a free place books there. @param {MouseEvent} click @param {any} column */
+  const pick = (click, column) => {
+    const place = /** @type {HTMLElement} */ (click.currentTarget);
+    if (!onPick || /** @type {HTMLElement} */ (click.target).closest('.event')) return;
+    const minutes = hours.from + ((click.clientY - place.getBoundingClientRect().top) / HOUR) * 60;
+    const at = instant(column.day, hourText(Math.floor(minutes / 15) * 15), here.zone);
+    if (at.getTime() > now()) onPick(at.toISOString(), column.resource?.id ?? '');
   };
 
   const onGrab = (/** @type {PointerEvent} */ pointer, /** @type {any} */ event) => {
@@ -207,7 +216,7 @@ function Grid({ columns, hours, onDrop, step, resources }) {
           ${Array.from({ length: (hours.to - hours.from) / 60 - 1 }, (_, at) => html`<span key=${at} style=${{ top: `${(at + 1) * HOUR}px` }}>${hourText(hours.from + (at + 1) * 60)}</span>`)}
         </div>
         ${columns.map(
-          (column, at) => html`<div key=${column.key} class="cal-column">
+          (column, at) => html`<div key=${column.key} class=${classes('cal-column', onPick && 'cal-free')} onClick=${(click) => pick(click, column)}>
             ${offOf(column.work, hours).map((part) => html`<div key=${part.from} class="cal-off" style=${{ top: `${((part.from - hours.from) / 60) * HOUR}px`, height: `${((part.to - part.from) / 60) * HOUR}px` }}></div>`)}
             ${column.closed.map((part) => html`<div key=${part.from} class="cal-closed" style=${{ top: `${((Math.max(part.from, hours.from) - hours.from) / 60) * HOUR}px`, height: `${((Math.min(part.to, hours.to) - Math.max(part.from, hours.from)) / 60) * HOUR}px` }}>${part.reason || 'Away'}</div>`)}
             ${column.day === today && minutesOn(now(), today, here.zone) >= hours.from && minutesOn(now(), today, here.zone) <= hours.to && html`<div class="cal-now" style=${{ top: `${((minutesOn(now(), today, here.zone) - hours.from) / 60) * HOUR}px` }}></div>`}
@@ -279,8 +288,8 @@ export default function Calendar() {
   } else {
     const columns = columnsOf({ view, days, resources: catalog.resources, chosen, appointments: list.data.appointments, zone: here.zone });
     grid = html`<${Problem} failure=${list.failure} onRetry=${list.reload} />
-      <${Grid} columns=${columns} hours=${hoursOf(columns)} step=${step} resources=${catalog.resources} onDrop=${(appointment, to) => setMove({ appointment, to })} />
-      ${here.mayKeepDiary && html`<p class="fine">Drag an appointment to move it; or go to it with Tab, press M, and use the arrow keys and Enter.</p>`}`;
+      <${Grid} columns=${columns} hours=${hoursOf(columns)} step=${step} onDrop=${(appointment, to) => setMove({ appointment, to })} onPick=${here.mayKeepDiary ? (at, whom) => route.set({ new: '1', at, whom }) : null} />
+      ${here.mayKeepDiary && html`<p class="fine">Click a free place to book there. Drag an appointment to move it; or go to it with Tab, press M, and use the arrow keys and Enter.</p>`}`;
   }
 
   return html`<div class="page">
@@ -299,7 +308,7 @@ export default function Calendar() {
       </div>
     </div>
     ${grid}
-    ${isBooking && html`<${BookDialog} day=${day < today ? today : day} contactId=${route.value('contact')} onClose=${(booked) => route.set({ new: null, contact: null, ...(booked && { day: booked }) })} />`}
+    ${isBooking && html`<${BookDialog} day=${day < today ? today : day} at=${route.value('at')} resourceId=${route.value('whom')} contactId=${route.value('contact')} onClose=${(booked) => route.set({ new: null, contact: null, at: null, whom: null, ...(booked && { day: booked }) })} />`}
     ${move && html`<${MoveDialog} appointment=${move.appointment} to=${move.to} onClose=${() => setMove(null)} />`}
   </div>`;
 }

@@ -23,8 +23,8 @@ function Search({ value, onInput }) {
     <input class="input" id="call-search" type="search" value=${text} maxlength="100" onInput=${(event) => setText(event.currentTarget.value)} /></div>`;
 }
 
-function Ring({ onClose }) {
-  const [number, setNumber] = useState('');
+function Ring({ to, onClose }) {
+  const [number, setNumber] = useState(to);
   const [error, setError] = useState('');
   const action = useAction(async (send) => {
     const { data } = await send('POST', '/api/calls', { phoneNumber: number.replaceAll(/[\s().-]/g, ''), agentRole: 'outbound' });
@@ -118,6 +118,6 @@ export default function Calls() {
                 <${Pager} page=${data.pagination.page} pages=${data.pagination.pages} total=${data.pagination.total} onPage=${(next) => route.set({ page: next > 1 ? String(next) : null })} />`}
       <//>
     <//>
-    ${isRinging && html`<${Ring} onClose=${() => setRinging(false)} />`}
+    ${isRinging && html`<${Ring} to=${route.value('number')} onClose=${() => setRinging(false)} />`}
   </div>`;
 }

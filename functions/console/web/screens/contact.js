@@ -86,6 +86,7 @@ export default function Contact({ id }) {
                 ['Id', html`<${Id} value=${data.id} what="contact’s id" />`],
               ]}
             />
+            ${data.phone_number && here.mayChange && html`<div class="form-actions" style=${{ marginTop: '0.875rem' }}><${ButtonLink} icon="phoneOut" to=${query('/calls', { ring: '1', number: data.phone_number })}>Have the agent ring<//></div>`}
           <//>
           <${Details} key=${data.id} contact=${data} />
         </div>

@@ -58,12 +58,12 @@ const typed = (amount) => (amount === null ? '' : (amount / 100).toFixed(2).repl
 
 function AutoRecharge({ wallet }) {
   const here = useHere();
-  const now_ = wallet.auto_recharge;
+  const terms = wallet.auto_recharge;
   const [form, setForm] = useState({
     enabled: wallet.auto_recharge_enabled,
-    amount: typed(now_.amount_pence ?? 5_000),
-    threshold: typed(now_.threshold_pence ?? 1_000),
-    limit: typed(now_.monthly_limit),
+    amount: typed(terms.amount_pence ?? 5_000),
+    threshold: typed(terms.threshold_pence ?? 1_000),
+    limit: typed(terms.monthly_limit),
   });
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const action = useAction(async (send, /** @type {unknown} */ body) => {
@@ -85,8 +85,8 @@ function AutoRecharge({ wallet }) {
   };
   return html`<${Card} title="Auto-recharge" sub="The card on file is charged when little is left, so that no call is cut off.">
     <div class="stack">
-      ${now_.suspended_reason && html`<${Note} tone="bad" title="It is suspended." actions=${now_.action_url && html`<a class="button button-small button-plain" href=${now_.action_url} rel="noreferrer">Confirm the payment</a>`}>${SUSPENDED[now_.suspended_reason] ?? 'The card could not be charged. Top up by card once: that card is then charged.'}<//>`}
-      ${now_.underway_pence !== null && html`<${Note}>${money(now_.underway_pence)} is being charged to the card.<//>`}
+      ${terms.suspended_reason && html`<${Note} tone="bad" title="It is suspended." actions=${terms.action_url && html`<a class="button button-small button-plain" href=${terms.action_url} rel="noreferrer">Confirm the payment</a>`}>${SUSPENDED[terms.suspended_reason] ?? 'The card could not be charged. Top up by card once: that card is then charged.'}<//>`}
+      ${terms.underway_pence !== null && html`<${Note}>${money(terms.underway_pence)} is being charged to the card.<//>`}
       ${!wallet.has_payment_method && html`<${Note}>There is no card to charge yet. Top up by card once, then switch it on.<//>`}
       <${Form} onSubmit=${submit}>
         <div class="stack">
@@ -96,7 +96,7 @@ function AutoRecharge({ wallet }) {
             <${Text} label="When less than (£)" inputmode="decimal" value=${form.threshold} onInput=${set('threshold')} error=${errors.threshold} readonly=${!here.mayChange} />
             <${Text} label="At most a month (£)" inputmode="decimal" value=${form.limit} onInput=${set('limit')} error=${errors.limit} readonly=${!here.mayChange} />
           </div>
-          <p class="fine">${money(now_.charged_this_month_pence)} was charged by itself this month.</p>
+          <p class="fine">${money(terms.charged_this_month_pence)} was charged by itself this month.</p>
           <${Problem} failure=${action.failure} />
           ${here.mayChange && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//></div>`}
         </div>
@@ -107,10 +107,10 @@ function AutoRecharge({ wallet }) {
 
 // ---- What moved -----------------------------------------------------------------------------------------------------
 
-/** The balance of each of the last ninety days, and what moved it. @param {any[]} entries @param {any} wallet @param {string} zone */
-export function daysOf(entries, wallet, zone) {
+/** The balance of each of the last ninety days, and what moved it. @param {any[]} entries @param {number} standing @param {string} zone */
+export function daysOf(entries, standing, zone) {
   const today = dayOf(now(), zone);
-  let balance = entries.length > 0 ? entries[0].balance_before_pence : wallet.balance_pence;
+  let balance = entries.length > 0 ? entries[0].balance_before_pence : standing;
   let next = 0;
   return Array.from({ length: 90 }, (_, back) => {
     const day = addDays(today, back - 89);
@@ -126,14 +126,14 @@ export function daysOf(entries, wallet, zone) {
   });
 }
 
-function History({ wallet }) {
+function History({ balance }) {
   const here = useHere();
   const from = addDays(dayOf(now(), here.zone), -89);
   const statement = useGet(`/api/billing/wallet/statement?from=${from}`);
   const entries = statement.data?.entries;
-  const days = useMemo(() => (entries ? daysOf(entries, wallet, here.zone) : []), [entries, wallet.balance_pence]);
+  const days = useMemo(() => (entries ? daysOf(entries, balance, here.zone) : []), [entries, balance]);
   return html`<${Card} title="Ninety days">
-    <${Loaded} from=${statement} height="260px">
+    <${Loaded} from=${statement} height="310px">
       ${() =>
         entries.length === 0
           ? html`<${Empty} icon="wallet" title="Nothing has moved yet.">The first top-up begins the picture.<//>`
@@ -251,9 +251,9 @@ export default function Wallet() {
     />
     <${Loaded} from=${wallet} height="104px">
       ${(data) => html`${data.is_low_balance && html`<${Note} tone="warn" title="Little is left.">A call needs a minute’s money to begin. Below ${money(data.low_balance_pence)} we remind you.<//>`}
-        <${Money} wallet=${data} />
-        <${History} wallet=${data} />`}
+        <${Money} wallet=${data} />`}
     <//>
+    <${History} balance=${wallet.data?.balance_pence ?? 0} />
     <${Transactions} />
     <div class="columns">
       ${wallet.data ? html`<${AutoRecharge} key=${JSON.stringify([wallet.data.auto_recharge_enabled, wallet.data.auto_recharge.amount_pence, wallet.data.auto_recharge.threshold_pence, wallet.data.auto_recharge.monthly_limit, wallet.data.has_payment_method])} wallet=${wallet.data} />` : html`<${Card} title="Auto-recharge"><${Skeleton} lines=${5} /><//>`}
