@@ -119,6 +119,15 @@ export function measure(page) {
     for (const button of root.querySelectorAll('button, a.button, .badge, select, input')) {
       if (button.checkVisibility() && !button.closest('[data-may-cut]') && button.tagName !== 'INPUT' && button.scrollWidth > button.clientWidth + 1) found.push(`cut: ${button.textContent?.trim().slice(0, 40)}`);
     }
+    const pen = document.createElement('canvas').getContext('2d');
+    for (const select of root.querySelectorAll('select')) {
+      if (!pen || !select.checkVisibility()) continue;
+      const style = getComputedStyle(select);
+      pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+      const text = select.selectedOptions[0]?.text ?? '';
+      const room = select.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
+      if (pen.measureText(text).width > room + 1) found.push(`cut: “${text}” in a choice`);
+    }
     for (const [at, one] of texts.entries()) {
       for (const other of texts.slice(at + 1)) {
         // Columns of the diary scroll under their head; each is measured against itself.

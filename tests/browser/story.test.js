@@ -1,7 +1,7 @@
 // The demo's story, watched in the console: a call that ticks, one that books, an appointment that is moved, two who save at once.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { go, launch, measure, open, picture, settle } from './page.js';
+import { axe, go, launch, measure, open, picture, settle } from './page.js';
 import { NUMBER, startStack, until, weekday } from './stack.js';
 
 /** @type {Awaited<ReturnType<typeof startStack>>} */
@@ -291,5 +291,47 @@ test('the calendar at Google is disconnected, and connected again with the clini
   assert.deepEqual(await measure(page), []);
   await page.keyboard.press('Escape');
   assert.deepEqual(complaints.filter((line) => !line.includes('/favicon.ico') && !line.includes('/_sandbox/google/') && !line.includes('/api/google-oauth/callback')), []);
+  await context.close();
+});
+
+test('a practitioner’s hours and time away are said, and hold in the diary', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner', width: 320 });
+  await page.goto(`${stack.base}/calendar/hours`);
+  await page.getByRole('button', { name: 'Change the hygienist' }).click();
+  const from = page.getByLabel('Monday, from').first();
+  await from.fill('830');
+  await from.press('Tab');
+  assert.equal(await from.inputValue(), '08:30');
+  await page.getByRole('button', { name: 'Take away 14:00–17:30 on Friday' }).click();
+  const day = weekday(20);
+  await page.getByLabel('First day').fill(day);
+  await page.getByLabel('Last day').fill(day);
+  await page.getByLabel('Reason, for staff').fill('On a course');
+  await page.getByRole('button', { name: 'Add the time away' }).click();
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  const { resources } = await stack.ask('GET', '/api/resources', undefined, owner);
+  const hygienist = resources.find((one) => one.id === 'demo-hygienist');
+  assert.deepEqual([hygienist.weekly.monday[0].from, hygienist.weekly.friday.length, hygienist.closures.length], ['08:30:00', 1, 1]);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await go(page, `/calendar?view=day&day=${day}`);
+  await page.getByText('On a course').waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('a service is added, and booked by whoever may', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'admin', width: 320 });
+  await page.goto(`${stack.base}/calendar/services`);
+  await page.getByRole('button', { name: 'Add a service' }).click();
+  await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Give it the name that callers say.').waitFor();
+  await page.getByLabel('Name').fill('Whitening');
+  await page.getByLabel('Dr Jones').check();
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
+  await page.locator('td', { hasText: 'Whitening' }).waitFor();
+  assert.deepEqual(complaints, []);
   await context.close();
 });

@@ -24,4 +24,13 @@ export function useHere() {
   };
 }
 
+/** What each role may do. @type {Record<string, string>} */
+export const MAY = {
+  owner: 'Sees and changes all.',
+  admin: 'Sees and changes all.',
+  staff: 'Keeps the diary and the messages; sees no money.',
+  viewer: 'Sees all, changes nothing.',
+};
+
+/** @type {Record<string, string>} */
 export const ROLES = { owner: 'Owner', admin: 'Administrator', staff: 'Staff', viewer: 'Viewer', operator: 'Operator' };

@@ -112,6 +112,17 @@ export const dayLabel = (day, form = 'short') =>
 export const isDay = (text) =>
   Boolean(text && /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T12:00:00Z`)));
 
+/**
+ * Reads a time of day as people write it: `9`, `930`, `9:30`, `09.30`.
+ * @param {string} text
+ * @returns {string | null} `09:30`, or null where it is none
+ */
+export function timeOfDay(text) {
+  const match = /^(\d{1,2})(?:[:.h ]?(\d{2}))?$/.exec(text.trim());
+  if (!match || Number(match[1]) > 23 || Number(match[2] ?? 0) > 59) return null;
+  return `${match[1].padStart(2, '0')}:${match[2] ?? '00'}`;
+}
+
 /** `0:41`, `12:05`, `1:02:03` @param {number} seconds */
 export function stopwatch(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -4,7 +4,7 @@ import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { DAYS, namesOf, useCatalog } from '../lib/diary.js';
 import { html, useState } from '../lib/html.js';
-import { dayOf, instant, moment } from '../lib/time.js';
+import { dayOf, instant, moment, timeOfDay } from '../lib/time.js';
 import { Badge, Button, Card, Check, Confirm, Dialog, Empty, Facts, Form, Loaded, Note, PageHead, Problem, Select, Skeleton, Table, Text, toast } from '../lib/ui.js';
 import { plain } from '../lib/words.js';
 import { CalendarTabs } from './calendar.js';
@@ -126,18 +126,30 @@ function week(resource) {
   return lines.filter((line) => line.text).map((line) => `${name(line.days[0])}${line.days.length > 1 ? `–${name(line.days[line.days.length - 1])}` : ''} ${line.text}`);
 }
 
+/** A time of day by 24 hours, as every other time here, whatever the browser's language is. */
+function TimeInput({ label, value, onInput }) {
+  const shown = value.slice(0, 5);
+  const leave = (/** @type {FocusEvent} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.currentTarget);
+    const read = timeOfDay(input.value);
+    if (read) onInput(read);
+    input.value = read ?? shown;
+  };
+  return html`<input class="input num" inputmode="numeric" maxlength="5" autocomplete="off" aria-label=${label} value=${shown} onBlur=${leave} onKeyDown=${(event) => event.key === 'Enter' && leave(event)} />`;
+}
+
 function Spans({ label, spans, onInput }) {
   const set = (/** @type {number} */ at, /** @type {string} */ edge, /** @type {string} */ value) => onInput(spans.map((span, which) => (which === at ? { ...span, [edge]: value } : span)));
   return html`<div class="spans">
     ${spans.map(
       (span, at) => html`<div class="span" key=${at}>
-        <input class="input" type="time" aria-label=${`${label}, from`} value=${span.from.slice(0, 5)} onInput=${(event) => set(at, 'from', event.currentTarget.value)} />
+        <${TimeInput} label=${`${label}, from`} value=${span.from} onInput=${(value) => set(at, 'from', value)} />
         <span aria-hidden="true">–</span>
-        <input class="input" type="time" aria-label=${`${label}, to`} value=${span.to.slice(0, 5)} onInput=${(event) => set(at, 'to', event.currentTarget.value)} />
+        <${TimeInput} label=${`${label}, to`} value=${span.to} onInput=${(value) => set(at, 'to', value)} />
         <${Button} small kind="ghost" icon="close" label=${`Take away ${short([span])} on ${label}`} onClick=${() => onInput(spans.filter((_, which) => which !== at))} />
       </div>`,
     )}
-    ${spans.length < 6 && html`<${Button} small icon="plus" aria-label=${`Add hours on ${label}`} onClick=${() => onInput([...spans, spans.length === 0 ? { from: '09:00', to: '17:00' } : { from: spans[spans.length - 1].to.slice(0, 5), to: '18:00' }])}>${spans.length === 0 ? 'Off: add hours' : 'Add'}<//>`}
+    ${spans.length < 6 && html`<${Button} small icon="plus" aria-label=${`${spans.length === 0 ? 'Off: add hours' : 'Add hours'} on ${label}`} onClick=${() => onInput([...spans, spans.length === 0 ? { from: '09:00', to: '17:00' } : { from: spans[spans.length - 1].to.slice(0, 5), to: '18:00' }])}>${spans.length === 0 ? 'Off: add hours' : 'Add'}<//>`}
   </div>`;
 }
 
@@ -318,8 +330,8 @@ function Calendars({ status }) {
             label="Title"
             value=${list.data.title}
             onInput=${(next) => title.run(next)}
-            options=${[...new Set(['reference', 'first_name', list.data.title])].map((one) => [one, { reference: 'A reference: nothing about the patient', first_name: 'First name and an initial' }[one] ?? plain(one)])}
-            hint="Whoever may see the calendar at Google sees the titles."
+            options=${[...new Set(['reference', 'first_name', list.data.title])].map((one) => [one, { reference: 'A reference', first_name: 'First name and initial' }[one] ?? plain(one)])}
+            hint="Whoever may see the calendar at Google sees the titles. A reference says nothing about the patient."
           />
           <${Problem} failure=${title.failure} />
         </div>

@@ -1,5 +1,6 @@
-// Signing in: at the issuer, or on the local stack as whoever is chosen.
+// Signing in: on the local stack as whoever is chosen.
 import { html, useEffect, useState } from '../lib/html.js';
+import { MAY, ROLES } from '../lib/clinic.js';
 import { SignInFailed, localClinics, signInLocally } from '../lib/session.js';
 import { Button, Form, Note, Select, Text } from '../lib/ui.js';
 
@@ -45,13 +46,8 @@ function Local() {
         label="Role"
         value=${role}
         onInput=${setRole}
-        options=${[
-          ['owner', 'Owner: sees and changes all'],
-          ['admin', 'Administrator: the same'],
-          ['staff', 'Staff: diary and messages'],
-          ['viewer', 'Viewer: sees all, changes nothing'],
-          ['operator', 'Operator: looks after all clinics'],
-        ]}
+        options=${Object.entries(ROLES)}
+        hint=${role === 'operator' ? 'Looks after all clinics.' : MAY[role]}
       />
       ${
         role !== 'operator' &&

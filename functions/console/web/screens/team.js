@@ -1,6 +1,6 @@
 // Who works at the clinic, and what each may do.
 import { changed, useAction, useGet } from '../lib/api.js';
-import { ROLES, useHere } from '../lib/clinic.js';
+import { MAY, ROLES, useHere } from '../lib/clinic.js';
 import { html, useState } from '../lib/html.js';
 import { moment } from '../lib/time.js';
 import { Badge, Button, Card, Confirm, Dialog, Empty, Form, Loaded, PageHead, Problem, Select, Table, Text, toast } from '../lib/ui.js';
@@ -15,12 +15,7 @@ const STATUS = {
   leaving: ['Leaving', 'warn'],
   elsewhere: ['Has an account at another clinic', 'bad'],
 };
-const MAY = [
-  ['owner', 'Owner: sees and changes all'],
-  ['admin', 'Administrator: the same'],
-  ['staff', 'Staff: keeps the diary and the messages, sees no money'],
-  ['viewer', 'Viewer: sees all, changes nothing'],
-];
+const CHOICES = ['owner', 'admin', 'staff', 'viewer'].map((role) => [role, ROLES[role]]);
 
 function Invite({ onClose }) {
   const [email, setEmail] = useState('');
@@ -40,7 +35,7 @@ function Invite({ onClose }) {
     <${Form} onSubmit=${submit}>
       <div class="stack">
         <${Text} label="E-mail" type="email" autocomplete="off" value=${email} onInput=${setEmail} error=${error} hint="The invitation goes there." />
-        <${Select} label="Role" value=${role} onInput=${setRole} options=${MAY} />
+        <${Select} label="Role" value=${role} onInput=${setRole} options=${CHOICES} hint=${MAY[role]} />
         <${Problem} failure=${action.failure} />
         <div class="form-actions"><${Button} kind="primary" type="submit" icon="mail" isBusy=${action.isBusy}>Invite<//><${Button} onClick=${onClose}>Cancel<//></div>
       </div>
@@ -59,7 +54,7 @@ function ChangeRole({ person, onClose }) {
   return html`<${Dialog} title=${`What may ${person.email} do?`} onClose=${onClose}>
     <${Form} onSubmit=${() => action.run()}>
       <div class="stack">
-        <${Select} label="Role" value=${role} onInput=${setRole} options=${MAY} />
+        <${Select} label="Role" value=${role} onInput=${setRole} options=${CHOICES} hint=${MAY[role]} />
         <${Problem} failure=${action.failure} />
         <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${role === person.role}>Save<//><${Button} onClick=${onClose}>Cancel<//></div>
       </div>
