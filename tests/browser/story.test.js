@@ -335,3 +335,58 @@ test('a service is added, and booked by whoever may', async () => {
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test('the clinic’s line is seen to lead here when the call arrives', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/start`);
+  await page.getByLabel('The clinic’s line', { exact: true }).fill('+44 20 7946 0000');
+  await page.getByLabel('The telephone that rings it').fill('+447700900321');
+  await page.getByRole('button', { name: 'Begin the test' }).click();
+  await page.getByText('Waiting for the call').waitFor();
+  await stack.ring({ to: NUMBER, from: '+447700900321', talk_seconds: 30 });
+  await page.getByText('The line leads here').waitFor({ timeout: 30_000 });
+  assert.deepEqual(await measure(page), []);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('somebody is invited, has another role, and is removed', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/team`);
+  await settle(page);
+  await page.getByRole('button', { name: 'Invite' }).click();
+  await page.getByLabel('E-mail').fill('nurse@hillstreet.example');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Invite' }).click();
+  const row = page.getByRole('row').filter({ hasText: 'nurse@hillstreet.example' });
+  await row.filter({ hasText: 'Staff' }).waitFor();
+  await row.getByRole('button', { name: /^Change the role/ }).click();
+  await page.locator('dialog[open]').getByLabel('Role').selectOption('viewer');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
+  await row.filter({ hasText: 'Viewer' }).waitFor();
+  await row.getByRole('button', { name: /^Remove/ }).click();
+  await page.locator('dialog[open]').getByRole('button', { name: 'Remove' }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('an operator makes a clinic, adjusts a wallet, and the act is kept', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'operator' });
+  await page.goto(`${stack.base}/operations/clinics`);
+  await page.getByLabel('Name').fill('Mill Lane Surgery');
+  await page.getByLabel('Owner’s e-mail').fill('owner@milllane.example');
+  await page.getByRole('button', { name: 'Make the clinic' }).click();
+  await page.getByRole('heading', { name: 'Mill Lane Surgery' }).waitFor();
+  await go(page, '/operations/wallets');
+  await page.getByLabel('The clinic’s id').fill('de300000-0000-4000-8000-000000000001');
+  await page.getByRole('button', { name: 'Open' }).click();
+  await page.getByRole('button', { name: 'Adjust' }).click();
+  await page.getByLabel('Amount (£)').fill('2.50');
+  await page.getByLabel('Reason').fill('A call that was cut off');
+  await page.getByRole('button', { name: 'Book it' }).click();
+  await page.getByRole('cell', { name: 'A call that was cut off' }).waitFor();
+  const { transactions } = await stack.ask('GET', '/api/billing/wallet/transactions?type=adjustment', undefined, owner);
+  assert.deepEqual(transactions.map((one) => [one.direction, one.amount_pence]), [['credit', 250]]);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -1,58 +1,124 @@
-// The way to the first call: each step is done when the facts say so.
-import { useGet } from '../lib/api.js';
+// The way to the first call: each step is done when the facts say so, and the clinic's line is diverted and tried.
+import { changed, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
-import { html } from '../lib/html.js';
-import { money } from '../lib/money.js';
+import { html, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
-import { ButtonLink, Card, Icon, Note, PageHead, Problem, Skeleton, classes } from '../lib/ui.js';
+import { clock } from '../lib/time.js';
+import { Badge, Button, ButtonLink, Card, Copy, Facts, Form, Icon, Loaded, Note, PageHead, Problem, Select, Text, classes, toast } from '../lib/ui.js';
+import { plain } from '../lib/words.js';
 
-/** A minute's money at 56p, and a little: what a first call needs. */
-const ENOUGH = 280;
+const STATUS = '/api/onboarding/status';
+
+/** What each step is called, where it is done, and what it says when it is. @type {Record<string, [string, string, string, string]>} */
+const STEPS = {
+  money: ['Put money in', '/wallet?topup=open', 'Top up', 'The wallet pays for a call.'],
+  number: ['Have a number', '/numbers', 'To the numbers', 'Patients’ calls can arrive.'],
+  agent: ['Make the agent the clinic’s own', '/agents', 'To the agent', 'It is at the voice service and has the number.'],
+  services_and_hours: ['Say what can be booked, and when', '/calendar/services', 'To the services', 'Callers can book.'],
+  calendar: ['Connect the calendar', '/calendar/sync', 'To the calendar', 'Appointments stand in Google Calendar, and what stands there blocks times.'],
+  diversion: ['Divert the clinic’s line', '#diversion', 'See how', 'A call to the clinic’s line was seen to arrive here.'],
+  first_call: ['Talk to the receptionist', '/today', 'Watch it ring', 'Somebody has talked to her.'],
+};
+
+function Steps({ steps }) {
+  const here = useHere();
+  const needed = steps.findIndex((one) => !one.done && !one.optional);
+  const next = needed >= 0 ? needed : steps.findIndex((one) => !one.done);
+  return html`<ol class="steps">
+    ${steps.map((one, at) => {
+      const [name, to, verb, done] = STEPS[one.step] ?? [plain(one.step), '/today', 'Open', 'Done.'];
+      const kind = at === next && here.mayChange ? 'primary' : 'plain';
+      return html`<li key=${one.step} class=${classes(one.done && 'step-done')}>
+        <span class="step-mark">${one.done ? html`<${Icon} name="check" size=${16} /><span class="unseen">Done</span>` : at + 1}</span>
+        <div>
+          <div class="row"><h2>${name}</h2>${one.optional && !one.done && html`<${Badge}>May be left out<//>`}</div>
+          <p class="sub">${one.done ? done : one.what_to_do}</p>
+        </div>
+        <div class="actions">${to.startsWith('#') ? html`<a class=${`button button-small button-${kind}`} href=${to}><span>${verb}</span></a>` : html`<${ButtonLink} small to=${to} kind=${kind}>${verb}<//>`}</div>
+      </li>`;
+    })}
+  </ol>`;
+}
+
+/** What is dialled, to copy. */
+const Code = ({ code, what }) => html`<span class="id"><code>${code}</code><${Copy} value=${code} what=${what} /></span>`;
+
+function Codes({ diversion }) {
+  const [chosen, setChosen] = useState('0');
+  const one = diversion.codes[Number(chosen)];
+  if (!one) return null;
+  const when = [
+    ['Every call', one.all_calls, 'code for every call'],
+    ['While the line is busy', one.busy, 'code for a busy line'],
+    ['When nobody answers', one.no_answer, 'code for when nobody answers'],
+  ];
+  return html`<div class="stack">
+    <${Select} label="The line’s carrier" value=${chosen} onInput=${setChosen} options=${diversion.codes.map((code, at) => [String(at), `${code.country}: ${code.carrier}`])} />
+    <p class="sub">Dial it on the clinic’s line. The receptionist then has ${diversion.number ? 'what is diverted' : 'it, once there is a number'}.</p>
+    <${Facts} items=${when.map(([name, codes, what]) => [name, html`<${Code} code=${codes.on} what=${what} /><span class="fine"> ended by <code>${codes.off}</code></span>`])} />
+    <p class="fine wrap">As ${one.source} has it. Your carrier’s own page holds.</p>
+  </div>`;
+}
+
+/** @type {Record<string, [string, 'info' | 'good' | 'warn']>} */
+const TESTS = { waiting: ['Waiting for the call', 'info'], seen: ['The line leads here', 'good'], not_seen: ['No call was seen', 'warn'] };
+
+function Trial({ test }) {
+  const here = useHere();
+  const [form, setForm] = useState({ line: test?.main_line ?? '', from: test?.from ?? '' });
+  const [error, setError] = useState('');
+  const action = useAction(async (send) => {
+    const number = (/** @type {string} */ text) => text.replaceAll(/[\s().-]/g, '');
+    await send('POST', '/api/onboarding/diversion-test', { main_line: number(form.line), from: number(form.from) });
+    changed(STATUS);
+    toast('The test has begun. Ring the clinic’s line now.');
+  });
+  const submit = () => {
+    const wrong = [form.line, form.from].some((text) => !/^\+\d[\d\s().-]{6,}$/.test(text.trim())) ? 'Write both numbers with their country, such as +44 20 7946 0000.' : '';
+    setError(wrong);
+    if (!wrong) action.run();
+  };
+  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
+  const [title, tone] = TESTS[test?.status] ?? ['', 'info'];
+  return html`<div class="stack">
+    <p class="sub">Ring the clinic’s line from a telephone that shows its number: the test ticks when that call arrives here.</p>
+    ${
+      test &&
+      html`<${Note} tone=${tone} title=${title}>
+        ${test.what_to_do}
+        ${test.status === 'waiting' && html`<p class="fine">From ${phone(test.from)} to ${phone(test.main_line)}, until ${clock(test.ends_at, here.zone)}.</p>`}
+      <//>`
+    }
+    ${
+      here.mayChange &&
+      html`<${Form} onSubmit=${submit}>
+        <div class="stack">
+          <div class="fields">
+            <${Text} label="The clinic’s line" type="tel" autocomplete="off" value=${form.line} onInput=${set('line')} />
+            <${Text} label="The telephone that rings it" type="tel" autocomplete="off" value=${form.from} onInput=${set('from')} />
+          </div>
+          ${error && html`<div role="alert"><${Note} tone="bad">${error}<//></div>`}
+          <${Problem} failure=${action.failure} />
+          <div class="form-actions"><${Button} type="submit" icon="phone" isBusy=${action.isBusy}>${test ? 'Begin the test anew' : 'Begin the test'}<//></div>
+        </div>
+      <//>`
+    }
+  </div>`;
+}
 
 export default function Start() {
-  const here = useHere();
-  const reads = {
-    clinic: useGet('/api/clinic'),
-    wallet: useGet('/api/billing/wallet', { every: 20_000 }),
-    numbers: useGet('/api/managed-telephony/phone-status', { every: 20_000 }),
-    agents: useGet('/api/agents', { every: 20_000 }),
-    services: useGet('/api/services'),
-    resources: useGet('/api/resources'),
-    google: useGet('/api/google-oauth/status'),
-    calls: useGet('/api/calls-dashboard?call_type=inbound&limit=1', { every: 20_000 }),
-  };
-  const all = Object.values(reads);
-  const failed = all.find((one) => one.failure && !one.data);
-  if (failed) return html`<div class="page"><${PageHead} title="Start" /><${Problem} failure=${failed.failure} onRetry=${() => Promise.all(all.map((one) => one.reload()))} /></div>`;
-  if (all.some((one) => !one.data)) return html`<div class="page"><${PageHead} title="Start" sub="From an empty account to the first call." /><${Card}><${Skeleton} lines=${12} /><//></div>`;
-
-  const of = Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, read.data]));
-  const inbound = of.numbers.numbers.find((one) => one.direction === 'inbound' && one.status === 'active');
-  const agent = of.agents.agents.find((one) => one.role === 'inbound');
-  const works = of.resources.resources.filter((one) => Object.keys(one.weekly).length > 0);
-  const steps = [
-    { name: 'Say who the clinic is', isDone: Boolean(of.clinic.name && of.clinic.address), said: of.clinic.name ? `${of.clinic.name}${of.clinic.address ? `, ${of.clinic.address}` : ': the address is missing.'}` : 'Name, address and time zone: callers are told them.', to: '/clinic', verb: 'To the facts' },
-    { name: 'Put money in', isDone: of.wallet.available_pence >= ENOUGH, said: of.wallet.available_pence >= ENOUGH ? `${money(of.wallet.available_pence)} is available.` : `A call needs a minute’s money to begin; five minutes are ${money(ENOUGH)}.`, to: '/wallet?topup=open', verb: 'Top up' },
-    { name: 'Have a number', isDone: Boolean(inbound), said: inbound ? `${phone(inbound.phoneNumber)} is active.` : 'Buy one, or connect one that the clinic has.', to: '/numbers', verb: 'To the numbers' },
-    { name: 'Make the agent the clinic’s own', isDone: agent?.sync === 'synced' && Boolean(inbound) && agent.vapiPhoneNumberId === inbound?.vapiPhoneId, said: agent?.sync === 'failed' ? 'The voice service does not take it as it is.' : inbound && agent?.vapiPhoneNumberId !== inbound.vapiPhoneId ? 'The agent does not have the number yet.' : agent?.sync === 'synced' ? `${agent.name} is ready.` : 'What it says and how it sounds.', to: '/agents', verb: 'To the agent' },
-    { name: 'Say what can be booked, and when', isDone: of.services.services.length > 0 && works.length > 0, said: of.services.services.length > 0 ? `${of.services.services.length} ${of.services.services.length === 1 ? 'service' : 'services'}, ${works.length} with hours.` : 'People and rooms with their hours, then the services.', to: of.resources.resources.length > 0 ? '/calendar/services' : '/calendar/hours', verb: 'To the services' },
-    { name: 'Connect the calendar', isDone: of.google.connected && of.google.calendars > 0, said: of.google.connected ? (of.google.calendars > 0 ? `${of.google.calendars} in use.` : 'Connected: say whose time each calendar is.') : 'So that what stands in Google Calendar blocks times, and appointments stand there.', to: '/calendar/sync', verb: 'To the calendar' },
-    { name: 'Divert the main line and ring it', isDone: of.calls.pagination.total > 0, said: of.calls.pagination.total > 0 ? 'A call has come.' : inbound ? `Have the clinic’s carrier divert the main line to ${phone(inbound.phoneNumber)}, then ring the main line. The call shows itself under Today.` : 'Once there is a number, the main line is diverted to it.', to: '/today', verb: 'Watch it ring' },
-  ];
-  const done = steps.filter((step) => step.isDone).length;
+  const status = useGet(STATUS, { every: (data) => (data?.diversion.test?.status === 'waiting' ? 3_000 : 20_000) });
+  const steps = status.data?.steps ?? [];
+  const done = steps.filter((one) => one.done).length;
   return html`<div class="page">
-    <${PageHead} title="Start" sub=${`${done} of ${steps.length} steps are done.`} />
-    ${done === steps.length && html`<${Note} tone="good" title="All is set.">The receptionist answers, books, and is paid for. Today shows what goes on.<//>`}
-    <${Card}>
-      <ol class="steps">
-        ${steps.map(
-          (step, at) => html`<li key=${step.name} class=${classes(step.isDone && 'step-done')}>
-            <span class="step-mark">${step.isDone ? html`<${Icon} name="check" size=${16} /><span class="unseen">Done</span>` : at + 1}</span>
-            <div><h2>${step.name}</h2><p class="sub">${step.said}</p></div>
-            <div class="actions"><${ButtonLink} small to=${step.to} kind=${!step.isDone && here.mayChange && steps.findIndex((one) => !one.isDone) === at ? 'primary' : 'plain'}>${step.verb}<//></div>
-          </li>`,
-        )}
-      </ol>
+    <${PageHead} title="Start" sub=${status.data ? `${done} of ${steps.length} steps are done.` : 'From an empty account to the first call.'} />
+    <${Loaded} from=${status} height="560px">
+      ${(data) => html`${data.complete && html`<${Note} tone="good" title="All is set.">The receptionist answers, books, and is paid for. Today shows what goes on.<//>`}
+        <${Card}><${Steps} steps=${data.steps} /><//>
+        <div class="columns">
+          <${Card} id="diversion" title="Divert the clinic’s line" sub=${data.diversion.number ? `To ${phone(data.diversion.number)}` : null}><${Codes} diversion=${data.diversion} /><//>
+          <${Card} title="See that it leads here"><${Trial} test=${data.diversion.test} /><//>
+        </div>`}
     <//>
   </div>`;
 }
