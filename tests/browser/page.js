@@ -60,16 +60,24 @@ export async function settle(page) {
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
 
-/** What axe finds, a line each. @param {import('playwright-core').Page} page @returns {Promise<string[]>} */
-export function axe(page) {
-  return page.evaluate(async () => {
+/** All that axe knows of WCAG 2.2 AA, and of good practice. */
+const EVERYTHING = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/**
+ * What axe finds, a line each. In the dark only colours are other than in the light.
+ * @param {import('playwright-core').Page} page
+ * @param {{onlyColours?: boolean}} [options]
+ * @returns {Promise<string[]>}
+ */
+export function axe(page, { onlyColours = false } = {}) {
+  return page.evaluate(async (runOnly) => {
     // @ts-ignore: axe is put into the page
     const { violations } = await window.axe.run(document, {
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      runOnly,
       resultTypes: ['violations'],
     });
     return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target.join(' ')} (${node.failureSummary?.split('\n')[1]?.trim() ?? one.help})`));
-  });
+  }, onlyColours ? { type: 'rule', values: ['color-contrast'] } : { type: 'tag', values: EVERYTHING });
 }
 
 /**

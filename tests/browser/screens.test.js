@@ -71,7 +71,7 @@ async function look(page, name) {
     await settle(page);
     const look = `${scheme} ${width}`;
     if (scheme === 'light') found.push(...(await measure(page)).map((line) => `${look}: ${line}`));
-    found.push(...(await axe(page)).map((line) => `${look}: ${line}`));
+    found.push(...(await axe(page, { onlyColours: scheme === 'dark' })).map((line) => `${look}: ${line}`));
     await picture(page, `${name} ${look}`);
   }
   return found;
