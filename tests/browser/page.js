@@ -31,6 +31,7 @@ export async function open(browser, stack, { role = '', org = DEMO, width = 1280
     await context.addInitScript((chosen) => sessionStorage.setItem('local-sign-in', JSON.stringify(chosen)), choice);
   }
   await context.addInitScript({ content: axeSource });
+  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   /** @type {string[]} */
   const complaints = [];

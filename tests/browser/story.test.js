@@ -390,3 +390,19 @@ test('an operator makes a clinic, adjusts a wallet, and the act is kept', async 
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test('the clinic says its facts, and under which name its texts come', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/clinic`);
+  await page.getByLabel('Sender of texts').fill('Hill Street');
+  await page.getByLabel('Notice').fill('Closed on Friday.');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Until when does it hold?').waitFor();
+  await page.getByLabel('It holds until, and on').fill(weekday(10));
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('The receptionist knows it on the next call.').waitFor();
+  const clinic = await stack.ask('GET', '/api/clinic', undefined, owner);
+  assert.deepEqual([clinic.sender_name, clinic.notice.text, clinic.notice.until], ['Hill Street', 'Closed on Friday.', weekday(10)]);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
