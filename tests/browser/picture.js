@@ -30,7 +30,7 @@ try {
   await new Promise((done) => setTimeout(done, 14_000));
   await ring({ from: '+447700900222', talk_seconds: 900 });
   const { page } = await open(browser, stack, { role: 'owner', width: 1280 });
-  await page.setViewportSize({ width: 1280, height: 830 });
+  await page.setViewportSize({ width: 1280, height: 900 });
   await page.goto(`${stack.base}/today`);
   await settle(page);
   await page.locator('.live-call', { hasText: 'Talking' }).nth(1).waitFor();
