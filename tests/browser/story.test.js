@@ -329,9 +329,15 @@ test('a service is added, and booked by whoever may', async () => {
   await page.getByText('Give it the name that callers say.').waitFor();
   await page.getByLabel('Name').fill('Whitening');
   await page.getByLabel('Dr Jones').check();
+  await page.getByRole('button', { name: 'Add a question' }).click();
+  await page.getByLabel('Question 1').fill('Which shade?');
+  await page.getByLabel('Answer to 1').selectOption('choice');
+  await page.getByLabel('Choices of 1').fill('light, lighter');
   assert.deepEqual([await measure(page), await axe(page)], [[], []]);
   await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
   await page.locator('td', { hasText: 'Whitening' }).waitFor();
+  const { services } = await stack.ask('GET', '/api/services', undefined, owner);
+  assert.deepEqual(services.find((one) => one.name === 'Whitening').intake, [{ ask: 'Which shade?', kind: 'choice', choices: ['light', 'lighter'] }]);
   assert.deepEqual(complaints, []);
   await context.close();
 });
@@ -403,6 +409,20 @@ test('the clinic says its facts, and under which name its texts come', async () 
   await page.getByText('The receptionist knows it on the next call.').waitFor();
   const clinic = await stack.ask('GET', '/api/clinic', undefined, owner);
   assert.deepEqual([clinic.sender_name, clinic.notice.text, clinic.notice.until], ['Hill Street', 'Closed on Friday.', weekday(10)]);
+
+  // When she does not answer, a line must be named; what is an emergency is the clinic's own word.
+  await page.getByLabel('The receptionist answers').selectOption('outside_hours');
+  const answering = page.locator('.card', { hasText: 'When she answers' });
+  await answering.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('To which line are calls put through then?').waitFor();
+  await page.getByLabel('The clinic’s own line').fill('+44 20 7946 0000');
+  await answering.getByRole('button', { name: 'Save' }).click();
+  await until(async () => (await stack.ask('GET', '/api/clinic', undefined, owner)).answering === 'outside_hours', 'it is saved');
+  await page.getByLabel('The clinic’s own red flags').fill('a knocked-out tooth');
+  await page.locator('.card', { hasText: 'Emergencies' }).last().getByRole('button', { name: 'Save' }).click();
+  await until(async () => (await stack.ask('GET', '/api/clinic', undefined, owner)).red_flags?.[0] === 'a knocked-out tooth', 'it is saved');
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await stack.ask('PATCH', '/api/clinic', { answering: 'always' }, owner);
   assert.deepEqual(complaints, []);
   await context.close();
 });

@@ -3,6 +3,7 @@ import { changed, useAction, useGet } from '../lib/api.js';
 import { CancelDialog, MoveDialog } from '../lib/booking.js';
 import { useHere } from '../lib/clinic.js';
 import { namesOf, useCatalog } from '../lib/diary.js';
+import { Answers } from '../lib/answers.js';
 import { html, useState } from '../lib/html.js';
 import { money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
@@ -105,6 +106,7 @@ function Detail({ appointment, resources, onMove, onCancel }) {
           ]}
         />
       <//>
+      <${Answers} answers=${one.answers} />
       <${Notes} key=${one.id} appointment=${one} />
     </div>
     <div class="third stack">

@@ -63,12 +63,71 @@ function Editor({ clinic }) {
   <//>`;
 }
 
+/** When calls are answered, and to which line they go else. */
+function Answering({ clinic }) {
+  const here = useHere();
+  const [form, setForm] = useState({ answering: clinic.answering, line: clinic.main_line ?? '' });
+  const [error, setError] = useState('');
+  const action = useAction(async (send) => {
+    await send('PATCH', '/api/clinic', { answering: form.answering, main_line: form.line.replaceAll(/[\s().-]/g, '') });
+    changed('/api/clinic');
+    toast('Saved. It holds from the next call on.');
+  });
+  const submit = () => {
+    const wrong = form.answering !== 'always' && !form.line.trim() ? 'To which line are calls put through then?' : '';
+    setError(wrong);
+    if (!wrong) action.run();
+  };
+  const readonly = !here.mayChange;
+  return html`<${Form} onSubmit=${submit}>
+    <div class="stack">
+      <div class="fields">
+        <${Select} label="The receptionist answers" value=${form.answering} disabled=${readonly} onInput=${(answering) => setForm({ ...form, answering })} options=${[['always', 'Always'], ['outside_hours', 'Outside working hours'], ['paused', 'Not for now']]} />
+        <${Text} label="The clinic’s own line" type="tel" autocomplete="off" value=${form.line} onInput=${(line) => setForm({ ...form, line })} error=${error} readonly=${readonly} hint="While she does not answer, calls are put through to it. With its country." />
+      </div>
+      <${Problem} failure=${action.failure} />
+      ${here.mayChange && html`<div class="form-actions"><${Button} type="submit" isBusy=${action.isBusy}>Save<//></div>`}
+    </div>
+  <//>`;
+}
+
+/** What is an emergency, and what a caller is told then: the clinic's own, or what holds in its country. */
+function Emergencies({ clinic }) {
+  const here = useHere();
+  const [form, setForm] = useState({ flags: (clinic.red_flags ?? []).join('\n'), sentence: clinic.emergency_sentence ?? '' });
+  const flags = form.flags.split('\n').map((line) => line.trim()).filter(Boolean);
+  const action = useAction(async (send) => {
+    await send('PATCH', '/api/clinic', { red_flags: flags.length > 0 ? flags : null, emergency_sentence: form.sentence.trim() });
+    changed('/api/clinic');
+    toast('Saved. It holds from the next call on.');
+  });
+  const readonly = !here.mayChange;
+  return html`<${Form} onSubmit=${() => action.run()}>
+    <div class="stack">
+      <div>
+        <p class="strong">In force</p>
+        <p class="wrap">“${clinic.in_force.emergency_sentence}”</p>
+        <p class="sub wrap">When a caller speaks of ${clinic.in_force.red_flags.join('; ')}.</p>
+      </div>
+      <${Area} label="The clinic’s own red flags" rows=${5} value=${form.flags} onInput=${(next) => setForm({ ...form, flags: next })} readonly=${readonly} hint="One a line, at most fifteen. Empty for those of its country." />
+      <${Area} label="The clinic’s own sentence" rows=${2} maxlength="250" value=${form.sentence} onInput=${(next) => setForm({ ...form, sentence: next })} readonly=${readonly} hint="It names the emergency number. Empty for the sentence of its country." />
+      <${Problem} failure=${action.failure} />
+      ${here.mayChange && html`<div class="form-actions"><${Button} type="submit" isBusy=${action.isBusy}>Save<//></div>`}
+    </div>
+  <//>`;
+}
+
 export default function Clinic() {
   const clinic = useGet('/api/clinic');
   const { org } = session.get();
   return html`<div class="page">
     <${PageHead} title="Clinic" sub="The receptionist says these facts, and no others, of the clinic." />
     <${Card} title="Facts"><${Loaded} from=${clinic} lines=${8}>${(data) => html`<${Editor} clinic=${data} />`}<//><//>
+    ${
+      clinic.data?.in_force &&
+      html`<${Card} title="When she answers"><${Answering} clinic=${clinic.data} /><//>
+        <${Card} title="Emergencies" sub="The receptionist books nothing then: she says the sentence, and the clinic’s people are told at once."><${Emergencies} clinic=${clinic.data} /><//>`
+    }
     ${org && html`<${Card} title="For support"><${Facts} items=${[['The clinic’s id', html`<${Id} value=${org} what="clinic’s id" />`]]} /><//>`}
   </div>`;
 }

@@ -2,6 +2,7 @@
 import { changed, query, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
+import { Answers } from '../lib/answers.js';
 import { html, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { addDays, dayOf, moment } from '../lib/time.js';
@@ -88,6 +89,7 @@ export default function Contact({ id }) {
             />
             ${data.phone_number && here.mayChange && html`<div class="form-actions" style=${{ marginTop: '0.875rem' }}><${ButtonLink} icon="phoneOut" to=${query('/calls', { ring: '1', number: data.phone_number })}>Have the agent ring<//></div>`}
           <//>
+          <${Answers} answers=${data.answers} />
           <${Details} key=${data.id} contact=${data} />
         </div>
         <div class="stack"><${Appointments} contact=${data} /><${Calls} contact=${data} /></div>

@@ -11,7 +11,7 @@ import { CalendarTabs } from './calendar.js';
 
 // ---- Services -------------------------------------------------------------------------------------------------------
 
-const FRESH = { name: '', duration_mins: 30, buffer_before_mins: 0, buffer_after_mins: 0, start_interval_mins: 15, needs: [[]], price_shown: '', min_notice_mins: 60, horizon_days: 90, callers_may_book: true };
+const FRESH = { name: '', duration_mins: 30, buffer_before_mins: 0, buffer_after_mins: 0, start_interval_mins: 15, needs: [[]], price_shown: '', intake: [], min_notice_mins: 60, horizon_days: 90, callers_may_book: true };
 
 // Numbers of a form are text until they are sent.
 /** @type {[string, string, number, number][]} */
@@ -23,6 +23,31 @@ const NUMBERS = [
   ['min_notice_mins', 'Callers book ahead at least (minutes)', 0, 43_200],
   ['horizon_days', 'Callers book ahead at most (days)', 1, 730],
 ];
+
+/** What a patient is asked before it is booked. */
+function Questions({ intake, onInput }) {
+  const set = (/** @type {number} */ at, /** @type {any} */ next) => onInput(intake.map((one, which) => (which === at ? { ...one, ...next } : one)));
+  return html`<fieldset>
+    <legend>What patients are asked before they come</legend>
+    <div class="stack">
+      ${intake.map(
+        (one, at) => html`<div class="fields" key=${at}>
+          <${Text} label=${`Question ${at + 1}`} maxlength="150" value=${one.ask} onInput=${(ask) => set(at, { ask })} />
+          <${Select} label=${`Answer to ${at + 1}`} value=${one.kind ?? 'text'} onInput=${(kind) => set(at, { kind })} options=${[['text', 'Anything'], ['yes_no', 'Yes or no'], ['choice', 'One of these']]} />
+          ${one.kind === 'choice' && html`<${Text} label=${`Choices of ${at + 1}`} value=${(one.choices ?? []).join(', ')} onInput=${(text) => set(at, { choices: text.split(',').map((choice) => choice.trimStart()) })} hint="Two to eight, with commas between." />`}
+          <div class="form-actions"><${Button} small icon="trash" onClick=${() => onInput(intake.filter((_, which) => which !== at))}>Take question ${at + 1} away<//></div>
+        </div>`,
+      )}
+      ${intake.length < 8 && html`<div><${Button} small icon="plus" onClick=${() => onInput([...intake, { ask: '', kind: 'text' }])}>Add a question<//></div>`}
+    </div>
+  </fieldset>`;
+}
+
+/** The questions as the API takes them. @param {any[]} intake */
+const asked = (intake) =>
+  intake
+    .filter((one) => one.ask.trim())
+    .map((one) => ({ ask: one.ask.trim(), kind: one.kind ?? 'text', ...(one.kind === 'choice' && { choices: (one.choices ?? []).map((choice) => choice.trim()).filter(Boolean) }) }));
 
 function ServiceDialog({ service, resources, onClose }) {
   const { id, version, ...terms } = { ...FRESH, ...service };
@@ -49,13 +74,14 @@ function ServiceDialog({ service, resources, onClose }) {
     if (form.needs.every((need) => need.length === 0)) wrong.needs = 'Choose who or what can do it.';
     setErrors(wrong);
     if (Object.keys(wrong).length > 0) return;
-    const { price_shown: price, ...rest } = form;
+    const { price_shown: price, intake, ...rest } = form;
     action.run({
       ...rest,
       name: form.name.trim(),
       needs: form.needs.filter((need) => need.length > 0),
       ...Object.fromEntries(NUMBERS.map(([name]) => [name, Number(form[name])])),
       ...(price.trim() && { price_shown: price.trim() }),
+      ...(asked(intake).length > 0 && { intake: asked(intake) }),
     });
   };
   return html`<${Dialog} title=${service ? 'Change the service' : 'Add a service'} wide onClose=${onClose}>
@@ -74,6 +100,7 @@ function ServiceDialog({ service, resources, onClose }) {
         )}
         ${errors.needs && html`<p class="field-error">${errors.needs}</p>`}
         ${form.needs.length < 4 && resources.length > 1 && html`<div><${Button} small icon="plus" onClick=${() => set('needs')([...form.needs, []])}>It needs another at the same time<//></div>`}
+        <${Questions} intake=${form.intake} onInput=${set('intake')} />
         <${Check} label="Callers may book it" hint="Staff always may." checked=${form.callers_may_book} onInput=${set('callers_may_book')} />
         <${Problem} failure=${action.failure} />
         <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//></div>
