@@ -1,6 +1,7 @@
 // The JSON routes: one way to ask, one kind of failure, and what was read last kept for the next look.
 import { useCallback, useEffect, useRef, useState } from './html.js';
 import { heard, speed } from './clock.js';
+import { keyOf } from './keys.js';
 import { expired, refresh, session } from './session.js';
 
 /** Something that did not work, with the sentence to show. */
@@ -265,36 +266,20 @@ export function usePages(path, list) {
   };
 }
 
-/** A key that is the same for the same body, until it went well. */
-function keys() {
-  let body = '';
-  let key = '';
-  return {
-    /** @param {unknown} wanted */
-    of(wanted) {
-      const text = JSON.stringify(wanted ?? null);
-      if (!key || text !== body) {
-        body = text;
-        key = crypto.randomUUID();
-      }
-      return key;
-    },
-    done() {
-      key = '';
-    },
-  };
-}
+/**
+ * @typedef {(method: string, path: string, body?: any, how?: {idIsKey?: boolean}) => Promise<{status: number, data: any}>} Send
+ *   `idIsKey`: the body's `id` is the idempotency key, where the API knows a repeat by it
+ */
 
 /**
- * Something that is done on request. A repeat after a failure sends the same idempotency key, so that it happens once.
+ * Something that is done on request. A repeat of what may have been done already sends the same idempotency key, so that it happens once.
  * @template {any[]} A
  * @template R
- * @param {(send: (method: string, path: string, body?: unknown) => Promise<{status: number, data: any}>, ...given: A) => Promise<R>} act
+ * @param {(send: Send, ...given: A) => Promise<R>} act
  */
 export function useAction(act) {
   const [isBusy, setBusy] = useState(false);
   const [failure, setFailure] = useState(/** @type {Failure | null} */ (null));
-  const key = useRef(keys());
   const isAlive = useRef(true);
   const current = useRef(act);
   current.current = act;
@@ -308,17 +293,12 @@ export function useAction(act) {
     setBusy(true);
     setFailure(null);
     try {
-      const send = (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) =>
-        call(method, path, { body, key: method === 'POST' ? key.current.of([path, body]) : undefined });
-      const done = await current.current(send, ...given);
-      key.current.done();
+      const done = await current.current(sender(), ...given);
       if (isAlive.current) setBusy(false);
       return { ok: /** @type {const} */ (true), value: done };
     } catch (error) {
       const failed = failureOf(error);
       if (failed.code === 'page') console.error(error);
-      // What the server has decided on is not asked again under the same key.
-      if (failed.status >= 400 && failed.status < 500) key.current.done();
       if (isAlive.current) {
         setFailure(failed);
         setBusy(false);
@@ -327,6 +307,24 @@ export function useAction(act) {
     }
   }, []);
   return { run, isBusy, failure, clear: () => setFailure(null) };
+}
+
+/** Sends what one action is made of. @returns {Send} */
+function sender() {
+  return async (method, path, body, { idIsKey = false } = {}) => {
+    if (method !== 'POST') return call(method, path, { body });
+    const { key, decided } = await keyOf(session.get().org, path, body);
+    try {
+      const answer = await call(method, path, { body: idIsKey ? { id: key, ...body } : body, key });
+      decided(answer.status);
+      return answer;
+    } catch (error) {
+      const { status } = failureOf(error);
+      // An answer that was cut off decides nothing, whatever its status was.
+      if (status >= 400) decided(status);
+      throw error;
+    }
+  };
 }
 
 /** A path with the values that are given. @param {string} path @param {Record<string, string | number | null | undefined>} values */

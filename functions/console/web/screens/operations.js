@@ -73,11 +73,10 @@ function Doubts() {
 // ---- Wallets --------------------------------------------------------------------------------------------------------
 
 function Adjust({ org, onClose }) {
-  const [id] = useState(() => crypto.randomUUID());
   const [form, setForm] = useState({ direction: 'credit', amount: '', reason: '' });
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const action = useAction(async (send) => {
-    const { data } = await send('POST', `/api/operations/wallets/${org}/adjustments`, { id, amountPence: pence(form.amount), direction: form.direction, reason: form.reason.trim() });
+    const { data } = await send('POST', `/api/operations/wallets/${org}/adjustments`, { amountPence: pence(form.amount), direction: form.direction, reason: form.reason.trim() }, { idIsKey: true });
     changed('/api/operations/wallets');
     toast(`Booked. The balance is ${money(data.balanceAfterPence)}.`);
     onClose();
@@ -95,7 +94,7 @@ function Adjust({ org, onClose }) {
         <${Select} label="Direction" value=${form.direction} onInput=${set('direction')} options=${[['credit', 'Credit: the clinic gets it'], ['debit', 'Debit: the clinic pays it']]} />
         <${Text} label="Amount (£)" inputmode="decimal" autocomplete="off" value=${form.amount} onInput=${set('amount')} error=${errors.amount} />
         <${Text} label="Reason" maxlength="200" value=${form.reason} onInput=${set('reason')} error=${errors.reason} hint="The clinic’s statement shows it for ever." />
-        <p class="fine">Booked once, under the id <code>${id}</code>.</p>
+        <p class="fine">Where no answer comes, send the same again: within ten minutes it is booked once.</p>
         <${Problem} failure=${action.failure} />
         <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Book it<//><${Button} onClick=${onClose}>Cancel<//></div>
       </div>

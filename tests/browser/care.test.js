@@ -1,0 +1,117 @@
+// What is not done twice, not done to somebody else, and not written over: where answers are lost or late, and people work at once.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { axe, go, launch, measure, open, settle } from './page.js';
+import { DEMO, startStack, until, weekday } from './stack.js';
+
+const OTHER = 'aaaaaaaa-0000-4000-8000-000000000001';
+
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
+/** @type {import('playwright-core').Browser} */
+let browser;
+let owner = '';
+
+before(async () => {
+  [stack, browser] = await Promise.all([startStack({ speed: 10 }), launch()]);
+  owner = await stack.token('owner');
+  await stack.pay(5_000, owner);
+});
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+/**
+ * Loses the answers to some POSTs, each in its way: `lost` once it was done, a status instead of doing it.
+ * @param {import('playwright-core').Page} page @param {string} url @param {('lost' | number)[]} ways
+ */
+async function lose(page, url, ways) {
+  /** @type {{key: string | null, body: any}[]} */
+  const sent = [];
+  await page.route(url, async (route) => {
+    const request = route.request();
+    if (request.method() !== 'POST') return route.continue();
+    sent.push({ key: await request.headerValue('idempotency-key'), body: request.postDataJSON() });
+    const way = ways.shift();
+    if (way === undefined) return route.continue();
+    if (way !== 'lost') return route.fulfill({ status: way, contentType: 'application/problem+json', body: JSON.stringify({ code: `http_${way}`, detail: `It is refused with ${way}.`, status: way }) });
+    await route.fetch();
+    return route.abort();
+  });
+  return sent;
+}
+
+test('an adjustment whose answer is lost is booked once, also from a dialog that is opened again and a page that is loaded anew', async () => {
+  const { page, context } = await open(browser, stack, { role: 'operator' });
+  const sent = await lose(page, '**/adjustments', ['lost', 429]);
+  const adjust = async () => {
+    await page.getByRole('button', { name: 'Adjust' }).click();
+    await page.getByLabel('Amount (£)').fill('3.50');
+    await page.getByLabel('Reason').fill('The answer was lost');
+    await page.getByRole('button', { name: 'Book it' }).click();
+  };
+  await page.goto(`${stack.base}/operations/wallets?org=${DEMO}`);
+  await adjust();
+  await page.getByText('The server cannot be reached.').waitFor();
+  const kept = await page.evaluate(() => Object.values(sessionStorage).join(' '));
+  assert.ok(kept.includes(String(sent[0].key)) && !/350|answer was lost|adjustments/.test(kept), `what is kept names nothing: ${kept}`);
+  await page.keyboard.press('Escape');
+  await adjust();
+  await page.getByText('It is refused with 429.').waitFor();
+  await page.reload();
+  await adjust();
+  await page.getByRole('cell', { name: 'The answer was lost' }).first().waitFor();
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  const booked = async () => (await stack.ask('GET', '/api/billing/wallet/transactions?type=adjustment', undefined, owner)).transactions.map((one) => one.amount_pence);
+  assert.deepEqual(await booked(), [350]);
+  assert.deepEqual(new Set(sent.map((one) => one.body.id)).size, 1);
+  // What went well is over: the same again is meant.
+  await adjust();
+  await until(async () => (await booked()).length === 2, 'another is booked');
+  assert.deepEqual([await booked(), sent[3].key === sent[0].key], [[350, 350], false]);
+  await context.close();
+});
+
+test('an overbooked appointment whose answer is lost is made once', async () => {
+  const { page, context } = await open(browser, stack, { role: 'staff' });
+  const day = weekday(12);
+  await lose(page, '**/api/appointments', ['lost']);
+  const book = async () => {
+    await page.goto(`${stack.base}/calendar?view=day&day=${day}&new=1`);
+    await page.getByLabel('With').selectOption('demo-jones');
+    await page.getByLabel('Patient’s name').fill('Rosalind Franklin');
+    await page.getByLabel('At a time that is not free').check();
+    await page.getByLabel('Time', { exact: true }).fill('10:00');
+    await page.getByLabel('Reason').fill('She is in pain.');
+    await page.locator('dialog[open]').getByRole('button', { name: 'Book', exact: true }).click();
+  };
+  await book();
+  await page.getByText('The server cannot be reached.').waitFor();
+  await book();
+  await page.locator('a.event', { hasText: 'Rosalind Franklin' }).first().waitFor();
+  const { appointments } = await stack.ask('GET', `/api/appointments?startDate=${day}&endDate=${day}`, undefined, owner);
+  assert.equal(appointments.filter((one) => one.contact_name === 'Rosalind Franklin').length, 1);
+  await context.close();
+});
+
+test('a call keeps its key until it is decided on', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  const sent = await lose(page, '**/api/calls', [408, 500, 401, 422, 422]);
+  await page.goto(`${stack.base}/calls?ring=1`);
+  const ring = async (/** @type {number} */ answer) => {
+    await page.getByLabel('Number to ring').fill('+44 7700 900123');
+    await page.locator('dialog[open]').getByRole('button', { name: 'Ring' }).click();
+    await page.getByText(`It is refused with ${answer}.`).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Ring somebody' }).click();
+  };
+  await ring(408);
+  await ring(500);
+  // A token that ran out is renewed, and the same is asked again.
+  await ring(422);
+  await ring(422);
+  const keys = sent.map((one) => one.key);
+  assert.deepEqual([new Set(keys.slice(0, 4)).size, keys[4] === keys[0]], [1, false]);
+  await context.close();
+});
