@@ -115,3 +115,50 @@ test('a call keeps its key until it is decided on', async () => {
   assert.deepEqual([new Set(keys.slice(0, 4)).size, keys[4] === keys[0]], [1, false]);
   await context.close();
 });
+
+test('an answer to one clinic is not shown to the next, and nothing is asked again in its name', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  await stack.post('/api/contacts', { contact_name: 'Only Ours' }, owner);
+  /** @type {(() => Promise<void>)[]} */
+  const held = [];
+  /** @type {(() => Promise<void>)[]} */
+  const saved = [];
+  let isFirst = true;
+  const asked = { lists: 0, posts: 0 };
+  await page.route(/\/api\/contacts(\?|$)/, async (route) => {
+    const isPost = route.request().method() === 'POST';
+    asked[isPost ? 'posts' : 'lists'] += 1;
+    if (!isFirst) return isPost ? route.continue() : undefined;
+    if (isPost) {
+      saved.push(() => route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ code: 'unauthorized', detail: 'The token has run out.', status: 401 }) }));
+    } else {
+      const answer = await route.fetch();
+      held.push(() => route.fulfill({ response: answer }));
+    }
+  });
+  await page.goto(`${stack.base}/contacts?new=1`);
+  await page.getByLabel('Name').fill('Somebody New');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Add' }).click();
+  await until(async () => held.length > 0 && saved.length > 0, 'both are asked');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Sign out' }).first().click();
+  await page.getByLabel('Clinic').selectOption('other');
+  await page.getByLabel('The clinic’s id').fill(OTHER);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('link', { name: 'Contacts', exact: true }).waitFor();
+  await go(page, '/today');
+  isFirst = false;
+  const before = { ...asked };
+  const arrived = Promise.all([...held, ...saved].map((give) => give()));
+  const answers = Array.from({ length: 2 }, () => page.waitForEvent('requestfinished', (request) => /\/api\/contacts(\?|$)/.test(request.url())));
+  await Promise.all([arrived, ...answers]);
+  // Whatever follows of an answer has followed when another one, asked later, is there.
+  await go(page, '/calls');
+  await page.getByRole('link', { name: 'Contacts', exact: true }).click();
+  await page.getByRole('heading', { name: 'Contacts' }).waitFor();
+  await page.locator('.skeleton').first().waitFor();
+  assert.equal(await page.getByText('Only Ours').count(), 0, 'the other clinic’s list is not theirs');
+  assert.deepEqual([asked.posts, asked.lists], [before.posts, before.lists + 1]);
+  assert.equal((await stack.ask('GET', '/api/contacts', undefined, await stack.token('owner', OTHER))).contacts.length, 0);
+  await context.close();
+});

@@ -1,5 +1,5 @@
 // Starts the console: who is signed in, where the page is, and the frame around every screen.
-import { forget, useGet } from './lib/api.js';
+import { useGet } from './lib/api.js';
 import { HereContext } from './lib/clinic.js';
 import { html, render, useEffect, useErrorBoundary, useState } from './lib/html.js';
 import { go, useRoute } from './lib/router.js';
@@ -157,9 +157,6 @@ function App() {
     start();
   }, []);
   useEffect(() => {
-    if (now.state === 'out') forget();
-  }, [now.state, now.user, now.org]);
-  useEffect(() => {
     if (now.state !== 'in' || path !== '/') return;
     const said = RETURNS[value('success') || value('error')];
     if (said) toast(...said);
@@ -174,7 +171,7 @@ function App() {
     </main>`;
   } else if (now.state === 'out') page = html`<${SignIn} now=${now} />`;
   else if (now.role === 'operator') page = html`<${Operator} key=${now.user} now=${now} />`;
-  else page = html`<${Member} key=${`${now.org}/${now.role}`} now=${now} />`;
+  else page = html`<${Member} key=${`${now.org}/${now.user}/${now.role}`} now=${now} />`;
   return html`${page}<${Toasts} />`;
 }
 

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from './html.js';
 import { heard, speed } from './clock.js';
 import { keyOf } from './keys.js';
-import { expired, refresh, session } from './session.js';
+import { expired, generation, refresh, session } from './session.js';
 
 /** Something that did not work, with the sentence to show. */
 export class Failure extends Error {
@@ -33,6 +33,7 @@ const UNREACHABLE = 'The server cannot be reached. Check the connection and try 
  * @property {AbortSignal} [signal]
  * @property {'json' | 'text'} [as]
  * @property {RequestCredentials} [credentials]
+ * @property {number} [asker] in which sign-in it is asked; this one, if it is not said
  */
 
 /** @param {string} method @param {string} path @param {Options} options */
@@ -60,22 +61,37 @@ async function once(method, path, options) {
 
 const pause = (/** @type {number} */ millis) => new Promise((done) => setTimeout(done, millis));
 
+/** What belongs to a sign-in that is over is dropped, whatever it is. @param {number} asker */
+function isStill(asker) {
+  if (asker !== generation()) throw new Failure('Somebody signed out meanwhile.', { code: 'left' });
+}
+
 /**
  * Asks, and answers with what came back. A token that has run out is renewed once; a question that only reads is asked again
- * where the server stumbled.
+ * where the server stumbled. Nothing is answered to another than who asked, nor asked again in another's name.
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
  */
 export async function call(method, path, options = {}) {
-  let answer = await once(method, path, options);
-  if (answer.status === 401 && (await refresh())) answer = await once(method, path, options);
+  const asker = options.asker ?? generation();
+  const ask = async () => {
+    isStill(asker);
+    const answer = await once(method, path, options);
+    isStill(asker);
+    return answer;
+  };
+  let answer = await ask();
+  if (answer.status === 401 && (await refresh())) answer = await ask();
   for (let tries = 0; method === 'GET' && [502, 503, 504].includes(answer.status) && tries < 2; tries += 1) {
     await pause(400 * (tries + 1));
-    answer = await once(method, path, options);
+    answer = await ask();
   }
   heard(answer.headers.get('date'));
-  const text = await answer.text();
+  const text = await answer.text().catch(() => {
+    throw new Failure(UNREACHABLE);
+  });
+  isStill(asker);
   if (answer.ok && options.as === 'text') return { status: answer.status, data: text };
   let data = null;
   try {
@@ -85,8 +101,12 @@ export async function call(method, path, options = {}) {
   }
   if (answer.ok && data !== null) return { status: answer.status, data };
   if (answer.status === 401) expired();
-  const said = data ?? {};
-  throw new Failure(said.detail ?? 'The server did not answer as it should. Try again in a moment.', {
+  throw refusal(answer, data ?? {});
+}
+
+/** @param {Response} answer @param {any} said */
+function refusal(answer, said) {
+  return new Failure(said.detail ?? 'The server did not answer as it should. Try again in a moment.', {
     status: answer.status,
     code: said.code ?? `http_${answer.status}`,
     requestId: said.request_id ?? answer.headers.get('x-request-id'),
@@ -108,20 +128,23 @@ export function changed(...prefixes) {
   }
 }
 
-/** Nothing of one person is left for the next. */
-export function forget() {
+let keeper = generation();
+// Nothing of one person is left for the next.
+session.watch(() => {
+  if (keeper === generation()) return;
+  keeper = generation();
   kept.clear();
-}
+});
 
 /** The most pages that are read of a list that is wanted whole. */
 const MOST_PAGES = 10;
 
-/** All pages of a list in one. @param {string} path @param {any} first @param {string} list */
-async function rest(path, first, list) {
+/** All pages of a list in one. @param {string} path @param {any} first @param {string} list @param {number} asker */
+async function rest(path, first, list, asker) {
   const all = { ...first, [list]: [...first[list]] };
   for (let pages = 1; pages < MOST_PAGES && all.pagination.next_cursor; pages += 1) {
     const join = path.includes('?') ? '&' : '?';
-    const { data } = await call('GET', `${path}${join}cursor=${encodeURIComponent(all.pagination.next_cursor)}`);
+    const { data } = await call('GET', `${path}${join}cursor=${encodeURIComponent(all.pagination.next_cursor)}`, { asker });
     all[list].push(...data[list]);
     all.pagination = data.pagination;
   }
@@ -162,13 +185,14 @@ export function useGet(path, options = {}) {
     if (!asked) return;
     state.current.turn += 1;
     const { turn } = state.current;
+    const asker = generation();
     state.current.isLoading = true;
     redraw({});
     let data = null;
     let failure = null;
     try {
-      ({ data } = await call('GET', asked));
-      if (whole.current) data = await rest(asked, data, whole.current);
+      ({ data } = await call('GET', asked, { asker }));
+      if (whole.current) data = await rest(asked, data, whole.current, asker);
       kept.set(asked, data);
     } catch (error) {
       failure = failureOf(error);
@@ -293,7 +317,7 @@ export function useAction(act) {
     setBusy(true);
     setFailure(null);
     try {
-      const done = await current.current(sender(), ...given);
+      const done = await current.current(sender(generation()), ...given);
       if (isAlive.current) setBusy(false);
       return { ok: /** @type {const} */ (true), value: done };
     } catch (error) {
@@ -309,13 +333,13 @@ export function useAction(act) {
   return { run, isBusy, failure, clear: () => setFailure(null) };
 }
 
-/** Sends what one action is made of. @returns {Send} */
-function sender() {
+/** Sends what one action is made of. @param {number} asker @returns {Send} */
+function sender(asker) {
   return async (method, path, body, { idIsKey = false } = {}) => {
-    if (method !== 'POST') return call(method, path, { body });
+    if (method !== 'POST') return call(method, path, { body, asker });
     const { key, decided } = await keyOf(session.get().org, path, body);
     try {
-      const answer = await call(method, path, { body: idIsKey ? { id: key, ...body } : body, key });
+      const answer = await call(method, path, { body: idIsKey ? { id: key, ...body } : body, key, asker });
       decided(answer.status);
       return answer;
     } catch (error) {

@@ -34,19 +34,31 @@ function claims(token) {
   }
 }
 
+let count = 0;
+
+/** Which sign-in this is: another whenever another person, clinic or role follows. What was asked in one is nothing to the next. */
+export const generation = () => count;
+
 /** @param {string} token */
 function enter(token) {
   const said = claims(token);
   const about = said.app_metadata ?? {};
   const known = ['owner', 'admin', 'staff', 'viewer'];
-  session.set({
-    ...session.get(),
-    state: 'in',
-    token,
+  const before = session.get();
+  const next = {
     org: about.org_id ?? null,
     user: said.email ?? said.sub ?? null,
     role: about.operator ? 'operator' : known.includes(about.role) ? about.role : 'viewer',
-  });
+  };
+  // A token that is renewed is the same person's.
+  if (before.state !== 'in' || before.org !== next.org || before.user !== next.user || before.role !== next.role) count += 1;
+  session.set({ ...before, ...next, state: 'in', token });
+}
+
+function leave() {
+  const { config } = session.get();
+  count += 1;
+  session.set({ ...NOBODY, config, state: 'out' });
 }
 
 export class SignInFailed extends Error {}
@@ -105,18 +117,24 @@ function choice() {
   }
 }
 
-/** Signs in on the local stack, as whoever is chosen. @param {Choice} chosen */
-export async function signInLocally(chosen) {
+/** @param {Choice} chosen @returns {Promise<string>} */
+async function localToken(chosen) {
   const answer = await ask('/_sandbox/token', post(chosen));
   if (!answer.ok || !answer.body.token) {
     throw new SignInFailed(answer.body.detail ?? 'The sandbox gave no token. Check the clinic and try again.');
   }
+  return answer.body.token;
+}
+
+/** Signs in on the local stack, as whoever is chosen. @param {Choice} chosen */
+export async function signInLocally(chosen) {
+  const token = await localToken(chosen);
   try {
     sessionStorage.setItem(CHOICE, JSON.stringify(chosen));
   } catch {
     // A reload asks again.
   }
-  enter(answer.body.token);
+  enter(token);
 }
 
 /** The clinics that the local stack has, as far as it says so. @returns {Promise<{org_id: string, name: string | null}[]>} */
@@ -125,22 +143,32 @@ export async function localClinics() {
   return answer.ok && Array.isArray(answer.body.clinics) ? answer.body.clinics : [];
 }
 
-/** @type {Promise<boolean> | null} */
+/** @type {{of: number, done: Promise<boolean>} | null} */
 let refreshing = null;
 
-/** Asks for another token, once however many ask. */
+/** Asks for another token of who is signed in, once however many ask. */
 export function refresh() {
-  refreshing ??= renew().finally(() => {
-    refreshing = null;
-  });
-  return refreshing;
+  if (refreshing?.of !== count) {
+    const mine = {
+      of: count,
+      done: renew().finally(() => {
+        if (refreshing === mine) refreshing = null;
+      }),
+    };
+    refreshing = mine;
+  }
+  return refreshing.done;
 }
 
 async function renew() {
   const chosen = session.get().config?.sign_in === 'local' ? choice() : null;
   if (!chosen) return false;
+  const asked = count;
   try {
-    await signInLocally(chosen);
+    const token = await localToken(chosen);
+    // Who signed out meanwhile stays out.
+    if (asked !== count) return false;
+    enter(token);
     return true;
   } catch {
     return false;
@@ -149,17 +177,13 @@ async function renew() {
 
 /** Forgets who was signed in. */
 export function signOut() {
-  const { config } = session.get();
   try {
     sessionStorage.removeItem(CHOICE);
   } catch {
     // Nothing was kept.
   }
-  session.set({ ...NOBODY, config, state: 'out' });
+  leave();
 }
 
 /** The token was refused and no other is to be had. */
-export function expired() {
-  const { config } = session.get();
-  session.set({ ...NOBODY, config, state: 'out' });
-}
+export const expired = leave;
