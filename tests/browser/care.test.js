@@ -162,3 +162,15 @@ test('an answer to one clinic is not shown to the next, and nothing is asked aga
   assert.equal((await stack.ask('GET', '/api/contacts', undefined, await stack.token('owner', OTHER))).contacts.length, 0);
   await context.close();
 });
+
+test('an address that is no address says that nothing is there', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  await page.goto(`${stack.base}/today`);
+  await settle(page);
+  await go(page, '/contacts/%E0%A4%A');
+  await page.getByText('There is nothing at this address.').waitFor();
+  await page.reload();
+  await page.getByText('There is nothing at this address.').waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -47,9 +47,19 @@ const RETURNS = {
 function screenOf(path) {
   for (const screen of SCREENS) {
     const match = screen.at.exec(path);
-    if (match) return { screen, params: Object.fromEntries(Object.entries(match.groups ?? {}).map(([name, value]) => [name, value ? decodeURIComponent(value) : ''])) };
+    if (match) return namesIn(match.groups ?? {}, screen);
   }
   return null;
+}
+
+/** @param {Record<string, string | undefined>} groups @param {typeof SCREENS[number]} screen */
+function namesIn(groups, screen) {
+  try {
+    return { screen, params: Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, value ? decodeURIComponent(value) : ''])) };
+  } catch {
+    // It is not written as addresses are: there is nothing.
+    return null;
+  }
 }
 
 /** The screen at this address, once its module is there. */
