@@ -174,3 +174,16 @@ test('an address that is no address says that nothing is there', async () => {
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test('a list that is cut says so', async () => {
+  const { page, context } = await open(browser, stack, { role: 'owner' });
+  const contact = await stack.post('/api/contacts', { contact_name: 'Dorothy Hodgkin' }, owner);
+  await page.route('**/api/appointments?**', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ appointments: [], pagination: { next_cursor: 'more' } }) }));
+  await page.goto(`${stack.base}/calendar?view=week`);
+  await page.getByText('Not all of it is shown').waitFor();
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await go(page, `/contacts/${contact.id}`);
+  await page.getByText('Not all of it is shown').waitFor();
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await context.close();
+});

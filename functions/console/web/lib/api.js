@@ -139,7 +139,7 @@ session.watch(() => {
 /** The most pages that are read of a list that is wanted whole. */
 const MOST_PAGES = 10;
 
-/** All pages of a list in one. @param {string} path @param {any} first @param {string} list @param {number} asker */
+/** All pages of a list in one; `isCut` where there are more than are read. @param {string} path @param {any} first @param {string} list @param {number} asker */
 async function rest(path, first, list, asker) {
   const all = { ...first, [list]: [...first[list]] };
   for (let pages = 1; pages < MOST_PAGES && all.pagination.next_cursor; pages += 1) {
@@ -148,6 +148,7 @@ async function rest(path, first, list, asker) {
     all[list].push(...data[list]);
     all.pagination = data.pagination;
   }
+  all.isCut = Boolean(all.pagination.next_cursor);
   return all;
 }
 

@@ -7,7 +7,7 @@ import { closedOn, daysOfView, hourText, lanes, minutesOn, namesOf, useCatalog, 
 import { html, useEffect, useRef, useState } from '../lib/html.js';
 import { go, useRoute } from '../lib/router.js';
 import { addDays, clock, dayLabel, dayOf, instant, isDay, monday } from '../lib/time.js';
-import { Button, Card, Empty, Link, Loaded, PageHead, Problem, Segments, Select, Skeleton, Tabs, Text, classes, useTick } from '../lib/ui.js';
+import { Button, Card, Empty, Link, Loaded, Note, PageHead, Problem, Segments, Select, Skeleton, Tabs, Text, classes, useTick } from '../lib/ui.js';
 import { appointmentBadge, appointmentWord, syncBadge } from '../lib/words.js';
 
 /** How high an hour is drawn, in pixels. */
@@ -307,6 +307,7 @@ export default function Calendar() {
         ${catalog.resources && catalog.resources.length > 1 && html`<${Select} label="Show" value=${chosen} onInput=${(next) => route.set({ with: next })} options=${[['', 'Everybody'], ...catalog.resources.map((one) => [one.id, one.name])]} />`}
       </div>
     </div>
+    ${list.data?.isCut && html`<${Note} tone="warn" title="Not all of it is shown.">There are more than 1,000 appointments in this time: later ones are missing here. Look at it day by day.<//>`}
     ${grid}
     ${isBooking && html`<${BookDialog} day=${day < today ? today : day} at=${route.value('at')} resourceId=${route.value('whom')} contactId=${route.value('contact')} onClose=${(booked) => route.set({ new: null, contact: null, at: null, whom: null, ...(booked && { day: booked }) })} />`}
     ${move && html`<${MoveDialog} appointment=${move.appointment} to=${move.to} onClose=${() => setMove(null)} />`}

@@ -6,7 +6,7 @@ import { Answers } from '../lib/answers.js';
 import { html, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { addDays, dayOf, moment } from '../lib/time.js';
-import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, PageHead, Problem, Text, toast } from '../lib/ui.js';
+import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, Note, PageHead, Problem, Text, toast } from '../lib/ui.js';
 import { appointmentBadge, callBadge } from '../lib/words.js';
 
 function Details({ contact }) {
@@ -42,9 +42,10 @@ function Appointments({ contact }) {
     <${Loaded} from=${list} lines=${3}>
       ${(data) => {
         const mine = data.appointments.filter((one) => one.contact_id === contact.id).reverse();
+        const cut = data.isCut && html`<${Note} tone="warn" title="Not all of it is shown.">The clinic has more than 1,000 appointments in this time: later ones are missing here. The calendar has them.<//>`;
         return mine.length === 0
-          ? html`<${Empty} icon="calendar" title="No appointment.">Book one, or wait for a call.<//>`
-          : html`<ul class="notices">${mine.map((one) => html`<li key=${one.id}><${Icon} name="calendar" size=${20} /><div>
+          ? cut || html`<${Empty} icon="calendar" title="No appointment.">Book one, or wait for a call.<//>`
+          : html`${cut}<ul class="notices">${mine.map((one) => html`<li key=${one.id}><${Icon} name="calendar" size=${20} /><div>
               <div class="row"><${Link} class="strong" to=${`/appointments/${encodeURIComponent(one.id)}`}>${moment(one.scheduled_time, here.zone)}<//>${appointmentBadge(one.status)}</div>
               <p class="sub">${one.service_type}</p>
             </div></li>`)}</ul>`;
