@@ -187,3 +187,65 @@ test('a list that is cut says so', async () => {
   assert.deepEqual([await measure(page), await axe(page)], [[], []]);
   await context.close();
 });
+
+test('a contact is booked for by choosing them, and nothing of them stays with another’s name', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff', width: 320 });
+  const day = weekday(14);
+  const lee = await stack.post('/api/contacts', { contact_name: 'Ann Lee', phone_number: '+447700900551', email: 'ann.lee@example.com' }, owner);
+  /** @type {any[]} */
+  const sent = [];
+  await page.route('**/api/appointments', (route) => {
+    if (route.request().method() === 'POST') sent.push(route.request().postDataJSON());
+    return route.continue();
+  });
+  const begin = async (/** @type {string} */ time) => {
+    await page.goto(`${stack.base}/calendar?view=list&day=${day}&new=1`);
+    await page.getByLabel('With').selectOption('demo-jones');
+    await page.getByLabel('Day', { exact: true }).fill(day);
+    await page.getByRole('button', { name: time }).click();
+  };
+  const book = async (/** @type {string} */ name) => {
+    await page.locator('dialog[open]').getByRole('button', { name: 'Book', exact: true }).click();
+    await page.locator('dialog[open]').waitFor({ state: 'detached' });
+    await page.getByRole('link', { name, exact: true }).first().waitFor();
+  };
+  const [name, phone, email, texts] = ['Patient’s name', 'Phone', 'E-mail', 'Texts to this number'].map((label) => page.getByLabel(label));
+
+  // The seventh letter makes her Ann Lee; the eighth says that she is not.
+  await begin('11:00');
+  await name.pressSequentially('Ann Lee');
+  await page.getByRole('button', { name: 'Ann Lee' }).waitFor();
+  assert.deepEqual([await phone.inputValue(), await email.inputValue()], ['', '']);
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await page.getByRole('button', { name: 'Ann Lee' }).click();
+  assert.deepEqual([await phone.inputValue(), await email.inputValue()], ['+447700900551', 'ann.lee@example.com']);
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await name.press('End');
+  await name.pressSequentially('son');
+  assert.deepEqual([await name.inputValue(), await phone.inputValue(), await email.inputValue()], ['Ann Leeson', '', '']);
+  await phone.fill('+44 7700 900552');
+  await texts.selectOption('yes');
+  await phone.fill('+44 7700 900553');
+  assert.equal(await texts.inputValue(), '', 'what was said of one number is not said of another');
+  await book('Ann Leeson');
+  assert.deepEqual(sent.pop().contact, { name: 'Ann Leeson', phone: '+447700900553' });
+
+  await begin('12:00');
+  await name.fill('ann l');
+  await page.getByRole('button', { name: /^Ann Lee \+44 7700 900551/ }).click();
+  await book('Ann Lee');
+  const { contact_id: booked, contact } = sent.pop();
+  assert.deepEqual([booked, contact], [lee.id, undefined]);
+
+  // Who was asked has said yes or no.
+  for (const [answer, may, time] of /** @type {[string, boolean, string][]} */ ([['yes', true, '14:30'], ['no', false, '15:30']])) {
+    await begin(time);
+    await name.fill(`Asked ${answer}`);
+    await phone.fill('+447700900554');
+    await texts.selectOption(answer);
+    await book(`Asked ${answer}`);
+    assert.equal(sent.pop().contact.may_text, may);
+  }
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -4,7 +4,7 @@ import { useHere } from './clinic.js';
 import { now } from './clock.js';
 import { namesOf, useCatalog } from './diary.js';
 import { html, useState } from './html.js';
-
+import { PatientFields, usePatient } from './patient.js';
 import { addDays, clock, dayLabel, dayOf, instant, isDay, moment } from './time.js';
 import { Area, Button, Check, Confirm, Dialog, Empty, Form, Link, Note, Problem, Select, Skeleton, Text, toast } from './ui.js';
 
@@ -99,10 +99,9 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
   const here = useHere();
   const catalog = useCatalog();
   const known = useGet(contactId ? `/api/contacts/${encodeURIComponent(contactId)}` : null);
-  const recent = useGet(contactId ? null : '/api/contacts?limit=100');
   const [service, setService] = useState('');
   const [resource, setResource] = useState(resourceId);
-  const [person, setPerson] = useState({ name: '', phone: '', email: '', mayText: false });
+  const patient = usePatient();
   const [notes, setNotes] = useState('');
   const [tried, setTried] = useState(false);
   const when = useWhen({ day, at });
@@ -111,12 +110,11 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
   const serviceId = service || fitting?.id || catalog.services?.[0]?.id || '';
   const needs = catalog.services?.find((one) => one.id === serviceId)?.needs.flat() ?? [];
   const action = useAction(async (send) => {
-    const phone = person.phone.replaceAll(/[\s().-]/g, '');
     const { data } = await send('POST', '/api/appointments', {
       service_id: serviceId,
       scheduled_at: when.at,
       ...(resource && { resource_id: resource }),
-      ...(contactId ? { contact_id: contactId } : { contact: { name: person.name.trim(), ...(phone && { phone }), ...(person.email.trim() && { email: person.email.trim() }), ...(person.mayText && { may_text: true }) } }),
+      ...(contactId ? { contact_id: contactId } : patient.body),
       ...(notes.trim() && { notes: notes.trim() }),
       ...(when.reason && { overbook: when.reason }),
     });
@@ -124,15 +122,10 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
     toast(`Booked: ${moment(data.scheduled_time, here.zone)}.`);
     onClose(dayOf(data.scheduled_time, here.zone));
   });
-  const nameError = tried && !contactId && !person.name.trim() ? 'Whose appointment is it?' : '';
+  const isNobody = !contactId && !patient.name.trim();
   const submit = () => {
     setTried(true);
-    if (when.error || (!contactId && !person.name.trim())) return;
-    action.run();
-  };
-  const setName = (/** @type {string} */ name) => {
-    const match = recent.data?.contacts.find((one) => one.contact_name === name);
-    setPerson(match ? { ...person, name, phone: match.phone_number ?? person.phone, email: match.email ?? person.email } : { ...person, name });
+    if (!when.error && !isNobody) action.run();
   };
   if (!catalog.services || !catalog.resources) {
     return html`<${Dialog} title="Book an appointment" onClose=${() => onClose()}>${catalog.failure ? html`<${Problem} failure=${catalog.failure} onRetry=${catalog.reload} />` : html`<${Skeleton} lines=${6} />`}<//>`;
@@ -148,17 +141,7 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
           <${Select} label="With" value=${resource} onInput=${setResource} options=${[['', 'Whoever is free'], ...catalog.resources.filter((one) => needs.includes(one.id)).map((one) => [one.id, one.name])]} />
         </div>
         <${When} when=${when} serviceId=${serviceId} resourceId=${resource} resources=${catalog.resources} />
-        ${
-          contactId
-            ? html`<p>For <span class="strong">${known.data?.contact_name ?? '…'}</span></p>`
-            : html`<div class="fields">
-                <${Text} label="Patient’s name" list="known-contacts" autocomplete="off" maxlength="80" value=${person.name} onInput=${setName} error=${nameError} wide />
-                <datalist id="known-contacts">${recent.data?.contacts.map((one) => html`<option key=${one.id} value=${one.contact_name}></option>`)}</datalist>
-                <${Text} label="Phone" type="tel" autocomplete="off" value=${person.phone} onInput=${(phone) => setPerson({ ...person, phone })} hint="With its country: +44…" />
-                <${Text} label="E-mail" type="email" autocomplete="off" value=${person.email} onInput=${(email) => setPerson({ ...person, email })} hint="For the confirmation." />
-                ${person.phone.trim() && html`<div class="field-wide"><${Check} label="The patient agrees to texts at this number" checked=${person.mayText} onInput=${(mayText) => setPerson({ ...person, mayText })} /></div>`}
-              </div>`
-        }
+        ${contactId ? html`<p>For <span class="strong">${known.data?.contact_name ?? '…'}</span></p>` : html`<${PatientFields} patient=${patient} nameError=${tried && isNobody ? 'Whose appointment is it?' : ''} />`}
         <${Area} label="Notes" rows=${2} maxlength="2000" value=${notes} onInput=${setNotes} />
         ${tried && when.error && html`<div role="alert"><${Note} tone="bad">${when.error}<//></div>`}
         <${Problem} failure=${action.failure} />
