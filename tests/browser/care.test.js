@@ -249,3 +249,73 @@ test('a contact is booked for by choosing them, and nothing of them stays with a
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test('the notes of an appointment that another wrote meanwhile are not written over', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff' });
+  const made = await stack.post('/api/appointments', { service_id: 'demo-check-up', scheduled_at: `${weekday(16)}T10:00:00Z`, contact: { name: 'Alan Turing' }, notes: 'At first.' }, owner);
+  const there = () => stack.ask('GET', `/api/appointments/${made.id}`, undefined, owner);
+  const write = async (/** @type {any} */ what) => {
+    const now = await there();
+    await stack.ask('PATCH', `/api/appointments/${made.id}`, { revision: now.revision, version: now.version, ...what }, owner);
+  };
+  // Who comes back to the page sees it as it is now.
+  const comeBack = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await page.goto(`${stack.base}/appointments/${made.id}`);
+  const notes = page.getByLabel('For the clinic’s people');
+  const save = page.getByRole('button', { name: 'Save the notes' });
+  await notes.fill('Mine.');
+  // How it stands is another matter: what is written stays, and is saved over it.
+  await write({ status: 'arrived' });
+  await comeBack();
+  await page.locator('dl .badge', { hasText: 'Arrived' }).waitFor();
+  await write({ notes: 'Allergic to penicillin.' });
+  await comeBack();
+  await page.locator('[data-theirs=notes]', { hasText: 'Allergic to penicillin.' }).waitFor();
+  assert.deepEqual([await notes.inputValue(), await save.isDisabled()], ['Mine.', true]);
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await page.getByRole('button', { name: 'Keep mine' }).click();
+  // And once more, before the page has read it again.
+  await page.route(`**/api/appointments/${made.id}`, (route) => (route.request().method() === 'GET' ? undefined : route.continue()));
+  await write({ notes: 'Allergic to latex, too.' });
+  await save.click();
+  await page.getByRole('alert').waitFor();
+  assert.equal((await there()).notes, 'Allergic to latex, too.');
+  await page.unroute(`**/api/appointments/${made.id}`);
+  await page.reload();
+  assert.equal(await notes.inputValue(), 'Allergic to latex, too.');
+  await notes.fill('Allergic to latex and penicillin.');
+  await save.click();
+  await until(async () => (await there()).notes === 'Allergic to latex and penicillin.', 'it is saved');
+  await page.getByText('The notes are saved.').waitFor();
+  assert.deepEqual([await notes.inputValue(), await save.isDisabled()], ['Allergic to latex and penicillin.', true]);
+  assert.deepEqual(complaints.filter((line) => !line.includes('409')), []);
+  await context.close();
+});
+
+test('what another wrote of a contact is seen before it is written over, and the rest of it is taken in', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff' });
+  const made = await stack.post('/api/contacts', { contact_name: 'Joan Clarke', email: 'old@example.com' }, owner);
+  const there = () => stack.ask('GET', `/api/contacts/${made.id}`, undefined, owner);
+  await page.goto(`${stack.base}/contacts/${made.id}`);
+  const save = page.getByRole('button', { name: 'Save', exact: true });
+  await page.getByLabel('Notes').fill('Mine.');
+  await stack.ask('PATCH', `/api/contacts/${made.id}`, { version: made.version, notes: 'Theirs.', email: 'new@example.com' }, owner);
+  await save.click();
+  await page.locator('[data-theirs=notes]', { hasText: 'Theirs.' }).waitFor();
+  assert.deepEqual([(await there()).notes, await page.getByLabel('Notes').inputValue(), await save.isDisabled()], ['Theirs.', 'Mine.', true]);
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await page.getByRole('button', { name: 'Keep mine' }).click();
+  assert.equal(await page.getByLabel('E-mail').inputValue(), 'new@example.com');
+  await save.click();
+  await until(async () => (await there()).notes === 'Mine.', 'it is saved');
+  assert.equal((await there()).email, 'new@example.com');
+  // Who takes the other's has nothing to save.
+  await page.getByText('The contact is saved.').waitFor();
+  await page.getByLabel('Notes').fill('Mine again.');
+  await stack.ask('PATCH', `/api/contacts/${made.id}`, { version: (await there()).version, notes: 'Theirs again.' }, owner);
+  await save.click();
+  await page.getByRole('button', { name: 'Take theirs' }).click();
+  assert.deepEqual([await page.getByLabel('Notes').inputValue(), await save.isDisabled()], ['Theirs again.', true]);
+  assert.deepEqual(complaints.filter((line) => !line.includes('409')), []);
+  await context.close();
+});

@@ -1,8 +1,9 @@
 // One appointment: who, when, with whom, and what can be done with it.
-import { changed, useAction, useGet } from '../lib/api.js';
+import { changed, failureOf, useAction, useGet } from '../lib/api.js';
 import { CancelDialog, MoveDialog } from '../lib/booking.js';
 import { useHere } from '../lib/clinic.js';
 import { namesOf, useCatalog } from '../lib/diary.js';
+import { Disputed, useDraft } from '../lib/draft.js';
 import { Answers } from '../lib/answers.js';
 import { html, useState } from '../lib/html.js';
 import { money } from '../lib/money.js';
@@ -16,19 +17,26 @@ const NEXT = { confirmed: ['arrived', 'completed', 'no_show'], arrived: ['comple
 
 function Notes({ appointment }) {
   const here = useHere();
-  const [notes, setNotes] = useState(appointment.notes ?? '');
+  const draft = useDraft(appointment, ['notes']);
   const action = useAction(async (send) => {
-    await send('PATCH', `/api/appointments/${encodeURIComponent(appointment.id)}`, { revision: appointment.revision, version: appointment.version, notes });
+    try {
+      const { data } = await send('PATCH', `/api/appointments/${encodeURIComponent(appointment.id)}`, { revision: draft.base.revision, version: draft.base.version, notes: draft.form.notes });
+      draft.saved(data);
+    } catch (error) {
+      if (failureOf(error).code === 'version_conflict') changed('/api/appointments');
+      throw error;
+    }
     changed('/api/appointments');
     toast('The notes are saved.');
   });
-  const isConflict = action.failure?.code === 'version_conflict';
+  const isDisputed = draft.disputed.length > 0;
   return html`<${Card} title="Notes">
     <${Form} onSubmit=${() => action.run()}>
       <div class="stack">
-        <${Area} label="For the clinic’s people" rows=${4} maxlength="2000" value=${notes} onInput=${setNotes} readonly=${!here.mayKeepDiary} />
-        <${Problem} failure=${action.failure} onRetry=${isConflict ? () => { action.clear(); changed('/api/appointments'); } : null} />
-        ${here.mayKeepDiary && html`<div class="form-actions"><${Button} type="submit" isBusy=${action.isBusy} disabled=${notes === (appointment.notes ?? '')}>Save the notes<//></div>`}
+        <${Area} label="For the clinic’s people" rows=${4} maxlength="2000" value=${draft.form.notes} onInput=${draft.set('notes')} readonly=${!here.mayKeepDiary} />
+        ${!isDisputed && html`<${Problem} failure=${action.failure} />`}
+        <${Disputed} draft=${draft} labels=${{ notes: 'Notes' }} onSettled=${action.clear} />
+        ${here.mayKeepDiary && html`<div class="form-actions"><${Button} type="submit" isBusy=${action.isBusy} disabled=${draft.isSame || isDisputed}>Save the notes<//></div>`}
       </div>
     <//>
   <//>`;

@@ -1,33 +1,42 @@
 // One person: how they are reached, what is noted, and when they come.
-import { changed, query, useAction, useGet } from '../lib/api.js';
+import { changed, failureOf, query, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { Answers } from '../lib/answers.js';
+import { Disputed, useDraft } from '../lib/draft.js';
 import { html, useState } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { addDays, dayOf, moment } from '../lib/time.js';
 import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, Note, PageHead, Problem, Text, toast } from '../lib/ui.js';
 import { appointmentBadge, callBadge } from '../lib/words.js';
 
+const LABELS = { contact_name: 'Name', email: 'E-mail', notes: 'Notes' };
+
 function Details({ contact }) {
   const here = useHere();
-  const [form, setForm] = useState({ contact_name: contact.contact_name, email: contact.email ?? '', notes: contact.notes ?? '' });
+  const draft = useDraft(contact, Object.keys(LABELS));
+  const { form, set } = draft;
   const action = useAction(async (send) => {
-    await send('PATCH', `/api/contacts/${encodeURIComponent(contact.id)}`, { version: contact.version, ...form, contact_name: form.contact_name.trim(), email: form.email.trim() });
+    try {
+      const { data } = await send('PATCH', `/api/contacts/${encodeURIComponent(contact.id)}`, { version: draft.base.version, ...form, contact_name: form.contact_name.trim(), email: form.email.trim() });
+      draft.saved(data);
+    } catch (error) {
+      if (failureOf(error).code === 'version_conflict') changed('/api/contacts');
+      throw error;
+    }
     changed('/api/contacts');
     toast('The contact is saved.');
   });
-  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
-  const isSame = form.contact_name === contact.contact_name && form.email === (contact.email ?? '') && form.notes === (contact.notes ?? '');
-  const isConflict = action.failure?.code === 'version_conflict';
+  const isDisputed = draft.disputed.length > 0;
   return html`<${Card} title="Details">
     <${Form} onSubmit=${() => action.run()}>
       <div class="stack">
         <${Text} label="Name" maxlength="80" autocomplete="off" value=${form.contact_name} onInput=${set('contact_name')} readonly=${!here.mayKeepDiary} />
         <${Text} label="E-mail" type="email" autocomplete="off" value=${form.email} onInput=${set('email')} readonly=${!here.mayKeepDiary} hint="Confirmations and changes go there." />
         <${Area} label="Notes" rows=${5} maxlength="2000" value=${form.notes} onInput=${set('notes')} readonly=${!here.mayKeepDiary} />
-        <${Problem} failure=${action.failure} onRetry=${isConflict ? () => { action.clear(); changed('/api/contacts'); } : null} />
-        ${here.mayKeepDiary && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${isSame}>Save<//></div>`}
+        ${!isDisputed && html`<${Problem} failure=${action.failure} />`}
+        <${Disputed} draft=${draft} labels=${LABELS} onSettled=${action.clear} />
+        ${here.mayKeepDiary && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${draft.isSame || isDisputed}>Save<//></div>`}
       </div>
     <//>
   <//>`;
