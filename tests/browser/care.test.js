@@ -319,3 +319,28 @@ test('what another wrote of a contact is seen before it is written over, and the
   assert.deepEqual(complaints.filter((line) => !line.includes('409')), []);
   await context.close();
 });
+
+test('no address of a page shows a patient’s number, nor what is looked for', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
+  const made = await stack.post('/api/contacts', { contact_name: 'Hedy Lamarr', phone_number: '+447700900777' }, owner);
+  /** @type {string[]} */
+  const places = [];
+  page.on('framenavigated', (frame) => places.push(frame.url()));
+  await page.goto(`${stack.base}/contacts/${made.id}`);
+  await page.getByRole('link', { name: 'Have the agent ring' }).click();
+  await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (document.querySelector('dialog input[type=tel]'))?.value === '+447700900777');
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  const search = page.getByLabel('Number, id or reason');
+  await search.fill('900777');
+  await page.getByText('No call is like that.').waitFor();
+  await page.reload();
+  await page.getByText('No call is like that.').waitFor();
+  assert.equal(await search.inputValue(), '900777', 'it is there after a reload');
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByText('No call is like that.').waitFor({ state: 'detached' });
+  assert.equal(await search.inputValue(), '');
+  assert.deepEqual(places.filter((url) => url.includes('900777')), []);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -2,7 +2,7 @@
 import { html } from './html.js';
 import { store, useStore } from './store.js';
 
-const here = () => ({ path: location.pathname, search: location.search });
+const here = () => ({ path: location.pathname, search: location.search, kept: /** @type {Record<string, string>} */ (history.state ?? {}) });
 const place = store(here());
 
 addEventListener('popstate', () => place.set(here()));
@@ -10,20 +10,28 @@ addEventListener('popstate', () => place.set(here()));
 /** @param {string} to @param {{replace?: boolean}} [how] */
 export function go(to, how = {}) {
   if (to === location.pathname + location.search) return;
-  if (how.replace) history.replaceState(null, '', to);
+  // What is kept beside an address stays as long as the page does.
+  if (how.replace) history.replaceState(to.split('?')[0] === location.pathname ? history.state : null, '', to);
   else history.pushState(null, '', to);
   place.set(here());
 }
 
-/** Where the page is: its path, and a value of the query. */
+/** Where the page is: its path, a value of the query, and what is kept beside the address. */
 export function useRoute() {
-  const { path, search } = useStore(place);
+  const { path, search, kept } = useStore(place);
   const values = new URLSearchParams(search);
   return {
     path,
     search,
     /** @param {string} name */
     value: (name) => values.get(name) ?? '',
+    /** What an address is not to show, as it would a patient's number: it is there after a reload and on the way back. @param {string} name */
+    kept: (name) => kept[name] ?? '',
+    /** @param {string} name @param {string} value */
+    keep(name, value) {
+      history.replaceState({ ...history.state, [name]: value }, '');
+      place.set(here());
+    },
     /** Sets values of the query, in place. @param {Record<string, string | null | undefined>} next */
     set(next) {
       const after = new URLSearchParams(location.search);

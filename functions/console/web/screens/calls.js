@@ -23,8 +23,10 @@ function Search({ value, onInput }) {
     <input class="input" id="call-search" type="search" value=${text} maxlength="100" onInput=${(event) => setText(event.currentTarget.value)} /></div>`;
 }
 
-function Ring({ to, onClose }) {
-  const [number, setNumber] = useState(to);
+function Ring({ contactId, onClose }) {
+  const known = useGet(contactId ? `/api/contacts/${encodeURIComponent(contactId)}` : null);
+  const [typed, setNumber] = useState(/** @type {string | null} */ (null));
+  const number = typed ?? known.data?.phone_number ?? '';
   const [error, setError] = useState('');
   const action = useAction(async (send) => {
     const { data } = await send('POST', '/api/calls', { phoneNumber: number.replaceAll(/[\s().-]/g, ''), agentRole: 'outbound' });
@@ -43,7 +45,7 @@ function Ring({ to, onClose }) {
       <div class="stack">
         <p class="sub">The outbound agent rings from the clinic’s own number. Five minutes’ money is held, and what is talked is charged.</p>
         <${Text} label="Number to ring" type="tel" autocomplete="off" value=${number} onInput=${setNumber} error=${error} hint="With its country, such as +44 20 7183 8750." />
-        <${Problem} failure=${action.failure} />
+        <${Problem} failure=${action.failure ?? known.failure} />
         <div class="form-actions"><${Button} kind="primary" type="submit" icon="phoneOut" isBusy=${action.isBusy}>Ring<//><${Button} onClick=${onClose}>Cancel<//></div>
       </div>
     <//>
@@ -68,23 +70,35 @@ function Pager({ page, pages, total, onPage }) {
 export default function Calls() {
   const here = useHere();
   const route = useRoute();
-  const [isRinging, setRinging] = useState(route.value('ring') === '1');
+  const [clears, setClears] = useState(0);
+  const isRinging = route.value('ring') === '1' && here.mayChange;
   const of = (/** @type {string} */ name) => route.value(name);
   const page = Math.max(1, Number(of('page')) || 1);
   const set = (/** @type {Record<string, string>} */ next) => route.set({ page: null, ...next });
+  // What is looked for is often a number or a name: no address shows it.
+  const sought = route.kept('search');
+  const seek = (/** @type {string} */ words) => {
+    route.keep('search', words);
+    set({});
+  };
+  const clear = () => {
+    seek('');
+    set({ status: '', direction: '', from: '', to: '' });
+    setClears(clears + 1);
+  };
   const list = useGet(
     query('/api/calls-dashboard', {
       page,
       limit: A_PAGE,
       status: of('status'),
       call_type: of('direction'),
-      search: of('search'),
+      search: sought,
       startDate: of('from'),
       endDate: of('to'),
     }),
     { every: 20_000 },
   );
-  const isFiltered = ['status', 'direction', 'search', 'from', 'to'].some((name) => of(name));
+  const isFiltered = sought !== '' || ['status', 'direction', 'from', 'to'].some((name) => of(name));
   const columns = [
     { name: 'who', label: 'Who', main: true, cell: (call) => html`<${Icon} name=${call.call_direction === 'inbound' ? 'phoneIn' : 'phoneOut'} size=${16} /> <span class="num">${call.caller_name ?? phone(call.phone_number)}</span><span class="unseen">, ${call.call_direction}</span>` },
     { name: 'when', label: 'When', cell: (call) => html`<span class="num">${shortMoment(call.call_date, here.zone)}</span>` },
@@ -97,15 +111,15 @@ export default function Calls() {
     <${PageHead}
       title="Calls"
       sub="Of the last 30 days, unless you choose others."
-      actions=${here.mayChange && html`<${Button} icon="phoneOut" onClick=${() => setRinging(true)}>Ring somebody<//>`}
+      actions=${here.mayChange && html`<${Button} icon="phoneOut" onClick=${() => route.set({ ring: '1' })}>Ring somebody<//>`}
     />
     <div class="filters">
-      <${Search} value=${of('search')} onInput=${(search) => set({ search })} />
+      <${Search} key=${clears} value=${sought} onInput=${seek} />
       <${Select} label="Outcome" value=${of('status')} onInput=${(status) => set({ status })} options=${[['', 'Any'], ...CALL_STATUSES]} />
       <${Select} label="Direction" value=${of('direction')} onInput=${(direction) => set({ direction })} options=${[['', 'Both'], ['inbound', 'Inbound'], ['outbound', 'Outbound']]} />
       <${Text} label="From" type="date" value=${of('from')} onInput=${(from) => set({ from })} />
       <${Text} label="To" type="date" value=${of('to')} onInput=${(to) => set({ to })} />
-      ${isFiltered && html`<${Button} kind="link" onClick=${() => go('/calls')}>Clear<//>`}
+      ${isFiltered && html`<${Button} kind="link" onClick=${clear}>Clear<//>`}
     </div>
     <${Card} kind="card-flush">
       <${Loaded} from=${list} lines=${10}>
@@ -118,6 +132,6 @@ export default function Calls() {
                 <${Pager} page=${data.pagination.page} pages=${data.pagination.pages} total=${data.pagination.total} onPage=${(next) => route.set({ page: next > 1 ? String(next) : null })} />`}
       <//>
     <//>
-    ${isRinging && html`<${Ring} to=${route.value('number')} onClose=${() => setRinging(false)} />`}
+    ${isRinging && html`<${Ring} contactId=${of('contact')} onClose=${() => route.set({ ring: null, contact: null })} />`}
   </div>`;
 }

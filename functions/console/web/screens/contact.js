@@ -97,7 +97,7 @@ export default function Contact({ id }) {
                 ['Id', html`<${Id} value=${data.id} what="contact’s id" />`],
               ]}
             />
-            ${data.phone_number && here.mayChange && html`<div class="form-actions" style=${{ marginTop: '0.875rem' }}><${ButtonLink} icon="phoneOut" to=${query('/calls', { ring: '1', number: data.phone_number })}>Have the agent ring<//></div>`}
+            ${data.phone_number && here.mayChange && html`<div class="form-actions" style=${{ marginTop: '0.875rem' }}><${ButtonLink} icon="phoneOut" to=${query('/calls', { ring: '1', contact: data.id })}>Have the agent ring<//></div>`}
           <//>
           <${Answers} answers=${data.answers} />
           <${Details} key=${data.id} contact=${data} />
