@@ -344,3 +344,19 @@ test('no address of a page shows a patient’s number, nor what is looked for', 
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test('how a message to a patient stands is said in words, and what it cost to whom money is shown', async () => {
+  const made = await stack.post('/api/appointments', { service_id: 'demo-check-up', scheduled_at: `${weekday(18)}T10:00:00Z`, contact: { name: 'Emmy Noether' } }, owner);
+  const said = { sending: 'On its way', sent: 'Sent', waiting: 'Waits to be sent', unknown: 'Not known whether it was sent', refused: 'Refused', unpaid: 'Not sent: not paid', not_sent: 'Not sent: money given back' };
+  const messages = Object.keys(said).map((status) => ({ id: status, kind: 'confirmation', channel: 'sms', status, reason: null, cost_pence: status === 'sent' ? 8 : null, created_at: '2026-11-28T09:00:00.000Z' }));
+  for (const role of ['owner', 'staff']) {
+    const { page, context } = await open(browser, stack, { role });
+    await page.route('**/api/messages?**', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ messages }) }));
+    await page.goto(`${stack.base}/appointments/${made.id}`);
+    const card = page.locator('.card', { hasText: 'What the patient was told' });
+    await card.locator('.badge').first().waitFor();
+    assert.deepEqual(await card.locator('.badge').allInnerTexts(), Object.values(said));
+    assert.equal(await card.getByText('cost £0.08').count(), role === 'owner' ? 1 : 0, role);
+    await context.close();
+  }
+});

@@ -39,6 +39,17 @@ const NUMBER = {
   released: ['Given up', 'quiet'],
 };
 
+/** @type {Record<string, [string, string]>} */
+const MESSAGE = {
+  sending: ['On its way', 'quiet'],
+  sent: ['Sent', 'good'],
+  waiting: ['Waits to be sent', 'warn'],
+  unknown: ['Not known whether it was sent', 'warn'],
+  refused: ['Refused', 'bad'],
+  unpaid: ['Not sent: not paid', 'bad'],
+  not_sent: ['Not sent: money given back', 'bad'],
+};
+
 /** @param {Record<string, [string, string]>} words @param {string} value */
 function badge(words, value) {
   const [label, tone] = words[value] ?? [plain(value), 'quiet'];
@@ -53,6 +64,8 @@ export const appointmentBadge = (value) => badge(APPOINTMENT, value);
 export const syncBadge = (value) => badge(SYNC, value);
 /** @param {string} value */
 export const agentBadge = (value) => badge(AGENT, value);
+/** @param {string} value */
+export const messageBadge = (value) => badge(MESSAGE, value);
 /** @param {string} value */
 export const numberBadge = (value) => badge(NUMBER, value);
 /** @param {string} value */

@@ -10,7 +10,7 @@ import { money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { clock, dayOf, longDay, moment } from '../lib/time.js';
 import { Area, Badge, Button, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, PageHead, Problem, toast } from '../lib/ui.js';
-import { appointmentBadge, appointmentWord, madeBy, plain, syncBadge } from '../lib/words.js';
+import { appointmentBadge, appointmentWord, madeBy, messageBadge, plain, syncBadge } from '../lib/words.js';
 
 /** What may come after a status. @type {Record<string, string[]>} */
 const NEXT = { confirmed: ['arrived', 'completed', 'no_show'], arrived: ['completed', 'no_show', 'confirmed'], completed: ['arrived'], no_show: ['arrived', 'confirmed'], cancelled: [] };
@@ -44,8 +44,8 @@ function Notes({ appointment }) {
 
 /** @type {Record<string, string>} */
 const BY = { email: 'e-mail', sms: 'text' };
-/** @type {Record<string, string>} */
-const TONES = { sent: 'good', refused: 'bad', unpaid: 'bad', not_sent: 'bad', unknown: 'warn', waiting: 'warn' };
+/** What the API says of why, in words; a carrier's own code stays as it is. @param {string} reason */
+const because = (reason) => (reason ? reason[0].toUpperCase() + reason.slice(1) : '');
 
 function Messages({ id }) {
   const here = useHere();
@@ -59,9 +59,9 @@ function Messages({ id }) {
               (one) => html`<li key=${one.id}>
                 <${Icon} name="mail" size=${20} />
                 <div>
-                  <p class="row"><span>${plain(one.kind ?? 'message')} by ${BY[one.channel] ?? plain(one.channel)}</span><${Badge} tone=${TONES[one.status] ?? 'quiet'}>${plain(one.status)}<//></p>
-                  <p class="fine num">${moment(one.created_at, here.zone)}${one.cost_pence ? `, ${money(one.cost_pence)}` : ''}</p>
-                  ${one.reason && html`<p class="fine">${one.reason}</p>`}
+                  <p class="row"><span>${plain(one.kind ?? 'message')} by ${BY[one.channel] ?? plain(one.channel)}</span>${messageBadge(one.status)}</p>
+                  <p class="fine num">${moment(one.created_at, here.zone)}${one.cost_pence && here.maySeeBusiness ? `, cost ${money(one.cost_pence)}` : ''}</p>
+                  ${one.reason && html`<p class="fine">${because(one.reason)}.</p>`}
                 </div>
               </li>`,
             )}</ul>`}

@@ -9,7 +9,7 @@ import { plain } from '../lib/words.js';
 
 const ZONE = 'UTC';
 const at = (/** @type {string} */ time) => html`<span class="num">${moment(time, ZONE)}</span>`;
-const TASKS = [['calls', 'Live calls, every minute'], ['listing', 'Vapi’s list of calls, every 15 minutes'], ['payments', 'Stripe’s events, every hour'], ['numbers', 'The vendors’ numbers, every day'], ['books', 'Every wallet against its ledger, every day']];
+const TASKS = [['calls', 'Live calls, every minute'], ['listing', 'Vapi’s list of calls, every 15 minutes'], ['payments', 'Stripe’s events, every hour'], ['numbers', 'The vendors’ numbers, every day'], ['books', 'Every wallet against its ledger, every day'], ['appointments', 'Every appointment against the times it takes, every day']];
 const ORG = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 // ---- Runs -----------------------------------------------------------------------------------------------------------
