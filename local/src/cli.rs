@@ -49,6 +49,12 @@ enum Command {
     },
     /// Writes what functions are given under `sam local`, against the stack that runs, and prints the commands.
     SamEnv(SamEnv),
+    /// Writes the document of the API (OpenAPI 3.1), as the types of this build have it.
+    Openapi {
+        /// The file.
+        #[arg(default_value = local::openapi::FILE)]
+        file: PathBuf,
+    },
     /// Says what of downloaded statements (JSON or CSV) is intact, and what was altered.
     VerifyStatement {
         /// The files, of one clinic.
@@ -172,6 +178,14 @@ pub async fn run() -> Result<ExitCode, String> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Demo) => demo::run().await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Openapi { file }) => {
+            std::fs::write(&file, local::openapi::text()).map(|()| ExitCode::SUCCESS).map_err(|error| {
+                format!(
+                    "{} cannot be written: {error}. Run this at the top of the repository.",
+                    file.display()
+                )
+            })
+        }
         Some(Command::VerifyStatement { files }) => verify(&files),
         Some(Command::RotateKeys { keys, place }) => {
             rotate::run(&place, keys).await.map(|()| ExitCode::SUCCESS)

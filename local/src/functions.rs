@@ -6,6 +6,7 @@ use http::Response;
 use lambda_http::Context;
 use platform::Platform;
 use serde_json::Value;
+use web::contract::Operation;
 use web::runtime::{
     Body, LambdaEvent, LambdaRequest, Request, SqsBatchResponse, SqsEvent, answered, exchanges, service_fn,
 };
@@ -109,6 +110,11 @@ macro_rules! functions {
                     _ => None,
                 }
             }
+        }
+
+        /// What each route of each function reads and answers.
+        pub(crate) fn contracts() -> Vec<(&'static str, Vec<Operation>)> {
+            vec![$(($http_name, $http::contract())),+]
         }
 
         const HTTP: &[&str] = &[$($http_name),+];

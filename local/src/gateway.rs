@@ -1,6 +1,7 @@
 //! The local port: API Gateway's part (routes, CORS), and the sandboxes' own addresses.
 
 mod guard;
+mod sign_in;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,10 +14,8 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
-use domain::ids::OrgId;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -24,9 +23,8 @@ pub use self::guard::{KEY_HEADER, KEY_PATH};
 use self::guard::{is_command, refused, show_key};
 use crate::{
     alarms::Alarms,
-    demo_clinic,
     stack::{SUPABASE_PATH, Stack},
-    token::Issuer,
+    template::Cors,
 };
 use sandbox::{
     faults::{Fault, OPERATIONS},
@@ -89,14 +87,17 @@ async fn answer(
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        if let Ok(exposed) = HeaderValue::from_str(&gateway.stack.template.cors.exposed) {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
     response.map(Body::from)
 }
 
 async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
     if request.method() == Method::OPTIONS {
-        return preflight();
+        return preflight(&gateway.stack.template.cors);
     }
     let (request, has_key) = show_key(gateway, request);
     let path = request.uri().path().to_owned();
@@ -144,6 +145,9 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     if path == "/_aws" || path.starts_with("/_aws/") {
         return aws(gateway, request, has_key).await;
     }
+    if path == "/_sandbox/clinics" && request.method() == Method::GET {
+        return sign_in::clinics(gateway).await;
+    }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return sandbox(gateway, &request, &path);
     }
@@ -182,15 +186,17 @@ async fn aws(gateway: &Gateway, request: Request<Bytes>, has_key: bool) -> Respo
     response
 }
 
-fn preflight() -> Response<Bytes> {
+fn preflight(cors: &Cors) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET,POST,PATCH,DELETE"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization,content-type,idempotency-key"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, cors.methods.as_str()),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, cors.headers.as_str()),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
@@ -200,7 +206,7 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
     let segments: Vec<&str> = place.split('/').collect();
     match (request.method(), segments.as_slice()) {
         (&Method::GET, [""]) => say(StatusCode::OK, &overview(gateway)),
-        (&Method::POST, ["token"]) => issue(gateway, request.body()),
+        (&Method::POST, ["token"]) => sign_in::issue(gateway, request.body()),
         (&Method::POST, ["vapi", "calls"]) => {
             let placing: Placing = match serde_json::from_slice(request.body()) {
                 Ok(placing) => placing,
@@ -249,7 +255,8 @@ fn overview(gateway: &Gateway) -> Value {
         "time": domain::time::rfc3339_millis(gateway.stack.clock.now()),
         "routes": routes,
         "sandbox": [
-            "POST /_sandbox/token {org_id?, role?} | {operator: true}",
+            "GET /_sandbox/clinics: the clinics and roles that one may sign in as",
+            "POST /_sandbox/token {org_id?, role?: owner|admin|staff|viewer|operator} | {operator: true}",
             "POST /_sandbox/vapi/calls {to, from?, talk_seconds, says?: [{says?, tool, arguments, repeats?}]} | {web_assistant_id, talk_seconds}",
             "GET /_sandbox/vapi/calls/{id}",
             "GET /_sandbox/stripe/pay/{session}, POST the same with act=pay|decline|later",
@@ -319,37 +326,6 @@ fn add_fault(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
     }
     gateway.stack.faults.add(fault);
     say(StatusCode::CREATED, &json!({"faults": gateway.stack.faults.list()}))
-}
-
-fn issue(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
-    #[derive(Default, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    struct Wanted {
-        org_id: Option<OrgId>,
-        role: Option<String>,
-        operator: bool,
-    }
-    let wanted: Wanted = match serde_json::from_slice(if body.is_empty() { b"{}" } else { body }) {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            return refuse(&format!(
-                "Send {{\"org_id\"?: a UUID, \"role\"?: owner|admin|viewer}} or {{\"operator\": true}}: {error}."
-            ));
-        }
-    };
-    let issuer = Issuer::of(&gateway.stack);
-    if wanted.operator {
-        return match issuer.issue_operator(gateway.stack.clock.now()) {
-            Ok(token) => say(StatusCode::OK, &json!({"token": token, "operator": true})),
-            Err(error) => refuse(&error.to_string()),
-        };
-    }
-    let org = wanted.org_id.unwrap_or(demo_clinic::ORG);
-    let role = wanted.role.as_deref().unwrap_or("owner");
-    match issuer.issue(org, role, gateway.stack.clock.now()) {
-        Ok(token) => say(StatusCode::OK, &json!({"token": token, "org_id": org, "role": role})),
-        Err(error) => refuse(&error.to_string()),
-    }
 }
 
 fn with_path(mut request: Request<Bytes>, path: &str) -> Request<Bytes> {

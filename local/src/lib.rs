@@ -9,6 +9,7 @@ pub mod demo_clinic;
 mod functions;
 pub mod gateway;
 pub mod iam;
+pub mod openapi;
 pub mod queue;
 pub mod running;
 pub mod sam;

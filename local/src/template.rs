@@ -19,6 +19,8 @@ const DEFAULT: &str = "$default";
 pub struct Template {
     /// Which function answers what.
     pub routes: Vec<Route>,
+    /// What a page of another origin may send and read.
+    pub cors: Cors,
     /// The function that answers whatever no route takes: the API's `$default`.
     pub default_function: Option<String>,
     /// The tables, as `CreateTable` takes them.
@@ -31,6 +33,17 @@ pub struct Template {
     pub permissions: BTreeMap<String, Permissions>,
     /// The functions, by their logical names.
     pub functions: BTreeMap<String, Function>,
+}
+
+/// What a page of another origin may send and read, each as the header has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// The methods.
+    pub methods: String,
+    /// The headers of a request.
+    pub headers: String,
+    /// Those of an answer.
+    pub exposed: String,
 }
 
 /// One function.
@@ -114,6 +127,7 @@ impl Template {
         let mut template = Self {
             routes: Vec::new(),
             default_function: None,
+            cors: Cors::default(),
             tables: Vec::new(),
             queues: Vec::new(),
             schedules: Vec::new(),
@@ -152,6 +166,7 @@ impl Template {
                         .into_iter()
                         .partition::<Vec<_>, _>(|route| route.path == DEFAULT);
                     template.routes = routes;
+                    template.cors = cors(properties, name)?;
                     template.default_function = default.into_iter().next().map(|route| route.function);
                 }
                 Some("AWS::DynamoDB::Table") => template.tables.push(create_table(properties)),
@@ -223,6 +238,20 @@ fn routes(document: &Document, api: &Value, name: &str) -> Result<Vec<Route>, Te
         }
     }
     Ok(routes)
+}
+
+/// What the API lets pages of another origin do.
+fn cors(api: &Value, name: &str) -> Result<Cors, TemplateError> {
+    let list = |field: &str| {
+        let listed = api["CorsConfiguration"][field].as_array();
+        let names = listed.map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
+        names.ok_or_else(|| TemplateError::Form(format!("{name}.CorsConfiguration.{field}")))
+    };
+    Ok(Cors {
+        methods: list("AllowMethods")?,
+        headers: list("AllowHeaders")?,
+        exposed: list("ExposeHeaders")?,
+    })
 }
 
 /// What the tables are called, by their logical names.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness may panic")]
 
+pub mod contract;
+
 use std::{sync::Arc, task::Poll};
 
 use base::clock::Clock;
@@ -384,10 +386,16 @@ impl Harness {
         parts(&self.send(request).await)
     }
 
-    /// Sends a request through the gateway.
+    /// Sends a request through the gateway. Its answer is one that the document of the API says there may be.
+    ///
+    /// # Panics
+    /// When it is not.
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         // Boxed, as below: in a test that sends many, each future would have its own place on the stack.
-        Box::pin(self.stack.request(request)).await
+        let answer = Box::pin(self.stack.request(request)).await;
+        contract::hold(&method, &path, &answer);
+        answer
     }
 }
 

@@ -10,6 +10,7 @@ use platform::Platform;
 use store::{Dynamo, agents::Agents, clinics::Clinics, numbers::Numbers, queue::SyncQueue};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -58,9 +59,17 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/founder-console/agent/config" => routes::show::config;
-    POST "/api/founder-console/agent/behavior" => routes::save::save;
-    GET "/api/agents" => routes::show::short;
+    /// Shows both agents whole, or the one of a role.
+    GET "/api/founder-console/agent/config" => routes::show::config, for Business, answers 200;
+    /// Saves one agent or both, each over the version that it names, and has them given to the voice service.
+    POST "/api/founder-console/agent/behavior" => routes::save::save, for Change, answers 200, fails NotFound | VersionConflict;
+    /// Lists both agents, short.
+    GET "/api/agents" => routes::show::short, for Business, answers 200;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

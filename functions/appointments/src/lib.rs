@@ -11,6 +11,7 @@ use services::{appointments::Appointments, calendar::Shown};
 use store::{Dynamo, clinics::Clinics};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -57,18 +58,36 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/appointments" => routes::list::list;
-    POST "/api/appointments" => routes::appointment::create;
-    GET "/api/appointments/{id}" => routes::appointment::show;
-    PATCH "/api/appointments/{id}" => routes::appointment::change;
-    DELETE "/api/appointments/{id}" => routes::appointment::cancel;
-    GET "/api/appointments/available-slots" => routes::slots::show;
-    GET "/api/services" => routes::services::list;
-    POST "/api/services" => routes::services::create;
-    PATCH "/api/services/{id}" => routes::services::change;
-    GET "/api/resources" => routes::resources::list;
-    POST "/api/resources" => routes::resources::create;
-    PATCH "/api/resources/{id}" => routes::resources::change;
+    /// Lists appointments by their time, page by page.
+    GET "/api/appointments" => routes::list::list, for Members, answers 200, fails InvalidCursor;
+    /// Makes an appointment, at a time that is free, or over others with a reason. A repeat with the same `Idempotency-Key` answers
+    /// the one that was made.
+    POST "/api/appointments" => routes::appointment::create, for Diary, answers 201 | 200, fails NotFound | TimeNotFree | IdempotencyKeyReused;
+    /// Shows an appointment.
+    GET "/api/appointments/{id}" => routes::appointment::show, for Members, answers 200;
+    /// Moves an appointment, or notes what became of it, over the revision that is named.
+    PATCH "/api/appointments/{id}" => routes::appointment::change, for Diary, answers 200, fails VersionConflict | TimeNotFree | WrongStatus;
+    /// Cancels an appointment, over the revision that is named.
+    DELETE "/api/appointments/{id}" => routes::appointment::cancel, for Diary, answers 200, fails VersionConflict | WrongStatus;
+    /// Lists the times at which a service is free.
+    GET "/api/appointments/available-slots" => routes::slots::show, for Members, answers 200, fails NotFound;
+    /// Lists what the clinic offers.
+    GET "/api/services" => routes::services::list, for Members, answers 200;
+    /// Adds a service.
+    POST "/api/services" => routes::services::create, for Change, answers 201 | 200;
+    /// Changes a service, over the version that is named.
+    PATCH "/api/services/{id}" => routes::services::change, for Change, answers 200, fails VersionConflict;
+    /// Lists who and what an appointment takes: practitioners and rooms, with their hours.
+    GET "/api/resources" => routes::resources::list, for Members, answers 200;
+    /// Adds a practitioner or a room.
+    POST "/api/resources" => routes::resources::create, for Change, answers 201 | 200;
+    /// Changes the hours of a practitioner or a room, over the version that is named.
+    PATCH "/api/resources/{id}" => routes::resources::change, for Change, answers 200, fails VersionConflict;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

@@ -10,6 +10,7 @@ use platform::Platform;
 use services::calendar::{CalendarSync, Settings};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -43,12 +44,25 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/google-oauth/authorize" => routes::oauth::authorize;
-    GET "/api/google-oauth/status" => routes::oauth::status;
-    POST "/api/google-oauth/revoke" => routes::oauth::revoke;
-    GET "/api/calendars" => routes::calendars::list;
-    PATCH "/api/calendars" => routes::calendars::entitle;
-    PATCH "/api/calendars/{id}" => routes::calendars::change;
+    /// Begins a consent at Google, which the browser that asks must come back with.
+    GET "/api/google-oauth/authorize" => routes::oauth::authorize, for Change, answers 200, fails CalendarUnavailable;
+    /// Shows how the clinic's account at Google stands.
+    GET "/api/google-oauth/status" => routes::oauth::status, for Members, answers 200, fails CalendarUnavailable;
+    /// Disconnects the clinic's account, and gives the consent back.
+    POST "/api/google-oauth/revoke" => routes::oauth::revoke, for Change, answers 200, fails CalendarUnavailable;
+    /// Lists the calendars of the clinic's account, and whose time each has.
+    GET "/api/calendars" => routes::calendars::list, for Members, answers 200, fails CalendarUnavailable;
+    /// Says what the title of an event shows.
+    PATCH "/api/calendars" => routes::calendars::entitle, for Change, answers 200, fails CalendarUnavailable | NotFound;
+    /// Says whose time a calendar has, over the version that is named.
+    PATCH "/api/calendars/{id}" => routes::calendars::change, for Change, answers 200, fails CalendarUnavailable | VersionConflict;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    let mut all = tabled();
+    all.extend([routes::oauth::operation(), routes::word::operation()]);
+    all
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only; a browser that Google sends back, for the org that its state

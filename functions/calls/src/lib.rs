@@ -14,6 +14,7 @@ use services::charging::{Charging, Settings};
 use store::{agents::Agents, booking::Bookings, clinics::Clinics, ledger::Ledger, numbers::Numbers};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -89,12 +90,33 @@ fn countries(reader: &mut Reader<'_>) -> Vec<Country> {
 }
 
 web::routes! { Deps, Caller;
-    POST "/api/calls" => routes::create::create;
-    GET "/api/calls-dashboard" => routes::list::list;
-    GET "/api/calls-dashboard/stats" => routes::stats::show;
-    GET "/api/calls-dashboard/live" => routes::live::list;
-    GET "/api/calls-dashboard/{id}" => routes::detail::show;
-    GET "/api/calls-dashboard/{id}/recording" => routes::recording::show;
+    /// Has the agent ring somebody. A repeat with the same `Idempotency-Key` answers the call that was begun.
+    POST "/api/calls" => routes::create::create, for Change, answers 201 | 202, fails InsufficientFunds | WalletFrozen | AgentNotReady
+        | NoOutboundNumber | CountryNotAllowed | CallRefused | TooManyCalls | LinesBusy | TooManyCallsToday | NumberOnCall
+        | IdempotencyKeyReused | VoiceUnavailable;
+    /// Ends a call that goes on.
+    POST "/api/calls/{id}/end" => routes::end::end, for Diary, answers 200, fails CallNotBegun;
+    /// Shows what goes on now, and how soon to ask again: live calls, today's appointments, the money. Staff see no money.
+    GET "/api/live" => routes::now::show, for Members, answers 200;
+    /// Lists calls, the newest first, page by page. Staff are not shown what they cost.
+    GET "/api/calls-dashboard" => routes::list::list, for Members, answers 200, fails InvalidCursor | PeriodTooLarge;
+    /// Counts the calls of a period, up to 10,000.
+    GET "/api/calls-dashboard/total" => routes::list::total, for Members, answers 200, fails PeriodTooLarge;
+    /// Counts the calls of a time.
+    GET "/api/calls-dashboard/stats" => routes::stats::show, for Business, answers 200, fails PeriodTooLarge;
+    /// Lists the calls that are going on, with the money that is held for each.
+    GET "/api/calls-dashboard/live" => routes::live::list, for Business, answers 200;
+    /// Shows a call with what was said.
+    GET "/api/calls-dashboard/{id}" => routes::detail::show, for Members, answers 200;
+    /// Gives an address at which the recording of a call can be heard for a while.
+    GET "/api/calls-dashboard/{id}/recording" => routes::recording::show, for Members, answers 200;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    let mut all = tabled();
+    all.push(routes::recording::operation());
+    all
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only; or of a player, for what its ticket says.

@@ -2,8 +2,10 @@
 
 pub mod create;
 pub mod detail;
+pub mod end;
 pub mod list;
 pub mod live;
+pub mod now;
 pub mod period;
 pub mod piece;
 pub mod recording;

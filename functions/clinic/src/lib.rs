@@ -14,6 +14,7 @@ use store::{
 };
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -74,14 +75,27 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/clinic" => routes::clinic::show;
-    PATCH "/api/clinic" => routes::clinic::change;
-    GET "/api/onboarding/status" => routes::onboarding::status;
-    POST "/api/onboarding/diversion-test" => routes::onboarding::test;
-    GET "/api/team/members" => routes::team::list;
-    POST "/api/team/members" => routes::team::invite;
-    PATCH "/api/team/members/{id}" => routes::team::change;
-    DELETE "/api/team/members/{id}" => routes::team::remove;
+    /// Shows what the clinic says of itself.
+    GET "/api/clinic" => routes::clinic::show, for Members, answers 200;
+    /// Changes what the clinic says of itself; what is not named stays.
+    PATCH "/api/clinic" => routes::clinic::change, for Change, answers 200;
+    /// Says what the clinic has still to do, from what is so.
+    GET "/api/onboarding/status" => routes::onboarding::status, for Business, answers 200;
+    /// Begins a test of whether the clinic's line leads here: it is seen when the call arrives.
+    POST "/api/onboarding/diversion-test" => routes::onboarding::test, for Change, answers 200 | 201;
+    /// Lists who works at the clinic, and in which role.
+    GET "/api/team/members" => routes::team::list, for Business, answers 200;
+    /// Invites somebody.
+    POST "/api/team/members" => routes::team::invite, for Change, answers 200 | 201 | 202, fails AccountElsewhere | MemberExists | SignInUnavailable | TooManyRequests;
+    /// Gives a member another role.
+    PATCH "/api/team/members/{id}" => routes::team::change, for Change, answers 200 | 202, fails NotFound | AccountElsewhere | LastOwner | SignInUnavailable;
+    /// Takes somebody out of the team.
+    DELETE "/api/team/members/{id}" => routes::team::remove, for Change, answers 200 | 202, fails NotFound | LastOwner | SignInUnavailable;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

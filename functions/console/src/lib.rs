@@ -25,6 +25,7 @@ use base::config::Invalid;
 use http::Response;
 use platform::Platform;
 use web::{
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -51,7 +52,15 @@ impl Deps {
 }
 
 web::routes! { Deps, ();
-    GET "/api/session/config" => routes::session::config;
+    /// Shows this document.
+    GET "/api/openapi.json" => routes::openapi::show, for Anyone, answers 200;
+    /// Says how one signs in here.
+    GET "/api/session/config" => routes::session::config, for Anyone, answers 200;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a page or a file of the console, a question about signing in, or that there is nothing.
@@ -60,8 +69,12 @@ web::routes! { Deps, ();
 /// When there is nothing at the address, or not by that method.
 pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Problem> {
     let path = request.uri().path();
-    if path == "/api" || path.starts_with("/api/") {
-        return dispatch(deps, &(), request).await;
+    if path != "/api" && !path.starts_with("/api/") {
+        return pages::answer(&request);
     }
-    pages::answer(&request)
+    let is_ours = ROUTES.iter().any(|(_, ours)| *ours == path);
+    match routes::openapi::refused(request.method().as_str(), path) {
+        Some(problem) if !is_ours => Err(problem),
+        Some(_) | None => dispatch(deps, &(), request).await,
+    }
 }

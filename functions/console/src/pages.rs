@@ -32,7 +32,7 @@ const GUARDS: [(&str, &str); 7] = [
 /// A file whose address has a hash of its build never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// A page is asked for again each time, and mostly answered 304.
-const ASKED_EACH_TIME: &str = "no-cache";
+pub(crate) const ASKED_EACH_TIME: &str = "no-cache";
 /// The smallest file that is worth compressing, in bytes.
 const SMALLEST_COMPRESSED: usize = 1_024;
 
@@ -78,7 +78,8 @@ fn is_page(request: &Request) -> bool {
     path == "/" || (wants_page && !is_file)
 }
 
-fn served(asset: &Asset, caching: &'static str, asked: &HeaderMap) -> Response<Body> {
+/// A file, or that the client has it already.
+pub(crate) fn served(asset: &Asset, caching: &'static str, asked: &HeaderMap) -> Response<Body> {
     let tag = format!("W/\"{}\"", asset.hash);
     let is_known = is_known(asked, &asset.hash);
     let mut response = Response::new(Body::Empty);

@@ -1,3 +1,4 @@
 //! A module per family of routes.
 
+pub mod openapi;
 pub mod session;

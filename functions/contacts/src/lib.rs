@@ -10,6 +10,7 @@ use platform::Platform;
 use store::{Dynamo, contacts::Contacts, messages::Messages};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -46,11 +47,21 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/contacts" => routes::contacts::list;
-    POST "/api/contacts" => routes::contacts::create;
-    GET "/api/contacts/{id}" => routes::contacts::show;
-    PATCH "/api/contacts/{id}" => routes::contacts::change;
-    GET "/api/messages" => routes::messages::list;
+    /// Lists the people whom the clinic knows, page by page.
+    GET "/api/contacts" => routes::contacts::list, for Members, answers 200, fails InvalidCursor;
+    /// Adds a person.
+    POST "/api/contacts" => routes::contacts::create, for Diary, answers 201 | 200;
+    /// Shows a person.
+    GET "/api/contacts/{id}" => routes::contacts::show, for Members, answers 200;
+    /// Changes what the clinic knows of a person, over the version that is named.
+    PATCH "/api/contacts/{id}" => routes::contacts::change, for Diary, answers 200, fails VersionConflict;
+    /// Lists what patients were told of an appointment.
+    GET "/api/messages" => routes::messages::list, for Members, answers 200;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

@@ -10,6 +10,7 @@ use platform::Platform;
 use store::notifications::Notifications;
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -41,11 +42,21 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/notifications" => routes::list;
-    GET "/api/notifications/unread" => routes::unread;
-    POST "/api/notifications/mark-all-read" => routes::read_all;
-    PATCH "/api/notifications/{id}/read" => routes::read;
-    DELETE "/api/notifications/{id}" => routes::delete;
+    /// Lists what the clinic is told, the newest first, page by page.
+    GET "/api/notifications" => routes::list, for Members, answers 200;
+    /// Counts those that nobody has read, up to 100.
+    GET "/api/notifications/unread" => routes::unread, for Members, answers 200;
+    /// Notes that all were read, the newest 100; but not emergencies.
+    POST "/api/notifications/mark-all-read" => routes::read_all, for Diary, answers 200;
+    /// Notes that one was read.
+    PATCH "/api/notifications/{id}/read" => routes::read, for Diary, answers 200;
+    /// Deletes one.
+    DELETE "/api/notifications/{id}" => routes::delete, for Diary, answers 200;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

@@ -6,6 +6,7 @@ use domain::{
     time::rfc3339_millis,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -21,13 +22,15 @@ const MOST_COUNTED: u16 = 100;
 const MOST_READS: u8 = 10;
 
 /// Which are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     status: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
     cursor: Option<String>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
 web::query_values!(Asked);
@@ -41,19 +44,19 @@ enum Which {
 }
 
 /// A page of notifications.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
     notifications: Vec<Shown>,
     pagination: Pagination,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
     next_cursor: Option<NotificationId>,
 }
 
 /// A notification as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: NotificationId,
     #[serde(rename = "type")]
@@ -122,7 +125,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
 }
 
 /// How many nobody has read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Count {
     /// The count, up to 100.
     count: usize,
@@ -148,7 +151,7 @@ pub async fn read(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<S
 }
 
 /// How many were marked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Marked {
     marked: usize,
     /// Whether more are unread: then ask again.
@@ -171,7 +174,7 @@ pub async fn read_all(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<M
 }
 
 /// That one is gone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Deleted {
     deleted: bool,
 }

@@ -9,6 +9,7 @@ use domain::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use services::team::Founding;
+use utoipa::ToSchema;
 use web::{
     auth::Operator,
     problem::{Code, Problem},
@@ -19,8 +20,9 @@ use web::{
 use crate::{Deps, money::actor};
 
 /// A clinic that is to exist.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Hill Street Dental", "time_zone": "Europe/London", "owner_email": "owner@example.com"}))]
 pub struct Wanted {
     /// What tells it from another clinic of the same owner; left out, the owner's address does.
     id: Option<String>,
@@ -33,11 +35,12 @@ pub struct Wanted {
 web::json_bodies!(Wanted);
 
 /// A clinic that exists.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Made {
     org_id: OrgId,
     name: Option<String>,
     time_zone: String,
+    #[schema(value_type = String)]
     owner_email: EmailAddress,
     /// `invited`, or `pending`, of whom the issuer is still to be told.
     owner_status: &'static str,

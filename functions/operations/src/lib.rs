@@ -18,8 +18,10 @@ use services::{
     team::{self, TeamKeeper},
 };
 use store::runs::{self, Finding, Report};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::{Auth, Operator},
+    contract::Operation,
     problem::Problem,
     request::invalid,
     routes::{Answer, Input},
@@ -63,17 +65,33 @@ impl Deps {
 }
 
 web::routes! { Deps, Operator;
-    GET "/api/operations/reconciliation" => reports;
-    POST "/api/operations/clinics" => clinics::create;
-    GET "/api/operations/doubts" => money::doubts;
-    POST "/api/operations/doubts/{orgId}/{callId}/accept" => money::accept;
-    GET "/api/operations/wallets/{orgId}/acts" => money::acts;
-    POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust;
-    POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze;
-    POST "/api/operations/wallets/{orgId}/call-limit" => money::limit_calls;
-    GET "/api/operations/orphans" => orphans::list;
-    POST "/api/operations/orphans/give-back" => orphans::allow;
-    DELETE "/api/operations/orphans/give-back" => orphans::withdraw;
+    /// Lists the last runs of reconciliation, with what they found.
+    GET "/api/operations/reconciliation" => reports, for Operators, answers 200;
+    /// Makes a clinic, and invites its owner.
+    POST "/api/operations/clinics" => clinics::create, for Operators, answers 200 | 201 | 202, fails AccountElsewhere | ClinicExists | SignInUnavailable;
+    /// Lists the calls of which a vendor states more talk than is billed.
+    GET "/api/operations/doubts" => money::doubts, for Operators, answers 200;
+    /// Bills what the vendor states of a call in doubt.
+    POST "/api/operations/doubts/{orgId}/{callId}/accept" => money::accept, for Operators, answers 200, fails DoubtLapsed;
+    /// Lists what operators did to an org, the newest first.
+    GET "/api/operations/wallets/{orgId}/acts" => money::acts, for Operators, answers 200;
+    /// Corrects a wallet by one more entry of its ledger.
+    POST "/api/operations/wallets/{orgId}/adjustments" => money::adjust, for Operators, answers 200, fails InvalidAmount | IdempotencyKeyReused;
+    /// Lets a wallet be spent from again.
+    POST "/api/operations/wallets/{orgId}/unfreeze" => money::unfreeze, for Operators, answers 200;
+    /// Says how many calls an org may have at a time.
+    POST "/api/operations/wallets/{orgId}/call-limit" => money::limit_calls, for Operators, answers 200;
+    /// Lists the numbers at vendors that no record claims.
+    GET "/api/operations/orphans" => orphans::list, for Operators, answers 200;
+    /// Lets such a number be given back.
+    POST "/api/operations/orphans/give-back" => orphans::allow, for Operators, answers 202, fails NotFound;
+    /// Takes that word back.
+    DELETE "/api/operations/orphans/give-back" => orphans::withdraw, for Operators, answers 200, fails NotFound;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of an operator's.
@@ -86,23 +104,25 @@ pub async fn handle(deps: &Deps, request: Request) -> Result<Response<Body>, Pro
 }
 
 /// Which runs are shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Shown {
     /// How many of each task, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1)]
     limit: Option<String>,
     /// Of this task only.
     task: Option<String>,
 }
 web::query_values!(Shown);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Runs {
     runs: Vec<Run>,
 }
 
 /// A report as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Run {
     task: String,

@@ -11,6 +11,7 @@ use domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use services::operating::{Accepted, Adjustment};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Operator,
     problem::{Code, Problem},
@@ -30,12 +31,12 @@ const LONGEST_REASON: usize = 200;
 const LARGEST_ADJUSTMENT: i64 = 100_000;
 
 /// The doubts that a person may still accept.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Doubts {
     doubts: Vec<Shown>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
     org_id: OrgId,
@@ -75,7 +76,7 @@ pub async fn doubts(deps: &Deps, _: &Operator, _: Input) -> Result<Answer<Doubts
 }
 
 /// A bill after a doubt about it was accepted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Booked {
     duration_secs: u32,
@@ -99,8 +100,9 @@ pub async fn accept(deps: &Deps, operator: &Operator, input: Input) -> Result<An
 }
 
 /// A correction by hand.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"id": "correction-1", "amountPence": 280, "direction": "credit", "reason": "A call that was billed twice."}))]
 pub struct Wanted {
     /// The id that makes it exist once.
     id: String,
@@ -113,15 +115,17 @@ pub struct Wanted {
 }
 
 /// Why a wallet may be spent from again.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "The books were looked at, and agree."}))]
 pub struct Because {
     reason: String,
 }
 
 /// How many calls an org may have at a time, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"calls": 4, "reason": "A clinic with two receptions."}))]
 pub struct CallLimit {
     calls: u32,
     reason: String,
@@ -129,7 +133,7 @@ pub struct CallLimit {
 web::json_bodies!(Wanted, Because, CallLimit);
 
 /// A booked adjustment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjusted {
     entry_key: String,
@@ -179,7 +183,7 @@ pub async fn adjust(
 }
 
 /// A wallet that may be spent from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Unfrozen {
     frozen: bool,
 }
@@ -199,7 +203,8 @@ pub async fn unfreeze(
 }
 
 /// Which acts are shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     /// Those before the act of this id.
@@ -208,7 +213,7 @@ pub struct Which {
 web::query_values!(Which);
 
 /// What operators did to an org's money, the newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Acts {
     acts: Vec<Act>,
@@ -217,7 +222,7 @@ pub struct Acts {
     next_before: Option<AuditId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Act {
     id: AuditId,
@@ -265,7 +270,7 @@ pub(crate) fn actor<Q, B>(operator: &Operator, input: &Input<Q, B>) -> Actor {
 }
 
 /// How many calls an org may have at a time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Limited {
     calls: u32,
 }

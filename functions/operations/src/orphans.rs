@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use services::reconcile::Task;
 use store::{ChangeError, runs::Word};
+use utoipa::ToSchema;
 use web::{
     auth::Operator,
     problem::{Code, Problem},
@@ -24,13 +25,13 @@ use crate::{
 const TASK: &str = Task::Numbers.as_str();
 
 /// The numbers that no record claims.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Orphans {
     orphans: Vec<Shown>,
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
     /// Where it is kept: `twilio#<account>#<number>` or `vapi#<id>`.
@@ -44,7 +45,7 @@ pub struct Shown {
 }
 
 /// Who let it go first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Said {
     allowed_by: UserId,
@@ -80,8 +81,9 @@ pub async fn list(deps: &Deps, _: &Operator, _: Input) -> Result<Answer<Orphans>
 }
 
 /// Which number may go, or stays, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"place": "twilio/AC1/PN1", "reason": "A purchase of a test."}))]
 pub struct Decided {
     /// As the list names it.
     place: String,

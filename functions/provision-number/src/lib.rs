@@ -11,6 +11,7 @@ use platform::Platform;
 use services::provisioning::{Provisioning, Settings};
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -53,14 +54,32 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/managed-telephony/available-numbers" => routes::search::search;
-    POST "/api/managed-telephony/provision" => routes::provision::provision;
-    GET "/api/managed-telephony/phone-status" => routes::show::phone_status;
-    DELETE "/api/managed-telephony/numbers/{phoneNumber}" => routes::release::release;
-    GET "/api/phone-settings/status" => routes::show::settings;
-    GET "/api/integrations/vapi/numbers" => routes::show::dropdown;
-    POST "/api/integrations/vapi/assign-number" => routes::assign::assign;
-    POST "/api/integrations/twilio" => routes::connect::connect;
+    /// Searches the numbers that are for sale.
+    GET "/api/managed-telephony/available-numbers" => routes::search::search, for Business, answers 200, fails CarrierUnavailable;
+    /// Buys a number and connects it. A repeat with the same `Idempotency-Key` answers the purchase that was begun.
+    POST "/api/managed-telephony/provision" => routes::provision::provision, for Change, answers 201 | 202, fails AddressRequired
+        | NumberExists | NumberTaken | NoNumberAvailable | PurchaseUnderway | PurchaseFailed | IdempotencyKeyReused | InsufficientFunds
+        | WalletFrozen | CarrierUnavailable | VoiceUnavailable;
+    /// Shows the clinic's numbers, and the purchases that are underway.
+    GET "/api/managed-telephony/phone-status" => routes::show::phone_status, for Business, answers 200;
+    /// Gives a number up.
+    DELETE "/api/managed-telephony/numbers/{phoneNumber}" => routes::release::release, for Change, answers 200 | 202,
+        fails CarrierUnavailable | VoiceUnavailable;
+    /// Shows the number of each direction.
+    GET "/api/phone-settings/status" => routes::show::settings, for Business, answers 200;
+    /// Lists the numbers that an agent can be given.
+    GET "/api/integrations/vapi/numbers" => routes::show::dropdown, for Business, answers 200;
+    /// Gives an agent a number.
+    POST "/api/integrations/vapi/assign-number" => routes::assign::assign, for Change, answers 200, fails NotFound | VoiceUnavailable;
+    /// Connects a number of the clinic's own account at Twilio.
+    POST "/api/integrations/twilio" => routes::connect::connect, for Change, answers 201 | 202, fails CredentialsRefused | NumberExists
+        | NumberTaken | PurchaseUnderway | PurchaseFailed | IdempotencyKeyReused | CarrierUnavailable | VoiceUnavailable
+        | NoNumberAvailable | AddressRequired | InsufficientFunds | WalletFrozen;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

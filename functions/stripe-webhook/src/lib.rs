@@ -11,7 +11,10 @@ use platform::secrets::WebhookSecrets;
 use serde_json::{Value, json};
 use services::payments::{Payments, Settings};
 use vendors::stripe::{StripeWebhook, event::Event};
-use web::problem::{Code, Problem, json_answer};
+use web::{
+    contract::{Content, For, Operation, Route},
+    problem::{Code, Problem, json_answer},
+};
 
 /// The largest body read; Stripe's events are a few kilobytes.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -39,6 +42,19 @@ impl Deps {
         reader.finish()?;
         Ok(Self { payments: Payments::deployed(&platform, settings), secrets, platform })
     }
+}
+
+/// What [`handle`] reads and answers.
+pub fn contract() -> Vec<Operation> {
+    let route = Route {
+        method: "POST",
+        path: "/api/webhooks/stripe",
+        about: &["Takes an event of Stripe's, which its signature proves."],
+        who: For::Anyone,
+        statuses: &[200],
+        codes: &[Code::InvalidSignature, Code::InvalidBody, Code::BodyTooLarge, Code::WebhookNotConfigured],
+    };
+    vec![Operation::beside(route, vec![Content::bytes("application/json")])]
 }
 
 /// Answers one event of Stripe's.

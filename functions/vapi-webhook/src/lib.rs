@@ -26,6 +26,7 @@ use vendors::vapi::{
     message::{CallRef, Kind, Message, ToolCall},
 };
 use web::{
+    contract::{self, For, Operation, Route},
     problem::{Code, Problem, json_answer},
     request::fingerprint,
 };
@@ -74,6 +75,21 @@ impl Deps {
             platform,
         })
     }
+}
+
+/// What [`handle`] reads and answers.
+pub fn contract() -> Vec<Operation> {
+    let route = Route {
+        method: "POST",
+        path: "/api/vapi/webhook",
+        about: &[
+            "Takes a message of Vapi's, which its signature proves, and answers what the voice says or does.",
+        ],
+        who: For::Anyone,
+        statuses: &[200],
+        codes: &[Code::InvalidSignature, Code::InvalidBody, Code::BodyTooLarge, Code::WebhookNotConfigured],
+    };
+    vec![Operation::beside(route, vec![contract::Content::bytes("application/json")])]
 }
 
 /// Answers one message of Vapi's.

@@ -16,6 +16,7 @@ use store::{
 use vendors::stripe::Stripe;
 use web::{
     auth::{Auth, Caller},
+    contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
@@ -91,11 +92,21 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    GET "/api/billing/wallet" => routes::show::show;
-    GET "/api/billing/wallet/transactions" => routes::transactions::list;
-    GET "/api/billing/wallet/statement" => routes::statement::download;
-    POST "/api/billing/wallet/topup" => routes::top_up::create;
-    POST "/api/billing/wallet/auto-recharge" => routes::auto_recharge::save;
+    /// Shows what the clinic has, what is held, and how it is recharged.
+    GET "/api/billing/wallet" => routes::show::show, for Business, answers 200;
+    /// Lists what moved the balance, the newest first, page by page.
+    GET "/api/billing/wallet/transactions" => routes::transactions::list, for Business, answers 200, fails InvalidCursor;
+    /// Gives the statement of a period, whose hashes `verify-statement` checks, as JSON or as a spreadsheet.
+    GET "/api/billing/wallet/statement" => routes::statement::download, for Business, answers 200, fails PeriodTooLarge;
+    /// Begins a payment by card: the address of its page.
+    POST "/api/billing/wallet/topup" => routes::top_up::create, for Change, answers 200, fails InvalidAmount | PaymentProviderUnavailable;
+    /// Says whether and how the card on file is charged when the balance is low.
+    POST "/api/billing/wallet/auto-recharge" => routes::auto_recharge::save, for Change, answers 200, fails InvalidAmount | NoPaymentMethod;
+}
+
+/// What each route of this function reads and answers.
+pub fn contract() -> Vec<Operation> {
+    tabled()
 }
 
 /// Answers a request of the dashboard's, for the caller's own org only.

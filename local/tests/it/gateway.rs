@@ -117,6 +117,57 @@ async fn the_consoles_pages_are_there_for_everybody() {
 }
 
 #[tokio::test]
+async fn one_signs_in_by_choosing_a_clinic_and_a_role() {
+    let port = Port::serve("sign-in", false).await;
+    let (_, none) = port.send("GET", "/_sandbox/clinics", &[], "").await;
+    assert_eq!(none["clinics"], json!([]), "nobody has asked for anything yet");
+    let as_role = async |org: &str, role: &str| {
+        let wanted = json!({"org_id": org, "role": role}).to_string();
+        let (status, issued) = port.send("POST", "/_sandbox/token", &[], &wanted).await;
+        assert_eq!(status, 200, "{issued}");
+        assert_eq!(issued["role"], role);
+        format!("Bearer {}", issued["token"].as_str().unwrap())
+    };
+    let others = "00000000-0000-4000-8000-00000000000b";
+    let demo = local::demo_clinic::ORG.to_string();
+    for (role, may_look, may_pay) in [
+        ("owner", 200, 200),
+        ("admin", 200, 200),
+        ("viewer", 200, 403),
+        ("staff", 403, 403),
+        ("operator", 403, 403),
+    ] {
+        for org in [others, &demo] {
+            let bearer = as_role(org, role).await;
+            let headers = [("authorization", bearer.as_str())];
+            assert_eq!(port.send("GET", "/api/billing/wallet", &headers, "").await.0, may_look, "{role}");
+            let top_up = r#"{"amount_pence": 2500}"#;
+            let paid = port.send("POST", "/api/billing/wallet/topup", &headers, top_up).await;
+            assert_eq!(paid.0, may_pay, "{role}: {}", paid.1);
+        }
+    }
+    let named = ("authorization", as_role(others, "owner").await);
+    let headers = [(named.0, named.1.as_str())];
+    let (status, clinic) = port
+        .send(
+            "PATCH",
+            "/api/clinic",
+            &headers,
+            r#"{"name": "Mill Lane Dental", "time_zone": "Europe/London"}"#,
+        )
+        .await;
+    assert_eq!(status, 200, "{clinic}");
+    let (_, listed) = port.send("GET", "/_sandbox/clinics", &[], "").await;
+    let expected = json!([{"org_id": demo, "name": null}, {"org_id": others, "name": "Mill Lane Dental"}]);
+    assert_eq!(listed["clinics"], expected, "the demo clinic is first");
+    assert_eq!(listed["roles"], json!(["owner", "admin", "staff", "viewer"]));
+    let (status, refused) = port.send("POST", "/_sandbox/token", &[], r#"{"role": "king"}"#).await;
+    assert_eq!(status, 400);
+    assert!(refused["detail"].as_str().unwrap().contains("owner|admin|staff|viewer|operator"), "{refused}");
+    assert_eq!(port.send("GET", "/_sandbox/clinics", &[("host", "tunnel.example")], "").await.0, 403);
+}
+
+#[tokio::test]
 async fn what_can_be_read_in_the_source_opens_nothing() {
     let port = Port::serve("forged", false).await;
     let now = base::clock::Clock::now(&SystemClock);

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     ids::{AdjustmentId, AppointmentId, CallId, ContactId, MemberId, OrgId, UserId},
@@ -73,7 +74,7 @@ pub enum ActorRole {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// A doubt about a call was booked.
@@ -113,7 +114,7 @@ pub enum Action {
 }
 
 /// Whether an act was allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
@@ -123,7 +124,7 @@ pub enum Outcome {
 }
 
 /// The record that an act was done to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "id")]
 pub enum RecordId {
     /// A call.
@@ -141,7 +142,7 @@ pub enum RecordId {
 }
 
 /// The key of an entry within its org: its time, then what was done to what.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct AuditId(String);
 

@@ -282,6 +282,9 @@ pub struct Call {
     /// Since when we have been trying to end the call; absent while it may go on.
     #[serde(default, with = "super::time::millis::option", skip_serializing_if = "Option::is_none")]
     pub ending_at: Option<Timestamp>,
+    /// Whether somebody of the clinic asked for its end: then no money lets it go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end_asked: bool,
     /// Why the call is over, in Vapi's words; absent until its end was heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
@@ -370,6 +373,7 @@ impl Call {
             control_url: None,
             warned_for: None,
             ending_at: None,
+            end_asked: false,
             ended_reason: None,
         }
     }

@@ -6,6 +6,7 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     answering::Answering, email::EmailAddress, ids::OrgId, onboarding::Diversion, personal::plain,
@@ -175,12 +176,13 @@ pub struct Clinic {
 }
 
 /// What callers are to be told for some time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
     /// The words: one line.
     pub text: String,
     /// The last day on which it holds, by the clinic's clock.
+    #[schema(value_type = String, format = Date)]
     pub until: Date,
 }
 

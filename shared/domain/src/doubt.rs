@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     amount::Amount,
@@ -37,7 +38,7 @@ pub struct Doubt {
 }
 
 /// Why a person is to decide about a stated duration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Our own records cannot confirm so long a call.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Why a text is not an id.
@@ -12,7 +13,7 @@ pub struct IdError;
 
 /// The org, which owns the data and pays. Its id comes from a verified token or from our own record, never
 /// from a request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct OrgId(Uuid);
 
@@ -58,7 +59,7 @@ impl fmt::Display for StackMark {
 macro_rules! opaque_ids {
     ($($(#[$doc:meta])+ $name:ident)+) => {$(
         $(#[$doc])+
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 

@@ -8,6 +8,7 @@ pub mod rota;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::{
     chain::{Hash, Head},
@@ -22,7 +23,7 @@ use super::{
 };
 
 /// The direction of a movement, as seen from the wallet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntrySide {
     /// Money comes into the wallet.

@@ -8,6 +8,7 @@ mod text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     booking::appointment::Appointment,
@@ -21,7 +22,7 @@ pub use due::{Cause, DELAY, Due, Fate, GIVEN_UP, LOOKED_FOR, Matter, SHARDS, fat
 pub use text::{Letter, VERSION, alert, letter, text};
 
 /// What a patient is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// That an appointment is booked.
@@ -47,7 +48,7 @@ impl Kind {
 }
 
 /// By which way a patient is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// By mail.

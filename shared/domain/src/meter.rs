@@ -64,6 +64,8 @@ pub enum EndReason {
     PastProviderLimit,
     /// The call was told to end before, and goes on.
     StillGoing,
+    /// Somebody of the clinic asked for it.
+    Asked,
 }
 
 impl EndReason {
@@ -75,6 +77,7 @@ impl EndReason {
             Self::NotAuthorized => "not_authorized",
             Self::PastProviderLimit => "past_provider_limit",
             Self::StillGoing => "still_going",
+            Self::Asked => "asked",
         }
     }
 }
@@ -106,6 +109,9 @@ fn next_of_live(
     let Some(hold) = wallet.holds.get(&call.call_id) else { return Next::End(EndReason::NotAuthorized) };
     if !wallet.balance().is_positive() {
         return Next::End(EndReason::NoMoney);
+    }
+    if call.end_asked {
+        return Next::End(EndReason::Asked);
     }
     let end_at = plus_secs(hold.paid_until(started_at), i64::from(END_MARGIN_SECS).saturating_neg());
     if call.ending_at.is_some() {

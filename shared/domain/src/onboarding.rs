@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     agent::{Agent, Sync},
@@ -15,7 +16,7 @@ use crate::{
 pub const TEST_LASTS: SignedDuration = SignedDuration::from_mins(15);
 
 /// A step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// There is money for a call.
@@ -35,7 +36,7 @@ pub enum Step {
 }
 
 /// How a step stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Standing {
     /// Which.
     pub step: Step,
@@ -162,7 +163,7 @@ pub fn is_talk(call: &Call) -> bool {
 }
 
 /// What is dialled on the line that is diverted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Codes {
     /// Diverts.
     pub on: String,
@@ -171,7 +172,7 @@ pub struct Codes {
 }
 
 /// How lines of a carrier are diverted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CarrierCodes {
     /// The country, by its two letters.
     pub country: &'static str,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::{Decimal, dec, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::amount::Amount;
 
@@ -18,7 +19,7 @@ pub struct Tariff {
 }
 
 /// The number of a [`Tariff`]. A record may bear one of a newer build, which this one does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct TariffVersion(u32);
 

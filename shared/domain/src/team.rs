@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     email::EmailAddress,
@@ -18,7 +19,7 @@ pub const MOST_MEMBERS: usize = 50;
 const BETWEEN_INVITATIONS_MINS: i64 = 60;
 
 /// What a person of a clinic may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberRole {
     /// Keep the diary, the contacts and the messages; see neither money nor numbers nor agents, and change no settings.

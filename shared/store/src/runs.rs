@@ -4,6 +4,7 @@ mod orphans;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     dynamo::{Dynamo, Read, Scoped},
@@ -60,7 +61,7 @@ pub struct Report {
 }
 
 /// One thing that a run found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// What about it, in a stable word.
     pub what: String,

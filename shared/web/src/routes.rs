@@ -13,7 +13,10 @@ use serde::{
     de::{self, DeserializeOwned, IntoDeserializer, value::MapDeserializer},
 };
 
+use utoipa::ToSchema;
+
 use crate::{
+    contract::{Content, Described, Parameter},
     problem::{Code, Problem, respond},
     runtime::request_id,
 };
@@ -22,7 +25,7 @@ use crate::{
 pub const LARGEST_BODY: usize = 64 * 1024;
 
 /// What a route reads of a request: values of the path, the query as `Q` and the JSON body as `B`. A route that takes no query
-/// has `Q = ()`, and refuses one; a route that takes no body has `B = ()`, and reads none.
+/// has `Q = ()`, and refuses one; a route that takes no body has `B = ()`, and refuses its fields.
 #[derive(Debug)]
 pub struct Input<Q = (), B = ()> {
     /// The path's parameters, by name.
@@ -90,14 +93,21 @@ pub trait QueryValues: Sized {
     /// # Errors
     /// When a value is given that the route does not take, or one is given twice.
     fn read(query: &str) -> Result<Self, Problem>;
+
+    /// Its values, for the document of the API.
+    fn described() -> Vec<Parameter>;
 }
 
 impl QueryValues for () {
     fn read(query: &str) -> Result<Self, Problem> {
         match url::form_urlencoded::parse(query.as_bytes()).next() {
             None => Ok(()),
-            Some(_) => Err(QueryError::Unknown { known: &[] }.into()),
+            Some((name, _)) => Err(QueryError::Unknown { name: name.into_owned(), known: &[] }.into()),
         }
+    }
+
+    fn described() -> Vec<Parameter> {
+        Vec::new()
     }
 }
 
@@ -108,6 +118,10 @@ macro_rules! query_values {
         $(impl $crate::routes::QueryValues for $query {
             fn read(query: &str) -> Result<Self, $crate::problem::Problem> {
                 $crate::routes::read_query(query)
+            }
+
+            fn described() -> Vec<$crate::contract::Parameter> {
+                $crate::contract::parameters::<$query>()
             }
         })+
     };
@@ -160,8 +174,8 @@ impl<'de> de::Deserializer<'de> for Text {
 /// Why a query is not one that the route takes.
 #[derive(Debug, thiserror::Error)]
 enum QueryError {
-    #[error("This address takes the query values {}.", known.join(", "))]
-    Unknown { known: &'static [&'static str] },
+    #[error("{name} is no query value of this address, which takes {}: leave it out, or correct its name.", known.join(", "))]
+    Unknown { name: String, known: &'static [&'static str] },
     #[error("{0} is given twice.")]
     Twice(String),
     #[error("{0}")]
@@ -173,15 +187,17 @@ impl de::Error for QueryError {
         Self::Other(message.to_string())
     }
 
-    fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
-        Self::Unknown { known }
+    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
+        Self::Unknown { name: name.to_owned(), known }
     }
 }
 
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         let sentence = match &error {
-            QueryError::Unknown { known: [] } => "This address takes no query values.".to_owned(),
+            QueryError::Unknown { name, known: [] } => {
+                format!("{name} is no query value of this address, which takes none: leave it out.")
+            }
             QueryError::Unknown { .. } | QueryError::Twice(_) | QueryError::Other(_) => error.to_string(),
         };
         Self::new(Code::InvalidValue).repeating(&sentence)
@@ -195,11 +211,32 @@ pub trait JsonBody: Sized {
     /// # Errors
     /// When it is too large, no JSON object, has a field that the route does not take, or one of another type.
     fn read(body: &[u8]) -> Result<Self, Problem>;
+
+    /// Its schema, for the document of the API; none where there is no body.
+    fn described() -> Option<Described>;
 }
 
 impl JsonBody for () {
-    fn read(_: &[u8]) -> Result<Self, Problem> {
-        Ok(())
+    /// A body that is none, or an object without fields, is as if it were not there.
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let body = body.trim_ascii();
+        if body.is_empty() || body == b"null" {
+            return Ok(());
+        }
+        let fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(body).map_err(|_| Problem::new(Code::InvalidBody))?;
+        match fields.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let sentence =
+                    format!("{name} is no field of this address, which takes no body: leave it out.");
+                Err(Problem::new(Code::InvalidValue).repeating(&sentence))
+            }
+        }
+    }
+
+    fn described() -> Option<Described> {
+        None
     }
 }
 
@@ -212,12 +249,20 @@ macro_rules! json_bodies {
             fn read(body: &[u8]) -> Result<Self, $crate::problem::Problem> {
                 $crate::routes::read_body(body, $largest)
             }
+
+            fn described() -> Option<$crate::contract::Described> {
+                Some($crate::contract::Described::of::<$body>())
+            }
         }
     };
     ($($body:ty),+ $(,)?) => {
         $(impl $crate::routes::JsonBody for $body {
             fn read(body: &[u8]) -> Result<Self, $crate::problem::Problem> {
                 $crate::routes::read_body(body, $crate::routes::LARGEST_BODY)
+            }
+
+            fn described() -> Option<$crate::contract::Described> {
+                Some($crate::contract::Described::of::<$body>())
             }
         })+
     };
@@ -284,9 +329,12 @@ impl<T: Serialize> Answer<T> {
 pub trait IntoAnswer {
     /// The answer.
     fn into_answer(self) -> Response<Body>;
+
+    /// The forms that it has, for the document of the API.
+    fn described() -> Vec<Content>;
 }
 
-impl<T: Serialize> IntoAnswer for Answer<T> {
+impl<T: Serialize + ToSchema> IntoAnswer for Answer<T> {
     fn into_answer(self) -> Response<Body> {
         match serde_json::to_string(&self.body) {
             Ok(body) => {
@@ -299,12 +347,9 @@ impl<T: Serialize> IntoAnswer for Answer<T> {
             Err(error) => Problem::internal(&error).answer("none"),
         }
     }
-}
 
-/// An answer that is no JSON, such as a spreadsheet.
-impl IntoAnswer for Response<Body> {
-    fn into_answer(self) -> Self {
-        self
+    fn described() -> Vec<Content> {
+        vec![Content::json::<T>()]
     }
 }
 
@@ -350,11 +395,20 @@ fn matched(pattern: &'static str, path: &str) -> Option<Params> {
     }
 }
 
-/// Makes a function's `ROUTES` and `dispatch` of its routes. Each handler is
-/// `async fn(&Deps, &Caller, Input<Q, B>) -> Result<impl IntoAnswer, Problem>`.
+/// Makes a function's `ROUTES`, `dispatch` and `contract` of its routes. Each handler is
+/// `async fn(&Deps, &Caller, Input<Q, B>) -> Result<impl IntoAnswer, Problem>`. A route says what it does, who may ask
+/// ([`crate::contract::For`]), what it answers when it is done, and how it fails besides what every route of its kind does:
+///
+/// ```text
+/// /// Pays money in by card.
+/// POST "/api/billing/wallet/topup" => routes::top_up::create, for Change, answers 200, fails InvalidAmount | WalletFrozen;
+/// ```
 #[macro_export]
 macro_rules! routes {
-    ($deps:ty, $caller:ty; $($method:ident $path:literal => $handler:path;)+) => {
+    ($deps:ty, $caller:ty; $(
+        $(#[doc = $about:literal])+
+        $method:ident $path:literal => $handler:path, for $who:ident, answers $($status:literal)|+ $(, fails $($code:ident)|+)?;
+    )+) => {
         /// Every route of this function: its method and its path, as the template has them.
         pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),+];
 
@@ -371,6 +425,21 @@ macro_rules! routes {
                 return Ok($crate::routes::IntoAnswer::into_answer($handler(deps, caller, input).await?));
             })+
             Err($crate::problem::Problem::new($crate::problem::Code::NotFound))
+        }
+
+        /// What each route of the table reads and answers.
+        fn tabled() -> Vec<$crate::contract::Operation> {
+            vec![$($crate::contract::Operation::of::<$deps, $caller, _, _, _>(
+                $crate::contract::Route {
+                    method: stringify!($method),
+                    path: $path,
+                    about: &[$($about),+],
+                    who: $crate::contract::For::$who,
+                    statuses: &[$($status),+],
+                    codes: &[$($($crate::problem::Code::$code),+)?],
+                },
+                $handler,
+            )),+]
         }
     };
 }

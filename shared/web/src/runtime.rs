@@ -2,7 +2,7 @@
 //! crate's dependency alone, so that every function is built with the same features.
 
 pub use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use http::{Method, Response, Uri, header};
+use http::{HeaderValue, Method, Response, Uri, header};
 pub use lambda_http::{Body, Request, request::LambdaRequest};
 pub use lambda_runtime::{self, Error, LambdaEvent, service_fn};
 
@@ -12,6 +12,9 @@ use lambda_http::{
 use url::Url;
 
 use crate::problem::{Code, Problem};
+
+/// The header that every answer has the request's id in.
+pub const REQUEST_ID: &str = "x-request-id";
 
 /// Runs a function that answers the API's requests, until its process ends.
 ///
@@ -74,7 +77,7 @@ pub fn request_id(request: &Request) -> String {
     request.lambda_context_ref().map_or_else(|| "none".to_owned(), |context| context.request_id.clone())
 }
 
-/// Turns a handler's outcome into the answer, and logs a problem once. HEAD is answered as GET is, without the body (RFC 9110, 9.3.2).
+/// Turns a handler's outcome into the answer, with the id that its log lines have, and logs a problem once. HEAD is answered as GET is, without the body (RFC 9110, 9.3.2).
 pub async fn answered(
     mut request: Request,
     handle: impl AsyncFnOnce(Request) -> Result<Response<Body>, Problem>,
@@ -88,5 +91,9 @@ pub async fn answered(
         Ok(response) => response,
         Err(problem) => problem.answer(&request_id),
     };
-    if is_head { response.map(|_| Body::Empty) } else { response }
+    let mut response = if is_head { response.map(|_| Body::Empty) } else { response };
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }

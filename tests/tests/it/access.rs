@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 58] = [
+const ROUTES: [Route; 61] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -187,6 +187,15 @@ const ROUTES: [Route; 58] = [
         body: "",
         answer: 404,
     },
+    Route {
+        method: "POST",
+        template: "/api/calls/{id}/end",
+        path: "/api/calls/call-1/end",
+        body: "",
+        answer: 404,
+    },
+    at("GET", "/api/live", "", 200),
+    at("GET", "/api/calls-dashboard/total", "", 200),
     at("GET", "/api/calls-dashboard", "", 200),
     at("GET", "/api/calls-dashboard/stats", "", 200),
     at("GET", "/api/calls-dashboard/live", "", 200),
@@ -223,7 +232,7 @@ const OPERATOR_ROUTES: [(&str, &str); 11] = [
 const TICKET_ROUTES: [(&str, &str); 2] =
     [calls::routes::recording::TICKETED, calendar::routes::oauth::CALLBACK];
 /// Those that anybody may ask, because nobody has signed in yet (`console.rs`).
-const OPEN_ROUTES: [(&str, &str); 1] = [("GET", "/api/session/config")];
+const OPEN_ROUTES: [(&str, &str); 2] = [("GET", "/api/session/config"), ("GET", "/api/openapi.json")];
 /// Those that need a signature, or the token of a channel.
 const MACHINE_ROUTES: [(&str, &str); 3] =
     [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe"), calendar::routes::word::WORD];
@@ -254,7 +263,8 @@ fn signed(claims: &Value) -> String {
 #[tokio::test]
 async fn every_route_of_the_template_is_in_these_lists() {
     let harness = Harness::empty(vec![]).await;
-    for route in &harness.stack.template.routes {
+    // HEAD is answered by the same handler (`contract.rs`).
+    for route in harness.stack.template.routes.iter().filter(|route| route.method != "HEAD") {
         let known =
             ROUTES.iter().any(|known| (known.method, known.template) == (&*route.method, &*route.path))
                 || OPERATOR_ROUTES.contains(&(&*route.method, &*route.path))
@@ -331,7 +341,8 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         assert!(listed, "{function} has a table that this test does not know");
     }
     for (function, table) in tables {
-        let of_template = harness.stack.template.routes.iter().filter(|route| route.function == function);
+        let is_its = |route: &&local::template::Route| route.function == function && route.method != "HEAD";
+        let of_template = harness.stack.template.routes.iter().filter(is_its);
         let mut of_template: Vec<(&str, &str)> =
             of_template.map(|route| (&*route.method, &*route.path)).collect();
         let mut compiled = table.to_vec();
@@ -447,15 +458,39 @@ async fn staff_keep_the_diary_and_see_neither_money_nor_numbers_nor_agents() {
         "/api/calls-dashboard",
         "/api/calendars",
         "/api/google-oauth/status",
+        "/api/live",
     ];
-    let keeps = ["/api/appointments", "/api/contacts", "/api/notifications"];
+    let keeps = ["/api/appointments", "/api/contacts", "/api/notifications", "/api/calls/call-1/end"];
     for Route { method, path, body, answer, .. } in ROUTES {
         let may =
             if method == "GET" { &sees[..] } else { &keeps[..] }.iter().any(|begin| path.starts_with(begin));
-        let may = may && !["/stats", "/live"].iter().any(|end| path.ends_with(end));
+        let may = may && !["/stats", "calls-dashboard/live"].iter().any(|end| path.ends_with(end));
         let (status, shown) = call(&harness, method, path, body, Some(&token)).await;
         assert_eq!(status, if may { answer } else { 403 }, "{method} {path}: {shown}");
         assert!(!shown.to_string().contains("_pence"), "{path} shows money: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn those_are_let_in_whom_the_document_names() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let roles = |method: &str, template: &str| {
+        let operation = &tests::contract::document()["paths"][template][method.to_lowercase()];
+        operation["x-roles"].as_array().unwrap().clone()
+    };
+    for role in ["owner", "admin", "staff", "viewer"] {
+        let token = harness.token(ORG, role);
+        for Route { method, template, path, body, .. } in ROUTES {
+            let (status, answer) = call(&harness, method, path, body, Some(&token)).await;
+            let is_named = roles(method, template).contains(&json!(role));
+            assert_eq!(status != 403, is_named, "{role} at {method} {path}: {answer}");
+        }
+    }
+    for (method, template) in OPERATOR_ROUTES {
+        assert_eq!(roles(method, template), [json!("operator")], "{template}");
+    }
+    for (method, template) in TICKET_ROUTES.into_iter().chain(OPEN_ROUTES).chain(MACHINE_ROUTES) {
+        assert!(roles(method, template).is_empty(), "{template}");
     }
 }
 

@@ -37,7 +37,9 @@ async fn a_browser_gets_the_page_and_with_it_every_file_that_the_page_names() {
 #[tokio::test]
 async fn what_is_nowhere_is_a_problem_and_no_page() {
     let harness = Harness::empty(vec![]).await;
-    for path in ["/api", "/api/", "/api/none", "/api/session", "/assets/app.js", "/favicon.ico"] {
+    let nowhere =
+        ["/api", "/api/", "/api/none", "/api/session", "/api/calls/1/2", "/assets/app.js", "/favicon.ico"];
+    for path in nowhere {
         let answer = ask(&harness, "GET", path, "text/html").await;
         assert_eq!(
             (answer.status().as_u16(), &problem(&answer)["code"]),
@@ -51,6 +53,9 @@ async fn what_is_nowhere_is_a_problem_and_no_page() {
         ("DELETE", "/", "GET, HEAD"),
         ("POST", "/wallet", "GET, HEAD"),
         ("POST", "/api/session/config", "GET, HEAD"),
+        ("PUT", "/api/contacts/contact-1", "GET, HEAD, PATCH"),
+        ("GET", "/api/calls", "POST"),
+        ("PATCH", "/api/recordings/ticket", "GET, HEAD"),
     ] {
         let answer = ask(&harness, method, path, "text/html").await;
         assert_eq!(
@@ -76,4 +81,113 @@ async fn a_page_learns_how_one_signs_in_before_anybody_has() {
         production.environment.with("VOXANNE_ENVIRONMENT", "production").without("CONSOLE_SIGN_IN");
     let config = serde_json::to_value(console::Deps::new(production).unwrap().sign_in).unwrap();
     assert_eq!((&config["environment"], &config["sign_in"]), (&"production".into(), &"password".into()));
+}
+
+#[tokio::test]
+async fn the_document_of_the_api_is_there_for_everybody_and_is_asked_for_once() {
+    let harness = Harness::empty(vec![]).await;
+    let answer = ask(&harness, "GET", "/api/openapi.json", "*/*").await;
+    let document: Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["paths"]["/api/billing/wallet"]["get"].is_object());
+    let tag = answer.headers()["etag"].clone();
+    let again = Request::get("/api/openapi.json").header("if-none-match", tag).body(Bytes::new()).unwrap();
+    let again = harness.stack.request(again).await;
+    assert_eq!((again.status().as_u16(), again.body().len()), (304, 0));
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_is_without_the_body() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let of = async |method: &str, path: &str, token: Option<String>| {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        harness.send(request.body(Bytes::new()).unwrap()).await
+    };
+    for path in [
+        "/api/billing/wallet",
+        "/api/calls-dashboard",
+        "/api/contacts/nobody",
+        "/api/openapi.json",
+        "/api/none",
+    ] {
+        for token in [None, Some(harness.owner())] {
+            let (get, head) = (of("GET", path, token.clone()).await, of("HEAD", path, token).await);
+            assert_eq!(head.status(), get.status(), "{path}");
+            assert_eq!(head.headers()["content-type"], get.headers()["content-type"], "{path}");
+            assert!(head.body().is_empty() && !get.body().is_empty(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_requests_id_and_a_401_says_what_it_wants() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let shown = async |path: &str, token: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        harness.send(request.body(Bytes::new()).unwrap()).await
+    };
+    for (path, token, challenge) in [
+        ("/api/billing/wallet", None, "Bearer"),
+        ("/api/billing/wallet", Some("a.b.c"), "Bearer error=\"invalid_token\""),
+    ] {
+        let answer = shown(path, token).await;
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["www-authenticate"].to_str().unwrap()),
+            (401, challenge)
+        );
+        assert_eq!(problem(&answer)["request_id"], answer.headers()["x-request-id"].to_str().unwrap());
+    }
+    let webhook = Request::post("/api/vapi/webhook").body(Bytes::from("{}")).unwrap();
+    let webhook = harness.send(webhook).await;
+    assert_eq!(
+        (webhook.status().as_u16(), webhook.headers()["www-authenticate"].to_str().unwrap()),
+        (401, "Signature")
+    );
+    for path in ["/api/billing/wallet", "/", "/api/none"] {
+        let answer = shown(path, Some(&harness.owner())).await;
+        assert!(!answer.headers()["x-request-id"].is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_route_does_not_know_is_refused_by_its_name() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let owner = harness.owner();
+    let paths = tests::contract::document()["paths"].as_object().unwrap();
+    let mut asked = 0;
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["x-roles"] == serde_json::json!([]) {
+                continue;
+            }
+            let operator = local::token::issue_operator(base::clock::Clock::now(&*harness.clock)).unwrap();
+            let is_operators = operation["x-roles"][0] == "operator";
+            let token = if is_operators { &operator } else { &owner };
+            let path = path.replace("{orgId}", &tests::ORG.to_string()).replace('{', "").replace('}', "");
+            let send = async |query: &str, body: &'static str| {
+                let request =
+                    Request::builder().method(method.to_uppercase().as_str()).uri(format!("{path}{query}"));
+                let request =
+                    request.header("authorization", format!("Bearer {token}")).body(Bytes::from(body));
+                let answer = harness.send(request.unwrap()).await;
+                (answer.status().as_u16(), problem(&answer))
+            };
+            let (status, said) = send("?surprise=1", "").await;
+            let names = said["detail"].as_str().unwrap_or_default().contains("surprise");
+            assert!(status == 400 && names, "{method} {path}: {said}");
+            if method != "get" {
+                let (status, said) = send("", r#"{"surprise": 1}"#).await;
+                let names = said["detail"].as_str().unwrap_or_default().contains("surprise");
+                assert!(status == 400 && names, "{method} {path}: {said}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 55, "{asked} routes");
 }

@@ -144,7 +144,10 @@ async fn a_query_that_cannot_be_is_said() {
         ("?limit=many", "limit is a whole number from 1 to 100."),
         ("?task=everything", "task is one of calls, listing, payments, numbers, books, appointments."),
         ("?limit=1&limit=2", "limit is given twice."),
-        ("?org_id=1", "This address takes the query values limit, task."),
+        (
+            "?org_id=1",
+            "org_id is no query value of this address, which takes limit, task: leave it out, or correct its name.",
+        ),
     ] {
         let (status, problem) = harness.get(&format!("{PATH}{query}"), &token).await;
         assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{query}");

@@ -8,6 +8,7 @@ use domain::{
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 use store::{Attempt, numbers::listed, queue::Push};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -39,8 +40,9 @@ enum Link {
 }
 
 /// The agents to be saved: one or both, each whole.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"inbound": {"name": "Reception", "systemPrompt": "You are the receptionist of Hill Street Dental.", "firstMessage": "Hill Street Dental, how can I help you?", "voiceProvider": "vapi", "voiceId": "Elliot", "language": "en", "maxDurationSeconds": 600}}))]
 pub struct Wanted {
     inbound: Option<Given>,
     outbound: Option<Given>,
@@ -50,7 +52,7 @@ pub struct Wanted {
 web::json_bodies!(Wanted, 524_288);
 
 /// An agent as the dashboard sends it. What is missing is as if it were empty, and each unusable value has a sentence.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Given {
     #[serde(default)]
@@ -66,28 +68,36 @@ struct Given {
     #[serde(default)]
     language: String,
     #[serde(default)]
+    #[schema(value_type = u32, minimum = 60, maximum = 3600)]
     max_duration_seconds: Value,
     /// None when it stays as it is; `null` when the agent is to have none.
     #[serde(default, deserialize_with = "given")]
     #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
+    #[schema(value_type = Option<String>)]
     vapi_phone_number_id: Option<Option<Value>>,
     #[serde(default)]
+    #[schema(value_type = Option<u64>)]
     version: Value,
     // What the dashboard sends back of what it was shown, and nothing rests on.
     #[serde(default, rename = "id")]
+    #[schema(value_type = Option<String>)]
     _id: IgnoredAny,
     #[serde(default, rename = "role")]
+    #[schema(value_type = Option<String>)]
     _role: IgnoredAny,
     #[serde(default, rename = "vapiAssistantId")]
+    #[schema(value_type = Option<String>)]
     _vapi_assistant_id: IgnoredAny,
     #[serde(default, rename = "sync")]
+    #[schema(value_type = Option<String>)]
     _sync: IgnoredAny,
     #[serde(default, rename = "syncReason")]
+    #[schema(value_type = Option<String>)]
     _sync_reason: IgnoredAny,
 }
 
 /// The agents as they are saved.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Saved {
     success: bool,
     agents: Vec<Whole>,

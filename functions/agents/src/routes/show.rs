@@ -8,6 +8,7 @@ use domain::{
     opening::{VERSION, opening},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::Problem,
@@ -18,7 +19,8 @@ use web::{
 use crate::Deps;
 
 /// Which agents are shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// `inbound` or `outbound`.
@@ -27,13 +29,13 @@ pub struct Asked {
 web::query_values!(Asked);
 
 /// Agents, whole or short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Agents<T> {
     agents: Vec<T>,
 }
 
 /// An agent as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Whole {
     #[serde(flatten)]
@@ -51,7 +53,7 @@ pub struct Whole {
 }
 
 /// An agent, short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Short {
     id: &'static str,

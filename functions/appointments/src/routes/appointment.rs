@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::appointments::{Asker, By, Move, Request, Requested};
 use store::Attempt;
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -36,8 +37,9 @@ const LONGEST_NOTES: usize = 2_000;
 const LONGEST_REASON: usize = 200;
 
 /// What is to be booked.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"service_id": "service-1", "scheduled_at": "2026-01-12T10:00:00Z", "contact": {"name": "Ada Lovelace", "phone": "+447700900123", "email": "ada@example.com"}}))]
 pub struct Wanted {
     service_id: String,
     #[serde(default)]
@@ -57,11 +59,12 @@ pub struct Wanted {
 }
 
 /// A person by name, and how they are reached.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Named {
     name: String,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "+447700900123")]
     phone: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email: Option<String>,
@@ -71,8 +74,9 @@ struct Named {
 }
 
 /// What is to be another: the time, or how it stands and what is noted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"revision": 1, "scheduled_at": "2026-01-12T11:00:00Z"}))]
 pub struct Change {
     revision: u64,
     /// The state that was seen: a change of status or notes is refused where another came between. Without it, the last one stands.
@@ -92,7 +96,8 @@ pub struct Change {
 web::json_bodies!(Wanted, Change);
 
 /// What is to be cancelled.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
     /// The revision that was seen.

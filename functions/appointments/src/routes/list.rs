@@ -12,6 +12,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::booking::Between;
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::Problem,
@@ -28,7 +29,8 @@ const DEFAULT: SignedDuration = SignedDuration::from_hours(24 * 31);
 const MOST_READS: u8 = 10;
 
 /// Which appointments are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     #[serde(rename = "startDate")]
@@ -38,30 +40,32 @@ pub struct Asked {
     status: Option<String>,
     resource_id: Option<String>,
     cursor: Option<String>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
 web::query_values!(Asked);
 
 /// A page of appointments.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Appointments {
     appointments: Vec<Shown>,
     pagination: Pagination,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
     next_cursor: Option<String>,
 }
 
 /// An appointment as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: AppointmentId,
     revision: u64,
     version: u64,
     scheduled_time: String,
     ends_at: String,
+    #[schema(value_type = String)]
     time_zone: ClinicZone,
     duration_minutes: i64,
     service_id: String,

@@ -7,6 +7,7 @@ use domain::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::ChangeError;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -20,14 +21,15 @@ use crate::Deps;
 const MOST: usize = 50;
 
 /// A practitioner or a room as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Wanted(Hours);
 web::json_bodies!(Wanted);
 
 /// A practitioner or a room that is changed: all of it, and the version that the change started from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 1, "hours": {"name": "Dr Rahman", "time_zone": "Europe/London", "weekly": {"monday": [{"from": "09:00:00", "to": "17:30:00"}]}}}))]
 pub struct Changed {
     version: u64,
     hours: Hours,
@@ -35,7 +37,7 @@ pub struct Changed {
 web::json_bodies!(Changed);
 
 /// A practitioner or a room as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: ResourceId,
     version: u64,
@@ -44,7 +46,7 @@ pub struct Shown {
 }
 
 /// The practitioners and rooms of a clinic.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Resources {
     resources: Vec<Shown>,
 }

@@ -7,6 +7,7 @@ use domain::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::{ChangeError, booking::Catalog};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -20,14 +21,15 @@ use crate::Deps;
 const MOST: usize = 100;
 
 /// A service as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Wanted(Terms);
 web::json_bodies!(Wanted);
 
 /// A service that is changed: all of it, and the version that the change started from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 1, "terms": {"name": "Check-up", "duration_mins": 30, "needs": [["resource-1"]], "price_shown": "60 pounds"}}))]
 pub struct Changed {
     version: u64,
     terms: Terms,
@@ -35,7 +37,7 @@ pub struct Changed {
 web::json_bodies!(Changed);
 
 /// A service as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: ServiceId,
     version: u64,
@@ -44,7 +46,7 @@ pub struct Shown {
 }
 
 /// The services of a clinic.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Services {
     services: Vec<Shown>,
 }

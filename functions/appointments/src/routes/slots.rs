@@ -9,6 +9,7 @@ use domain::{
 use jiff::{ToSpan as _, civil::Date};
 use serde::{Deserialize, Serialize};
 use services::appointments::{ALL_DAY, Search};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -22,7 +23,8 @@ use crate::Deps;
 const MOST_DAYS: usize = 31;
 
 /// What is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     service_id: Option<String>,
@@ -33,14 +35,15 @@ pub struct Asked {
 web::query_values!(Asked);
 
 /// What is free.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Free {
     slots: Vec<Shown>,
+    #[schema(value_type = String)]
     time_zone: ClinicZone,
 }
 
 /// One of the times.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Shown {
     starts_at: String,
     ends_at: String,

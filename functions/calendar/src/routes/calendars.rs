@@ -7,6 +7,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use services::calendar::{Connected, Mapped};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -21,14 +22,14 @@ use crate::Deps;
 const MOST_RESOURCES: usize = 20;
 
 /// The clinic's calendars.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
     title: Title,
     calendars: Vec<Shown>,
 }
 
 /// A calendar as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: CalendarId,
     version: u64,
@@ -78,15 +79,17 @@ pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Liste
 }
 
 /// What is to be another with all of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"title": "first_name"}))]
 pub struct Entitled {
     title: Title,
 }
 
 /// What is to be another with one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 1, "resource_ids": ["resource-1"]}))]
 pub struct Change {
     version: u64,
     resource_ids: Vec<String>,

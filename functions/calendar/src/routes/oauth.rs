@@ -5,9 +5,11 @@ use http::{HeaderValue, Response, StatusCode, header};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use services::calendar::Consented;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
-    problem::Problem,
+    contract::{For, Operation, Route},
+    problem::{Code, Problem},
     routes::{Answer, Input},
     runtime::{Body, Request},
 };
@@ -25,7 +27,7 @@ const COOKIE: &str = "google_consent";
 const KEPT: &str = "Path=/api/google-oauth; Max-Age=600; HttpOnly; Secure; SameSite=Lax";
 
 /// Where a person consents.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Authorize {
     url: String,
 }
@@ -45,7 +47,7 @@ pub async fn authorize(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<
 }
 
 /// How the clinic's account stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
     connected: bool,
     /// `connected`, `broken`, `disconnected`, `none`.
@@ -90,6 +92,27 @@ pub async fn revoke(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sta
     caller.may_change()?;
     deps.sync.disconnect(caller.org).await.map_err(|error| problem(&error))?;
     shown(deps, caller).await
+}
+
+/// What [`callback`] reads and answers.
+pub fn operation() -> Operation {
+    let (method, path) = CALLBACK;
+    let route = Route {
+        method,
+        path,
+        about: &[
+            "Takes a browser that Google sends back, and sends it on to the dashboard with what became of the consent.",
+        ],
+        who: For::Anyone,
+        statuses: &[302],
+        codes: &[Code::CalendarUnavailable],
+    };
+    Operation::beside(route, Vec::new()).with_query(&[
+        ("state", "Whose consent it is."),
+        ("code", "What it is redeemed by."),
+        ("error", "Why there is none."),
+        ("scope", "What was consented to."),
+    ])
 }
 
 /// Takes a browser that Google sends back, and sends it on to the dashboard with what became of the consent.

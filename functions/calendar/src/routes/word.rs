@@ -3,6 +3,7 @@
 use domain::ids::ChannelId;
 use http::{Response, StatusCode};
 use web::{
+    contract::{Content, For, Operation, Route},
     problem::{Code, Problem, respond},
     runtime::{Body, Request},
 };
@@ -12,6 +13,22 @@ use crate::Deps;
 
 /// Where Google tells us.
 pub const WORD: (&str, &str) = ("POST", "/api/webhooks/google-calendar");
+
+/// What [`heard`] reads and answers.
+pub fn operation() -> Operation {
+    let (method, path) = WORD;
+    let route = Route {
+        method,
+        path,
+        about: &[
+            "Takes Google's word that a calendar has changed: the token of its channel is its signature.",
+        ],
+        who: For::Anyone,
+        statuses: &[200],
+        codes: &[Code::InvalidSignature, Code::CalendarUnavailable],
+    };
+    Operation::beside(route, vec![Content::bytes("application/json")])
+}
 
 /// Takes a word of a channel, whose token is compared before anything else. What changed is read by `calendar-sync`.
 ///

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::charging::{Dialled, Intent};
 use store::numbers::{OrgNumber, Status};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem, short_of},
@@ -25,18 +26,21 @@ use super::row;
 use crate::Deps;
 
 /// Whom to ring, and by which agent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"phoneNumber": "+447700900123"}))]
 pub struct Wanted {
     #[serde(default)]
+    #[schema(value_type = String, example = "+447700900123")]
     phone_number: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "outbound")]
     agent_role: Value,
 }
 web::json_bodies!(Wanted);
 
 /// The call, as far as it is known.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Begun {
     call_id: CallId,

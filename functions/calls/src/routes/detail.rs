@@ -5,6 +5,7 @@ use domain::{
     personal::{Personal, Words},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -18,10 +19,11 @@ use super::{
 use crate::{Deps, ticket::Ticket};
 
 /// A call with all that was said.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Detail {
     #[serde(flatten)]
     shown: Shown,
+    #[schema(value_type = Option<String>)]
     transcript: Option<Personal<String, Words>>,
     /// An address of ours, good for five minutes.
     recording_url: Option<String>,

@@ -14,6 +14,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use services::charging::ChargingError;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -24,14 +25,15 @@ use super::row::Status;
 use crate::Deps;
 
 /// What is going on now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Live {
     calls: Vec<LiveCall>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LiveCall {
     id: CallId,
+    #[schema(value_type = Option<String>)]
     phone_number: Option<Personal<PhoneNumber, Number>>,
     call_direction: &'static str,
     status: &'static str,
@@ -57,7 +59,7 @@ pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Live>
     Ok(Answer::ok(Live { calls: live.into_iter().map(|(call, hold)| shown(call, hold, now)).collect() }))
 }
 
-async fn read<'a>(
+pub(super) async fn read<'a>(
     deps: &Deps,
     org: OrgId,
     id: &CallId,

@@ -71,8 +71,16 @@ impl Period {
     /// # Errors
     /// When there are more than one answer can look at, or the store does not answer.
     pub async fn calls(&self, deps: &Deps, org: OrgId) -> Result<Vec<Call>, Problem> {
-        let (calls, is_cut) = deps.charging.calls.between(org, self.from, self.to, MOST_CALLS).await?;
+        let (calls, is_cut) = self.newest(deps, org).await?;
         if is_cut { Err(Problem::new(Code::PeriodTooLarge)) } else { Ok(calls) }
+    }
+
+    /// The newest of the org's calls inside, as many as one answer looks at, and whether there are more.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn newest(&self, deps: &Deps, org: OrgId) -> Result<(Vec<Call>, bool), Problem> {
+        Ok(deps.charging.calls.between(org, self.from, self.to, MOST_CALLS).await?)
     }
 }
 

@@ -3,9 +3,11 @@
 use domain::ids::CallId;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 use vendors::vapi::VapiError;
 use web::{
     auth::Caller,
+    contract::{Content, For, Operation, Route},
     problem::{Code, Problem},
     routes::{Answer, Input},
     runtime::{Body, Request},
@@ -18,7 +20,7 @@ use crate::{Deps, ticket::Ticket};
 pub const TICKETED: (&str, &str) = ("GET", "/api/recordings/{ticket}");
 
 /// Where a recording can be heard.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Link {
     /// An address of ours, good for five minutes.
     url: String,
@@ -39,6 +41,22 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<L
     }
     tracing::info!(org_id = %caller.org, call_id = %id, "a recording was asked for");
     Ok(Answer::ok(Link { url: url(deps, &Ticket { org: call.org_id, call: id }) }))
+}
+
+/// What [`play`] reads and answers.
+pub fn operation() -> Operation {
+    let (method, path) = TICKETED;
+    let route = Route {
+        method,
+        path,
+        about: &[
+            "Plays a piece of a recording: the ticket in the path is the right to hear it, for five minutes.",
+        ],
+        who: For::Anyone,
+        statuses: &[200, 206, 416],
+        codes: &[Code::NotFound, Code::RecordingUnavailable],
+    };
+    Operation::beside(route, vec![Content::bytes("audio/*")])
 }
 
 /// Where a ticket leads, from now on for five minutes.

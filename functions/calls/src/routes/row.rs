@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use store::StoreError;
+use utoipa::ToSchema;
 use vendors::vapi::reasons;
 use web::auth::Caller;
 
@@ -133,10 +134,12 @@ impl Row {
 }
 
 /// A call as the dashboard's list has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: CallId,
+    #[schema(value_type = Option<String>)]
     phone_number: Option<Personal<PhoneNumber, Number>>,
+    #[schema(value_type = Option<String>)]
     caller_name: Option<Personal<String, Name>>,
     #[serde(with = "domain::time::millis")]
     call_date: Timestamp,
@@ -147,8 +150,11 @@ pub struct Shown {
     has_transcript: bool,
     sentiment_label: Option<String>,
     /// A number as the vendor wrote it, or null.
+    #[schema(value_type = Option<f64>)]
     sentiment_score: Value,
+    #[schema(value_type = Option<String>)]
     outcome: Option<Personal<String, Words>>,
+    #[schema(value_type = Option<String>)]
     outcome_summary: Option<Personal<String, Words>>,
     urgency: Option<String>,
     /// None for who may not see money.

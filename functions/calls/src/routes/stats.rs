@@ -9,6 +9,7 @@ use futures::future::try_join;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -26,7 +27,8 @@ const WINDOWS: [(&str, i64); 4] = [("24h", 24), ("7d", 24 * 7), ("30d", 24 * 30)
 const DEFAULT_WINDOW: &str = "7d";
 
 /// Over which time the figures are.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     #[serde(rename = "timeWindow")]
@@ -35,7 +37,7 @@ pub struct Asked {
 web::query_values!(Asked);
 
 /// The figures of a window.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
     total_calls: usize,

@@ -12,6 +12,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::Attempt;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -29,8 +30,9 @@ const LONGEST_NOTICE: usize = 300;
 const MOST_ADDRESSES: usize = 5;
 
 /// What may be changed. What is left out stays as it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Hill Street Dental", "time_zone": "Europe/London"}))]
 pub struct Wanted {
     /// The name of a zone of the IANA database.
     time_zone: Option<String>,
@@ -50,13 +52,14 @@ pub struct Wanted {
     answering: Option<String>,
     /// What callers speak of who have an emergency; `null` for what holds in the clinic's country.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
     red_flags: Option<Option<Vec<String>>>,
     /// What they are told, as the clinic approved it; an empty text for what holds in its country.
     emergency_sentence: Option<String>,
 }
 
 /// A notice as it is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NoticeWanted {
     text: String,
@@ -66,13 +69,15 @@ struct NoticeWanted {
 web::json_bodies!(Wanted);
 
 /// The clinic as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     time_zone: String,
     name: Option<String>,
     address: Option<String>,
     notice: Option<Notice>,
+    #[schema(value_type = Vec<String>)]
     alert_emails: Vec<EmailAddress>,
+    #[schema(value_type = Option<String>)]
     sender_name: Option<SenderName>,
     main_line: Option<PhoneNumber>,
     answering: &'static str,
@@ -82,7 +87,7 @@ pub struct Shown {
 }
 
 /// What holds in an emergency: the clinic's own, or its country's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct InForce {
     red_flags: Vec<String>,
     emergency_sentence: String,

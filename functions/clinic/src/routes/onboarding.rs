@@ -17,6 +17,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Attempt, StoreError, numbers::Status};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -32,8 +33,9 @@ const MOST_CALLS: usize = 50;
 const MOST_OF_A_TEST: usize = 500;
 
 /// A test that is to begin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"main_line": "+442079460000", "from": "+447700900124"}))]
 pub struct Wanted {
     /// The line that patients ring.
     main_line: String,
@@ -43,7 +45,7 @@ pub struct Wanted {
 web::json_bodies!(Wanted);
 
 /// What is still to be done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     /// Whether all is done that the clinic cannot do without.
     complete: bool,
@@ -52,7 +54,7 @@ pub struct Shown {
 }
 
 /// How the clinic's line is diverted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Diverted {
     /// The number that it is to lead to.
     number: Option<PhoneNumber>,
@@ -61,7 +63,7 @@ struct Diverted {
 }
 
 /// A test of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Test {
     main_line: PhoneNumber,
     from: String,

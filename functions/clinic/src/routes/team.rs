@@ -9,6 +9,7 @@ use domain::{
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use services::team::Shown as Person;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -19,8 +20,9 @@ use web::{
 use crate::Deps;
 
 /// A person who is to be invited.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ida@example.com", "role": "staff"}))]
 pub struct Wanted {
     email: String,
     /// `owner`, `admin`, `staff` or `viewer`.
@@ -28,29 +30,31 @@ pub struct Wanted {
 }
 
 /// What a person is to be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"role": "admin"}))]
 pub struct Change {
     role: String,
 }
 web::json_bodies!(Wanted, Change);
 
 /// The people of a clinic: all of them, for there are few.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
     members: Vec<Shown>,
     pagination: Pagination,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
     next_cursor: Option<String>,
 }
 
 /// A person as the dashboard knows them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: MemberId,
+    #[schema(value_type = String)]
     email: EmailAddress,
     role: MemberRole,
     /// `active`; `invited`, not come yet; `pending` or `leaving`, of whom the issuer is still to be told; `elsewhere`, whose account
@@ -136,7 +140,7 @@ pub async fn change(
 }
 
 /// What became of a removal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Removed {
     /// Whether the issuer knows; else it is still to be told.
     removed: bool,

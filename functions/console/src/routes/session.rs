@@ -2,6 +2,7 @@
 
 use base::config::{Base, Reader};
 use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
     problem::Problem,
     routes::{Answer, Input},
@@ -10,7 +11,7 @@ use web::{
 use crate::Deps;
 
 /// What a page must know before anybody has signed in. None of it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Config {
     /// `production`, or `sandbox` everywhere else: the page says which.
     environment: Environment,
@@ -21,7 +22,7 @@ pub struct Config {
 }
 
 /// Whether what is done here is real.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
     /// Clinics run on it.
@@ -31,7 +32,7 @@ pub enum Environment {
 }
 
 /// How one signs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignIn {
     /// By choosing a clinic and a role: `/_sandbox/clinics` and `/_sandbox/token` of the local stack.

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Attempt, contacts::Place};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -30,28 +31,33 @@ use crate::Deps;
 const LONGEST_NOTES: usize = 2_000;
 
 /// Which are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     cursor: Option<String>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
 web::query_values!(Asked);
 
 /// A person whom the clinic is to know.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"contact_name": "Ada Lovelace", "phone_number": "+447700900123", "email": "ada@example.com"}))]
 pub struct Wanted {
     contact_name: String,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     phone_number: Value,
     #[serde(default)]
     email: Option<String>,
 }
 
 /// What is to be another. What is left out stays as it is; an empty text takes it away.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 1, "notes": "Deaf in one ear."}))]
 pub struct Change {
     /// The state that was seen.
     version: u64,
@@ -65,19 +71,19 @@ pub struct Change {
 web::json_bodies!(Wanted, Change);
 
 /// A page of contacts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
     contacts: Vec<Shown>,
     pagination: Pagination,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
     next_cursor: Option<String>,
 }
 
 /// A contact as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: ContactId,
     version: u64,

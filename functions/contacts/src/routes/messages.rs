@@ -7,6 +7,7 @@ use domain::{
     time::rfc3339_millis,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::Problem,
@@ -17,7 +18,8 @@ use web::{
 use crate::Deps;
 
 /// Of which appointment.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     appointment_id: Option<String>,
@@ -25,13 +27,13 @@ pub struct Asked {
 web::query_values!(Asked);
 
 /// The messages of an appointment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listed {
     messages: Vec<Shown>,
 }
 
 /// A message as the dashboard knows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     id: MessageId,
     #[serde(flatten)]

@@ -7,6 +7,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Attempt, numbers::listed, queue::Push};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -18,18 +19,21 @@ use super::direction;
 use crate::Deps;
 
 /// Which number which agent is to have.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"vapiPhoneId": "48267b20-7372-4b51-a91e-e5c1e26109af", "role": "inbound"}))]
 pub struct Wanted {
     #[serde(default)]
+    #[schema(value_type = String)]
     role: Value,
     #[serde(default)]
+    #[schema(value_type = String)]
     vapi_phone_id: Value,
 }
 web::json_bodies!(Wanted);
 
 /// What the agent has from now on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assigned {
     success: bool,

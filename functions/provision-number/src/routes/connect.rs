@@ -6,6 +6,7 @@ use domain::{ids::AccountSid, rate::Costly};
 use serde::Deserialize;
 use serde_json::Value;
 use services::provisioning::{Brought, Connected};
+use utoipa::ToSchema;
 use vendors::twilio::Account;
 use web::{
     auth::Caller,
@@ -21,16 +22,21 @@ use super::{
 use crate::Deps;
 
 /// An account, a number in it, and what the number is for.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "x", "phoneNumber": "+14155550199", "type": "outbound"}))]
 pub struct Wanted {
     #[serde(default)]
+    #[schema(value_type = String)]
     account_sid: Value,
     #[serde(default)]
+    #[schema(value_type = String)]
     auth_token: Value,
     #[serde(default)]
+    #[schema(value_type = String)]
     phone_number: Value,
     #[serde(default, rename = "type")]
+    #[schema(value_type = String)]
     direction: Value,
 }
 web::json_bodies!(Wanted);

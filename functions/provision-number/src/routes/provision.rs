@@ -12,6 +12,7 @@ use numbering::{Fiction, may_be_rung};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use services::provisioning::{ProvisionRequest, Provisioned};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem, short_of},
@@ -23,28 +24,36 @@ use super::{direction, given, search::area_code, word};
 use crate::Deps;
 
 /// What is to be bought.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"country": "US", "direction": "inbound"}))]
 pub struct Wanted {
     #[serde(default)]
+    #[schema(value_type = String)]
     country: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     number_type: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     area_code: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     address: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     phone_number: Value,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     fallback_number: Value,
     #[serde(default)]
+    #[schema(value_type = String)]
     direction: Value,
 }
 web::json_bodies!(Wanted);
 
 /// A number that is bought, or how far its purchase has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Begun {
     /// It is bought, and in use.

@@ -4,6 +4,7 @@ use domain::phone_number::PhoneNumber;
 use http::StatusCode;
 use serde::Serialize;
 use services::provisioning::Release;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -13,7 +14,7 @@ use web::{
 use crate::Deps;
 
 /// Whether the number is gone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Released {
     success: bool,
     status: &'static str,

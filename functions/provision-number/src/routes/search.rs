@@ -4,6 +4,7 @@ use domain::{number::Search, phone_number::PhoneNumber, rate::Costly};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::provisioning::ProvisionError;
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::Problem,
@@ -17,23 +18,25 @@ use crate::Deps;
 const LARGEST_LIMIT: u32 = 20;
 
 /// Which numbers are looked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Asked {
     country: Option<String>,
     area_code: Option<String>,
     number_type: Option<String>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 20)]
     limit: Option<String>,
 }
 web::query_values!(Asked);
 
 /// Numbers that can be bought.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Found {
     numbers: Vec<ForSale>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ForSale {
     phone_number: PhoneNumber,

@@ -9,6 +9,7 @@ use domain::{
 use jiff::Timestamp;
 use serde::Serialize;
 use store::numbers::{OrgNumber, Status, provider_type};
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -18,7 +19,7 @@ use web::{
 use crate::Deps;
 
 /// A number in the dropdown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     id: String,
@@ -47,13 +48,13 @@ pub async fn dropdown(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<V
 }
 
 /// Every number the clinic has, and every purchase underway.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PhoneStatus {
     numbers: Vec<Shown>,
     purchases: Vec<Underway>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Underway {
     direction: &'static str,
@@ -85,7 +86,7 @@ pub async fn phone_status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answ
 }
 
 /// The clinic's numbers, by what they are for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PhoneSettings {
     inbound: Option<Shown>,
     outbound: Option<Shown>,
@@ -117,7 +118,7 @@ pub async fn settings(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<P
 }
 
 /// A number of the clinic's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
     phone_number: PhoneNumber,

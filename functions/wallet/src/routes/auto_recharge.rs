@@ -8,6 +8,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Attempt;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -19,28 +20,34 @@ use super::show::{AutoRecharge, is_enabled};
 use crate::Deps;
 
 /// What is to be set. An amount that is left out stays as it was.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"enabled": true, "amount_pence": 3000, "threshold_pence": 700}))]
 pub struct Wanted {
     #[serde(default)]
+    #[schema(value_type = bool)]
     enabled: Value,
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1000)]
     amount_pence: Value,
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 100)]
     threshold_pence: Value,
     /// None when it is left out; `null` when the default is to hold: see `Settings::limit_per_month`.
     #[serde(default, deserialize_with = "given")]
     #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
+    #[schema(value_type = Option<i64>)]
     monthly_limit: Option<Option<Value>>,
     /// The same of `Settings::limit_per_charge`.
     #[serde(default, deserialize_with = "given")]
     #[expect(clippy::option_option, reason = "a field that is null is another than one that is left out")]
+    #[schema(value_type = Option<i64>)]
     max_charge_pence: Option<Option<Value>>,
 }
 web::json_bodies!(Wanted);
 
 /// What is set from now on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Saved {
     auto_recharge_enabled: bool,
     auto_recharge: AutoRecharge,

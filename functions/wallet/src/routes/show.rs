@@ -3,6 +3,7 @@
 use domain::{recharge::Decision, tariff::Tariff, time::month_of, wallet::Wallet};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::Problem,
@@ -12,7 +13,7 @@ use web::{
 use crate::Deps;
 
 /// What the wallet has and what it will do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     balance_pence: i64,
     available_pence: i64,
@@ -30,7 +31,7 @@ pub struct Shown {
 }
 
 /// What the clinic has said of auto-recharge, what is underway, and why nothing is charged where something should be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AutoRecharge {
     amount_pence: Option<i64>,
     threshold_pence: Option<i64>,

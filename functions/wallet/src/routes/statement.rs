@@ -10,8 +10,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use store::ledger::StatementError;
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
+    contract::Content,
     problem::{Code, Problem, respond},
     routes::{Answer, Input, IntoAnswer},
     runtime::Body,
@@ -49,7 +51,8 @@ pub const COLUMNS: [&str; 15] = [
 ];
 
 /// Which period is wanted, and in which form.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// From when: a day or an instant.
@@ -61,7 +64,7 @@ pub struct Asked {
 }
 web::query_values!(Asked);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Statement<'a> {
     org_id: OrgId,
     from: String,
@@ -70,10 +73,11 @@ struct Statement<'a> {
 }
 
 /// An entry as it is shown: what is hashed, in the order of the hash.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Row<'a> {
     previous_hash: Hash,
     org_id: OrgId,
+    #[schema(value_type = String)]
     entry_key: &'a EntryKey,
     seq: u64,
     #[serde(rename = "type")]
@@ -82,7 +86,9 @@ struct Row<'a> {
     amount_pence: i64,
     balance_before_pence: i64,
     balance_after_pence: i64,
+    #[schema(value_type = Option<String>)]
     call_id: Option<&'a CallId>,
+    #[schema(value_type = Option<String>)]
     stripe_payment_intent_id: Option<&'a PaymentIntentId>,
     tariff_version: Option<TariffVersion>,
     description: &'a str,
@@ -112,11 +118,25 @@ impl<'a> From<&'a Entry> for Row<'a> {
     }
 }
 
+/// A statement, in the form that was asked for.
+#[derive(Debug)]
+pub struct Download(Response<Body>);
+
+impl IntoAnswer for Download {
+    fn into_answer(self) -> Response<Body> {
+        self.0
+    }
+
+    fn described() -> Vec<Content> {
+        vec![Content::json::<Statement<'_>>(), Content::bytes("text/csv")]
+    }
+}
+
 /// Gives all movements of a period, oldest first, with the hashes that chain them.
 ///
 /// # Errors
 /// When a query value is not usable, the period holds too much, or the store does not answer.
-pub async fn download(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Response<Body>, Problem> {
+pub async fn download(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Download, Problem> {
     let Asked { from, to, format } = &input.query;
     let now = deps.platform.clock.now();
     // Without an end it holds all there is, also what a function with a faster clock has just booked.
@@ -147,7 +167,7 @@ pub async fn download(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Resu
         _ => return Err(Problem::new(Code::InvalidValue).saying("format is json or csv.")),
     };
     let is_too_large = matches!(answer.body(), Body::Text(text) if text.len() > LARGEST_ANSWER);
-    if is_too_large { Err(Problem::new(Code::PeriodTooLarge)) } else { Ok(answer) }
+    if is_too_large { Err(Problem::new(Code::PeriodTooLarge)) } else { Ok(Download(answer)) }
 }
 
 fn csv_form(rows: &[Row<'_>]) -> Result<Response<Body>, Problem> {

@@ -5,6 +5,7 @@ use domain::{amount::Amount, ids::CustomerId, rate::Costly};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use vendors::stripe::{CheckoutSession, SessionStatus, StripeError, TopUp};
 use web::{
     auth::Caller,
@@ -20,20 +21,23 @@ const ANOTHER_MOMENT: SignedDuration = SignedDuration::from_millis(300);
 const SESSION_LASTS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is to be topped up.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"amount_pence": 2500}))]
 pub struct Wanted {
     /// Whole pence. Each bad form has a sentence of its own: see `amount`.
     #[serde(default)]
+    #[schema(value_type = i64, minimum = 2500)]
     amount_pence: Value,
     /// Where the browser goes afterwards: a path on the dashboard.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     return_url: Value,
 }
 web::json_bodies!(Wanted);
 
 /// Where to pay.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Begun {
     url: String,
 }

@@ -12,6 +12,7 @@ use store::{
     StoreError,
     numbers::{ManagedNumber, Status},
 };
+use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -24,10 +25,12 @@ const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
 
 /// Which movements are shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// How many, 1 to 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -38,18 +41,18 @@ pub struct Asked {
 web::query_values!(Asked);
 
 /// A page of movements.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Transactions {
     transactions: Vec<Transaction>,
     pagination: Pagination,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Transaction {
     id: EntryKey,
     seq: u64,

@@ -7,6 +7,7 @@ use jiff::{
     civil::{Date, Time, Weekday},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::intake::{self, Question};
 use crate::{
@@ -40,8 +41,9 @@ pub struct Service {
 }
 
 /// What the clinic says of a service. Times are whole minutes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Check-up", "duration_mins": 30, "needs": [["resource-1"]], "price_shown": "60 pounds"}))]
 pub struct Terms {
     /// Its name, as callers say it.
     pub name: String,
@@ -86,7 +88,7 @@ const fn yes() -> bool {
 }
 
 /// One of these resources, whichever is free.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Need(pub Vec<ResourceId>);
 
@@ -105,18 +107,22 @@ pub struct Resource {
 }
 
 /// What the clinic says of a resource: who it is and when it works.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Dr Rahman", "time_zone": "Europe/London", "weekly": {"monday": [{"from": "09:00:00", "to": "17:30:00"}]}}))]
 pub struct Hours {
     /// The name, as callers say it.
     pub name: String,
     /// Where its wall clock hangs.
+    #[schema(value_type = String, example = "Europe/London")]
     pub time_zone: ClinicZone,
     /// When it works in an ordinary week; a day that is missing is a day off.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<Span>>)]
     pub weekly: BTreeMap<Day, Vec<Span>>,
     /// Days that are not ordinary: what stands here replaces the day, and nothing at all is a day off.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<Span>>)]
     pub overrides: BTreeMap<Date, Vec<Span>>,
     /// When it is away, whatever its hours say.
     #[serde(default)]
@@ -124,7 +130,7 @@ pub struct Hours {
 }
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the days of the week")]
 pub enum Day {
@@ -167,17 +173,19 @@ impl From<Weekday> for Day {
 }
 
 /// A part of a day by the wall clock. One that reaches midnight ends at 23:59, as the last minute that is worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
     /// When it begins.
+    #[schema(value_type = String, example = "09:00:00")]
     pub from: Time,
     /// When it ends.
+    #[schema(value_type = String, example = "17:30:00")]
     pub to: Time,
 }
 
 /// A time away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closure {
     /// The first instant of it.

@@ -2,6 +2,7 @@
 //! from booking: one that does not fit its question is left out.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::catalog::Flaw;
 use crate::personal::{Personal, Words, plain};
@@ -18,7 +19,7 @@ const LONGEST_CHOICE: usize = 40;
 const LONGEST_ANSWER: usize = 300;
 
 /// A question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// What is asked, as it is said.
@@ -32,7 +33,7 @@ pub struct Question {
 }
 
 /// What can be answered to a question.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Anything.
@@ -45,11 +46,12 @@ pub enum Kind {
 }
 
 /// A question that was answered, as it was asked then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Answered {
     /// The question.
     pub question: String,
     /// The answer.
+    #[schema(value_type = String)]
     pub answer: Personal<String, Words>,
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     event::{Title, event_id},
@@ -58,7 +59,7 @@ pub struct Connection {
 }
 
 /// What the clinic's account may do with a calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// Read and change its events.
@@ -68,7 +69,7 @@ pub enum Access {
 }
 
 /// How a calendar stands with us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stance {
     /// It is used.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{EntrySide, Kind};
 use crate::{
@@ -102,7 +103,7 @@ pub enum Reason {
 }
 
 /// The name of an entry within its org: `call#…`, `topup#…`, `refund#…`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct EntryKey(String);
 

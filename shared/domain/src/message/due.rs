@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Time};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Channel, Kind, Message, prefix};
 use crate::{
@@ -69,7 +70,7 @@ pub struct Due {
 }
 
 /// What a message tells of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "matter", rename_all = "snake_case")]
 pub enum Matter {
     /// Of an appointment, to its patient.

@@ -13,7 +13,8 @@ use super::{
 use base::alarm;
 use base::alarm::chain;
 use domain::{
-    call::{Call, Testimony},
+    call::{Call, State, Testimony},
+    ids::{CallId, OrgId},
     meter::{EndReason, rung},
     tariff::TariffVersion,
     time::plus_secs,
@@ -32,6 +33,26 @@ pub(super) struct EndDue {
 }
 
 impl Charging {
+    /// Ends a call because somebody of the clinic asks for it, and returns it as it stands: none when the org has no such call. One
+    /// that has not begun to talk, is being ended or is over is left as it is.
+    ///
+    /// # Errors
+    /// When the store or the queue does not answer.
+    pub async fn end_as_asked(&self, org: OrgId, id: &CallId) -> Result<Option<Call>, ChargingError> {
+        let round = || async {
+            let Some(call) = self.calls.get(org, id).await? else { return Ok(Attempt::Done(None)) };
+            let State::InProgress { started_at } = call.state else { return Ok(Attempt::Done(Some(call))) };
+            if call.end_asked {
+                return Ok(Attempt::Done(Some(call)));
+            }
+            let asked = Call { end_asked: true, ..call };
+            let due =
+                EndDue { reason: EndReason::Asked, now: self.clock.now(), started_at, held_under: None };
+            Ok::<_, ChargingError>(self.end(&asked, &due, None).await?.map(|()| Some(asked)))
+        };
+        self.db.until_written("the call", round).await
+    }
+
     /// Does the rung that is due. The next look is ordered first: a crash after it costs seconds. Where another
     /// write came between, nothing is sent, and what to do is to be decided again.
     ///

@@ -12,7 +12,7 @@ use super::Calls;
 use crate::{
     dynamo::Read,
     error::StoreError,
-    item::{decode, text},
+    item::{Item, decode, text},
     scope::System,
     table::Table,
 };
@@ -88,6 +88,48 @@ impl Calls {
             }
         }
         Ok((calls, false))
+    }
+
+    /// A page of an org's calls that were first heard of from `from` until before `to`, newest first, after the one that `after`
+    /// names: at most `most` of them, and whether more follow. It costs what it holds, however many the period has. By an index, as
+    /// [`Calls::between`].
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn page(
+        &self,
+        org: OrgId,
+        (from, to): (Timestamp, Timestamp),
+        after: Option<&(Timestamp, CallId)>,
+        most: i32,
+    ) -> Result<(Vec<Call>, bool), StoreError> {
+        let values = [
+            (":org", text(org.to_string())),
+            (":from", text(rfc3339_millis(from))),
+            (":to", text(rfc3339_millis(to - SignedDuration::from_millis(1)))),
+        ];
+        let read = Read {
+            index: Some(BY_CREATED),
+            condition: Some("org_id = :org AND created_at BETWEEN :from AND :to"),
+            values: &values,
+            backwards: true,
+            limit: Some(most),
+            lagging: true,
+            ..Read::default()
+        };
+        let start = after.map(|(at, id)| {
+            let key = [
+                ("org_id", org.to_string()),
+                ("call_id", id.to_string()),
+                ("created_at", rfc3339_millis(*at)),
+            ];
+            key.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect::<Item>()
+        });
+        let mut pages = self.db.of_org(org).pages(Table::Calls, read).from(start);
+        let Some(page) = pages.next().await? else { return Ok((Vec::new(), false)) };
+        let has_more = page.next.is_some();
+        let calls = page.items.into_iter().map(|item| decode(Table::Calls, item));
+        Ok((calls.collect::<Result<_, _>>()?, has_more))
     }
 
     /// Returns the calls that are open and whose next check is due by `at`, the longest due first, at most `most`, by an index,

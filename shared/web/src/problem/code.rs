@@ -83,6 +83,8 @@ pub enum Code {
     TooManyCallsToday,
     /// The org is on a call with that number already.
     NumberOnCall,
+    /// The call has not begun to talk.
+    CallNotBegun,
     /// The doubt about a call can no longer be accepted.
     DoubtLapsed,
     /// The voice service does not give the recording.
@@ -107,7 +109,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -147,6 +149,7 @@ impl Code {
         Self::LinesBusy,
         Self::TooManyCallsToday,
         Self::NumberOnCall,
+        Self::CallNotBegun,
         Self::DoubtLapsed,
         Self::RecordingUnavailable,
         Self::CalendarUnavailable,
@@ -359,6 +362,11 @@ impl Code {
                 "number_on_call",
                 StatusCode::CONFLICT,
                 "The clinic is calling that number already. Try again when that call is over.",
+            ),
+            Self::CallNotBegun => (
+                "call_not_begun",
+                StatusCode::CONFLICT,
+                "The call rings and has not begun. End it when somebody has answered.",
             ),
             Self::DoubtLapsed => (
                 "doubt_lapsed",

@@ -1,6 +1,6 @@
 use super::*;
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Page {
     limit: Option<String>,
@@ -8,7 +8,7 @@ struct Page {
 }
 query_values!(Page);
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Change {
     name: String,
@@ -47,8 +47,28 @@ fn a_query_has_known_values_once() {
     let page = Page { limit: Some("5".into()), cursor: None };
     assert_eq!(Page::read("limit=5&cursor=").unwrap(), page);
     assert!(sentence(&Page::read("limit=5&limit=6").unwrap_err()).contains("limit is given twice."));
-    assert!(sentence(&Page::read("offset=5").unwrap_err()).contains("limit, cursor"));
+    assert!(
+        sentence(&Page::read("offset=5").unwrap_err())
+            .contains("offset is no query value of this address, which takes limit, cursor: leave it out")
+    );
+    let none = <() as QueryValues>::read("a=b").unwrap_err();
+    assert!(sentence(&none).contains("a is no query value of this address, which takes none: leave it out."));
     assert!(<() as QueryValues>::read("a=b").is_err() && <() as QueryValues>::read("").is_ok());
+}
+
+#[test]
+fn a_route_without_a_body_refuses_fields_by_name() {
+    for none in ["", "{}", " ", "null"] {
+        assert!(<() as JsonBody>::read(none.as_bytes()).is_ok(), "{none}");
+    }
+    for other in ["[]", "act=pay", "{broken", "7"] {
+        assert!(<() as JsonBody>::read(other.as_bytes()).is_err(), "{other}");
+    }
+    let refused = <() as JsonBody>::read(br#"{"all": true}"#).unwrap_err();
+    assert!(
+        sentence(&refused).contains("all is no field of this address, which takes no body: leave it out."),
+        "{refused:?}"
+    );
 }
 
 #[test]
