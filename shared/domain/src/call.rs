@@ -288,6 +288,9 @@ pub struct Call {
     /// Why the call is over, in Vapi's words; absent until its end was heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
+    /// The clinic's line that it was put through to, so that a repeat of the question is answered the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_through_to: Option<PhoneNumber>,
 }
 
 /// What was heard about a call.
@@ -375,6 +378,7 @@ impl Call {
             ending_at: None,
             end_asked: false,
             ended_reason: None,
+            put_through_to: None,
         }
     }
 
@@ -450,6 +454,8 @@ impl Call {
             (State::Authorized, Event::Authorized(_))
             | (State::Refused { .. }, Event::Refused { .. } | Event::Released) => {}
             (State::Refused { .. }, Event::Started { .. }) if self.ended_reason.is_some() => {}
+            // The clinic's own people talk: nothing of ours is on the line.
+            (State::Refused { reason: RefusalReason::PutThrough }, Event::Started { .. }) => {}
             (
                 State::Authorizing | State::Authorized | State::Refused { .. },
                 Event::Started { at, control_url },

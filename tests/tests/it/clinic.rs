@@ -3,7 +3,7 @@
 use base::clock::Clock;
 use local::aws::Outcome;
 use serde_json::{Value, json};
-use tests::{Harness, ORG, OTHER_ORG, bodies};
+use tests::{Harness, NUMBER, ORG, OTHER_ORG, PHONE_ID, bodies};
 
 const CLINIC: &str = "/api/clinic";
 const STATS: &str = "/api/calls-dashboard/stats?timeWindow=24h";
@@ -176,6 +176,72 @@ fn question(call: &str, from: Option<&str>) -> Value {
     body
 }
 
+/// The clinic's number lies in its own account at the carrier, or was bought from us.
+fn has_number(harness: &Harness, is_managed: bool) {
+    let item = json!({"org_id": {"S": ORG}, "provider_type": {"S": "twilio#inbound"}, "direction": {"S": "inbound"},
+        "version": {"N": "1"}, "phone_number": {"S": NUMBER}, "vapi_phone_id": {"S": PHONE_ID},
+        "is_managed": {"BOOL": is_managed}, "status": {"S": "active"}, "account_sid": {"S": "AC1"},
+        "token": {"M": {"key_id": {"S": "key"}, "nonce": {"S": "nonce"}, "ciphertext": {"S": "text"}}},
+        "number_sid": {"S": "PN1"}, "purchase_id": {"S": "bought-1"}, "cost": {"N": "0"},
+        "created_at": {"S": "2026-01-05T09:00:00.000Z"}});
+    let table = harness.table("org_credentials");
+    harness.stack.aws.peek("PutItem", json!({"TableName": table, "Item": item}));
+}
+
+#[tokio::test]
+async fn a_call_is_put_through_only_where_the_clinic_pays_for_the_way_and_to_an_ordinary_line() {
+    let harness = crate::booking::clinic().await;
+    // A satellite, a premium line, an island, another country.
+    for dear in ["+881612345678", "+449098790000", "+447624123456", "+35312345678"] {
+        let body = json!({"time_zone": "Europe/London", "main_line": dear});
+        let (status, problem) = saved(&harness, &body, "admin").await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{dear}");
+        assert!(problem["detail"].as_str().unwrap().starts_with("main_line is a landline"), "{problem}");
+    }
+    let paused = json!({"time_zone": "Europe/London", "answering": "paused", "main_line": LINE});
+    has_number(&harness, true);
+    let (status, problem) = saved(&harness, &paused, "admin").await;
+    assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("own Twilio account"), "{problem}");
+    // It was paused before it bought the number from us: she answers all the same.
+    has_number(&harness, false);
+    assert_eq!(saved(&harness, &paused, "admin").await.0, 200);
+    has_number(&harness, true);
+    let (_, answer) = harness.vapi(&question("call-1", Some(ANN))).await;
+    assert!(answer["assistantId"].is_string(), "{answer}");
+    assert_eq!(saved(&harness, &paused, "admin").await.0, 200, "a page that is saved as it was");
+    has_number(&harness, false);
+    assert_eq!(harness.vapi(&question("call-2", Some(ANN))).await, (200, through()));
+}
+
+#[tokio::test]
+async fn a_call_that_was_put_through_stays_so_whatever_is_heard_of_it_and_whatever_cannot_be_read() {
+    let harness = crate::booking::clinic().await;
+    has_number(&harness, false);
+    let paused = json!({"time_zone": "Europe/London", "answering": "paused", "main_line": LINE});
+    assert_eq!(saved(&harness, &paused, "admin").await.0, 200);
+    let before = harness.money().await;
+    assert_eq!(harness.vapi(&question("call-1", Some(ANN))).await, (200, through()));
+    // The clinic's people talk. Nothing is held for that, late or early.
+    assert_eq!(harness.vapi(&bodies::in_progress("call-1")).await.0, 200);
+    assert_eq!(harness.money().await, before);
+    let (_, shown) = harness.get("/api/calls-dashboard/call-1", &harness.owner()).await;
+    assert_eq!(shown["status"], "transferred", "{shown}");
+    harness.stack.aws.set_plan(|sent| {
+        let table = sent.body["TableName"].as_str().unwrap_or_default();
+        let fails = table.ends_with("-clinics") || table.ends_with("-org_credentials");
+        if fails { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    assert_eq!(harness.vapi(&question("call-1", Some(ANN))).await, (200, through()), "a repeat");
+    // Whose number it is cannot be read: she answers.
+    harness.stack.aws.set_plan(|sent| {
+        let table = sent.body["TableName"].as_str().unwrap_or_default();
+        if table.ends_with("-org_credentials") { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    let (_, answer) = harness.vapi(&question("call-2", Some("+447700900102"))).await;
+    assert!(answer["assistantId"].is_string(), "{answer}");
+}
+
 fn through() -> Value {
     json!({"destination": {"type": "number", "number": LINE}})
 }
@@ -223,6 +289,7 @@ async fn a_call_really_begins_with_the_clinic_the_assistant_and_the_recording() 
 #[tokio::test]
 async fn while_she_does_not_answer_a_call_is_put_through_once_and_costs_nothing() {
     let harness = crate::booking::clinic().await;
+    has_number(&harness, false);
     let (status, problem) =
         saved(&harness, &json!({"time_zone": "Europe/London", "answering": "paused"}), "admin").await;
     assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")));
@@ -268,6 +335,7 @@ async fn while_she_does_not_answer_a_call_is_put_through_once_and_costs_nothing(
 async fn outside_the_staffed_hours_she_answers_and_within_them_the_clinics_line_rings() {
     // Dr Rahman works on weekdays from nine to noon; it is Monday at nine.
     let harness = crate::booking::clinic().await;
+    has_number(&harness, false);
     let body = json!({"time_zone": "Europe/London", "answering": "outside_hours", "main_line": LINE});
     let (status, shown) = saved(&harness, &body, "admin").await;
     assert_eq!(
@@ -292,6 +360,7 @@ async fn outside_the_staffed_hours_she_answers_and_within_them_the_clinics_line_
 async fn a_call_that_is_put_through_ends_at_vapi_and_leaves_nothing_behind() {
     let (alarms, _guard) = tests::alarms();
     let harness = crate::booking::clinic().await;
+    has_number(&harness, false);
     let body = json!({"time_zone": "Europe/London", "answering": "paused", "main_line": LINE});
     assert_eq!(saved(&harness, &body, "admin").await.0, 200);
     let before = harness.money().await;

@@ -6,10 +6,12 @@ use domain::{
     clinic::{Clinic, ClinicName, ClinicZone, Notice},
     email::EmailAddress,
     notification::emergency_sentence,
+    number::Country,
     personal::plain,
     phone_number::PhoneNumber,
     texting::SenderName,
 };
+use numbering::{Fiction, may_be_rung};
 use serde::{Deserialize, Serialize};
 use store::Attempt;
 use utoipa::ToSchema;
@@ -46,9 +48,10 @@ pub struct Wanted {
     alert_emails: Option<Vec<String>>,
     /// The name that patients' telephones show of its texts, which are paid for; an empty text takes it away, and no text is sent.
     sender_name: Option<String>,
-    /// The line that patients ring, in E.164; an empty text takes it away.
+    /// The line that patients ring, in E.164: a landline or mobile of the US, GB, CA or AU; an empty text takes it away.
     main_line: Option<String>,
-    /// `always`, `outside_hours` or `paused`: when the receptionist answers. Else calls are put through to that line.
+    /// `always`, `outside_hours` or `paused`: when the receptionist answers. Else calls are put through to that line, from a number of
+    /// the clinic's own Twilio account, whose bill that way is; a number that was bought here she answers always.
     answering: Option<String>,
     /// What callers speak of who have an emergency; `null` for what holds in the clinic's country.
     #[serde(default, deserialize_with = "given")]
@@ -137,10 +140,10 @@ pub async fn change(
     input: Input<(), Wanted>,
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
-    let change = &Change::read(&input.body)?;
+    let change = &Change::read(&input.body, Fiction::rung_if(deps.platform.rings_fiction))?;
+    let ours = &deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
     if let Set::To(Some(line)) = &change.main_line {
-        let ours = deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
-        if ours.is_some_and(|ours| ours.phone_number == *line) {
+        if ours.as_ref().is_some_and(|ours| ours.phone_number == *line) {
             return Err(invalid(
                 "main_line is the clinic's own line, and not the number that the receptionist answers.",
             ));
@@ -153,6 +156,12 @@ pub async fn change(
             return Err(invalid("Say the clinic's time_zone first, such as Europe/London."));
         }
         let after = change.of(&there)?;
+        let is_news = after.answering != there.answering && after.answering != Answering::Always;
+        if is_news && ours.as_ref().is_some_and(|ours| ours.is_managed) {
+            return Err(invalid(
+                "answering: calls are put through only from a number of the clinic's own Twilio account. The receptionist always answers the number that you bought here: connect your own number first.",
+            ));
+        }
         if after == there && there.version > 0 {
             return Ok::<_, Problem>(Attempt::Done(there));
         }
@@ -195,10 +204,11 @@ struct Change {
 }
 
 impl Change {
-    fn read(wanted: &Wanted) -> Result<Self, Problem> {
+    fn read(wanted: &Wanted, fiction: Fiction) -> Result<Self, Problem> {
         let time_zone = wanted.time_zone.as_deref().map(ClinicZone::parse).transpose();
         let name = wanted.name.as_deref().map(ClinicName::parse).transpose();
         let address = |text: &str| line("address", text, LONGEST_ADDRESS);
+        let main_line = |text: &str| main_line(text, fiction);
         Ok(Self {
             time_zone: time_zone.map_err(|error| invalid(format!("time_zone: {error}.")))?,
             name: name.map_err(|error| invalid(format!("name: {error}.")))?,
@@ -243,6 +253,11 @@ impl Change {
                 after.emergency_sentence = Some(own_sentence(text, &after).map_err(invalid)?);
             }
         }
+        // What was seen of another line says nothing of this one.
+        if after.main_line != there.main_line {
+            after.diversion =
+                after.diversion.filter(|test| after.main_line.as_ref() == Some(&test.main_line));
+        }
         if after.answering != Answering::Always && after.main_line.is_none() {
             return Err(invalid(
                 "main_line: name the clinic's own line, to which calls are put through while the receptionist does not answer.",
@@ -253,11 +268,23 @@ impl Change {
 }
 
 /// A line that patients ring; none where the text is empty.
-fn main_line(text: &str) -> Result<Option<PhoneNumber>, Problem> {
+fn main_line(text: &str, fiction: Fiction) -> Result<Option<PhoneNumber>, Problem> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    PhoneNumber::parse(text).map(Some).map_err(|error| invalid(format!("main_line: {error}.")))
+    own_line(text, fiction).map(Some)
+}
+
+/// A clinic's own line, to which calls may be put through: none that costs more than an ordinary call.
+pub(super) fn own_line(text: &str, fiction: Fiction) -> Result<PhoneNumber, Problem> {
+    let line = PhoneNumber::parse(text).map_err(|error| invalid(format!("main_line: {error}.")))?;
+    if may_be_rung(&line, &Country::ALL, fiction) {
+        Ok(line)
+    } else {
+        Err(invalid(
+            "main_line is a landline or mobile number of the US, GB, CA or AU: the clinic's own line.",
+        ))
+    }
 }
 
 fn answering(word: &str) -> Result<Answering, Problem> {

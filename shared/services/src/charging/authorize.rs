@@ -17,6 +17,7 @@ use store::{
     Attempt, StoreError,
     calls::{CallMapping, Calls},
     mappings::PhoneNumberMapping,
+    numbers::Numbers,
     wallets::AuthorizeError,
 };
 use vendors::vapi::message::CallRef;
@@ -25,7 +26,7 @@ use vendors::vapi::message::CallRef;
 const GENEROUS_TRIES: u32 = 4;
 /// For how long a caller who was put through is not put through again: a line that is diverted to us brings the call back.
 const ONCE_IN: SignedDuration = SignedDuration::from_mins(2);
-/// How long those calls may be asked for.
+/// How long those calls may be asked for, and whose a number is.
 const PATIENCE: SignedDuration = SignedDuration::from_millis(300);
 /// How many calls of that time are looked at. A clinic that has more is not put through to.
 const MOST_LOOKED_AT: usize = 100;
@@ -103,10 +104,8 @@ impl Charging {
         }
         self.remember(&mapping);
         let record = there.unwrap_or(record);
-        if let Some(line) = &known.line
-            && Box::pin(self.is_put_through(&record)).await?
-        {
-            return Ok(Answer::PutThrough(line.clone()));
+        if let Some(line) = Box::pin(self.put_through(&record, &number, known.line.as_ref())).await? {
+            return Ok(Answer::PutThrough(line));
         }
         let terms = self.terms(number.agent_limit_secs);
         let asked = Box::pin(self.ask(record, wallet, &terms, slots)).await?;
@@ -117,24 +116,54 @@ impl Charging {
         Ok(answer(&asked.call, &number, known))
     }
 
-    /// Whether a call is put through to the clinic's own line, which is noted then: nothing is held for it. Not one whose caller is not
-    /// known, and none of a caller who was put through just now, because the line may be diverted to us; those the receptionist answers.
-    async fn is_put_through(&self, record: &Call) -> Result<bool, ChargingError> {
+    /// The clinic's own line, where a call is put through to it, which is noted then: nothing is held for it. Not one whose caller is
+    /// not known, and none of a caller who was put through just now, because the line may be diverted to us; and none of a number that
+    /// does not lie in the clinic's own account at the carrier, where the clinic pays for the way there. Those the receptionist answers.
+    async fn put_through(
+        &self,
+        record: &Call,
+        number: &PhoneNumberMapping,
+        line: Option<&PhoneNumber>,
+    ) -> Result<Option<PhoneNumber>, ChargingError> {
         let put_through = State::Refused { reason: RefusalReason::PutThrough };
         if record.state == put_through {
-            return Ok(true);
+            return Ok(record.put_through_to.as_ref().or(line).cloned());
         }
-        if record.state != State::Authorizing || self.may_come_back(record).await {
-            return Ok(false);
+        let Some(line) = line else { return Ok(None) };
+        if record.state != State::Authorizing
+            || !self.is_the_clinics(number).await
+            || self.may_come_back(record).await
+        {
+            return Ok(None);
         }
         let through = record.after(Event::Refused { reason: RefusalReason::PutThrough })?;
+        let through = Call { put_through_to: Some(line.clone()), ..through };
         match Attempt::of(self.calls.save(record, &through).await)? {
             Attempt::Done(_) => {
                 tracing::info!(org_id = %record.org_id, call_id = %record.call_id, "a call is put through to the clinic's line");
-                Ok(true)
+                Ok(Some(line.clone()))
             }
             // Another copy of the question has decided it.
-            Attempt::Moved => Ok(self.record(record).await?.state == put_through),
+            Attempt::Moved => {
+                let decided = self.record(record).await?;
+                Ok(decided.put_through_to.filter(|_| decided.state == put_through))
+            }
+        }
+    }
+
+    /// Whether a number lies in the clinic's own account at the carrier, as far as can be told.
+    async fn is_the_clinics(&self, number: &PhoneNumberMapping) -> bool {
+        // A caller hears it ring meanwhile.
+        let numbers = Numbers::new(self.db.within(PATIENCE));
+        match numbers.of_direction(number.org_id, Direction::Inbound).await {
+            Ok(there) => {
+                there.is_some_and(|there| there.vapi_phone_id == number.vapi_phone_id && !there.is_managed)
+            }
+            Err(error) => {
+                tracing::warn!(org_id = %number.org_id, cause = base::alarm::chain(&error),
+                    "whose account a number lies in cannot be read: no call to it is put through");
+                false
+            }
         }
     }
 
