@@ -144,7 +144,7 @@ impl Diversion {
         self.asked_at.saturating_add(TEST_LASTS).unwrap_or(Timestamp::MAX)
     }
 
-    /// Returns when the clinic's line was seen to lead here: a call came to our number, in the time of the test, from the telephone
+    /// Returns when this test saw the clinic's line lead here: a call came to our number, in the time of the test, from the telephone
     /// that rang the clinic's line.
     pub fn seen_at(&self, calls: &[Call]) -> Option<Timestamp> {
         let is_it = |call: &&Call| {
@@ -152,7 +152,13 @@ impl Diversion {
                 && call.parties.customer_number.as_ref() == Some(&self.from)
                 && (self.asked_at..self.ends_at()).contains(&call.created_at)
         };
-        calls.iter().filter(is_it).map(|call| call.created_at).min().or(self.proved_at)
+        calls.iter().filter(is_it).map(|call| call.created_at).min()
+    }
+
+    /// Returns when the line was seen to lead here, as far as it is known at `now`: by this test, or before it while it still waits. A
+    /// test that ended unseen shows that it leads here no more.
+    pub fn proved_at(&self, calls: &[Call], now: Timestamp) -> Option<Timestamp> {
+        self.seen_at(calls).or(self.proved_at.filter(|_| self.waits(now)))
     }
 }
 
@@ -373,8 +379,12 @@ mod tests {
             assert_eq!(test.seen_at(std::slice::from_ref(&call)), seen, "{call:?}");
         }
         assert!(test.waits(first) && !test.waits(end));
-        // What was seen before stays seen while a new test waits.
-        assert_eq!(Diversion { proved_at: Some(at(5)), ..test }.seen_at(&[]), Some(at(5)));
+        // What was seen before holds while a new test waits, and no longer.
+        let again = Diversion { proved_at: Some(at(5)), ..test };
+        assert_eq!((again.seen_at(&[]), again.proved_at(&[], first)), (None, Some(at(5))));
+        assert_eq!(again.proved_at(&[], end), None);
+        let call = rung(Some("+447700900123"), first, inbound);
+        assert_eq!(again.proved_at(&[call], end), Some(first));
     }
 
     #[test]

@@ -111,10 +111,15 @@ async fn the_test_of_a_diversion_ticks_when_the_call_arrives_and_says_when_it_do
         !steps.contains(&"diversion".to_owned()) && !steps.contains(&"first_call".to_owned()),
         "{steps:?}"
     );
-    // What was seen stays seen while it is tried again; of another line it says nothing.
+    // What was seen holds while it is tried again, until that shows nothing; of another line it says nothing.
     harness.clock.turn_to(harness.clock.now() + SignedDuration::from_hours(1));
     assert_eq!(begin(&harness, LINE, MOBILE).await.0, 201);
-    assert_eq!(test_of(&harness).await["seen_at"], seen["seen_at"]);
+    let again = test_of(&harness).await;
+    assert_eq!((&again["status"], &again["seen_at"]), (&json!("waiting"), &Value::Null), "{again}");
+    assert!(!left(&harness).await.contains(&"diversion".to_owned()));
+    harness.clock.turn_to(harness.clock.now() + SignedDuration::from_mins(15));
+    assert_eq!(test_of(&harness).await["status"], "not_seen");
+    assert!(left(&harness).await.contains(&"diversion".to_owned()));
     assert_eq!(begin(&harness, "+442079460001", MOBILE).await.0, 201);
     assert_eq!(test_of(&harness).await["status"], "waiting");
     harness.clock.turn_to(harness.clock.now() + SignedDuration::from_mins(15));
@@ -125,13 +130,42 @@ async fn the_test_of_a_diversion_ticks_when_the_call_arrives_and_says_when_it_do
 }
 
 #[tokio::test]
+async fn a_line_that_is_only_tried_takes_no_calls_and_one_that_is_changed_is_not_proved() {
+    let harness = Harness::with_wallet(5_000, 600).await;
+    says_where_it_is(&harness).await;
+    let main_line = async || harness.get("/api/clinic", &harness.owner()).await.1["main_line"].clone();
+    let says = async |line: &str| {
+        let body = json!({ "main_line": line });
+        assert_eq!(harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &body).await.0, 200);
+    };
+    let other = "+442079460001";
+    says(LINE).await;
+    // Mistyped, or to be tried first.
+    assert_eq!(begin(&harness, other, MOBILE).await.0, 201);
+    assert_eq!(main_line().await, LINE);
+    status(&harness).await;
+    assert_eq!(main_line().await, LINE);
+    ring_from(&harness, MOBILE);
+    harness.pass(60).await;
+    assert_eq!(test_of(&harness).await["status"], "seen");
+    assert_eq!(main_line().await, other, "it was seen to lead here");
+    assert!(!left(&harness).await.contains(&"diversion".to_owned()));
+    // The clinic has another line: nothing was seen of that.
+    says(LINE).await;
+    assert!(left(&harness).await.contains(&"diversion".to_owned()));
+    assert_eq!((main_line().await, test_of(&harness).await), (json!(LINE), Value::Null));
+}
+
+#[tokio::test]
 async fn a_test_that_can_show_nothing_does_not_begin() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let (status_code, problem) = begin(&harness, LINE, MOBILE).await;
     assert_eq!((status_code, &problem["code"]), (400, &json!("invalid_value")));
     assert!(problem["detail"].as_str().unwrap().contains("time_zone"), "{problem}");
     says_where_it_is(&harness).await;
-    for (main_line, from) in [(LINE, LINE), ("02079460000", MOBILE), (LINE, ""), ("", MOBILE)] {
+    for (main_line, from) in
+        [(LINE, LINE), ("02079460000", MOBILE), (LINE, ""), ("", MOBILE), ("+881612345678", MOBILE)]
+    {
         let (status_code, problem) = begin(&harness, main_line, from).await;
         assert_eq!((status_code, &problem["code"]), (400, &json!("invalid_value")), "{main_line} {from}");
     }

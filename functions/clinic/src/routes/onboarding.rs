@@ -15,6 +15,7 @@ use domain::{
 use futures::try_join;
 use http::StatusCode;
 use jiff::Timestamp;
+use numbering::Fiction;
 use serde::{Deserialize, Serialize};
 use store::{Attempt, StoreError, numbers::Status};
 use utoipa::ToSchema;
@@ -25,6 +26,7 @@ use web::{
     routes::{Answer, Input},
 };
 
+use super::clinic::own_line;
 use crate::Deps;
 
 /// How many of the latest calls are looked at.
@@ -71,7 +73,7 @@ pub struct Test {
     status: &'static str,
     asked_at: String,
     ends_at: String,
-    /// When the line was seen to lead here, by this test or an earlier one.
+    /// When this test saw the line lead here.
     seen_at: Option<String>,
     what_to_do: &'static str,
 }
@@ -121,6 +123,7 @@ pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sho
         deps.calls.between(org, Timestamp::UNIX_EPOCH, now, MOST_CALLS),
     )?;
     let of_test = of_test(deps, &clinic).await?;
+    let clinic = with_seen_line(deps, clinic, &of_test).await?;
     let a_minute = Tariff::at(now).charge(60);
     let number = number.filter(|number| number.status == Status::Active).map(|number| number.phone_number);
     let is_connected = connection.is_some_and(|connection| connection.state == ConnectionState::Connected);
@@ -134,7 +137,9 @@ pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sho
         has_service: catalog.services.iter().any(|service| service.terms.callers_may_book),
         has_hours: catalog.resources.iter().any(|resource| resource.hours.weekly.values().any(works)),
         has_calendar: is_connected && calendars.iter().any(|calendar| !calendar.resource_ids.is_empty()),
-        is_diverted: clinic.diversion.as_ref().is_some_and(|test| test.seen_at(&of_test).is_some()),
+        is_diverted: clinic.diversion.as_ref().is_some_and(|test| {
+            clinic.main_line.as_ref() == Some(&test.main_line) && test.proved_at(&of_test, now).is_some()
+        }),
         has_talked: calls.iter().any(is_talk),
     });
     let complete = steps.iter().all(|step| step.done || step.optional);
@@ -149,8 +154,8 @@ pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sho
 /// When the caller may not change, a number is not usable, or the store does not answer.
 pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Result<Answer<Test>, Problem> {
     caller.may_change()?;
-    let main_line = line("main_line", &input.body.main_line)?;
-    let from = line("from", &input.body.from)?;
+    let main_line = own_line(&input.body.main_line, Fiction::rung_if(deps.platform.rings_fiction))?;
+    let from = PhoneNumber::parse(&input.body.from).map_err(|error| invalid(format!("from: {error}.")))?;
     let ours = deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
     if from == main_line || ours.is_some_and(|ours| [&main_line, &from].contains(&&ours.phone_number)) {
         return Err(invalid(
@@ -173,11 +178,12 @@ pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
         }
         // Of another line it says nothing that this one was seen.
         let proved_at =
-            there.filter(|test| test.main_line == *main_line).and_then(|test| test.seen_at(&calls));
+            there.filter(|test| test.main_line == *main_line).and_then(|test| test.proved_at(&calls, now));
         let test = Diversion { main_line: main_line.clone(), from: from.clone(), asked_at: now, proved_at };
-        let main_line = Some(main_line.clone());
+        // A line that is only tried takes no calls from the one that is known.
+        let main_line = clinic.main_line.clone().or_else(|| Some(main_line.clone()));
         let after = Clinic { diversion: Some(test.clone()), main_line, ..clinic };
-        let shown = Test::of(&Diversion { proved_at: None, ..test }, &[], now);
+        let shown = Test::of(&test, &[], now);
         Ok::<_, Problem>(Attempt::of(deps.clinics.save(&after).await)?.map(|_| (shown, true)))
     };
     let (test, is_new) = deps.db.until_written("the clinic", begin).await?;
@@ -185,8 +191,16 @@ pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
     Ok(Answer::with(if is_new { StatusCode::CREATED } else { StatusCode::OK }, test))
 }
 
-fn line(name: &str, text: &str) -> Result<PhoneNumber, Problem> {
-    PhoneNumber::parse(text).map_err(|error| invalid(format!("{name}: {error}.")))
+/// The clinic, whose main line is the one that its test saw lead here: what was tried is known then.
+async fn with_seen_line(deps: &Deps, clinic: Clinic, calls: &[Call]) -> Result<Clinic, StoreError> {
+    let seen = clinic.diversion.as_ref().filter(|test| test.seen_at(calls).is_some());
+    let line = seen.map(|test| test.main_line.clone()).filter(|line| clinic.main_line.as_ref() != Some(line));
+    let Some(line) = line else { return Ok(clinic) };
+    match Attempt::of(deps.clinics.save(&Clinic { main_line: Some(line), ..clinic.clone() }).await)? {
+        Attempt::Done(saved) => Ok(saved),
+        // The clinic was changed meanwhile: whoever looks next sees it.
+        Attempt::Moved => deps.clinics.get(clinic.org_id).await,
+    }
 }
 
 /// The calls of the time in which a clinic's test waits, or waited.
