@@ -1,7 +1,7 @@
 //! Who works at a clinic, and what each may do. The record here is what is meant; the issuer of the tokens is told of it, and what it
 //! has not been told of yet stands in the record until it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,8 @@ impl Team {
             return Err(TeamRefusal::Full);
         }
         let mut after = self.clone();
+        // Who is asked back before the issuer was told keeps the account.
+        let user_id = after.members.get(&id).and_then(|member| member.user_id.clone());
         let there = after.members.get_mut(&id).filter(|member| member.standing != Standing::Leaving);
         match there {
             Some(member) if member.role != role => return Err(TeamRefusal::OtherRole),
@@ -158,7 +160,7 @@ impl Team {
             None => {
                 let email = email.clone();
                 let standing = Standing::Wanted;
-                let member = Member { email, role, standing, user_id: None, added_at: now, invited_at: now };
+                let member = Member { email, role, standing, user_id, added_at: now, invited_at: now };
                 after.members.insert(id.clone(), member);
             }
         }
@@ -209,10 +211,31 @@ impl Team {
         })
     }
 
-    /// Returns whom the issuer is to be told of next; those who leave first.
+    /// Returns whom the issuer is to be told of next: those who leave, then those who have another role, then those who are invited.
     pub fn to_tell(&self) -> Option<(&MemberId, &Member)> {
-        let of = |standing| self.members.iter().find(move |(_, member)| member.standing == standing);
-        of(Standing::Leaving).or_else(|| of(Standing::Wanted))
+        self.to_tell_but(&BTreeSet::new())
+    }
+
+    /// The same, without those of whom it could not be told just now.
+    pub fn to_tell_but(&self, but: &BTreeSet<MemberId>) -> Option<(&MemberId, &Member)> {
+        let rank = |member: &Member| match (member.standing, &member.user_id) {
+            (Standing::Leaving, _) => Some(0),
+            (Standing::Wanted, Some(_)) => Some(1),
+            (Standing::Wanted, None) => Some(2),
+            (Standing::Told | Standing::Refused, _) => None,
+        };
+        let left = self.members.iter().filter(|(id, _)| !but.contains(*id));
+        let ranked = left.filter_map(|(id, member)| Some((rank(member)?, (id, member))));
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, who)| who)
+    }
+
+    /// Returns whether an account that was found by a member's address is somebody else's here: another member's, whose address has
+    /// changed at the issuer; or an owner's, whom the record does not know as one. What is decided of that member is not done to it.
+    pub fn is_anothers(&self, id: &MemberId, account: &UserId, role: Option<MemberRole>) -> bool {
+        let another =
+            |(theirs, member): (&MemberId, &Member)| theirs != id && member.user_id.as_ref() == Some(account);
+        let is_owner = self.members.get(id).is_some_and(|member| member.role == MemberRole::Owner);
+        self.members.iter().any(another) || (role == Some(MemberRole::Owner) && !is_owner)
     }
 
     /// Returns the team after the issuer was told of a person, and what it said: the account that is one of this clinic's now, or none

@@ -1,9 +1,10 @@
 //! Who works at a clinic: what is meant is written down first, with who meant it; then the issuer of the tokens is told, until it has
 //! it so. What got no answer is looked for, and whatever process dies, the next that is asked goes on.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use base::{
+    alarm::chain,
     clock::Clock,
     config::{Base, Reader, SupabaseSettings},
 };
@@ -22,8 +23,8 @@ use vendors::supabase::{Account, Membership, Supabase, SupabaseError};
 
 /// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(1);
-/// How many accounts are looked at to show who has taken an invitation.
-const MOST_LOOKED_AT: usize = 20;
+/// How many accounts are looked at at a time to show who has taken an invitation.
+const AT_A_TIME: usize = 10;
 
 /// Everything that it needs.
 #[derive(Debug)]
@@ -174,26 +175,35 @@ impl TeamKeeper {
     }
 
     /// Returns the people of an org, and of those who were invited which have come. An issuer that does not answer has seen nobody come.
+    /// What it has not been told yet it is told first.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn people(&self, org: OrgId) -> Result<Vec<Shown>, StoreError> {
-        let team = self.teams.get(org).await?;
-        let told = team.members.iter().filter(|(_, member)| member.standing == Standing::Told);
-        let told: Vec<&UserId> =
-            told.filter_map(|(_, member)| member.user_id.as_ref()).take(MOST_LOOKED_AT).collect();
-        let accounts = join_all(told.into_iter().map(|id| self.issuer.get(id))).await;
-        let come: Vec<UserId> = accounts
-            .into_iter()
-            .filter_map(|account| account.ok().flatten())
-            .filter(Account::is_confirmed)
-            .map(|account| account.id)
-            .collect();
-        let shown = team.members.into_iter().map(|(id, member)| {
-            let has_come = member.user_id.as_ref().is_some_and(|user| come.contains(user));
-            Shown { id, member, has_come }
-        });
-        Ok(shown.collect())
+        let team = match self.settled(org).await {
+            Ok(team) => team,
+            Err(error) => {
+                tracing::warn!(org_id = %org, cause = chain(&error), "the issuer is still to be told of a team");
+                self.teams.get(org).await?
+            }
+        };
+        let people: Vec<(MemberId, Member)> = team.members.into_iter().collect();
+        let mut shown = Vec::new();
+        for some in people.chunks(AT_A_TIME) {
+            shown.extend(join_all(some.iter().cloned().map(|(id, member)| self.shown(id, member))).await);
+        }
+        Ok(shown)
+    }
+
+    /// A person, as far as the issuer answers.
+    async fn shown(&self, id: MemberId, member: Member) -> Shown {
+        let has_come = match &member.user_id {
+            Some(user) if member.standing == Standing::Told => {
+                self.issuer.get(user).await.ok().flatten().is_some_and(|account| account.is_confirmed())
+            }
+            Some(_) | None => false,
+        };
+        Shown { id, member, has_come }
     }
 
     /// Invites a person. Returns which it is, as the issuer has it, and whether the person is new here.
@@ -216,7 +226,7 @@ impl TeamKeeper {
         }
         let team = self.settled(org).await?;
         let member = team.members.get(&id).cloned().ok_or(TeamRefusal::Unknown)?;
-        Ok((Shown { id, member, has_come: false }, is_new))
+        Ok((self.shown(id, member).await, is_new))
     }
 
     /// Gives a person another role.
@@ -234,7 +244,7 @@ impl TeamKeeper {
         self.changed(org, &rule, &Act { by, action: Action::ChangeRole, member: id }).await?;
         let team = self.settled(org).await?;
         let member = team.members.get(id).cloned().ok_or(TeamRefusal::Unknown)?;
-        Ok(Shown { id: id.clone(), member, has_come: false })
+        Ok(self.shown(id.clone(), member).await)
     }
 
     /// Removes a person. Returns whether the issuer knows; else it is still to be told. Somebody who is leaving already is removed
@@ -277,26 +287,35 @@ impl TeamKeeper {
     }
 
     /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
-    /// another process is at it, as it is by now.
+    /// another process is at it, as it is by now. One person of whom it will not be told holds up no other.
     ///
     /// # Errors
     /// When the issuer or the store does not do its part. The rest is told by the next that is asked.
     pub async fn settled(&self, org: OrgId) -> Result<Team, TeamError> {
         let mut mine: Option<Timestamp> = None;
+        let (mut failed, mut first) = (BTreeSet::new(), None);
         let mut rounds = self.db.rounds("the team");
         loop {
             let (team, now) = (self.teams.get(org).await?, self.clock.now());
             let is_mine = mine == Some(team.lease_until) && team.lease_until > now;
-            let (after, outcome) = match team.to_tell() {
-                None if !is_mine => return Ok(team),
-                Some(_) if !is_mine && team.lease_until > now => return Ok(team),
+            let (after, outcome) = match team.to_tell_but(&failed) {
+                None if !is_mine => return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error))),
+                Some(_) if !is_mine && team.lease_until > now => {
+                    return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error)));
+                }
                 Some(_) if !is_mine => {
                     let until = now + LEASE;
                     mine = Some(until);
                     (Team { lease_until: until, ..team.clone() }, Ok(()))
                 }
-                Some((id, member)) => match self.told(org, member).await {
+                Some((id, member)) => match self.told(&team, (id, member)).await {
                     Ok(account) => (team.told(id, account), Ok(())),
+                    // The issuer is there, and the next may be told.
+                    Err(error) if !matches!(error, SupabaseError::Unreachable(_)) => {
+                        failed.insert(id.clone());
+                        first.get_or_insert(error);
+                        continue;
+                    }
                     Err(error) => (Team { lease_until: now, ..team.clone() }, Err(error)),
                 },
                 None => (Team { lease_until: now, ..team.clone() }, Ok(())),
@@ -312,8 +331,12 @@ impl TeamKeeper {
 
     /// Tells the issuer of one person. Returns the account that is one of this clinic's now; none for one that belongs elsewhere, or
     /// no more here.
-    async fn told(&self, org: OrgId, member: &Member) -> Result<Option<UserId>, SupabaseError> {
-        let org = org.to_string();
+    async fn told(
+        &self,
+        team: &Team,
+        (id, member): (&MemberId, &Member),
+    ) -> Result<Option<UserId>, SupabaseError> {
+        let org = team.org_id.to_string();
         let there = match &member.user_id {
             Some(id) => self.issuer.get(id).await?,
             None => None,
@@ -322,6 +345,9 @@ impl TeamKeeper {
             Some(there) => Some(there),
             None => self.issuer.find(&member.email).await?,
         };
+        if there.as_ref().is_some_and(|there| is_anothers(team, (id, member), there)) {
+            return Ok(None);
+        }
         if member.standing == Standing::Leaving {
             let ours = there.filter(|there| there.app_metadata.org_id.as_deref() == Some(org.as_str()));
             match ours {
@@ -345,7 +371,7 @@ impl TeamKeeper {
         };
         let is_elsewhere = there.app_metadata.operator
             || there.app_metadata.org_id.as_ref().is_some_and(|theirs| *theirs != org);
-        if is_elsewhere {
+        if is_elsewhere || is_anothers(team, (id, member), &there) {
             return Ok(None);
         }
         if !there.is(&membership) {
@@ -360,6 +386,14 @@ impl TeamKeeper {
         }
         Ok(Some(there.id))
     }
+}
+
+/// Whether an account is somebody else's than the member's by whose address it was found.
+fn is_anothers(team: &Team, (id, member): (&MemberId, &Member), account: &Account) -> bool {
+    let meta = &account.app_metadata;
+    let is_here = meta.org_id.as_deref() == Some(team.org_id.to_string().as_str());
+    let role = meta.role.as_deref().filter(|_| is_here).and_then(MemberRole::parse);
+    member.user_id.as_ref() != Some(&account.id) && team.is_anothers(id, &account.id, role)
 }
 
 /// Whether the invitation that was asked for at `asked_at` has been sent.

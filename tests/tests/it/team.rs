@@ -237,6 +237,7 @@ async fn people_are_invited_change_roles_and_leave() {
     let id = &invited["id"];
     let (status, changed) = change(&harness, &owner, id, "admin").await;
     assert_eq!((status, &changed["role"]), (200, &json!("admin")), "{changed}");
+    assert_eq!(changed["status"], "active", "he has come");
     assert_eq!(account(&harness, joe).unwrap().1, "admin");
     assert_eq!(change(&harness, &owner, id, "admin").await.0, 200, "a repeat");
     assert_eq!(remove(&harness, &owner, id).await, (200, json!({"removed": true})));
@@ -322,21 +323,66 @@ async fn what_the_issuer_was_not_told_is_shown_and_told_by_whoever_asks_next() {
     fault(&harness, "update_user", Mode::TimeoutBefore);
     let (status, problem) = remove(&harness, &owner, &invited["id"]).await;
     assert_eq!((status, &problem["code"]), (502, &json!("sign_in_unavailable")), "{problem}");
+    fault(&harness, "update_user", Mode::TimeoutBefore);
     let shown = members(&harness, &owner).await;
     let status_of = |people: &[Value]| {
         people.iter().find(|member| member["email"] == joe).map(|member| member["status"].clone())
     };
     assert_eq!(status_of(&shown), Some(json!("leaving")));
-    // Another act of the clinic's does it too.
-    assert_eq!(invite(&harness, &owner, "zoe@hill-street.example", "viewer").await.0, 201);
+    // Whoever looks at the team again has it done.
     assert_eq!(status_of(&members(&harness, &owner).await), None);
     assert_eq!(account(&harness, joe), Some((Value::Null, Value::Null)));
+    assert_eq!(invite(&harness, &owner, "zoe@hill-street.example", "viewer").await.0, 201);
     // An issuer that does not answer has seen nobody come, and hides nobody.
     for _ in 0..2 {
         fault(&harness, "get_user", Mode::Error);
     }
     let shown = members(&harness, &owner).await;
     assert!(shown.iter().all(|member| member["status"] == "invited"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn one_invitation_that_is_refused_holds_up_no_removal_and_no_other_invitation() {
+    let harness = Harness::empty(vec![]).await;
+    let owner = with_owner(&harness).await;
+    let joe = "joe@hill-street.example";
+    let (_, invited) = invite(&harness, &owner, joe, "admin").await;
+    comes(&harness, joe);
+    // The first of the people, by any order, is refused each time.
+    for _ in 0..3 {
+        fault(&harness, "invite", Mode::TooMany);
+    }
+    assert_eq!(invite(&harness, &owner, "ann@hill-street.example", "viewer").await.0, 502);
+    let (status, _) = change(&harness, &owner, &invited["id"], "staff").await;
+    assert_eq!(status, 502, "the first error is said");
+    assert_eq!(account(&harness, joe).unwrap().1, "staff", "and his role is told");
+    remove(&harness, &owner, &invited["id"]).await;
+    assert_eq!(account(&harness, joe), Some((Value::Null, Value::Null)));
+    let people = members(&harness, &owner).await;
+    assert!(people.iter().all(|person| ["active", "invited"].contains(&person["status"].as_str().unwrap())));
+    assert_eq!(letters_to(&harness, "ann@hill-street.example"), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_demoted_or_evicted_by_an_invitation_to_their_address() {
+    let harness = Harness::empty(vec![]).await;
+    with_owner(&harness).await;
+    let org = OrgId::founded_by(ADA);
+    let admin = harness.token(org, "admin");
+    // An owner of before there was a record of the team.
+    let eve = "eve@hill-street.example";
+    let meta = json!({"org_id": org, "role": "owner"});
+    harness.stack.supabase.add_account(eve, "a long password", &meta);
+    let (status, problem) = invite(&harness, &admin, eve, "viewer").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("account_elsewhere")), "{problem}");
+    assert_eq!(account(&harness, eve), Some((json!(org), json!("owner"))));
+    // Nor by one that the issuer does not hear of before it is taken back.
+    fault(&harness, "list_users", Mode::TimeoutBefore);
+    assert_eq!(invite(&harness, &admin, eve, "viewer").await.0, 502);
+    let people = members(&harness, &admin).await;
+    let id = people.iter().find(|person| person["email"] == eve).unwrap()["id"].clone();
+    assert_eq!(remove(&harness, &admin, &id).await.0, 200);
+    assert_eq!(account(&harness, eve), Some((json!(org), json!("owner"))));
 }
 
 #[tokio::test]
