@@ -49,7 +49,7 @@ enum Command {
     },
     /// Writes what functions are given under `sam local`, against the stack that runs, and prints the commands.
     SamEnv(SamEnv),
-    /// Writes the document of the API (OpenAPI 3.1), as the types of this build have it.
+    /// Writes the document of the API (`OpenAPI` 3.1), as the types of this build have it.
     Openapi {
         /// The file.
         #[arg(default_value = local::openapi::FILE)]

@@ -159,8 +159,8 @@ functions! {
 /// # Errors
 /// The first that has none.
 pub(crate) fn check(template: &Template) -> Result<(), UnknownFunction> {
-    let routed = template.routes.iter().map(|route| &route.function).chain(&template.default_function);
-    let routes = routed.map(|function| ("a route", HTTP, function));
+    let answering = template.routes.iter().map(|route| &route.function).chain(&template.default_function);
+    let routes = answering.map(|function| ("a route", HTTP, function));
     let queues =
         template.queues.iter().filter_map(|queue| Some(("a queue", QUEUE, queue.consumer.as_ref()?)));
     let schedules = template.schedules.iter().map(|schedule| ("a schedule", SCHEDULE, &schedule.function));

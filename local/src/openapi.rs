@@ -27,6 +27,6 @@ fn sorted(value: &Value) -> Value {
             Value::Object(names.into_iter().map(|name| (name.clone(), sorted(&members[name]))).collect())
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! - `web/index.html` is the page. It is answered to a GET or HEAD of `/`, and of every other address outside `/api/` and `/assets/`
 //!   for which the client asks for HTML (`Accept: text/html`) and whose last segment has no dot. So `/calls/call-1` is the page, which
-//!   shows what its address says. It is never cached without being asked for (`no-cache`, with an ETag).
+//!   shows what its address says. It is never cached without being asked for (`no-cache`, with an `ETag`).
 //! - Everything else in `web`, at any depth, is at `/assets/<build>/<its path in the folder>`. `<build>` is a hash of all the files, so
 //!   an address always has the same bytes, and is cached for a year. The page says `{{assets}}` for `/assets/<build>`:
 //!   `<script type="module" src="{{assets}}/app.js"></script>`. Modules import each other by relative paths (`./money.js`), which stay

@@ -317,13 +317,10 @@ impl Asked<'_> {
     /// The address in the body, in small letters.
     fn email(&self) -> Result<String, Refusal> {
         let email = self.field("email").trim().to_ascii_lowercase();
-        match domain::email::EmailAddress::parse(&email) {
-            Ok(_) => Ok(email),
-            Err(_) => {
-                let sentence = "Unable to validate email address: invalid format";
-                Err(refused(400, "validation_failed", sentence))
-            }
+        if domain::email::EmailAddress::parse(&email).is_ok() {
+            return Ok(email);
         }
+        Err(refused(400, "validation_failed", "Unable to validate email address: invalid format"))
     }
 }
 

@@ -106,7 +106,7 @@ async fn deployed(environment: &str, asked: &CreateClinic) -> Result<Target, Str
 async fn through(port: u16, key: &str, asked: &CreateClinic) -> Result<(), String> {
     let http = Http::network(PATIENCE).map_err(|error| error.to_string())?;
     let base = format!("http://127.0.0.1:{port}");
-    let post = async |path: &str, (name, value): (&str, String), body: Value| {
+    let ask = async |path: &str, (name, value): (&str, String), body: Value| {
         let request = Request::post(format!("{base}{path}")).header(name, value);
         let request = request.body(Bytes::from(body.to_string())).map_err(|error| error.to_string())?;
         let answer = http.send(request).await.map_err(|error| chain(&error))?;
@@ -117,14 +117,14 @@ async fn through(port: u16, key: &str, asked: &CreateClinic) -> Result<(), Strin
             Err(body["detail"].as_str().unwrap_or("The stack does not answer.").to_owned())
         }
     };
-    let token = post("/_sandbox/token", (KEY_HEADER, key.to_owned()), json!({"operator": true})).await?;
+    let token = ask("/_sandbox/token", (KEY_HEADER, key.to_owned()), json!({"operator": true})).await?;
     let token = format!("Bearer {}", token["token"].as_str().unwrap_or_default());
     let mut body =
         json!({"name": asked.name, "time_zone": asked.time_zone, "owner_email": asked.owner_email});
     if let Some(id) = &asked.id {
         body["id"] = json!(id);
     }
-    let made = post("/api/operations/clinics", ("authorization", token), body).await?;
+    let made = ask("/api/operations/clinics", ("authorization", token), body).await?;
     println!(
         "The clinic is {}. {} is {}: GET {base}/_sandbox/supabase has the letter.",
         made["org_id"].as_str().unwrap_or_default(),

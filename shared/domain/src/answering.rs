@@ -224,9 +224,13 @@ mod tests {
         assert_eq!(red_flags(&own), ["a knocked-out tooth"]);
         let two = ["  a knocked-out\n tooth ".to_owned(), "a knocked-out tooth".to_owned()];
         assert_eq!(own_red_flags(&two).unwrap(), ["a knocked-out tooth"]);
-        for bad in
-            [vec![], vec!["x".repeat(81)], vec!["".into()], vec!["{{name}}".into()], vec!["pain".into(); 16]]
-        {
+        for bad in [
+            vec![],
+            vec!["x".repeat(81)],
+            vec![String::new()],
+            vec!["{{name}}".into()],
+            vec!["pain".into(); 16],
+        ] {
             assert!(own_red_flags(&bad).unwrap_err().starts_with("red_flags"), "{bad:?}");
         }
     }

@@ -197,7 +197,6 @@ impl Text {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -219,9 +219,9 @@ impl TeamKeeper {
     ) -> Result<(Shown, bool), TeamError> {
         let id = MemberId::of(org, email);
         let (now, mut is_new) = (self.clock.now(), false);
-        let rule = |team: &Team| team.with(role, (email, wanted), now).map(|(after, _)| after);
+        let decide = |team: &Team| team.with(role, (email, wanted), now).map(|(after, _)| after);
         let act = Act { by, action: Action::InviteMember, member: &id };
-        if let Some(before) = self.changed(org, &rule, &act).await? {
+        if let Some(before) = self.changed(org, &decide, &act).await? {
             is_new = !before.members.contains_key(&id);
         }
         let team = self.settled(org).await?;
@@ -240,8 +240,8 @@ impl TeamKeeper {
         (id, wanted): (&MemberId, MemberRole),
         by: &Actor,
     ) -> Result<Shown, TeamError> {
-        let rule = |team: &Team| team.with_role(role, id, wanted);
-        self.changed(org, &rule, &Act { by, action: Action::ChangeRole, member: id }).await?;
+        let decide = |team: &Team| team.with_role(role, id, wanted);
+        self.changed(org, &decide, &Act { by, action: Action::ChangeRole, member: id }).await?;
         let team = self.settled(org).await?;
         let member = team.members.get(id).cloned().ok_or(TeamRefusal::Unknown)?;
         Ok(self.shown(id.clone(), member).await)
@@ -259,24 +259,24 @@ impl TeamKeeper {
         id: &MemberId,
         by: &Actor,
     ) -> Result<bool, TeamError> {
-        let rule = |team: &Team| match team.members.get(id).map(|member| member.standing) {
+        let decide = |team: &Team| match team.members.get(id).map(|member| member.standing) {
             Some(Standing::Leaving) => Ok(team.clone()),
             Some(Standing::Wanted | Standing::Told | Standing::Refused) | None => team.without(role, id),
         };
-        self.changed(org, &rule, &Act { by, action: Action::RemoveMember, member: id }).await?;
+        self.changed(org, &decide, &Act { by, action: Action::RemoveMember, member: id }).await?;
         Ok(!self.settled(org).await?.members.contains_key(id))
     }
 
-    /// Writes what a rule makes of the team, with who did it. Returns the team before it; none where nothing changed.
+    /// Writes what a decide makes of the team, with who did it. Returns the team before it; none where nothing changed.
     async fn changed(
         &self,
         org: OrgId,
-        rule: &(impl Fn(&Team) -> Result<Team, TeamRefusal> + Sync),
+        decide: &(impl Fn(&Team) -> Result<Team, TeamRefusal> + Sync),
         act: &Act<'_>,
     ) -> Result<Option<Team>, TeamError> {
         let write = || async move {
             let team = self.teams.get(org).await?;
-            let after = rule(&team)?;
+            let after = decide(&team)?;
             if after == team {
                 return Ok::<_, TeamError>(Attempt::Done(None));
             }

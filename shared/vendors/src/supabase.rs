@@ -1,4 +1,4 @@
-//! The issuer of the dashboard's tokens: Supabase Auth (GoTrue), by its admin API (github.com/supabase/auth, `openapi.yaml`;
+//! The issuer of the dashboard's tokens: Supabase Auth (`GoTrue`), by its admin API (github.com/supabase/auth, `openapi.yaml`;
 //! supabase.com/docs/reference/javascript/auth-admin-api). What an account may do stands in its `app_metadata`, which only this
 //! API can set: the org and the role.
 
@@ -16,7 +16,7 @@ pub use error::SupabaseError;
 use super::http::{Http, HttpError};
 use error::refusal;
 
-/// How many accounts a page of the list has: the most that GoTrue gives.
+/// How many accounts a page of the list has: the most that `GoTrue` gives.
 const A_PAGE: usize = 50;
 /// How many pages are read for one address. The list is filtered by it: more than one page means addresses that contain it.
 const MOST_PAGES: usize = 20;

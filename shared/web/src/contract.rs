@@ -1,4 +1,4 @@
-//! What each route reads and answers, as `docs/openapi.json` says it (OpenAPI 3.1).
+//! What each route reads and answers, as `docs/openapi.json` says it (`OpenAPI` 3.1).
 //!
 //! [`crate::routes!`] makes a function's `contract` of its table: the schemas are those of the types that the handler reads and
 //! returns, so a route whose types have none does not compile. [`document`] puts the contracts of all functions together.

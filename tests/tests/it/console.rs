@@ -169,7 +169,7 @@ async fn what_a_route_does_not_know_is_refused_by_its_name() {
             let operator = local::token::issue_operator(base::clock::Clock::now(&*harness.clock)).unwrap();
             let is_operators = operation["x-roles"][0] == "operator";
             let token = if is_operators { &operator } else { &owner };
-            let path = path.replace("{orgId}", &tests::ORG.to_string()).replace('{', "").replace('}', "");
+            let path = path.replace("{orgId}", &tests::ORG.to_string()).replace(['{', '}'], "");
             let send = async |query: &str, body: &'static str| {
                 let request =
                     Request::builder().method(method.to_uppercase().as_str()).uri(format!("{path}{query}"));

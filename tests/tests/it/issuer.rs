@@ -1,4 +1,4 @@
-//! The issuer of the dashboard's tokens: our client on its sandbox, what the sandbox does as GoTrue does, and that its tokens are the
+//! The issuer of the dashboard's tokens: our client on its sandbox, what the sandbox does as `GoTrue` does, and that its tokens are the
 //! ones that our API takes.
 
 use base::clock::Clock;

@@ -97,6 +97,7 @@ struct Numbered {
 /// How many calls there are.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Total {
+    #[expect(clippy::struct_field_names, reason = "the name that the dashboard knows")]
     total: usize,
     /// Whether there are more calls than were looked at: `total` is at least so many.
     is_cut: bool,

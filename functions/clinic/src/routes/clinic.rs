@@ -56,6 +56,7 @@ pub struct Wanted {
     /// What callers speak of who have an emergency; `null` for what holds in the clinic's country.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
+    #[expect(clippy::option_option, reason = "left out, null and a list are three things")]
     red_flags: Option<Option<Vec<String>>>,
     /// What they are told, as the clinic approved it; an empty text for what holds in its country.
     emergency_sentence: Option<String>,
@@ -142,12 +143,12 @@ pub async fn change(
     caller.may_change()?;
     let change = &Change::read(&input.body, Fiction::rung_if(deps.platform.rings_fiction))?;
     let ours = &deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
-    if let Set::To(Some(line)) = &change.main_line {
-        if ours.as_ref().is_some_and(|ours| ours.phone_number == *line) {
-            return Err(invalid(
-                "main_line is the clinic's own line, and not the number that the receptionist answers.",
-            ));
-        }
+    if let Set::To(Some(line)) = &change.main_line
+        && ours.as_ref().is_some_and(|ours| ours.phone_number == *line)
+    {
+        return Err(invalid(
+            "main_line is the clinic's own line, and not the number that the receptionist answers.",
+        ));
     }
     let save = || async move {
         let there = deps.clinics.get(caller.org).await?;

@@ -1,5 +1,6 @@
 //! `GET /api/openapi.json`: the document of the API, and what it says of addresses that no function has.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -56,14 +57,14 @@ pub fn refused(method: &str, path: &str) -> Option<Problem> {
 fn routes() -> &'static [(String, String)] {
     #[derive(Deserialize)]
     struct Paths {
-        paths: std::collections::BTreeMap<String, std::collections::BTreeMap<String, serde::de::IgnoredAny>>,
+        paths: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     }
     static ROUTES: OnceLock<Vec<(String, String)>> = OnceLock::new();
     ROUTES.get_or_init(|| {
         // A document that cannot be read is found by the tests; here it is one without routes.
         let paths =
             serde_json::from_str::<Paths>(DOCUMENT).map(|document| document.paths).unwrap_or_default();
-        let of_path = |(path, methods): (String, std::collections::BTreeMap<String, _>)| {
+        let of_path = |(path, methods): (String, BTreeMap<String, serde_json::Value>)| {
             methods.into_keys().map(move |method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
         };
         paths.into_iter().flat_map(of_path).collect()

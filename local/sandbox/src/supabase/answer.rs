@@ -1,4 +1,4 @@
-//! Answers and refusals, in GoTrue's shape (`internal/api/errors.go`; the words are those of `errorcode.go`).
+//! Answers and refusals, in `GoTrue`'s shape (`internal/api/errors.go`; the words are those of `errorcode.go`).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};

@@ -62,18 +62,15 @@ impl SupabaseSandbox {
     pub(super) fn claims(&self, key: Option<&str>, token: &str, now: Timestamp) -> Option<Value> {
         let (text, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let is_signed = match key.and_then(opened) {
-            Some(key) => {
-                let public = aws_lc_rs::signature::UnparsedPublicKey::new(
-                    &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED,
-                    key.public_key().as_ref().to_vec(),
-                );
-                public.verify(text.as_bytes(), &signature).is_ok()
-            }
-            None => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, self.settings.jwt_secret.as_bytes());
-                hmac::verify(&key, text.as_bytes(), &signature).is_ok()
-            }
+        let is_signed = if let Some(key) = key.and_then(opened) {
+            let public = aws_lc_rs::signature::UnparsedPublicKey::new(
+                &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED,
+                key.public_key().as_ref().to_vec(),
+            );
+            public.verify(text.as_bytes(), &signature).is_ok()
+        } else {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, self.settings.jwt_secret.as_bytes());
+            hmac::verify(&key, text.as_bytes(), &signature).is_ok()
         };
         let (_, claims) = text.split_once('.')?;
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;

@@ -172,7 +172,7 @@ mod tests {
         let running = appointment("a3", "2026-12-07T08:50:00Z");
         let all = [across.clone(), over.clone(), running.clone()];
         assert_eq!(said(&all, &days(&[&across, &running])), Vec::<String>::new());
-        assert_eq!(said(&[across.clone()], &days(&[&across, &over])), Vec::<String>::new());
+        assert_eq!(said(std::slice::from_ref(&across), &days(&[&across, &over])), Vec::<String>::new());
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         for missing in 0..2 {
             let mut there = days(&[&across]);
             there.remove(missing);
-            assert_eq!(said(&[across.clone()], &there), ["not_taken#a1#r1"]);
+            assert_eq!(said(std::slice::from_ref(&across), &there), ["not_taken#a1#r1"]);
         }
         let cancelled = Appointment { status: Status::Cancelled, ..across.clone() };
         assert_eq!(said(&[cancelled], &[]), Vec::<String>::new());

@@ -225,9 +225,9 @@ impl Schemas {
     /// for it that no other type has. What a type refers to is compared as it would be written, so that a type is another also when
     /// what it refers to is.
     fn names(&self, owners: &[&str], components: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
-        let mut tries: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut attempts: BTreeMap<&str, usize> = BTreeMap::new();
         loop {
-            let tried = |name: &str| tries.get(name).copied().unwrap_or_default();
+            let tried = |name: &str| attempts.get(name).copied().unwrap_or_default();
             let called = |name: &String| match tried(name).checked_sub(1).and_then(|place| owners.get(place))
             {
                 Some(owner) => (name.clone(), format!("{}{name}", camel(owner))),
@@ -241,7 +241,7 @@ impl Schemas {
             };
             let Some((name, _)) = components.iter().find(is_taken) else { return names };
             let tried = tried(name);
-            tries.insert(name, tried.saturating_add(1));
+            attempts.insert(name, tried.saturating_add(1));
         }
     }
 }
@@ -291,7 +291,7 @@ fn object<'a>(part: &'a Value, components: &'a BTreeMap<String, Value>) -> Optio
     }
 }
 
-/// The same schema, with its references renamed and its example in the form of OpenAPI 3.1.
+/// The same schema, with its references renamed and its example in the form of `OpenAPI` 3.1.
 fn renamed(schema: &Value, names: &BTreeMap<String, String>) -> Value {
     match schema {
         Value::Object(members) => {
@@ -307,7 +307,7 @@ fn renamed(schema: &Value, names: &BTreeMap<String, String>) -> Value {
             Value::Object(members.collect())
         }
         Value::Array(items) => items.iter().map(|item| renamed(item, names)).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
     }
 }
 
