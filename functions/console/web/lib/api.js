@@ -152,6 +152,56 @@ async function rest(path, first, list, asker) {
   return all;
 }
 
+/** Reads an address, and keeps what it answers. @param {string} path @param {string | undefined} whole @returns {Promise<{data: any, failure: Failure | null}>} */
+async function read(path, whole) {
+  const asker = generation();
+  try {
+    let { data } = await call('GET', path, { asker });
+    if (whole) data = await rest(path, data, whole, asker);
+    kept.set(path, data);
+    return { data, failure: null };
+  } catch (error) {
+    return { data: null, failure: failureOf(error) };
+  }
+}
+
+/**
+ * Has an address read now, when it is touched, and again and again while the page is looked at, until it is stopped.
+ * @param {string} path
+ * @param {() => Promise<void>} load
+ * @param {() => number | null} every in milliseconds; 0 for not again until the page is come back to, null for not at all
+ */
+function follow(path, load, every) {
+  let timer = 0;
+  let isOver = false;
+  const wait = () => {
+    const millis = isOver ? 0 : every();
+    // Where the local stack's time runs faster, so does what is looked at.
+    if (millis) timer = window.setTimeout(again, Math.max(1_000, millis / speed()));
+  };
+  const again = async () => {
+    if (!document.hidden) await load();
+    wait();
+  };
+  const woken = () => {
+    if (document.hidden || every() === null) return;
+    window.clearTimeout(timer);
+    again();
+  };
+  const touched = (/** @type {string} */ prefix) => {
+    if (path.startsWith(prefix)) load();
+  };
+  load().then(wait);
+  watchers.add(touched);
+  document.addEventListener('visibilitychange', woken);
+  return () => {
+    isOver = true;
+    window.clearTimeout(timer);
+    watchers.delete(touched);
+    document.removeEventListener('visibilitychange', woken);
+  };
+}
+
 /**
  * What a GET answers, kept up to date while it is shown. What was read before is shown at once and read again.
  * @param {string | null} path nothing is asked where it is null
@@ -168,76 +218,33 @@ export function useGet(path, options = {}) {
     isLoading: false,
     turn: 0,
   });
-  const every = useRef(options.every);
-  every.current = options.every;
-  const whole = useRef(options.whole);
-  whole.current = options.whole;
+  const how = useRef(options);
+  how.current = options;
   const here = state.current;
-  if (here.path !== path) {
-    here.path = path;
-    here.turn += 1;
-    here.data = path ? (kept.get(path) ?? null) : null;
-    here.failure = null;
-    here.isLoading = path !== null;
-  }
+  if (here.path !== path) Object.assign(here, { path, turn: here.turn + 1, data: path ? (kept.get(path) ?? null) : null, failure: null, isLoading: path !== null });
 
   const load = useCallback(async () => {
-    const { path: asked } = state.current;
-    if (!asked) return;
-    state.current.turn += 1;
-    const { turn } = state.current;
-    const asker = generation();
-    state.current.isLoading = true;
+    if (!here.path) return;
+    here.turn += 1;
+    const { turn } = here;
+    here.isLoading = true;
     redraw({});
-    let data = null;
-    let failure = null;
-    try {
-      ({ data } = await call('GET', asked, { asker }));
-      if (whole.current) data = await rest(asked, data, whole.current, asker);
-      kept.set(asked, data);
-    } catch (error) {
-      failure = failureOf(error);
-    }
-    if (state.current.turn !== turn) return;
-    state.current.isLoading = false;
-    state.current.failure = failure;
+    const { data, failure } = await read(here.path, how.current.whole);
+    if (here.turn !== turn) return;
+    here.isLoading = false;
+    here.failure = failure;
     // What is shown stays where only a look again failed.
-    if (data !== null) state.current.data = data;
+    if (data !== null) here.data = data;
     redraw({});
   }, []);
 
   useEffect(() => {
     if (!path) return undefined;
-    let timer = 0;
-    let isOver = false;
-    const wait = () => {
-      if (isOver || !every.current) return;
-      const { current } = every;
-      const millis = typeof current === 'function' ? current(state.current.data) : current;
-      // Where the local stack's time runs faster, so does what is looked at.
-      if (millis) timer = window.setTimeout(again, Math.max(1_000, millis / speed()));
-    };
-    const again = async () => {
-      if (!document.hidden) await load();
-      wait();
-    };
-    const woken = () => {
-      if (document.hidden || !every.current) return;
-      window.clearTimeout(timer);
-      again();
-    };
-    const touched = (/** @type {string} */ prefix) => {
-      if (path.startsWith(prefix)) load();
-    };
-    load().then(wait);
-    watchers.add(touched);
-    document.addEventListener('visibilitychange', woken);
+    const every = () => (typeof how.current.every === 'function' ? how.current.every(here.data) : (how.current.every ?? null));
+    const stop = follow(path, load, every);
     return () => {
-      isOver = true;
-      state.current.turn += 1;
-      window.clearTimeout(timer);
-      watchers.delete(touched);
-      document.removeEventListener('visibilitychange', woken);
+      here.turn += 1;
+      stop();
     };
   }, [path, load]);
 

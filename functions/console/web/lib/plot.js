@@ -30,6 +30,51 @@ function withSheet() {
 }
 
 /**
+ * How the days are drawn, and what.
+ * @param {{at: number, balance: number, moved: Record<string, number>}[]} days
+ * @param {(at: number) => string} label
+ * @param {number} width
+ * @param {(at: number | null) => void} onSee
+ */
+function drawing(days, label, width, onSee) {
+  const axis = {
+    stroke: style('--muted'),
+    grid: { stroke: style('--line'), width: 1 },
+    ticks: { stroke: style('--line'), width: 1, size: 4 },
+    font: '12px system-ui, sans-serif',
+  };
+  const xs = days.map((day) => day.at);
+  const balance = days.map((day) => day.balance / 100);
+  // Each kind has a row of its own above the line, so that no mark hides another.
+  const marks = MARKS.map(([kind], row) => days.map((day) => (day.moved[kind] ? 0.98 - row * 0.055 : null)));
+  const [least, most] = [Math.min(0, ...balance), Math.max(1, ...balance)];
+  const accent = style('--accent');
+  const options = {
+    width: Math.max(220, width),
+    height: 250,
+    cursor: { points: { size: 7 }, drag: { x: false, y: false } },
+    legend: { show: false },
+    hooks: { setCursor: [(/** @type {any} */ plot) => onSee(plot.cursor.idx ?? null)] },
+    scales: { x: { time: false }, y: { range: () => [least, most + (most - least) * 0.42] }, rows: { range: () => [0, 1] } },
+    axes: [
+      { ...axis, space: 70, values: (_, splits) => splits.map((at) => label(at)) },
+      { ...axis, size: 62, values: (_, splits) => splits.map((pounds) => `£${Number(pounds).toLocaleString('en-GB')}`) },
+    ],
+    series: [
+      {},
+      { stroke: accent, width: 2, fill: `color-mix(in srgb, ${accent} 12%, transparent)`, points: { show: false } },
+      ...MARKS.map(([, , colour]) => ({
+        scale: 'rows',
+        paths: () => null,
+        stroke: style(colour),
+        points: { show: true, size: 9, width: 1.5, stroke: style('--surface'), fill: style(colour) },
+      })),
+    ],
+  };
+  return [options, [xs, balance, ...marks]];
+}
+
+/**
  * @param {{days: {at: number, balance: number, moved: Record<string, number>}[], label: (at: number) => string}} props
  * `at` is the day's beginning in seconds
  */
@@ -52,41 +97,8 @@ export function Plot({ days, label }) {
   useEffect(() => {
     const host = ref.current;
     if (!host || !isReady || days.length === 0) return undefined;
-    const axis = {
-      stroke: style('--muted'),
-      grid: { stroke: style('--line'), width: 1 },
-      ticks: { stroke: style('--line'), width: 1, size: 4 },
-      font: '12px system-ui, sans-serif',
-    };
-    const xs = days.map((day) => day.at);
-    const balance = days.map((day) => day.balance / 100);
-    // Each kind has a row of its own above the line, so that no mark hides another.
-    const marks = MARKS.map(([kind], row) => days.map((day) => (day.moved[kind] ? 0.98 - row * 0.055 : null)));
-    const [least, most] = [Math.min(0, ...balance), Math.max(1, ...balance)];
-    const accent = style('--accent');
-    const options = {
-      width: Math.max(220, host.clientWidth),
-      height: 250,
-      cursor: { points: { size: 7 }, drag: { x: false, y: false } },
-      legend: { show: false },
-      hooks: { setCursor: [(/** @type {any} */ plot) => setSeen(plot.cursor.idx ?? null)] },
-      scales: { x: { time: false }, y: { range: () => [least, most + (most - least) * 0.42] }, rows: { range: () => [0, 1] } },
-      axes: [
-        { ...axis, space: 70, values: (_, splits) => splits.map((at) => label(at)) },
-        { ...axis, size: 62, values: (_, splits) => splits.map((pounds) => `£${Number(pounds).toLocaleString('en-GB')}`) },
-      ],
-      series: [
-        {},
-        { stroke: accent, width: 2, fill: `color-mix(in srgb, ${accent} 12%, transparent)`, points: { show: false } },
-        ...MARKS.map(([, , colour]) => ({
-          scale: 'rows',
-          paths: () => null,
-          stroke: style(colour),
-          points: { show: true, size: 9, width: 1.5, stroke: style('--surface'), fill: style(colour) },
-        })),
-      ],
-    };
-    const plot = new uPlot(/** @type {any} */ (options), /** @type {any} */ ([xs, balance, ...marks]), host);
+    const [options, lines] = drawing(days, label, host.clientWidth, setSeen);
+    const plot = new uPlot(/** @type {any} */ (options), /** @type {any} */ (lines), host);
     // What the picture shows is said in the table beside it.
     host.querySelector('.uplot')?.setAttribute('aria-hidden', 'true');
     const observer = new ResizeObserver(() => plot.setSize({ width: Math.max(220, host.clientWidth), height: 250 }));

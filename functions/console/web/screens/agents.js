@@ -52,26 +52,31 @@ function Conflict({ mine, theirs, base, onTake }) {
 /** What was written and not saved, while the page is open: who looks something up elsewhere finds it again. @type {Map<string, {base: any, form: any}>} */
 const drafts = new Map();
 
-function Editor({ agent, numbers, onSaved }) {
-  const here = useHere();
+/** As a form has it: all texts. @param {any} agent */
+const formOf = (agent) => ({ ...editable(agent), maxDurationSeconds: String(agent.maxDurationSeconds) });
+
+/** As the API has it. @param {any} form */
+const agentOf = (form) => ({ ...form, maxDurationSeconds: Number(form.maxDurationSeconds) });
+
+/** What is written of an agent, kept while the page is open, and compared with the version that it was filled from. @param {any} agent */
+function useAgentDraft(agent) {
   const mine = `${session.get().org} ${session.get().user} ${agent.role}`;
   const draft = drafts.get(mine);
   const [base, setBase] = useState(draft?.base ?? agent);
-  const [form, setForm] = useState(/** @type {any} */ (draft?.form ?? { ...editable(agent), maxDurationSeconds: String(agent.maxDurationSeconds) }));
-  const [theirs, setTheirs] = useState(/** @type {any} */ (null));
-  const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
-  const readonly = !here.mayChange;
-  const isDirty = JSON.stringify({ ...form, maxDurationSeconds: Number(form.maxDurationSeconds) }) !== JSON.stringify(editable(base));
+  const [form, setForm] = useState(/** @type {any} */ (draft?.form ?? formOf(agent)));
+  const isDirty = JSON.stringify(agentOf(form)) !== JSON.stringify(editable(base));
   useLayoutEffect(() => {
     if (isDirty) drafts.set(mine, { base, form });
     else drafts.delete(mine);
   }, [isDirty, base, form]);
+  /** @param {any} from @param {any} [filled] */
+  const fill = (from, filled = formOf(from)) => {
+    setBase(from);
+    setForm(filled);
+  };
   // What is saved elsewhere is shown, unless somebody writes here.
   useEffect(() => {
-    if (!isDirty && agent.version !== base.version) {
-      setBase(agent);
-      setForm({ ...editable(agent), maxDurationSeconds: String(agent.maxDurationSeconds) });
-    }
+    if (!isDirty && agent.version !== base.version) fill(agent);
   }, [agent.version]);
   useEffect(() => {
     if (!isDirty) return undefined;
@@ -79,14 +84,46 @@ function Editor({ agent, numbers, onSaved }) {
     addEventListener('beforeunload', warn);
     return () => removeEventListener('beforeunload', warn);
   }, [isDirty]);
+  return { base, form, isDirty, fill, set: (/** @type {string} */ name) => (/** @type {any} */ value) => setForm({ ...form, [name]: value }) };
+}
+
+/** What is wrong with a form, by field. @param {any} form @returns {Record<string, string>} */
+function wrongIn(form) {
+  return {
+    name: form.name.trim() ? '' : 'Give it a name.',
+    firstMessage: form.firstMessage.trim() ? '' : 'What does it say first?',
+    systemPrompt: form.systemPrompt.trim() ? '' : 'What is it to do?',
+    voiceId: form.voiceId.trim() ? '' : 'Name the voice, as its provider does.',
+    maxDurationSeconds: /^\d+$/.test(form.maxDurationSeconds.trim()) && Number(form.maxDurationSeconds) >= 60 ? '' : 'A whole number of seconds, 60 or more.',
+  };
+}
+
+function AgentFields({ draft, errors, numbers, readonly }) {
+  const { form, set } = draft;
+  return html`<div class="fields">
+      <${Text} label="Name" maxlength="100" value=${form.name} onInput=${set('name')} error=${errors.name} readonly=${readonly} />
+      <${Select} label="Number" value=${form.vapiPhoneNumberId} onInput=${set('vapiPhoneNumberId')} disabled=${readonly} options=${[['', 'None'], ...numbers.map((one) => [one.vapiPhoneId, phone(one.phoneNumber)])]} />
+    </div>
+    <${Area} label="First sentence" rows=${2} value=${form.firstMessage} onInput=${set('firstMessage')} error=${errors.firstMessage} readonly=${readonly} hint="What is said when the phone is picked up." />
+    <${Area} label="Instructions" rows=${12} maxlength="20000" value=${form.systemPrompt} onInput=${set('systemPrompt')} error=${errors.systemPrompt} readonly=${readonly} hint=${`${form.systemPrompt.length.toLocaleString('en-GB')} of 20,000 characters. The day, the clinic’s facts and how to book are added to each call by themselves.`} />
+    <div class="fields">
+      <${Select} label="Voice from" value=${form.voiceProvider} onInput=${set('voiceProvider')} disabled=${readonly} options=${Object.entries(PROVIDERS)} />
+      <${Text} label="Voice" maxlength="100" value=${form.voiceId} onInput=${set('voiceId')} error=${errors.voiceId} readonly=${readonly} hint="As its provider names it." />
+      <${Select} label="Language" value=${form.language} onInput=${set('language')} disabled=${readonly} options=${LANGUAGES.map((code) => [code, names.of(code) ?? code])} />
+      <${Text} label="Longest call (seconds)" inputmode="numeric" value=${form.maxDurationSeconds} onInput=${set('maxDurationSeconds')} error=${errors.maxDurationSeconds} readonly=${readonly} hint=${Number(form.maxDurationSeconds) >= 60 ? duration(Number(form.maxDurationSeconds)) : ''} />
+    </div>`;
+}
+
+function Editor({ agent, numbers, onSaved }) {
+  const here = useHere();
+  const draft = useAgentDraft(agent);
+  const { base, form } = draft;
+  const [theirs, setTheirs] = useState(/** @type {any} */ (null));
+  const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const action = useAction(async (send) => {
     try {
-      const { data } = await send('POST', '/api/founder-console/agent/behavior', {
-        [agent.role]: { ...form, maxDurationSeconds: Number(form.maxDurationSeconds), vapiPhoneNumberId: form.vapiPhoneNumberId || null, version: base.version },
-      });
-      const saved = data.agents.find((one) => one.role === agent.role);
-      setBase(saved);
-      setForm({ ...editable(saved), maxDurationSeconds: String(saved.maxDurationSeconds) });
+      const { data } = await send('POST', '/api/founder-console/agent/behavior', { [agent.role]: { ...agentOf(form), vapiPhoneNumberId: form.vapiPhoneNumberId || null, version: base.version } });
+      draft.fill(data.agents.find((one) => one.role === agent.role));
       changed('/api/founder-console/agent', '/api/agents');
       toast('Saved. The voice service has it in a moment.');
       onSaved();
@@ -97,52 +134,24 @@ function Editor({ agent, numbers, onSaved }) {
       setTheirs(data.agents[0]);
     }
   });
-  const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setForm({ ...form, [name]: value });
   const submit = () => {
-    const seconds = Number(form.maxDurationSeconds);
-    const wrong = {
-      name: form.name.trim() ? '' : 'Give it a name.',
-      firstMessage: form.firstMessage.trim() ? '' : 'What does it say first?',
-      systemPrompt: form.systemPrompt.trim() ? '' : 'What is it to do?',
-      voiceId: form.voiceId.trim() ? '' : 'Name the voice, as its provider does.',
-      maxDurationSeconds: /^\d+$/.test(form.maxDurationSeconds.trim()) && seconds >= 60 ? '' : 'A whole number of seconds, 60 or more.',
-    };
+    const wrong = wrongIn(form);
     setErrors(wrong);
     if (!Object.values(wrong).some(Boolean)) action.run();
   };
-  if (theirs) {
-    const mine = { ...form, maxDurationSeconds: Number(form.maxDurationSeconds) };
-    return html`<${Conflict}
-      mine=${mine}
-      theirs=${editable(theirs)}
-      base=${editable(base)}
-      onTake=${(taken) => {
-        setBase(theirs);
-        setForm({ ...taken, maxDurationSeconds: String(taken.maxDurationSeconds) });
-        setTheirs(null);
-        toast('Taken. Look it over, then save.');
-      }}
-    />`;
-  }
-  const own = numbers.filter((one) => one.type === agent.role);
+  const take = (/** @type {any} */ taken) => {
+    draft.fill(theirs, { ...taken, maxDurationSeconds: String(taken.maxDurationSeconds) });
+    setTheirs(null);
+    toast('Taken. Look it over, then save.');
+  };
+  if (theirs) return html`<${Conflict} mine=${agentOf(form)} theirs=${editable(theirs)} base=${editable(base)} onTake=${take} />`;
   return html`<${Form} onSubmit=${submit}>
     <div class="stack">
       <div class="row"><span>${agentBadge(agent.sync)}</span><span class="fine">Version ${base.version}</span>${agent.vapiAssistantId && html`<span class="fine id">Assistant <code>${agent.vapiAssistantId.slice(0, 8)}…</code><${Copy} value=${agent.vapiAssistantId} what="assistant’s id" /></span>`}</div>
       ${agent.sync === 'failed' && html`<${Note} tone="bad" title="The voice service does not take it.">${agent.syncReason ?? 'Change it and save it again.'}<//>`}
-      <div class="fields">
-        <${Text} label="Name" maxlength="100" value=${form.name} onInput=${set('name')} error=${errors.name} readonly=${readonly} />
-        <${Select} label="Number" value=${form.vapiPhoneNumberId} onInput=${set('vapiPhoneNumberId')} disabled=${readonly} options=${[['', 'None'], ...own.map((one) => [one.vapiPhoneId, phone(one.phoneNumber)])]} />
-      </div>
-      <${Area} label="First sentence" rows=${2} value=${form.firstMessage} onInput=${set('firstMessage')} error=${errors.firstMessage} readonly=${readonly} hint="What is said when the phone is picked up." />
-      <${Area} label="Instructions" rows=${12} maxlength="20000" value=${form.systemPrompt} onInput=${set('systemPrompt')} error=${errors.systemPrompt} readonly=${readonly} hint=${`${form.systemPrompt.length.toLocaleString('en-GB')} of 20,000 characters. The day, the clinic’s facts and how to book are added to each call by themselves.`} />
-      <div class="fields">
-        <${Select} label="Voice from" value=${form.voiceProvider} onInput=${set('voiceProvider')} disabled=${readonly} options=${Object.entries(PROVIDERS)} />
-        <${Text} label="Voice" maxlength="100" value=${form.voiceId} onInput=${set('voiceId')} error=${errors.voiceId} readonly=${readonly} hint="As its provider names it." />
-        <${Select} label="Language" value=${form.language} onInput=${set('language')} disabled=${readonly} options=${LANGUAGES.map((code) => [code, names.of(code) ?? code])} />
-        <${Text} label="Longest call (seconds)" inputmode="numeric" value=${form.maxDurationSeconds} onInput=${set('maxDurationSeconds')} error=${errors.maxDurationSeconds} readonly=${readonly} hint=${Number(form.maxDurationSeconds) >= 60 ? duration(Number(form.maxDurationSeconds)) : ''} />
-      </div>
+      <${AgentFields} draft=${draft} errors=${errors} numbers=${numbers.filter((one) => one.type === agent.role)} readonly=${!here.mayChange} />
       <${Problem} failure=${action.failure} />
-      ${here.mayChange && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${!isDirty}>Save<//>${isDirty && html`<${Button} onClick=${() => setForm({ ...editable(base), maxDurationSeconds: String(base.maxDurationSeconds) })}>Undo the changes<//>`}</div>`}
+      ${here.mayChange && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${!draft.isDirty}>Save<//>${draft.isDirty && html`<${Button} onClick=${() => draft.fill(base)}>Undo the changes<//>`}</div>`}
     </div>
   <//>`;
 }
