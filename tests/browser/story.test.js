@@ -32,19 +32,26 @@ test('a call shows itself under Today, ticks by the one formula, and is billed a
   await stack.ring({ to: NUMBER, from: '+447700900123', talk_seconds: 240 });
   await page.locator('.live-call').waitFor({ timeout: 15_000 });
   await page.locator('.live-call', { hasText: 'Talking' }).waitFor();
-  const look = () =>
-    page.evaluate(() => ({
-      money: document.querySelector('[data-live-money]')?.textContent ?? '',
-      seconds: document.querySelector('[data-live-seconds]')?.textContent ?? '',
-    }));
-  const looks = [];
-  for (let at = 0; at < 12; at += 1) {
-    looks.push(await look());
-    await page.waitForTimeout(150);
-  }
+  // Each change of the figures, until they have shown several seconds; meanwhile the server is looked at a few times at most.
+  let polls = 0;
+  page.on('response', (response) => (polls += response.url().endsWith('/api/calls-dashboard/live') ? 1 : 0));
+  const looks = await page.evaluate(
+    () =>
+      new Promise((/** @type {(looks: {money: string, seconds: string}[]) => void} */ done) => {
+        /** @type {{money: string, seconds: string}[]} */
+        const seen = [];
+        const observer = new MutationObserver(() => {
+          seen.push({ money: document.querySelector('[data-live-money]')?.textContent ?? '', seconds: document.querySelector('[data-live-seconds]')?.textContent ?? '' });
+          if (new Set(seen.map((one) => one.seconds)).size < 8) return;
+          observer.disconnect();
+          done(seen);
+        });
+        observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+      }),
+  );
   for (const seen of looks.filter((one) => one.seconds)) assert.equal(pence(seen.money), Math.ceil((seconds(seen.seconds) * 56) / 60), JSON.stringify(seen));
   const ticked = looks.map((one) => seconds(one.seconds));
-  assert.ok(new Set(ticked).size >= 5, `the seconds tick in the browser between looks at the server: ${ticked}`);
+  assert.ok(new Set(ticked).size > polls + 1, `the seconds tick in the browser between ${polls} looks at the server: ${ticked}`);
   assert.deepEqual(ticked, [...ticked].sort((one, other) => one - other), 'and never backwards');
   assert.equal(await page.locator('.live-figures[aria-live="off"]').count(), 1, 'figures that tick are not announced');
   assert.ok(!(await page.locator('.live-call').innerText()).includes('900123'), 'a list that shows itself masks the number');
@@ -200,7 +207,9 @@ test('two people save an agent at once, and nobody’s words are lost', async ()
   await go(page, '/agents');
   assert.equal(await page.getByLabel('First sentence').inputValue(), 'Good day, this is mine.');
   const { agents } = await stack.ask('GET', '/api/founder-console/agent/config?role=inbound', undefined, owner);
-  const { id, role, sync, syncReason, vapiAssistantId, ...agent } = agents[0];
+  // What is edited of it; the rest is the API's to say.
+  const edited = ['version', 'name', 'firstMessage', 'systemPrompt', 'voiceProvider', 'voiceId', 'language', 'maxDurationSeconds', 'vapiPhoneNumberId'];
+  const agent = Object.fromEntries(edited.map((name) => [name, agents[0][name]]));
   await stack.post('/api/founder-console/agent/behavior', { inbound: { ...agent, name: 'Theirs' } }, owner);
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('Somebody saved this agent while you were writing.').waitFor();
@@ -400,12 +409,13 @@ test('an operator makes a clinic, adjusts a wallet, and the act is kept', async 
 test('the clinic says its facts, and under which name its texts come', async () => {
   const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
   await page.goto(`${stack.base}/clinic`);
+  const facts = page.getByRole('region', { name: 'Facts', exact: true });
   await page.getByLabel('Sender of texts').fill('Hill Street');
   await page.getByLabel('Notice').fill('Closed on Friday.');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await facts.getByRole('button', { name: 'Save' }).click();
   await page.getByText('Until when does it hold?').waitFor();
   await page.getByLabel('It holds until, and on').fill(weekday(10));
-  await page.getByRole('button', { name: 'Save' }).click();
+  await facts.getByRole('button', { name: 'Save' }).click();
   await page.getByText('The receptionist knows it on the next call.').waitFor();
   const clinic = await stack.ask('GET', '/api/clinic', undefined, owner);
   assert.deepEqual([clinic.sender_name, clinic.notice.text, clinic.notice.until], ['Hill Street', 'Closed on Friday.', weekday(10)]);
