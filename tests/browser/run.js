@@ -9,7 +9,7 @@ const files = (await readdir(here)).filter((name) => name.endsWith('.test.js') &
 const begun = Date.now();
 let [passed, failed] = [0, 0];
 
-const events = run({ files, concurrency: 2, timeout: 300_000 });
+const events = run({ files, concurrency: 2, timeout: 600_000 });
 /** A file or a suite is no test of its own. @param {any} event */
 const isTest = (event) => event.details?.type !== 'suite' && !files.some((file) => event.name === file || file.endsWith(`/${event.name}`));
 events.on('test:pass', (event) => {
