@@ -328,7 +328,7 @@ test('no address of a page shows a patient’s number, nor what is looked for', 
   page.on('framenavigated', (frame) => places.push(frame.url()));
   await page.goto(`${stack.base}/contacts/${made.id}`);
   await page.getByRole('link', { name: 'Have the agent ring' }).click();
-  await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (document.querySelector('dialog input[type=tel]'))?.value === '+447700900777');
+  await page.waitForFunction(() => /** @type {HTMLInputElement | null} */ (document.querySelector('dialog[open] input[type=tel]'))?.value === '+447700900777');
   await page.keyboard.press('Escape');
   await page.locator('dialog[open]').waitFor({ state: 'detached' });
   const search = page.getByLabel('Number, id or reason');
