@@ -1,7 +1,7 @@
 // The frame: where the clinic is, where one may go, and who is signed in.
 import { useGet } from './lib/api.js';
 import { ROLES } from './lib/clinic.js';
-import { html, useEffect, useRef, useState } from './lib/html.js';
+import { html, useLayoutEffect, useRef, useState } from './lib/html.js';
 import { useRoute } from './lib/router.js';
 import { signOut } from './lib/session.js';
 import { Button, Icon, Link, Segments, classes } from './lib/ui.js';
@@ -127,7 +127,7 @@ function Brand({ name }) {
 function Menu({ session, clinicName }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const [isOpen, setOpen] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) ref.current?.showModal();
     else ref.current?.close();
   }, [isOpen]);

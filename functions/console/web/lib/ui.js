@@ -1,5 +1,5 @@
 // The parts that screens are built from.
-import { Fragment, html, useEffect, useId, useRef, useState } from './html.js';
+import { Fragment, html, useEffect, useId, useLayoutEffect, useRef, useState } from './html.js';
 import { Icon } from './icons.js';
 import { go, Link } from './router.js';
 import { store, useStore } from './store.js';
@@ -274,7 +274,8 @@ export function Form({ onSubmit, children, ...rest }) {
 export function Dialog({ title, onClose, children, wide = false }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const heading = useId();
-  useEffect(() => {
+  // Before anything is drawn: a key that is pressed meanwhile would go to what lies below.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (!dialog) return undefined;
     const before = document.activeElement;
