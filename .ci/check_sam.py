@@ -160,11 +160,15 @@ class Emulator:
         self.process.wait()
 
 
+ANY_METHOD = "X-AMAZON-APIGATEWAY-ANY-METHOD"
+
+
 def check_routes(stacks):
     """SAM serves what the template's definition says, no more and no less, by the same functions."""
     api = ApiProvider(stacks).api
     served = {
-        (method, route.path, route.function_name)
+        # What no other route takes is one route for any method, which SAM spells out.
+        (ANY_METHOD if route.path == "$default" else method, route.path, route.function_name)
         for route in api.routes
         for method in route.methods
         if method != "OPTIONS"  # SAM's own, for CORS.
