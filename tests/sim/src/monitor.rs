@@ -664,9 +664,14 @@ pub fn is_exact(world: &World, bill: &Bill, truth: &vapi::Call) -> bool {
         || is_doubted && (world.is_skewed || world.is_untrue || is_changed)
 }
 
+/// How long before a call begins the money for it may have been held: a request that is repeated waits so long at the most.
+const HELD_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
 /// Whether these prices were in force when the call was authorized; for one that began without us, when Vapi made it.
 pub fn is_in_force(world: &World, record: &Call, truth: &vapi::Call, tariff: TariffVersion) -> bool {
-    let times = [Some(record.begun_at()), Some(truth.created_at), truth.started_at];
+    // A copy of the request that made a call may have held its money some seconds before the one that began it.
+    let held = record.begun_at().saturating_sub(HELD_BEFORE).unwrap_or_default();
+    let times = [Some(held), Some(record.begun_at()), Some(truth.created_at), truth.started_at];
     world.is_skewed || times.into_iter().flatten().any(|at| Tariff::at(at).version == tariff)
 }
 
