@@ -664,14 +664,12 @@ pub fn is_exact(world: &World, bill: &Bill, truth: &vapi::Call) -> bool {
         || is_doubted && (world.is_skewed || world.is_untrue || is_changed)
 }
 
-/// How long before a call begins the money for it may have been held: a request that is repeated waits so long at the most.
-const HELD_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
-
 /// Whether these prices were in force when the call was authorized; for one that began without us, when Vapi made it.
+///
+/// A call of ours is authorized between the making of its record and its dialling.
 pub fn is_in_force(world: &World, record: &Call, truth: &vapi::Call, tariff: TariffVersion) -> bool {
-    // A copy of the request that made a call may have held its money some seconds before the one that began it.
-    let held = record.begun_at().saturating_sub(HELD_BEFORE).unwrap_or_default();
-    let times = [Some(held), Some(record.begun_at()), Some(truth.created_at), truth.started_at];
+    let made = record.dialled_at.map(|_| record.created_at);
+    let times = [made, Some(record.begun_at()), Some(truth.created_at), truth.started_at];
     world.is_skewed || times.into_iter().flatten().any(|at| Tariff::at(at).version == tariff)
 }
 
