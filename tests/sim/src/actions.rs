@@ -229,7 +229,7 @@ fn storm(own: &mut Stream) -> Vec<(i64, What)> {
     match own.up_to(6) {
         6 => regrets(own),
         4 | 5 => scramble(own),
-        0 | 1 => rush(own).into_iter().map(|what| (0, what)).collect(),
+        0 | 1 => rush(own),
         2 => trouble(own),
         _ => freeze(own).into_iter().map(|what| (0, what)).collect(),
     }
@@ -289,19 +289,19 @@ const WISHES: [&str; 5] =
     ["as soon as possible", "tomorrow", "tomorrow at 6:45pm", "tomorrow at 5:15 am", "tomorrow evening"];
 
 /// Everything at once: calls that begin and end in the same second, some when they are to be extended, and money that comes in
-/// just then. What decides on what it has read has others write in between.
-fn rush(own: &mut Stream) -> Vec<What> {
+/// just then; and a number that is bought by two at once, given back and bought by two again. What decides on what it has read has
+/// others write in between.
+fn rush(own: &mut Stream) -> Vec<(i64, What)> {
     // A report comes two seconds after the end; a call is looked at after 59, and is to be extended after 225 and 525.
     let talk_secs = own.pick(&[223, 223, 223, 20, 57, 523]).unwrap_or(223);
-    let mut all: Vec<What> = (0..own.between(3, 6)).map(|_| ring(own, talk_secs)).collect();
+    let mut all: Vec<(i64, What)> = (0..own.between(3, 6)).map(|_| (0, ring(own, talk_secs))).collect();
     let wait_secs = i64::from(talk_secs) + 2;
     // Of two amounts: the same twice would be one session.
-    all.extend([2_500, 4_000].map(|pence| What::TopUp { pence, act: Act::Pay, wait_secs }));
+    all.extend([2_500, 4_000].map(|pence| (0, What::TopUp { pence, act: Act::Pay, wait_secs })));
     if own.chance(500) {
-        all.push(What::Buy {
-            direction: own.pick(&["inbound", "outbound"]).unwrap_or("inbound"),
-            twice: true,
-        });
+        let direction = own.pick(&["inbound", "outbound"]).unwrap_or("inbound");
+        let buy = || What::Buy { direction, twice: true };
+        all.extend([(0, buy()), (90, What::Release), (180, buy())]);
     }
     all
 }
