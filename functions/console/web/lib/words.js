@@ -92,6 +92,8 @@ const ENDED = {
   voicemail: 'Voicemail answered',
 };
 
+export const ENDINGS = Object.entries(ENDED);
+
 /** @param {string | null | undefined} reason */
 export const ended = (reason) => (reason ? (ENDED[reason] ?? plain(reason)) : 'Not known yet');
 

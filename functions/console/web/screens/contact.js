@@ -65,7 +65,7 @@ function Appointments({ contact }) {
 
 function Calls({ contact }) {
   const here = useHere();
-  const list = useGet(contact.phone_number ? query('/api/calls-dashboard', { search: contact.phone_number.slice(1), limit: 10 }) : null);
+  const list = useGet(contact.phone_number ? query('/api/calls-dashboard', { cursor: 'first', search: contact.phone_number.slice(1), limit: 10 }) : null);
   if (!contact.phone_number) return null;
   return html`<${Card} title="Calls with this number" sub="Of the last 30 days. A number may be several people’s.">
     <${Loaded} from=${list} lines=${3}>

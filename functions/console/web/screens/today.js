@@ -27,7 +27,7 @@ function Live({ wallet }) {
 
 /** Who may not see money sees who is on the phone. */
 function LiveWithoutMoney() {
-  const live = useGet('/api/calls-dashboard?status=in-progress&limit=20', { every: 10_000 });
+  const live = useGet('/api/calls-dashboard?cursor=first&status=in-progress&limit=20', { every: 10_000 });
   return html`<${Card} title="On the phone now">
     <${Loaded} from=${live} lines=${2}>
       ${(data) =>
