@@ -84,6 +84,7 @@ const ENDED = {
   'customer-ended-call': 'The caller hung up',
   'assistant-ended-call': 'The agent ended it',
   'assistant-forwarded-call': 'Put through to a person',
+  'assistant-request-returned-forwarding-phone-number': 'Put through at once',
   'silence-timed-out': 'Nobody spoke any more',
   'exceeded-max-duration': 'It reached its longest duration',
   'manually-canceled': 'Ended by us: its money was used up',

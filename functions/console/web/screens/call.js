@@ -1,12 +1,12 @@
 // One call: what was said, what was done, and what it cost.
-import { Failure, call as ask, failureOf, useGet } from '../lib/api.js';
+import { Failure, call as ask, failureOf, query, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { html, useRef, useState } from '../lib/html.js';
 import { LiveCalls } from '../lib/live.js';
 import { RATE, money, price } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { clockSeconds, duration, longDay, moment } from '../lib/time.js';
-import { Badge, Card, Copy, Empty, Facts, Id, Link, Loaded, PageHead, Problem, Skeleton } from '../lib/ui.js';
+import { Badge, Card, Copy, Empty, Facts, Icon, Id, Link, Loaded, PageHead, Problem, Skeleton } from '../lib/ui.js';
 import { appointmentBadge, callBadge, ended, tool } from '../lib/words.js';
 
 /** The turns of a transcript: lines that begin with who speaks, and what goes on below them. @param {string} text */
@@ -70,6 +70,47 @@ function Recording({ call }) {
   </div>`;
 }
 
+const HOUR = 3_600_000;
+/** A correction comes at the latest when a person accepts a doubt, and a doubt lapses after fourteen days. */
+const CORRECTED_WITHIN = 16 * 24 * HOUR;
+
+/** What a call's entries in the ledger took, less what they gave back. @param {any[]} entries */
+export const net = (entries) => entries.reduce((sum, one) => sum + (one.direction === 'debit' ? one.amount_pence : -one.amount_pence), 0);
+
+/**
+ * The entries of a call. They are looked for in the hour after it ended, among those of the calls of that time; and only where they do
+ * not add up to what it cost, as when it was billed late or corrected since, among those of two weeks.
+ * @param {any} call
+ */
+function useEntries(call) {
+  const began = Date.parse(call.call_date);
+  const until = (/** @type {number} */ at) => query('/api/billing/wallet/statement', { from: call.call_date, to: new Date(at).toISOString() });
+  const mine = (/** @type {any} */ statement) => statement.data?.entries.filter((/** @type {any} */ one) => one.call_id === call.id) ?? null;
+  const near = useGet(until(began + call.duration_seconds * 1_000 + HOUR));
+  const nearby = mine(near);
+  const isShort = nearby !== null && net(nearby) !== call.cost_pence;
+  const far = useGet(isShort ? until(began + CORRECTED_WITHIN) : null);
+  return isShort ? { ...far, data: mine(far) } : { ...near, data: nearby };
+}
+
+function Entries({ call }) {
+  const here = useHere();
+  const entries = useEntries(call);
+  return html`<h3>In the wallet</h3>
+    <${Loaded} from=${entries} height="4.25rem">
+      ${(list) =>
+        list.length === 0
+          ? html`<p class="sub">There is no entry of it yet.</p>`
+          : html`<ul class="notices">${list.map(
+              (one) => html`<li key=${one.seq}><${Icon} name="wallet" size=${20} /><div>
+                <p class="row" style=${{ justifyContent: 'space-between' }}><span>${one.description}</span><span class="num strong">${one.direction === 'debit' ? '−' : '+'}${money(one.amount_pence)}</span></p>
+                <p class="fine">${moment(one.created_at, here.zone)}${one.tariff_version === null ? '' : `, by price list ${one.tariff_version}`}; the balance was ${money(one.balance_after_pence)} then</p>
+              </div></li>`,
+            )}</ul>
+            ${list.length > 1 && html`<p class="fine">It was corrected: a source stated another duration later.</p>`}`}
+    <//>`;
+}
+
 function Cost({ call, rate }) {
   if (call.cost_pence === null) return null;
   if (call.status === 'in-progress') return null;
@@ -77,16 +118,20 @@ function Cost({ call, rate }) {
   const counted = price(seconds, rate);
   return html`<${Card} title="What it cost">
     ${
-      seconds === 0
+      seconds === 0 && call.cost_pence === 0
         ? html`<p>Nothing: nobody talked. What was held went back.</p>`
-        : html`<div class="sum">
-            <div><span>Talked</span><span>${duration(seconds)}</span></div>
-            <div><span>Rate</span><span>${rate}p a minute, by the second</span></div>
-            <div><span>${seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(counted)}</span></div>
-            ${counted !== call.cost_pence && html`<div><span>By the rate of its day, or corrected since</span><span>${money(call.cost_pence - counted)}</span></div>`}
-            <div><span>Charged</span><span>${money(call.cost_pence)}</span></div>
-          </div>
-          <p class="fine">The price is held when the call begins and settled when it ends. <${Link} to="/wallet">The entry in the wallet<//></p>`
+        : html`<div class="stack">
+            <div class="sum">
+              <div><span>Talked</span><span>${duration(seconds)}</span></div>
+              <div><span>Rate</span><span>${rate}p a minute, by the second</span></div>
+              <div><span>${seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(counted)}</span></div>
+              ${counted !== call.cost_pence && html`<div><span>Of another price list, or not charged</span><span>${money(call.cost_pence - counted)}</span></div>`}
+              <div><span>Charged</span><span>${money(call.cost_pence)}</span></div>
+            </div>
+            <p class="fine">Money is held when a call begins. When it ends, what it cost is taken from that, and the rest goes back.</p>
+            <${Entries} call=${call} />
+            <p class="fine"><${Link} to="/wallet">All entries in the wallet<//></p>
+          </div>`
     }
   <//>`;
 }
@@ -94,12 +139,13 @@ function Cost({ call, rate }) {
 function Booked({ id }) {
   const here = useHere();
   const appointment = useGet(`/api/appointments/${encodeURIComponent(id)}`);
-  if (!appointment.data) return appointment.failure ? html`<${Problem} failure=${appointment.failure} onRetry=${appointment.reload} />` : html`<${Skeleton} lines=${2} />`;
+  if (!appointment.data) return appointment.failure ? html`<${Problem} failure=${appointment.failure} onRetry=${appointment.reload} isBusy=${appointment.isLoading} />` : html`<${Skeleton} lines=${2} />`;
   const one = appointment.data;
   return html`<div class="stack">
     <div><${Link} to=${`/appointments/${encodeURIComponent(id)}`} class="strong wrap">${one.service_type}, ${one.contact_name}<//>
     <p class="sub">${moment(one.scheduled_time, here.zone)}</p></div>
-    <div class="row">${appointmentBadge(one.status)}</div>
+    <div class="row">${appointmentBadge(one.status)}${one.contact_id && html`<${Link} to=${`/contacts/${encodeURIComponent(one.contact_id)}`}>The contact<//>`}</div>
+    ${one.answers.length > 0 && html`<h3>Answered before coming</h3><${Facts} items=${one.answers.map((said) => [said.question, said.answer])} />`}
   </div>`;
 }
 
@@ -135,6 +181,7 @@ function Detail({ call, rate }) {
             ['Began', html`<span class="num">${clockSeconds(call.call_date, here.zone)}</span>`],
             ['Length', call.duration_seconds === null ? 'Not known yet' : duration(call.duration_seconds)],
             call.status !== 'in-progress' && ['Ended', ended(call.ended_reason)],
+            call.status === 'transferred' && ['Put through', call.duration_seconds ? `To a person, after ${duration(call.duration_seconds)}` : 'At once, as the clinic has said'],
             call.sentiment_label && ['Mood', html`<${Badge}>${call.sentiment_label}<//>`],
             call.urgency && ['Urgency', html`<${Badge} tone="warn">${call.urgency}<//>`],
             call.outcome && ['Result', call.outcome],
