@@ -237,6 +237,23 @@ test('a contact is booked for by choosing them, and nothing of them stays with a
   const { contact_id: booked, contact } = sent.pop();
   assert.deepEqual([booked, contact], [lee.id, undefined]);
 
+  // Who was chosen may say no: it is the same contact, who wants no texts from now on. What was said of one is not said of another.
+  await begin('16:30');
+  await name.fill('ann l');
+  await page.getByRole('button', { name: /^Ann Lee \+44 7700 900551/ }).click();
+  await texts.selectOption('yes');
+  await page.getByRole('button', { name: 'Somebody else' }).click();
+  await page.getByRole('button', { name: /^Ann Lee \+44 7700 900551/ }).click();
+  assert.equal(await texts.inputValue(), '');
+  await texts.selectOption('no');
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await book('Ann Lee');
+  assert.deepEqual(sent.pop(), { service_id: 'demo-check-up', scheduled_at: `${day}T16:30:00.000Z`, resource_id: 'demo-jones', contact: { name: 'Ann Lee', phone: '+447700900551', email: 'ann.lee@example.com', may_text: false } });
+  const { appointments } = await stack.ask('GET', `/api/appointments?startDate=${day}&endDate=${day}`, undefined, owner);
+  assert.deepEqual(appointments.filter((one) => one.contact_name === 'Ann Lee').map((one) => one.contact_id), [lee.id, lee.id]);
+  const { Items: rows } = await stack.tables('Scan', { TableName: 'voxanne-development-contacts' });
+  assert.deepEqual(rows.filter((row) => row.contact_id?.S === lee.id).map((row) => row.may_text?.BOOL).filter((may) => may !== undefined), [false]);
+
   // Who was asked has said yes or no.
   for (const [answer, may, time] of /** @type {[string, boolean, string][]} */ ([['yes', true, '14:30'], ['no', false, '15:30']])) {
     await begin(time);

@@ -4,7 +4,7 @@ import { useHere } from './clinic.js';
 import { now } from './clock.js';
 import { namesOf, useCatalog } from './diary.js';
 import { html, useState } from './html.js';
-import { PatientFields, usePatient } from './patient.js';
+import { MayText, PatientFields, usePatient } from './patient.js';
 import { addDays, clock, dayLabel, dayOf, instant, isDay, moment } from './time.js';
 import { Area, Button, Check, Confirm, Dialog, Empty, Form, Link, Note, Problem, Select, Skeleton, Text, toast } from './ui.js';
 
@@ -101,7 +101,7 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
   const known = useGet(contactId ? `/api/contacts/${encodeURIComponent(contactId)}` : null);
   const [service, setService] = useState('');
   const [resource, setResource] = useState(resourceId);
-  const patient = usePatient();
+  const patient = usePatient(known.data);
   const [notes, setNotes] = useState('');
   const [tried, setTried] = useState(false);
   const when = useWhen({ day, at });
@@ -114,7 +114,7 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
       service_id: serviceId,
       scheduled_at: when.at,
       ...(resource && { resource_id: resource }),
-      ...(contactId ? { contact_id: contactId } : patient.body),
+      ...(contactId && !known.data ? { contact_id: contactId } : patient.body),
       ...(notes.trim() && { notes: notes.trim() }),
       ...(when.reason && { overbook: when.reason }),
     });
@@ -141,7 +141,7 @@ export function BookDialog({ day, at = '', resourceId = '', contactId = '', onCl
           <${Select} label="With" value=${resource} onInput=${setResource} options=${[['', 'Whoever is free'], ...catalog.resources.filter((one) => needs.includes(one.id)).map((one) => [one.id, one.name])]} />
         </div>
         <${When} when=${when} serviceId=${serviceId} resourceId=${resource} resources=${catalog.resources} />
-        ${contactId ? html`<p>For <span class="strong">${known.data?.contact_name ?? '…'}</span></p>` : html`<${PatientFields} patient=${patient} nameError=${tried && isNobody ? 'Whose appointment is it?' : ''} />`}
+        ${contactId ? html`<p class="wrap">For <span class="strong">${known.data?.contact_name ?? '…'}</span></p><${MayText} patient=${patient} />` : html`<${PatientFields} patient=${patient} nameError=${tried && isNobody ? 'Whose appointment is it?' : ''} />`}
         <${Area} label="Notes" rows=${2} maxlength="2000" value=${notes} onInput=${setNotes} />
         ${tried && when.error && html`<div role="alert"><${Note} tone="bad">${when.error}<//></div>`}
         <${Problem} failure=${action.failure} />

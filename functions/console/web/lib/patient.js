@@ -7,14 +7,28 @@ import { Button, Problem, Select, Text } from './ui.js';
 const NOBODY = { name: '', phone: '', email: '', mayText: '' };
 /** How many contacts are offered under the name. */
 const OFFERED = 6;
-const CONSENT = [['', 'Not asked'], ['yes', 'Yes, the patient agrees'], ['no', 'No, the patient wants none']];
+const ANSWERS = [['yes', 'Yes, they are welcome'], ['no', 'No, none wanted']];
 
 const bare = (/** @type {string} */ number) => number.replaceAll(/[\s().-]/g, '');
 
-/** What is typed of a person and, apart from it, the contact that was chosen: who types on has chosen nobody. */
-export function usePatient() {
+/**
+ * What a booking says of a contact. What they said of texts is recorded with their name and number, by which the API finds the same
+ * contact and learns it; without it their id says all.
+ * @param {any} contact @param {string} mayText
+ */
+function chosen(contact, mayText) {
+  if (!mayText || !contact.phone_number) return { contact_id: contact.id };
+  return { contact: { name: contact.contact_name, phone: contact.phone_number, ...(contact.email && { email: contact.email }), may_text: mayText === 'yes' } };
+}
+
+/**
+ * What is typed of a person and, apart from it, the contact that was chosen: who types on has chosen nobody.
+ * @param {any} [given] the contact for whom it is from the beginning
+ */
+export function usePatient(given = null) {
   const [typed, setTyped] = useState(NOBODY);
-  const [contact, setContact] = useState(/** @type {any} */ (null));
+  const [picked, setContact] = useState(/** @type {any} */ (null));
+  const contact = given ?? picked;
   const email = typed.email.trim();
   const number = bare(typed.phone);
   return {
@@ -23,11 +37,15 @@ export function usePatient() {
     phone: contact ? (contact.phone_number ?? '') : typed.phone,
     email: contact ? (contact.email ?? '') : typed.email,
     mayText: typed.mayText,
-    choose: setContact,
+    /** What was said of one number is not said of another. @param {any} next */
+    choose(next) {
+      setContact(next);
+      setTyped({ ...typed, mayText: '' });
+    },
     /** @param {string} name */
     setName(name) {
       setContact(null);
-      setTyped({ ...typed, name });
+      setTyped({ ...typed, name, mayText: contact ? '' : typed.mayText });
     },
     /** What was said of one number is not said of another. @param {string} next */
     setPhone: (next) => setTyped({ ...typed, phone: next, mayText: bare(next) === number ? typed.mayText : '' }),
@@ -36,7 +54,7 @@ export function usePatient() {
     /** @param {string} next */
     setMayText: (next) => setTyped({ ...typed, mayText: next }),
     body: contact
-      ? { contact_id: contact.id }
+      ? chosen(contact, typed.mayText)
       : { contact: { name: typed.name.trim(), ...(number && { phone: number }), ...(email && { email }), ...(number && typed.mayText && { may_text: typed.mayText === 'yes' }) } },
   };
 }
@@ -71,6 +89,13 @@ export function PatientFields({ patient, nameError }) {
     }
     <${Text} label="Phone" type="tel" autocomplete="off" value=${patient.phone} onInput=${patient.setPhone} readonly=${isChosen} hint=${isChosen ? 'As the contact has it.' : 'With its country: +44…'} />
     <${Text} label="E-mail" type="email" autocomplete="off" value=${patient.email} onInput=${patient.setEmail} readonly=${isChosen} hint=${isChosen ? 'As the contact has it.' : 'For the confirmation.'} />
-    ${!isChosen && patient.phone.trim() && html`<${Select} label="Texts to this number" value=${patient.mayText} onInput=${patient.setMayText} options=${CONSENT} hint="What the patient said when asked." />`}
+    <${MayText} patient=${patient} />
   </div>`;
+}
+
+/** What the patient said of texts, where there is a number to send them to. @param {{patient: ReturnType<typeof usePatient>}} props */
+export function MayText({ patient }) {
+  if (!patient.phone.trim()) return null;
+  const nothing = patient.contact ? 'As was said before' : 'Not asked';
+  return html`<${Select} label="Texts to this number" value=${patient.mayText} onInput=${patient.setMayText} options=${[['', nothing], ...ANSWERS]} hint="What the patient said when asked." />`;
 }
