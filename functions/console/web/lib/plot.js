@@ -1,4 +1,4 @@
-// The wallet's ninety days: what was there at the end of each day, and marks for what moved it. Loaded with the wallet alone.
+// The wallet's last days: what was there at the end of each day, and marks for what moved it. Loaded with the wallet alone.
 import { html, useEffect, useRef, useState } from './html.js';
 import { money } from './money.js';
 import uPlot from '../vendor/uplot.js';
@@ -115,7 +115,7 @@ export function Plot({ days, label }) {
   const moved = day ? MARKS.filter(([kind]) => day.moved[kind]).map(([kind, name]) => `${day.moved[kind]} × ${name.toLowerCase()}`) : [];
   return html`<figure>
     ${day && html`<p class="fine num" style=${{ whiteSpace: 'normal' }} aria-hidden="true">${label(day.at)}: <span class="strong">${money(day.balance)}</span>${moved.length > 0 ? `, ${moved.join(', ')}` : ''}</p>`}
-    <div class="plot" ref=${ref} role="img" aria-label=${`The balance of the last ninety days. ${summary}`}></div>
+    <div class="plot" ref=${ref} role="img" aria-label=${`The balance of the last ${days.length} days. ${summary}`}></div>
     <figcaption class="plot-legend">
       <span style=${{ color: 'var(--accent)' }}><i class="dot dot-line"></i></span><span>Balance at the end of the day</span>
       ${MARKS.map(([kind, name, colour]) => html`<span key=${kind}><i class="dot" style=${{ color: `var(${colour})` }}></i>${name}</span>`)}

@@ -21,6 +21,15 @@ const SUSPENDED = {
   authentication_required: 'The bank wants the card’s owner to confirm. Confirm the payment, or top up by card.',
 };
 
+/** Why a card is not charged though little is left; what is said by another note is left out. @type {Record<string, string>} */
+const SKIPPED = {
+  monthly_limit: 'Another charge does not fit into the limit of the month. Raise it, or top up by card.',
+  asked_back: 'Money was asked back. Top up by card: from then on the card is charged again.',
+  card_barred: 'The card was disputed and is never charged by itself again. Top up with another.',
+  dispute_open: 'A dispute over one of your payments is open. Top up by card meanwhile.',
+  wallet_frozen: 'The wallet is being checked, and nothing moves until that is done. We have been told.',
+};
+
 // ---- Money in -------------------------------------------------------------------------------------------------------
 
 function TopUp({ onClose }) {
@@ -86,6 +95,7 @@ function AutoRecharge({ wallet }) {
   return html`<${Card} title="Auto-recharge" sub="The card on file is charged when little is left, so that no call is cut off.">
     <div class="stack">
       ${terms.suspended_reason && html`<${Note} tone="bad" title="It is suspended." actions=${terms.action_url && html`<a class="button button-small button-plain" href=${terms.action_url} rel="noreferrer">Confirm the payment</a>`}>${SUSPENDED[terms.suspended_reason] ?? 'The card could not be charged. Top up by card once: that card is then charged.'}<//>`}
+      ${SKIPPED[terms.skipped_reason] && html`<${Note} tone="warn" title="Little is left, and the card is not charged.">${SKIPPED[terms.skipped_reason]}<//>`}
       ${terms.underway_pence !== null && html`<${Note}>${money(terms.underway_pence)} is being charged to the card.<//>`}
       ${!wallet.has_payment_method && html`<${Note}>There is no card to charge yet. Top up by card once, then switch it on.<//>`}
       <${Form} onSubmit=${submit}>
@@ -107,13 +117,13 @@ function AutoRecharge({ wallet }) {
 
 // ---- What moved -----------------------------------------------------------------------------------------------------
 
-/** The balance of each of the last ninety days, and what moved it. @param {any[]} entries @param {number} standing @param {string} zone */
-export function daysOf(entries, standing, zone) {
+/** The balance of each of the last days, and what moved it. @param {any[]} entries @param {number} standing @param {string} zone @param {number} count */
+export function daysOf(entries, standing, zone, count) {
   const today = dayOf(now(), zone);
   let balance = entries.length > 0 ? entries[0].balance_before_pence : standing;
   let next = 0;
-  return Array.from({ length: 90 }, (_, back) => {
-    const day = addDays(today, back - 89);
+  return Array.from({ length: count }, (_, back) => {
+    const day = addDays(today, back + 1 - count);
     /** @type {Record<string, number>} */
     const moved = {};
     while (next < entries.length && dayOf(entries[next].created_at, zone) <= day) {
@@ -126,14 +136,23 @@ export function daysOf(entries, standing, zone) {
   });
 }
 
+/** How many days are shown: ninety, or as many as one answer of the API holds. */
+const SPANS = /** @type {const} */ ([[90, 'Ninety days'], [30, 'Thirty days'], [14, 'Two weeks'], [7, 'A week'], [2, 'Two days']]);
+
 function History({ balance }) {
   const here = useHere();
-  const from = addDays(dayOf(now(), here.zone), -89);
+  const [span, setSpan] = useState(0);
+  const [count, title] = SPANS[span];
+  const from = addDays(dayOf(now(), here.zone), 1 - count);
   const statement = useGet(`/api/billing/wallet/statement?from=${from}`);
   const entries = statement.data?.entries;
-  const days = useMemo(() => (entries ? daysOf(entries, balance, here.zone) : []), [entries, balance]);
-  return html`<${Card} title="Ninety days">
-    <${Loaded} from=${statement} height="310px">
+  const days = useMemo(() => (entries ? daysOf(entries, balance, here.zone, count) : []), [entries, balance]);
+  const isTooMuch = statement.failure?.code === 'period_too_large' && span + 1 < SPANS.length;
+  useEffect(() => {
+    if (isTooMuch) setSpan(span + 1);
+  }, [isTooMuch, span]);
+  return html`<${Card} title=${title} sub=${span > 0 ? 'More has moved in ninety days than can be shown at once.' : null}>
+    <${Loaded} from=${isTooMuch ? { ...statement, failure: null } : statement} height="310px">
       ${() =>
         entries.length === 0
           ? html`<${Empty} icon="wallet" title="Nothing has moved yet.">The first top-up begins the picture.<//>`
@@ -190,10 +209,13 @@ function Statement() {
   const [from, setFrom] = useState(`${today.slice(0, 8)}01`);
   const [to, setTo] = useState(today);
   const [busy, setBusy] = useState('');
+  const [error, setError] = useState('');
   const [failure, setFailure] = useState(/** @type {any} */ (null));
   const download = async (/** @type {'csv' | 'json'} */ format) => {
-    setBusy(format);
     setFailure(null);
+    setError(from > to ? 'It lies after the last day.' : '');
+    if (from > to) return;
+    setBusy(format);
     try {
       const { data } = await call('GET', query('/api/billing/wallet/statement', { from, to, format }), { as: 'text' });
       const link = document.createElement('a');
@@ -209,7 +231,7 @@ function Statement() {
   return html`<${Card} title="Statement" sub="Every entry with the hash that chains it to the one before: you can verify it yourself.">
     <div class="stack">
       <div class="fields">
-        <${Text} label="From" type="date" value=${from} onInput=${setFrom} />
+        <${Text} label="From" type="date" value=${from} onInput=${setFrom} error=${error} />
         <${Text} label="To, included" type="date" value=${to} onInput=${setTo} />
       </div>
       <${Problem} failure=${failure} />
