@@ -1,19 +1,10 @@
 // One call: what was done on it, what came of it, and what it cost, by the ledger's own entries.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { axe, launch, measure, open, picture, settle } from './page.js';
-import { NUMBER, startStack, until } from './stack.js';
+import { test } from 'node:test';
+import { frame, open, picture, problem, settle, whole } from './page.js';
+import { NUMBER, until } from './stack.js';
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-/** @type {any} */
-let call;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack({ speed: 20 }), launch()]);
-  const owner = await stack.token('owner');
+const { stack, browser, filled: call } = await frame({ speed: 20 }, async (stack, owner) => {
   await stack.pay(5_000, owner);
   await stack.ring({
     to: NUMBER,
@@ -24,11 +15,7 @@ before(async () => {
       { says: 'The second one. I am Ada Lovelace.', tool: 'bookClinicAppointment', arguments: { option: 'B', patient_name: 'Ada Lovelace', email: 'ada@example.com' } },
     ],
   });
-  call = await until(async () => (await stack.ask('GET', '/api/calls-dashboard?status=completed', undefined, owner)).calls[0], 'the call is billed', 30_000);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
+  return until(async () => (await stack.ask('GET', '/api/calls-dashboard?status=completed', undefined, owner)).calls[0], 'the call is billed', 30_000);
 });
 
 /** Answers a GET with what the stack answers, made another. @param {import('playwright-core').Page} page @param {RegExp} url @param {(answer: any, url: URL) => any} change */
@@ -60,7 +47,7 @@ test('a call shows its tools in order, the appointment that it made and what was
     assert.equal(statements.length, 1, 'the entries of two weeks are not read where those of an hour add up');
     const made = page.getByRole('region', { name: 'The appointment it made' });
     await made.getByText('Penicillin').waitFor();
-    assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+    await whole(page);
     await picture(page, `call ${width}`);
     await made.getByRole('link', { name: 'Ada Lovelace' }).click();
     await page.waitForURL('**/appointments/*');
@@ -84,7 +71,8 @@ test('a call that was corrected shows each entry, and they add up to what it cos
   const amounts = (await cost.locator('li .strong').allInnerTexts()).map((text) => Number(text.replaceAll(/[^0-9]/g, '')));
   assert.deepEqual([amounts.length, amounts[0] + amounts[1]], [2, 113]);
   assert.match(await cost.locator('.sum').innerText(), /121 s × 56p ÷ 60, rounded up\s+£1\.13/);
-  assert.deepEqual([await measure(page), await axe(page), complaints], [[], [], []]);
+  await whole(page);
+  assert.deepEqual(complaints, []);
   await context.close();
 });
 
@@ -94,14 +82,15 @@ test('a call that was put through says so, and staff see no money', async () => 
   await page.goto(`${stack.base}/calls/${call.id}`);
   await page.getByText('To a person, after 1 min').waitFor();
   assert.deepEqual([await page.getByText('What it cost').count(), await page.getByText('£').count()], [0, 0]);
-  assert.deepEqual([await measure(page), await axe(page), complaints], [[], [], []]);
+  await whole(page);
+  assert.deepEqual(complaints, []);
   await context.close();
 });
 
 test('a ledger that does not answer says its sentence and the request’s id beside the price, and is asked again', async () => {
   const { page, context } = await open(browser, stack, { role: 'owner' });
   let fails = true;
-  await page.route(/\/statement\?/, (route) => (fails ? route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-5', status: 500 }) }) : route.continue()));
+  await page.route(/\/statement\?/, (route) => (fails ? route.fulfill(problem(500, { code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-5' })) : route.continue()));
   await page.goto(`${stack.base}/calls/${call.id}`);
   const cost = page.getByRole('region', { name: 'What it cost' });
   await cost.getByText('request-5').waitFor();

@@ -1,26 +1,12 @@
 // What is not done twice, not done to somebody else, and not written over: where answers are lost or late, and people work at once.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { axe, go, launch, measure, open, settle } from './page.js';
-import { DEMO, startStack, until, weekday } from './stack.js';
+import { test } from 'node:test';
+import { frame, go, open, problem, settle, whole } from './page.js';
+import { DEMO, until, weekday } from './stack.js';
 
 const OTHER = 'aaaaaaaa-0000-4000-8000-000000000001';
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-let owner = '';
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack({ speed: 10 }), launch()]);
-  owner = await stack.token('owner');
-  await stack.pay(5_000, owner);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser, owner } = await frame({ speed: 10 }, (stack, owner) => stack.pay(5_000, owner));
 
 /**
  * Loses the answers to some POSTs, each in its way: `lost` once it was done, a status instead of doing it.
@@ -35,7 +21,7 @@ async function lose(page, url, ways) {
     sent.push({ key: await request.headerValue('idempotency-key'), body: request.postDataJSON() });
     const way = ways.shift();
     if (way === undefined) return route.continue();
-    if (way !== 'lost') return route.fulfill({ status: way, contentType: 'application/problem+json', body: JSON.stringify({ code: `http_${way}`, detail: `It is refused with ${way}.`, status: way }) });
+    if (way !== 'lost') return route.fulfill(problem(way));
     await route.fetch();
     return route.abort();
   });
@@ -130,7 +116,7 @@ test('an answer to one clinic is not shown to the next, and nothing is asked aga
     asked[isPost ? 'posts' : 'lists'] += 1;
     if (!isFirst) return isPost ? route.continue() : undefined;
     if (isPost) {
-      saved.push(() => route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ code: 'unauthorized', detail: 'The token has run out.', status: 401 }) }));
+      saved.push(() => route.fulfill(problem(401, { code: 'unauthorized', detail: 'The token has run out.' })));
     } else {
       const answer = await route.fetch();
       held.push(() => route.fulfill({ response: answer }));
@@ -181,10 +167,10 @@ test('a list that is cut says so', async () => {
   await page.route('**/api/appointments?**', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ appointments: [], pagination: { next_cursor: 'more' } }) }));
   await page.goto(`${stack.base}/calendar?view=week`);
   await page.getByText('Not all of it is shown').waitFor();
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await go(page, `/contacts/${contact.id}`);
   await page.getByText('Not all of it is shown').waitFor();
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await context.close();
 });
 
@@ -216,10 +202,10 @@ test('a contact is booked for by choosing them, and nothing of them stays with a
   await name.pressSequentially('Ann Lee');
   await page.getByRole('button', { name: 'Ann Lee' }).waitFor();
   assert.deepEqual([await phone.inputValue(), await email.inputValue()], ['', '']);
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await page.getByRole('button', { name: 'Ann Lee' }).click();
   assert.deepEqual([await phone.inputValue(), await email.inputValue()], ['+447700900551', 'ann.lee@example.com']);
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await name.press('End');
   await name.pressSequentially('son');
   assert.deepEqual([await name.inputValue(), await phone.inputValue(), await email.inputValue()], ['Ann Leeson', '', '']);
@@ -246,7 +232,7 @@ test('a contact is booked for by choosing them, and nothing of them stays with a
   await page.getByRole('button', { name: /^Ann Lee \+44 7700 900551/ }).click();
   assert.equal(await texts.inputValue(), '');
   await texts.selectOption('no');
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await book('Ann Lee');
   assert.deepEqual(sent.pop(), { service_id: 'demo-check-up', scheduled_at: `${day}T16:30:00.000Z`, resource_id: 'demo-jones', contact: { name: 'Ann Lee', phone: '+447700900551', email: 'ann.lee@example.com', may_text: false } });
   const { appointments } = await stack.ask('GET', `/api/appointments?startDate=${day}&endDate=${day}`, undefined, owner);
@@ -289,7 +275,7 @@ test('the notes of an appointment that another wrote meanwhile are not written o
   await comeBack();
   await page.locator('[data-theirs=notes]', { hasText: 'Allergic to penicillin.' }).waitFor();
   assert.deepEqual([await notes.inputValue(), await save.isDisabled()], ['Mine.', true]);
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await page.getByRole('button', { name: 'Keep mine' }).click();
   // And once more, before the page has read it again.
   await page.route(`**/api/appointments/${made.id}`, (route) => (route.request().method() === 'GET' ? undefined : route.continue()));
@@ -320,7 +306,7 @@ test('what another wrote of a contact is seen before it is written over, and the
   await save.click();
   await page.locator('[data-theirs=notes]', { hasText: 'Theirs.' }).waitFor();
   assert.deepEqual([(await there()).notes, await page.getByLabel('Notes').inputValue(), await save.isDisabled()], ['Theirs.', 'Mine.', true]);
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await page.getByRole('button', { name: 'Keep mine' }).click();
   assert.equal(await page.getByLabel('E-mail').inputValue(), 'new@example.com');
   await save.click();

@@ -1,21 +1,9 @@
 // The console by the keyboard alone.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launch, open, settle } from './page.js';
-import { startStack } from './stack.js';
+import { test } from 'node:test';
+import { frame, open, settle } from './page.js';
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser } = await frame();
 
 /** What has the focus, and whether one sees that it has. @param {import('playwright-core').Page} page */
 const focused = (page) =>

@@ -1,9 +1,11 @@
 // A browser on a stack: signed in, watched, and measured.
+import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { chromium } from 'playwright-core';
-import { DEMO } from './stack.js';
+import { DEMO, startStack, until } from './stack.js';
 
 const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -16,6 +18,32 @@ export function launch() {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--lang=en-GB', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
   });
+}
+
+/**
+ * The stack and the browser of a file of tests, and what the stack is filled with; all gone after the last of them.
+ * @template [T=undefined]
+ * @param {Parameters<typeof startStack>[0]} [options]
+ * @param {(stack: Awaited<ReturnType<typeof startStack>>, owner: string) => Promise<T>} [fill]
+ */
+export async function frame(options, fill) {
+  const stack = await startStack(options);
+  /** @type {import('playwright-core').Browser | undefined} */
+  let browser;
+  const stop = async () => {
+    await browser?.close();
+    await stack.stop();
+  };
+  try {
+    browser = await launch();
+    const owner = await stack.token('owner');
+    const filled = await fill?.(stack, owner);
+    after(stop);
+    return { stack, browser, owner, filled: /** @type {T} */ (filled) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /**
@@ -152,3 +180,77 @@ export function measure(page) {
 
 /** @param {import('playwright-core').Page} page @param {string} name */
 export const picture = (page, name) => page.screenshot({ path: join(PICTURES, `${name.replaceAll(/[^a-z0-9]+/gi, '-').replace(/^-|-$/g, '')}.png`), fullPage: true });
+
+/** Nothing is cut or lies over something else, and axe finds nothing. @param {import('playwright-core').Page} page */
+export async function whole(page) {
+  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+}
+
+/** What the API says where it fails. @param {number} status @param {{code?: string, detail?: string, request_id?: string}} [said] */
+export const problem = (status, said = {}) => ({
+  status,
+  contentType: 'application/problem+json',
+  body: JSON.stringify({ code: `http_${status}`, detail: `It is refused with ${status}.`, status, ...said }),
+});
+
+const LOOKS = /** @type {const} */ ([
+  ['light', 1280],
+  ['light', 320],
+  ['dark', 320],
+  ['dark', 1280],
+]);
+
+/** What is not as it should be in any light and width; in the dark only colours are other. @param {import('playwright-core').Page} page @param {string} name */
+export async function look(page, name) {
+  const found = [];
+  for (const [scheme, width] of LOOKS) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await settle(page);
+    const look = `${scheme} ${width}`;
+    if (scheme === 'light') found.push(...(await measure(page)).map((line) => `${look}: ${line}`));
+    found.push(...(await axe(page, { onlyColours: scheme === 'dark' })).map((line) => `${look}: ${line}`));
+    await picture(page, `${name} ${look}`);
+  }
+  return found;
+}
+
+/**
+ * Has every answer of the API take its time, so that what stands for it is seen first, and says which screens jump while they are
+ * filled: by more than what the web's measure calls good (Cumulative Layout Shift).
+ * @param {import('playwright-core').Page} page a new one
+ * @param {string[]} urls
+ * @param {number} [millis]
+ */
+export async function jumping(page, urls, millis = 150) {
+  let asked = 0;
+  let answered = 0;
+  await page.route('**/api/**', async (route) => {
+    asked += 1;
+    await new Promise((done) => setTimeout(done, millis));
+    await route.continue();
+  });
+  for (const end of /** @type {const} */ (['requestfinished', 'requestfailed'])) page.on(end, (request) => (answered += new URL(request.url()).pathname.startsWith('/api/') ? 1 : 0));
+  await page.addInitScript(() => {
+    /** @type {any[]} */
+    const jumps = [];
+    const take = (/** @type {any[]} */ entries) => {
+      for (const entry of entries) jumps.push({ value: entry.value, what: entry.sources.map((source) => source.node?.className || source.node?.nodeName).slice(0, 3) });
+    };
+    const observer = new PerformanceObserver((list) => take(list.getEntries()));
+    observer.observe({ type: 'layout-shift', buffered: true });
+    // What was seen and not yet told, too.
+    /** @type {any} */ (window).jumped = () => take(observer.takeRecords()) ?? jumps;
+  });
+  const found = [];
+  for (const url of urls) {
+    await page.goto(url);
+    await settle(page);
+    await until(async () => answered >= asked, `${url} has all its answers`);
+    await settle(page);
+    const jumps = await page.evaluate(() => /** @type {any} */ (window).jumped());
+    const sum = jumps.reduce((/** @type {number} */ total, /** @type {any} */ jump) => total + jump.value, 0);
+    if (sum > 0.1) found.push(`${new URL(url).pathname}: ${sum.toFixed(3)} ${JSON.stringify(jumps.filter((/** @type {any} */ jump) => jump.value > 0.02))}`);
+  }
+  return found;
+}

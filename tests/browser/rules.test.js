@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { launch, open, settle } from './page.js';
-import { NUMBER, startStack, until } from './stack.js';
+import { frame, open, settle } from './page.js';
+import { NUMBER, until } from './stack.js';
 
 const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const web = resolve(here, '../../functions/console/web');
@@ -16,17 +16,7 @@ const { addDays, dayOf, duration, instant, monday, timeOfDay, wall } = await imp
 const { masked, phone } = await import(join(web, 'lib/phone.js'));
 const require = createRequire(import.meta.url);
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  [stack, browser] = await Promise.all([startStack({ speed: 60 }), launch()]);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser, owner } = await frame({ speed: 60 });
 
 test('a price is ceil(seconds × 56 / 60) for every second of twelve hours', () => {
   for (let seconds = 0; seconds <= 43_200; seconds += 1) {
@@ -46,7 +36,6 @@ test('the prices are those that Rust’s own test has', async () => {
 });
 
 test('what the stack bills is what the console says', async () => {
-  const owner = await stack.token('owner');
   await stack.pay(10_000, owner);
   // Lengths of every remainder by fifteen seconds, in which fourteen pence are used up.
   const lengths = Array.from({ length: 15 }, (_, at) => 60 + at * 16);

@@ -1,81 +1,12 @@
 // Every screen, for every role, in light and dark, wide and at 320 px.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { PICTURES, axe, go, launch, measure, open, picture, settle } from './page.js';
-import { fill, startStack, until } from './stack.js';
+import { describe, test } from 'node:test';
+import { PICTURES, axe, frame, go, jumping, look, measure, open, settle } from './page.js';
+import { addresses, dialogs } from './places.js';
+import { fill } from './stack.js';
 
-const BUSINESS = ['owner', 'viewer'];
-const MEMBERS = [...BUSINESS, 'staff'];
-
-/** The addresses that a role sees, with what the data says. @param {Awaited<ReturnType<typeof fill>>} there @returns {[string, string[]][]} */
-const addresses = (there) => [
-  ['/today', MEMBERS],
-  ['/calls', MEMBERS],
-  [`/calls/${there.call}`, MEMBERS],
-  ['/wallet', BUSINESS],
-  [`/calendar?view=week&day=${there.day}`, MEMBERS],
-  [`/calendar?view=day&day=${there.day}`, MEMBERS],
-  [`/calendar?view=list&day=${there.day}`, MEMBERS],
-  ['/calendar/services', MEMBERS],
-  ['/calendar/hours', MEMBERS],
-  ['/calendar/sync', MEMBERS],
-  [`/appointments/${there.appointment}`, MEMBERS],
-  ['/contacts', MEMBERS],
-  [`/contacts/${there.contact}`, MEMBERS],
-  ['/notifications', MEMBERS],
-  ['/agents', BUSINESS],
-  ['/numbers', BUSINESS],
-  ['/team', BUSINESS],
-  ['/clinic', MEMBERS],
-  ['/start', BUSINESS],
-  ['/operations', ['operator']],
-  ['/operations/doubts', ['operator']],
-  ['/operations/wallets?org=de300000-0000-4000-8000-000000000001', ['operator']],
-  ['/operations/orphans', ['operator']],
-  ['/operations/clinics', ['operator']],
-  ['/nothing-is-here', ['owner']],
-];
-/** Dialogs that open by their address. @param {Awaited<ReturnType<typeof fill>>} there */
-const dialogs = (there) => [`/calendar?view=week&day=${there.day}&new=1`, '/wallet?topup=open', '/contacts?new=1', '/calls?ring=1'];
-
-const LOOKS = /** @type {const} */ ([
-  ['light', 1280],
-  ['light', 320],
-  ['dark', 320],
-  ['dark', 1280],
-]);
-
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-/** @type {Awaited<ReturnType<typeof fill>>} */
-let there;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack({ speed: 20 }), launch()]);
-  there = await fill(stack);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
-
-/** Looks at the page in every light and width. @param {import('playwright-core').Page} page @param {string} name */
-async function look(page, name) {
-  const found = [];
-  for (const [scheme, width] of LOOKS) {
-    await page.setViewportSize({ width, height: 900 });
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-    await settle(page);
-    const look = `${scheme} ${width}`;
-    if (scheme === 'light') found.push(...(await measure(page)).map((line) => `${look}: ${line}`));
-    found.push(...(await axe(page, { onlyColours: scheme === 'dark' })).map((line) => `${look}: ${line}`));
-    await picture(page, `${name} ${look}`);
-  }
-  return found;
-}
+const { stack, browser, filled: there } = await frame({ speed: 20 }, fill);
 
 /** @param {string} role @param {(there: any) => string[]} paths @param {{org?: string}} [options] */
 function screensOf(role, paths, options = {}) {
@@ -131,39 +62,8 @@ test('a viewer has no button but to look and to copy', async () => {
 
 test('nothing jumps while a screen is filled', async () => {
   const { page, context } = await open(browser, stack, { role: 'owner' });
-  // An answer takes its time, so that what stands for it is seen first.
-  let asked = 0;
-  await page.route('**/api/**', async (route) => {
-    asked += 1;
-    await new Promise((done) => setTimeout(done, 150));
-    await route.continue();
-  });
-  let answered = 0;
-  for (const end of /** @type {const} */ (['requestfinished', 'requestfailed'])) page.on(end, (request) => (answered += new URL(request.url()).pathname.startsWith('/api/') ? 1 : 0));
-  await page.addInitScript(() => {
-    // @ts-ignore: read back below
-    window.jumps = [];
-    const take = (/** @type {any[]} */ entries) => {
-      // @ts-ignore
-      for (const entry of entries) window.jumps.push({ value: entry.value, what: entry.sources.map((source) => source.node?.className || source.node?.nodeName).slice(0, 3) });
-    };
-    const observer = new PerformanceObserver((list) => take(list.getEntries()));
-    observer.observe({ type: 'layout-shift', buffered: true });
-    // @ts-ignore: what was seen and not yet told, too
-    window.jumped = () => take(observer.takeRecords()) ?? window.jumps;
-  });
-  const jumping = [];
-  for (const [path] of addresses(there).filter(([, roles]) => roles.includes('owner'))) {
-    await page.goto(stack.base + path);
-    await settle(page);
-    await until(async () => answered >= asked, `${path} has all its answers`);
-    await settle(page);
-    const jumps = await page.evaluate(() => /** @type {any} */ (window).jumped());
-    const sum = jumps.reduce((/** @type {number} */ total, /** @type {any} */ jump) => total + jump.value, 0);
-    // What the web's measure calls good (Cumulative Layout Shift).
-    if (sum > 0.1) jumping.push(`${path}: ${sum.toFixed(3)} ${JSON.stringify(jumps.filter((/** @type {any} */ jump) => jump.value > 0.02))}`);
-  }
-  assert.deepEqual(jumping, []);
+  const urls = addresses(there).filter(([, roles]) => roles.includes('owner')).map(([path]) => stack.base + path);
+  assert.deepEqual(await jumping(page, urls), []);
   await context.close();
 });
 

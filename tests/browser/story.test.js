@@ -1,24 +1,10 @@
 // The demo's story, watched in the console: a call that ticks, one that books, an appointment that is moved, two who save at once.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { axe, go, launch, measure, open, picture, settle } from './page.js';
-import { NUMBER, startStack, until, weekday } from './stack.js';
+import { test } from 'node:test';
+import { frame, go, measure, open, picture, problem, settle, whole } from './page.js';
+import { NUMBER, until, weekday } from './stack.js';
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-let owner = '';
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack({ speed: 10 }), launch()]);
-  owner = await stack.token('owner');
-  await stack.pay(5_000, owner);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
+const { stack, browser, owner } = await frame({ speed: 10 }, (stack, owner) => stack.pay(5_000, owner));
 
 /** `£0.39` in pence. @param {string} text */
 const pence = (text) => Number(text.replace(/[^0-9]/g, ''));
@@ -252,7 +238,7 @@ test('an API that fails says its sentence and the request’s id, keeps what was
   await page.route('**/api/contacts', async (route) => {
     if (route.request().method() !== 'POST') return route.continue();
     keys.push(await route.request().headerValue('idempotency-key'));
-    if (fails-- > 0) return route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify({ code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-77', status: 500 }) });
+    if (fails-- > 0) return route.fulfill(problem(500, { code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-77' }));
     return route.continue();
   });
   await page.goto(`${stack.base}/contacts?new=1`);
@@ -317,7 +303,7 @@ test('a practitioner’s hours and time away are said, and hold in the diary', a
   await page.getByLabel('Last day').fill(day);
   await page.getByLabel('Reason, for staff').fill('On a course');
   await page.getByRole('button', { name: 'Add the time away' }).click();
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
   await page.locator('dialog[open]').waitFor({ state: 'detached' });
   const { resources } = await stack.ask('GET', '/api/resources', undefined, owner);
@@ -342,7 +328,7 @@ test('a service is added, and booked by whoever may', async () => {
   await page.getByLabel('Question 1').fill('Which shade?');
   await page.getByLabel('Answer to 1').selectOption('choice');
   await page.getByLabel('Choices of 1').fill('light, lighter');
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await page.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
   await page.locator('td', { hasText: 'Whitening' }).waitFor();
   const { services } = await stack.ask('GET', '/api/services', undefined, owner);
@@ -433,7 +419,7 @@ test('the clinic says its facts, and under which name its texts come', async () 
   await page.getByLabel('The clinic’s own red flags').fill('a knocked-out tooth');
   await page.locator('.card', { hasText: 'Emergencies' }).last().getByRole('button', { name: 'Save' }).click();
   await until(async () => (await stack.ask('GET', '/api/clinic', undefined, owner)).red_flags?.[0] === 'a knocked-out tooth', 'it is saved');
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await stack.ask('PATCH', '/api/clinic', { answering: 'always' }, owner);
   assert.deepEqual(complaints, []);
   await context.close();

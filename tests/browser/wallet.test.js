@@ -2,28 +2,18 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
-import { axe, launch, measure, open, settle } from './page.js';
-import { DEMO, startStack, until } from './stack.js';
+import { test } from 'node:test';
+import { frame, measure, open, problem, settle, whole } from './page.js';
+import { DEMO, until } from './stack.js';
 
 const ENTRIES = 45;
 /** As long a reason as an operator may give. */
 const LONG_REASON = 'A call that was cut off by a fault at the carrier, as the clinic wrote to us on Monday and again on Tuesday, so that it is given back '.padEnd(200, 'and once more ').slice(0, 200).trim();
 
-/** @type {Awaited<ReturnType<typeof startStack>>} */
-let stack;
-/** @type {import('playwright-core').Browser} */
-let browser;
-
-before(async () => {
-  [stack, browser] = await Promise.all([startStack(), launch()]);
-  const [owner, operator] = [await stack.token('owner'), await stack.token('operator')];
+const { stack, browser } = await frame({}, async (stack, owner) => {
   await stack.pay(5_000, owner);
+  const operator = await stack.token('operator');
   for (let at = 1; at < ENTRIES; at += 1) await stack.post(`/api/operations/wallets/${DEMO}/adjustments`, { id: randomUUID(), amountPence: at, direction: 'credit', reason: LONG_REASON }, operator);
-});
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
 });
 
 test('transactions go on by cursor, each once, whatever their words', async () => {
@@ -41,7 +31,8 @@ test('transactions go on by cursor, each once, whatever their words', async () =
     assert.equal(await more.count(), 0);
     const amounts = await rows.locator('td .strong').allInnerTexts();
     assert.deepEqual([new Set(amounts).size, amounts[0], amounts.at(-1)], [ENTRIES, '+£0.44', '+£50.00']);
-    assert.deepEqual([await measure(page), await axe(page), complaints], [[], [], []]);
+    await whole(page);
+    assert.deepEqual(complaints, []);
     await context.close();
   }
 });
@@ -77,7 +68,7 @@ test('where more has moved than one answer holds, a shorter time is shown, and s
     const from = new URL(route.request().url()).searchParams.get('from') ?? '';
     const days = (Date.now() - Date.parse(from)) / 86_400_000;
     if (days < 20) return route.continue();
-    return route.fulfill({ status: 422, contentType: 'application/problem+json', body: JSON.stringify({ code: 'period_too_large', detail: 'The period holds more entries than one answer can (10,000, or 4.5 MB). Ask for a shorter one.', request_id: 'request-3', status: 422 }) });
+    return route.fulfill(problem(422, { code: 'period_too_large', detail: 'The period holds more entries than one answer can (10,000, or 4.5 MB). Ask for a shorter one.', request_id: 'request-3' }));
   });
   await page.goto(`${stack.base}/wallet`);
   const plot = page.getByRole('region', { name: 'Two weeks' });
@@ -90,7 +81,7 @@ test('where more has moved than one answer holds, a shorter time is shown, and s
   const problem = page.getByRole('alert');
   await problem.getByText('Ask for a shorter one.').waitFor();
   await problem.getByText('request-3').waitFor();
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await context.close();
 });
 
@@ -104,6 +95,6 @@ test('why the card is not charged though little is left is said in words', async
   await page.goto(`${stack.base}/wallet`);
   await page.getByText('Another charge does not fit into the limit of the month.').waitFor();
   await settle(page);
-  assert.deepEqual([await measure(page), await axe(page)], [[], []]);
+  await whole(page);
   await context.close();
 });
