@@ -165,6 +165,7 @@ export default function Agents() {
   return html`<div class="page">
     <${PageHead} title="Agents" sub="One answers the clinic’s phone, the other rings people for it." />
     <${Segments} label="Agent" value=${role} onInput=${(next) => route.set({ role: next === 'inbound' ? null : next })} options=${[['inbound', 'Answers calls'], ['outbound', 'Rings people']]} />
+    <${Problem} failure=${numbers.failure} onRetry=${numbers.reload} isBusy=${numbers.isLoading} />
     <${Card} title=${role === 'inbound' ? 'The receptionist' : 'The caller'}>
       <${Loaded} from=${agents} lines=${12}>
         ${(data) => html`<${Editor} key=${role} agent=${data.agents.find((one) => one.role === role)} numbers=${numbers.data ?? []} onSaved=${agents.reload} />`}

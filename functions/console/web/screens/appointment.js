@@ -136,6 +136,7 @@ export default function Appointment({ id }) {
       title=${one ? one.contact_name : 'Appointment'}
       sub=${one && `${one.service_type}, ${moment(one.scheduled_time, here.zone)}`}
     />
+    <${Problem} failure=${catalog.failure} onRetry=${catalog.reload} />
     <${Loaded} from=${appointment} lines=${8}>
       ${(data) => html`<${Detail} appointment=${data} resources=${catalog.resources} onMove=${() => setDialog('move')} onCancel=${() => setDialog('cancel')} />`}
     <//>

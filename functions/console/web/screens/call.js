@@ -213,6 +213,7 @@ export default function Call({ id }) {
       title=${one ? (one.caller_name ?? phone(one.phone_number)) : 'Call'}
       sub=${one && `${one.call_direction === 'inbound' ? 'Rang the clinic' : 'Rung by the agent'} · ${longDay(one.call_date, here.zone)}`}
     />
+    <${Problem} failure=${wallet.failure} onRetry=${wallet.reload} isBusy=${wallet.isLoading} />
     <${Loaded} from=${call} lines=${8}>${(data) => html`<${Detail} call=${data} rate=${rate} />`}<//>
   </div>`;
 }

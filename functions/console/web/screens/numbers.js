@@ -167,13 +167,13 @@ function Line({ direction, number, purchase, agent }) {
                 ['Whose', number.isManaged ? 'Bought here' : 'The clinic’s own, at Twilio'],
                 number.isManaged && ['Cost', money(number.costPence)],
                 ['Since', html`<span class="num">${moment(number.purchasedAt, here.zone)}</span>`],
-                ['Agent', isLinked ? agent.name : html`<${Badge} tone="warn">No agent has it<//>`],
+                agent && ['Agent', isLinked ? agent.name : html`<${Badge} tone="warn">No agent has it<//>`],
                 ['Id', html`<${Id} value=${number.vapiPhoneId} what="number’s id" />`],
               ]}
             />
             <${Problem} failure=${again.failure ?? link.failure} />
             ${number.status === 'releasing' && html`<${Note} tone="warn" actions=${here.mayChange && html`<${Button} small icon="refresh" isBusy=${again.isBusy} onClick=${() => again.run()}>Ask again<//>`}>A provider has not confirmed yet that it is given up.<//>`}
-            ${isActive && here.mayChange && html`<div class="form-actions">${!isLinked && html`<${Button} isBusy=${link.isBusy} onClick=${() => link.run()}>Give it to the agent<//>`}<${Button} icon="trash" onClick=${() => setDialog('give-up')}>Give it up<//></div>`}
+            ${isActive && here.mayChange && html`<div class="form-actions">${agent && !isLinked && html`<${Button} isBusy=${link.isBusy} onClick=${() => link.run()}>Give it to the agent<//>`}<${Button} icon="trash" onClick=${() => setDialog('give-up')}>Give it up<//></div>`}
           </div>`
         : purchase
           ? html`<div class="stack"><p class="sub">Begun ${moment(purchase.startedAt, here.zone)}. This page follows it.</p><${Progress} status=${purchase.status} /></div>`
@@ -200,6 +200,7 @@ export default function Numbers() {
     ${
       status.data
         ? html`<${Problem} failure=${status.failure} onRetry=${status.reload} />
+            <${Problem} failure=${agents.failure} onRetry=${agents.reload} isBusy=${agents.isLoading} />
             <div class="columns">
               ${['inbound', 'outbound'].map((direction) => html`<${Line} key=${direction} direction=${direction} number=${of(status.data.numbers, direction)} purchase=${of(status.data.purchases, direction)} agent=${agents.data?.agents.find((one) => one.role === direction)} />`)}
             </div>`

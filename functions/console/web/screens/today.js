@@ -8,7 +8,7 @@ import { RATE, money } from '../lib/money.js';
 import { Notice } from '../lib/notices.js';
 import { masked } from '../lib/phone.js';
 import { addDays, clock, dayOf, duration, longDay } from '../lib/time.js';
-import { Badge, ButtonLink, Card, Empty, Link, Loaded, Note, PageHead, classes, useTick } from '../lib/ui.js';
+import { Badge, ButtonLink, Card, Empty, Link, Loaded, Note, PageHead, Problem, classes, useTick } from '../lib/ui.js';
 import { appointmentBadge } from '../lib/words.js';
 
 function Live({ wallet }) {
@@ -118,7 +118,8 @@ function LowMoney({ wallet }) {
 
 function Business() {
   const wallet = useGet('/api/billing/wallet', { every: 15_000 });
-  return html`<${LowMoney} wallet=${wallet} />
+  return html`<${Problem} failure=${wallet.failure} onRetry=${wallet.reload} isBusy=${wallet.isLoading} />
+    <${LowMoney} wallet=${wallet} />
     <${Figures} wallet=${wallet} />
     <${Live} wallet=${wallet} />`;
 }

@@ -3,12 +3,12 @@ import { call, changed, failureOf, query, useAction, useGet, usePages } from '..
 import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { html, useEffect, useMemo, useState } from '../lib/html.js';
-import { money, pence } from '../lib/money.js';
+import { RATE, money, pence } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { Plot } from '../lib/plot.js';
 import { useRoute } from '../lib/router.js';
 import { addDays, dayOf, instant, moment, shortDay } from '../lib/time.js';
-import { Button, Card, Check, Copy, Dialog, Empty, Form, Link, Loaded, More, Note, PageHead, Problem, Select, Skeleton, Table, Text, toast } from '../lib/ui.js';
+import { Button, Card, Check, Copy, Dialog, Empty, Form, Link, Loaded, More, Note, PageHead, Problem, Select, Skeleton, Table, Text, classes, toast } from '../lib/ui.js';
 import { ENTRY } from '../lib/words.js';
 
 const LEAST_TOP_UP = 2_500;
@@ -243,12 +243,17 @@ function Statement() {
   <//>`;
 }
 
+/** What is said until the figures are there, unseen: it takes their room in every width. */
+const USUAL = { available_pence: 10_000, estimated_minutes_remaining: 100, rate_per_minute_pence: RATE, held_pence: 1_000, live_calls: 0, balance_pence: 10_000 };
+
 function Money({ wallet }) {
-  return html`<dl class="figures">
-    <div class="figure figure-main"><dt>Available</dt><dd data-available>${money(wallet.available_pence)}</dd><dd class="figure-note">about ${wallet.estimated_minutes_remaining} min of talk at ${wallet.rate_per_minute_pence}p a minute</dd></div>
-    <div class="figure"><dt>Held for calls</dt><dd>${money(wallet.held_pence)}</dd><dd class="figure-note">${wallet.live_calls === 0 ? 'no call goes on' : `${wallet.live_calls} ${wallet.live_calls === 1 ? 'call goes' : 'calls go'} on`}</dd></div>
-    <div class="figure"><dt>Balance</dt><dd>${money(wallet.balance_pence)}</dd><dd class="figure-note">available and held together</dd></div>
-  </dl>`;
+  const of = wallet ?? USUAL;
+  return html`${!wallet && html`<span class="skeleton unseen" role="status">Loading</span>`}
+    <dl class=${classes('figures', !wallet && 'figures-awaited')}>
+      <div class="figure figure-main"><dt>Available</dt><dd data-available=${wallet ? 'true' : undefined}>${money(of.available_pence)}</dd><dd class="figure-note">about ${of.estimated_minutes_remaining} min of talk at ${of.rate_per_minute_pence}p a minute</dd></div>
+      <div class="figure"><dt>Held for calls</dt><dd>${money(of.held_pence)}</dd><dd class="figure-note">${of.live_calls === 0 ? 'no call goes on' : `${of.live_calls} ${of.live_calls === 1 ? 'call goes' : 'calls go'} on`}</dd></div>
+      <div class="figure"><dt>Balance</dt><dd>${money(of.balance_pence)}</dd><dd class="figure-note">available and held together</dd></div>
+    </dl>`;
 }
 
 export default function Wallet() {
@@ -271,14 +276,16 @@ export default function Wallet() {
       sub="Prepaid. Calls are billed by the second."
       actions=${here.mayChange && html`<${Button} kind="primary" icon="card" onClick=${() => route.set({ topup: 'open' })}>Top up<//>`}
     />
-    <${Loaded} from=${wallet} height="104px">
+    ${!wallet.data && !wallet.failure && html`<div><${Money} wallet=${null} /></div>`}
+    ${(wallet.data || wallet.failure) && html`<${Loaded} from=${wallet}>
       ${(data) => html`${data.is_low_balance && html`<${Note} tone="warn" title="Little is left.">A call needs a minute’s money to begin. Below ${money(data.low_balance_pence)} we remind you.<//>`}
         <${Money} wallet=${data} />`}
-    <//>
+    <//>`}
     <${History} balance=${wallet.data?.balance_pence ?? 0} />
     <${Transactions} />
     <div class="columns">
-      ${wallet.data ? html`<${AutoRecharge} key=${JSON.stringify([wallet.data.auto_recharge_enabled, wallet.data.auto_recharge.amount_pence, wallet.data.auto_recharge.threshold_pence, wallet.data.auto_recharge.monthly_limit, wallet.data.has_payment_method])} wallet=${wallet.data} />` : html`<${Card} title="Auto-recharge"><${Skeleton} lines=${5} /><//>`}
+      ${wallet.data && html`<${AutoRecharge} key=${JSON.stringify([wallet.data.auto_recharge_enabled, wallet.data.auto_recharge.amount_pence, wallet.data.auto_recharge.threshold_pence, wallet.data.auto_recharge.monthly_limit, wallet.data.has_payment_method])} wallet=${wallet.data} />`}
+      ${!wallet.data && !wallet.failure && html`<${Card} title="Auto-recharge"><${Skeleton} lines=${5} /><//>`}
       <${Statement} />
     </div>
     ${topup === 'open' && here.mayChange && html`<${TopUp} onClose=${() => route.set({ topup: null })} />`}
