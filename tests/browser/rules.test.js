@@ -116,6 +116,22 @@ test('the first view is under 100 KB, and the plot is no part of it', async () =
   await context.close();
 });
 
+test('the sheet names each colour once for light and once for dark, and no rule twice', async () => {
+  const sheet = (await readFile(join(web, 'app.css'), 'utf8')).replaceAll(/\/\*[^]*?\*\//g, '');
+  /** @type {Map<string, string>} */
+  const rules = new Map();
+  const [twice, colours] = [[], []];
+  for (const [, selector, body] of sheet.matchAll(/([^{}]+)\{([^{}]*)\}/g)) {
+    const said = body.replaceAll(/\s+/g, ' ').trim();
+    // Short ones say less than it takes to bring them together.
+    if (rules.has(said) && said.split(';').length > 3) twice.push(`${rules.get(said)} and ${selector.trim()}: ${said}`);
+    rules.set(said, selector.trim());
+    if (!selector.includes(':root') && /#[0-9a-f]{3,8}\b|rgb\(/.test(said.replaceAll('#fff;', ';'))) colours.push(`${selector.trim()}: ${said}`);
+  }
+  assert.deepEqual([twice, colours], [[], []]);
+  assert.equal(sheet.match(/--bg:/g)?.length, 2);
+});
+
 test('light and dark are chosen, and stay chosen', async () => {
   const { page, context } = await open(browser, stack, { role: 'owner', scheme: 'light' });
   await page.goto(`${stack.base}/today`);
@@ -129,5 +145,12 @@ test('light and dark are chosen, and stay chosen', async () => {
   await settle(page);
   assert.equal(await ground(), dark);
   assert.equal(await page.locator('h1').innerText(), 'Today', 'and the place is kept, too');
+  // What was chosen holds whatever the system says; without a choice the system's holds, also when it turns.
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.equal(await ground(), dark);
+  await page.getByRole('button', { name: 'As the system', exact: true }).click();
+  assert.equal(await ground(), light);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.waitForFunction((colour) => getComputedStyle(document.body).backgroundColor === colour, dark);
   await context.close();
 });

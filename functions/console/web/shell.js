@@ -71,18 +71,18 @@ function Nav({ role, onGo = () => {} }) {
 }
 
 function Theme() {
-  const [choice, setChoice] = useState(document.documentElement.dataset.theme ?? 'system');
+  const [choice, setChoice] = useState(document.documentElement.dataset.chosen ?? 'system');
   const choose = (/** @type {string} */ next) => {
     setChoice(next);
-    if (next === 'system') delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
+    if (next === 'system') delete document.documentElement.dataset.chosen;
+    else document.documentElement.dataset.chosen = next;
     try {
       if (next === 'system') localStorage.removeItem('theme');
       else localStorage.setItem('theme', next);
     } catch {
       // It holds until the page is loaded again.
     }
-    dispatchEvent(new Event('themechange'));
+    dispatchEvent(new Event('themechosen'));
   };
   return html`<${Segments}
     label="Light or dark"

@@ -1,10 +1,21 @@
-// Before anything is drawn: the choice of light or dark that was made on this machine. Without one the system's holds.
+// Before anything is drawn: light or dark, as it was chosen on this machine, or else as the system has it.
 (() => {
-  let choice = null;
+  const root = document.documentElement;
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  const show = () => {
+    root.dataset.theme = root.dataset.chosen ?? (system.matches ? 'dark' : 'light');
+  };
   try {
-    choice = localStorage.getItem('theme');
+    const chosen = localStorage.getItem('theme');
+    if (chosen === 'light' || chosen === 'dark') root.dataset.chosen = chosen;
   } catch {
     // A browser that keeps nothing shows what the system says.
   }
-  if (choice === 'light' || choice === 'dark') document.documentElement.dataset.theme = choice;
+  show();
+  const turn = () => {
+    show();
+    dispatchEvent(new Event('themechange'));
+  };
+  addEventListener('themechosen', turn);
+  system.addEventListener('change', turn);
 })();

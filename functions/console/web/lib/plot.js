@@ -86,13 +86,8 @@ export function Plot({ days, label }) {
   useEffect(() => {
     withSheet().then(() => setReady(true));
     const turn = () => setTheme((count) => count + 1);
-    const scheme = matchMedia('(prefers-color-scheme: dark)');
-    scheme.addEventListener('change', turn);
     addEventListener('themechange', turn);
-    return () => {
-      scheme.removeEventListener('change', turn);
-      removeEventListener('themechange', turn);
-    };
+    return () => removeEventListener('themechange', turn);
   }, []);
   useEffect(() => {
     const host = ref.current;
