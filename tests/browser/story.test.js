@@ -16,11 +16,12 @@ test('a call shows itself under Today, ticks by the one formula, and is billed a
   await page.goto(`${stack.base}/today`);
   await page.getByText('Nobody is on the phone.').waitFor();
   await stack.ring({ to: NUMBER, from: '+447700900123', talk_seconds: 240 });
-  await page.locator('.live-call').waitFor({ timeout: 15_000 });
+  // While nobody talks the page asks every fifteen seconds.
+  await page.locator('.live-call').waitFor({ timeout: 25_000 });
   await page.locator('.live-call', { hasText: 'Talking' }).waitFor();
   // Each change of the figures, until they have shown several seconds; meanwhile the server is looked at a few times at most.
   let polls = 0;
-  page.on('response', (response) => (polls += response.url().endsWith('/api/calls-dashboard/live') ? 1 : 0));
+  page.on('response', (response) => (polls += response.url().endsWith('/api/live') ? 1 : 0));
   const looks = await page.evaluate(
     () =>
       new Promise((/** @type {(looks: {money: string, seconds: string}[]) => void} */ done) => {
@@ -59,8 +60,34 @@ test('a call shows itself under Today, ticks by the one formula, and is billed a
   await context.close();
 });
 
+test('a call that goes on is ended by whoever keeps the diary, who sees no money', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff', width: 320 });
+  await stack.ring({ to: NUMBER, from: '+447700900777', talk_seconds: 1_800 });
+  const ongoing = await until(async () => (await stack.ask('GET', '/api/live', undefined, owner)).shown.calls.find((one) => one.started_at), 'they talk', 30_000);
+  await page.goto(`${stack.base}/today`);
+  const call = page.locator('.live-call', { hasText: 'Talking' });
+  await call.waitFor();
+  assert.doesNotMatch(await page.locator('main').innerText(), /£|900777/);
+  await whole(page);
+  await call.getByRole('button', { name: 'End the call' }).click();
+  await whole(page);
+  await page.keyboard.press('Escape');
+  assert.ok(await page.evaluate(() => document.activeElement?.textContent?.includes('End the call')), 'the focus is where it was');
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open]').getByRole('button', { name: 'End the call' }).click();
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  await page.getByText('Nobody is on the phone.').waitFor({ timeout: 30_000 });
+  const ended = await until(async () => {
+    const one = await stack.ask('GET', `/api/calls-dashboard/${ongoing.id}`, undefined, owner);
+    return one.status === 'completed' && one;
+  }, 'it is billed', 30_000);
+  assert.ok(ended.duration_seconds < 1_800, String(ended.duration_seconds));
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test('the recording of a call plays and seeks', async () => {
-  const { calls } = await stack.ask('GET', '/api/calls-dashboard', undefined, owner);
+  const { calls } = await stack.ask('GET', '/api/calls-dashboard?status=completed', undefined, owner);
   const { page, complaints, context } = await open(browser, stack, { role: 'owner' });
   await page.goto(`${stack.base}/calls/${calls[0].id}`);
   await page.locator('audio').waitFor();

@@ -26,11 +26,3 @@ export function phone(number) {
   }
   return number;
 }
-
-/** The same with its middle hidden, for lists that show themselves. @param {string | null | undefined} number */
-export function masked(number) {
-  if (!number) return 'Withheld';
-  const text = phone(number);
-  const from = number.startsWith('+1') ? 2 : 3;
-  return `${text.slice(0, from)} ••• ${number.slice(-3)}`;
-}

@@ -2,7 +2,7 @@
 import { Failure, call as ask, failureOf, query, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { html, useRef, useState } from '../lib/html.js';
-import { LiveCalls } from '../lib/live.js';
+import { LiveCalls, useNow } from '../lib/live.js';
 import { RATE, money, price } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { clockSeconds, duration, longDay, moment } from '../lib/time.js';
@@ -151,9 +151,9 @@ function Booked({ id }) {
 
 /** While it goes on: the money ticks here too. */
 function Now({ id, rate }) {
-  const live = useGet('/api/calls-dashboard/live', { every: 2_000 });
-  const mine = live.data?.calls.filter((call) => call.id === id) ?? [];
-  return mine.length > 0 ? html`<${LiveCalls} calls=${mine} rate=${rate} />` : null;
+  const live = useNow();
+  const mine = live.data?.shown.calls.filter((call) => call.id === id) ?? [];
+  return mine.length > 0 ? html`<${LiveCalls} calls=${mine} at=${live.data.at} rate=${rate} />` : null;
 }
 
 function Tools({ call }) {
@@ -167,7 +167,7 @@ function Detail({ call, rate }) {
   const here = useHere();
   return html`<div class="columns">
     <div class="two-thirds stack">
-      ${here.maySeeBusiness && call.status === 'in-progress' && html`<${Now} id=${call.id} rate=${rate} />`}
+      ${call.status === 'in-progress' && html`<${Now} id=${call.id} rate=${rate} />`}
       ${call.outcome_summary && html`<${Card} title="In short"><p class="wrap">${call.outcome_summary}</p><//>`}
       <${Card} title="What was said"><div class="stack">${call.recording_url && html`<${Recording} key=${call.id} call=${call} />`}<${Transcript} call=${call} /></div><//>
     </div>

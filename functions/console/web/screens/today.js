@@ -3,44 +3,24 @@ import { useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { html } from '../lib/html.js';
-import { LiveCalls } from '../lib/live.js';
-import { RATE, money } from '../lib/money.js';
+import { LiveCalls, useNow } from '../lib/live.js';
+import { RATE, affordable, money } from '../lib/money.js';
 import { Notice } from '../lib/notices.js';
-import { masked } from '../lib/phone.js';
-import { addDays, clock, dayOf, duration, longDay } from '../lib/time.js';
-import { Badge, ButtonLink, Card, Empty, Link, Loaded, Note, PageHead, Problem, classes, useTick } from '../lib/ui.js';
+import { clock, dayOf, duration, longDay } from '../lib/time.js';
+import { ButtonLink, Card, Empty, Link, Loaded, Note, PageHead, Problem, Skeleton, classes, useTick } from '../lib/ui.js';
 import { appointmentBadge } from '../lib/words.js';
 
-function Live({ wallet }) {
-  const live = useGet('/api/calls-dashboard/live', { every: (data) => (data?.calls.length ? 2_000 : 10_000) });
-  const rate = wallet.data?.rate_per_minute_pence ?? RATE;
-  const count = live.data?.calls.length ?? 0;
+function Live({ live }) {
+  const calls = live.data?.shown.calls;
+  const count = calls?.length ?? 0;
   return html`<${Card} title="On the phone now" sub=${count > 0 ? `${count} ${count === 1 ? 'call' : 'calls'}` : null}>
-    <${Loaded} from=${live} lines=${3}>
-      ${(data) =>
-        data.calls.length > 0
-          ? html`<${LiveCalls} calls=${data.calls} rate=${rate} />`
-          : html`<${Empty} icon="phone" title="Nobody is on the phone.">Calls show themselves here while they go on, with what they cost.<//>`}
-    <//>
-  <//>`;
-}
-
-/** Who may not see money sees who is on the phone. */
-function LiveWithoutMoney() {
-  const live = useGet('/api/calls-dashboard?cursor=first&status=in-progress&limit=20', { every: 10_000 });
-  return html`<${Card} title="On the phone now">
-    <${Loaded} from=${live} lines=${2}>
-      ${(data) =>
-        data.calls.length > 0
-          ? html`<ul class="agenda">
-              ${data.calls.map((call) => html`<li key=${call.id}>
-                <span class="num">${masked(call.phone_number)}</span>
-                <span class="what"><${Link} to=${`/calls/${encodeURIComponent(call.id)}`}>${call.call_direction === 'inbound' ? 'Rings in' : 'Is rung'}<//></span>
-                <${Badge} tone="live">In progress<//>
-              </li>`)}
-            </ul>`
-          : html`<${Empty} icon="phone" title="Nobody is on the phone.">Calls show themselves here while they go on.<//>`}
-    <//>
+    ${
+      !calls
+        ? html`<${Skeleton} height="8.25rem" />`
+        : count > 0
+          ? html`<${LiveCalls} calls=${calls} at=${live.data.at} rate=${live.data.shown.wallet?.rate_per_minute_pence ?? RATE} />`
+          : html`<${Empty} icon="phone" title="Nobody is on the phone.">Calls show themselves here while they go on.<//>`
+    }
   <//>`;
 }
 
@@ -54,41 +34,40 @@ function Figures({ wallet }) {
     <div class="figure"><dt>Calls in 7 days</dt><dd>${of ? of.totalCalls : dash}</dd><dd class="figure-note">${of ? `${of.completedCalls} completed` : ' '}</dd></div>
     <div class="figure"><dt>Average call</dt><dd>${of ? duration(of.avgDuration) : dash}</dd><dd class="figure-note">in 7 days</dd></div>
     <div class="figure"><dt>Spent in 7 days</dt><dd>${of ? money(of.spentPence) : dash}</dd><dd class="figure-note">${of ? `${of.minutesBilled} min billed` : ' '}</dd></div>
-    <div class="figure"><dt>Available</dt><dd>${wallet.data ? money(wallet.data.available_pence) : dash}</dd><dd class="figure-note">${wallet.data ? `about ${wallet.data.estimated_minutes_remaining} min of talk` : ' '}</dd></div>
+    <div class="figure"><dt>Available</dt><dd>${wallet ? money(wallet.available_pence) : dash}</dd><dd class="figure-note">${wallet ? `about ${Math.floor(affordable(wallet.available_pence, wallet.rate_per_minute_pence) / 60)} min of talk` : ' '}</dd></div>
   </dl>`;
 }
 
-function Appointments() {
+function Appointments({ live }) {
   const here = useHere();
   useTick(30_000);
   const at = now();
-  const today = dayOf(at, here.zone);
-  const list = useGet(`/api/appointments?startDate=${today}&endDate=${today}&limit=100`, { every: 30_000 });
+  const shown = live.data?.shown.appointments.filter((one) => one.status !== 'cancelled');
   return html`<${Card}
     title="Appointments today"
     actions=${html`<${ButtonLink} small icon="calendar" to="/calendar">Calendar<//>`}
   >
-    <${Loaded} from=${list} lines=${5}>
-      ${(data) => {
-        const shown = data.appointments.filter((one) => one.status !== 'cancelled');
-        if (shown.length === 0) {
-          return html`<${Empty} icon="calendar" title="Nobody is booked for today." action=${here.mayKeepDiary ? html`<${ButtonLink} to="/calendar?new=1" icon="plus">Book an appointment<//>` : null}>
-            What callers and staff book for today stands here.
-          <//>`;
-        }
-        return html`<ol class="agenda">
-            ${shown.map((one) => {
-              const [from, to] = [Date.parse(one.scheduled_time), Date.parse(one.ends_at)];
-              return html`<li key=${one.id}>
-                <span class=${classes('num', from <= at && at < to && 'now', to <= at && 'past')}>${clock(from, here.zone)}–${clock(to, here.zone)}</span>
-                <span class="what"><${Link} to=${`/appointments/${encodeURIComponent(one.id)}`}>${one.contact_name}<//><small>${one.service_type}</small></span>
-                ${appointmentBadge(one.status)}
-              </li>`;
-            })}
-          </ol>
-          ${data.pagination.next_cursor && html`<p class="fine">There are more. <${Link} to=${`/calendar?day=${today}&view=day`}>See the whole day<//></p>`}`;
-      }}
-    <//>
+    ${!shown && html`<${Skeleton} lines=${5} />`}
+    ${
+      shown?.length === 0 &&
+      html`<${Empty} icon="calendar" title="Nobody is booked for today." action=${here.mayKeepDiary ? html`<${ButtonLink} to="/calendar?new=1" icon="plus">Book an appointment<//>` : null}>
+        What callers and staff book for today stands here.
+      <//>`
+    }
+    ${
+      shown?.length > 0 &&
+      html`<ol class="agenda">
+        ${shown.map((one) => {
+          const [from, to] = [Date.parse(one.scheduled_time), Date.parse(one.ends_at)];
+          return html`<li key=${one.id}>
+            <span class=${classes('num', from <= at && at < to && 'now', to <= at && 'past')}>${clock(from, here.zone)}–${clock(to, here.zone)}</span>
+            <span class="what"><${Link} to=${`/appointments/${encodeURIComponent(one.id)}`}>${one.contact_name}<//><small>${one.service_type}</small></span>
+            ${appointmentBadge(one.status)}
+          </li>`;
+        })}
+      </ol>`
+    }
+    ${live.data?.shown.has_more_appointments && html`<p class="fine">There are more. <${Link} to=${`/calendar?day=${dayOf(at, here.zone)}&view=day`}>See the whole day<//></p>`}
   <//>`;
 }
 
@@ -106,29 +85,27 @@ function Answers() {
 
 function LowMoney({ wallet }) {
   const here = useHere();
-  if (!wallet.data?.is_low_balance) return null;
+  if (!wallet?.is_low_balance) return null;
   return html`<${Note}
     tone="warn"
-    title=${`${money(wallet.data.available_pence)} is left: calls may be refused.`}
+    title=${`${money(wallet.available_pence)} is left: calls may be refused.`}
     actions=${here.mayChange ? html`<${ButtonLink} small kind="primary" to="/wallet?topup=open">Top up<//>` : null}
   >
     A call needs a minute’s money to begin.
   <//>`;
 }
 
-function Business() {
-  const wallet = useGet('/api/billing/wallet', { every: 15_000 });
-  return html`<${Problem} failure=${wallet.failure} onRetry=${wallet.reload} isBusy=${wallet.isLoading} />
-    <${LowMoney} wallet=${wallet} />
-    <${Figures} wallet=${wallet} />
-    <${Live} wallet=${wallet} />`;
-}
-
 export default function Today() {
   const here = useHere();
+  const live = useNow();
+  const wallet = live.data?.shown.wallet ?? null;
+  // What cannot be read is said once, and not in each of its parts.
+  const isLost = live.failure && !live.data;
   return html`<div class="page">
     <${PageHead} title="Today" sub=${`${longDay(now(), here.zone)}${here.name ? ` · ${here.name}` : ''}`} />
-    ${here.maySeeBusiness ? html`<${Business} />` : html`<${LiveWithoutMoney} />`}
-    <div class="columns"><${Appointments} /><${Answers} /></div>
+    <${Problem} failure=${live.failure} onRetry=${live.reload} isBusy=${live.isLoading} />
+    ${here.maySeeBusiness && html`<${LowMoney} wallet=${wallet} /><${Figures} wallet=${wallet} />`}
+    ${!isLost && html`<${Live} live=${live} />`}
+    <div class="columns">${!isLost && html`<${Appointments} live=${live} />`}<${Answers} /></div>
   </div>`;
 }
