@@ -102,12 +102,12 @@ function Adjust({ org, onClose }) {
   <//>`;
 }
 
-function WithReason({ title, verb, path, done, onClose, needsCalls = false }) {
+function WithReason({ title, verb, post, done, onClose, needsCalls = false }) {
   const [reason, setReason] = useState('');
   const [calls, setCalls] = useState('10');
   const [error, setError] = useState('');
   const action = useAction(async (send) => {
-    await send('POST', path, { reason: reason.trim(), ...(needsCalls && { calls: Number(calls) }) });
+    await post(send, { reason: reason.trim(), ...(needsCalls && { calls: Number(calls) }) });
     changed('/api/operations/wallets');
     toast(done);
     onClose();
@@ -157,8 +157,8 @@ function Wallet({ org }) {
       <//>
     <//>
     ${dialog === 'adjust' && html`<${Adjust} org=${org} onClose=${close} />`}
-    ${dialog === 'unfreeze' && html`<${WithReason} title="Let the wallet be spent from again" verb="Unfreeze" done="The wallet may be spent from." path=${`/api/operations/wallets/${org}/unfreeze`} onClose=${close} />`}
-    ${dialog === 'limit' && html`<${WithReason} title="How many calls at a time" verb="Set" needsCalls done="The limit is set. Calls that go on stay." path=${`/api/operations/wallets/${org}/call-limit`} onClose=${close} />`}`;
+    ${dialog === 'unfreeze' && html`<${WithReason} title="Let the wallet be spent from again" verb="Unfreeze" done="The wallet may be spent from." post=${(send, body) => send('POST', `/api/operations/wallets/${org}/unfreeze`, body)} onClose=${close} />`}
+    ${dialog === 'limit' && html`<${WithReason} title="How many calls at a time" verb="Set" needsCalls done="The limit is set. Calls that go on stay." post=${(send, body) => send('POST', `/api/operations/wallets/${org}/call-limit`, body)} onClose=${close} />`}`;
 }
 
 function Wallets() {
