@@ -187,3 +187,14 @@ for (const width of [1280, 320]) {
     await context.close();
   });
 }
+
+test('a contact’s call is found however many others were since', async () => {
+  const contact = await stack.post('/api/contacts', { contact_name: 'Ada Lovelace', phone_number: '+447700905000' }, owner);
+  const { page, complaints, context } = await open(browser, stack, { role: 'staff', width: 320 });
+  await page.goto(`${stack.base}/contacts/${contact.id}`);
+  await settle(page);
+  assert.equal(await page.getByRole('region', { name: 'Calls with this number' }).getByRole('listitem').count(), 1);
+  await whole(page);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});

@@ -139,12 +139,22 @@ session.watch(() => {
 /** The most pages that are read of a list that is wanted whole. */
 const MOST_PAGES = 10;
 
-/** All pages of a list in one; `isCut` where there are more than are read. @param {string} path @param {any} first @param {string} list @param {number} asker */
-async function rest(path, first, list, asker) {
+/** The address of a later page. @param {string} path @param {string} cursor */
+function pageAt(path, cursor) {
+  const [address, search] = path.split('?');
+  const values = new URLSearchParams(search);
+  values.set('cursor', cursor);
+  return `${address}?${values}`;
+}
+
+/**
+ * All pages of a list in one, or as many as have so much; `isCut` where there are more than are read.
+ * @param {string} path @param {any} first @param {string} list @param {number} most @param {number} asker
+ */
+async function rest(path, first, list, most, asker) {
   const all = { ...first, [list]: [...first[list]] };
-  for (let pages = 1; pages < MOST_PAGES && all.pagination.next_cursor; pages += 1) {
-    const join = path.includes('?') ? '&' : '?';
-    const { data } = await call('GET', `${path}${join}cursor=${encodeURIComponent(all.pagination.next_cursor)}`, { asker });
+  for (let pages = 1; pages < MOST_PAGES && all.pagination.next_cursor && all[list].length < most; pages += 1) {
+    const { data } = await call('GET', pageAt(path, all.pagination.next_cursor), { asker });
     all[list].push(...data[list]);
     all.pagination = data.pagination;
   }
@@ -152,12 +162,12 @@ async function rest(path, first, list, asker) {
   return all;
 }
 
-/** Reads an address, and keeps what it answers. @param {string} path @param {string | undefined} whole @returns {Promise<{data: any, failure: Failure | null}>} */
-async function read(path, whole) {
+/** Reads an address, and keeps what it answers. @param {string} path @param {{whole?: string, most?: number}} how @returns {Promise<{data: any, failure: Failure | null}>} */
+async function read(path, { whole, most = Infinity }) {
   const asker = generation();
   try {
     let { data } = await call('GET', path, { asker });
-    if (whole) data = await rest(path, data, whole, asker);
+    if (whole) data = await rest(path, data, whole, most, asker);
     kept.set(path, data);
     return { data, failure: null };
   } catch (error) {
@@ -205,8 +215,8 @@ function follow(path, load, every) {
 /**
  * What a GET answers, kept up to date while it is shown. What was read before is shown at once and read again.
  * @param {string | null} path nothing is asked where it is null
- * @param {{every?: number | ((data: any) => number), whole?: string}} [options] `every`: how often it is asked again, in
- *   milliseconds; not while hidden. `whole`: the list in the answer of which every page is read
+ * @param {{every?: number | ((data: any) => number), whole?: string, most?: number}} [options] `every`: how often it is asked again,
+ *   in milliseconds; not while hidden. `whole`: the list in the answer of which every page is read, or as many as have `most`
  * @returns {{data: any, failure: Failure | null, isLoading: boolean, reload: () => Promise<void>}}
  */
 export function useGet(path, options = {}) {
@@ -229,7 +239,7 @@ export function useGet(path, options = {}) {
     const { turn } = here;
     here.isLoading = true;
     redraw({});
-    const { data, failure } = await read(here.path, how.current.whole);
+    const { data, failure } = await read(here.path, how.current);
     if (here.turn !== turn) return;
     here.isLoading = false;
     here.failure = failure;
@@ -268,7 +278,7 @@ export function usePages(path, list) {
     setBusy(true);
     setFailure(null);
     try {
-      const { data } = await call('GET', `${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`);
+      const { data } = await call('GET', pageAt(path, cursor));
       setMore({ path, items: [...rest.items, ...data[list]], cursor: data.pagination.next_cursor });
     } catch (error) {
       setFailure(failureOf(error));

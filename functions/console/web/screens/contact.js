@@ -65,17 +65,18 @@ function Appointments({ contact }) {
 
 function Calls({ contact }) {
   const here = useHere();
-  const list = useGet(contact.phone_number ? query('/api/calls-dashboard', { cursor: 'first', search: contact.phone_number.slice(1), limit: 10 }) : null);
+  const list = useGet(contact.phone_number ? query('/api/calls-dashboard', { cursor: 'first', search: contact.phone_number.slice(1), limit: 10 }) : null, { whole: 'calls', most: 10 });
   if (!contact.phone_number) return null;
   return html`<${Card} title="Calls with this number" sub="Of the last 30 days. A number may be several people’s.">
     <${Loaded} from=${list} lines=${3}>
       ${(data) =>
         data.calls.length === 0
-          ? html`<${Empty} icon="phone" title="No call.">Calls from and to this number stand here.<//>`
+          ? html`<${Empty} icon="phone" title=${data.isCut ? 'None of the newest 25,000 calls.' : 'No call.'}>Calls from and to this number stand here.<//>`
           : html`<ul class="notices">${data.calls.map((one) => html`<li key=${one.id}><${Icon} name=${one.call_direction === 'inbound' ? 'phoneIn' : 'phoneOut'} size=${20} /><div>
               <div class="row"><${Link} class="strong" to=${`/calls/${encodeURIComponent(one.id)}`}>${moment(one.call_date, here.zone)}<//>${callBadge(one.status)}</div>
               <p class="sub">${one.outcome_summary ?? ''}</p>
-            </div></li>`)}</ul>`}
+            </div></li>`)}</ul>
+            ${data.isCut && html`<p class="fine">There may be older ones: <${Link} to="/calls">search the calls<//> for the number.</p>`}`}
     <//>
   <//>`;
 }
