@@ -3,17 +3,13 @@ import { call, changed, failureOf, query, useAction, useGet, usePages } from '..
 import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { html, useEffect, useMemo, useState } from '../lib/html.js';
-import { RATE, money, pence } from '../lib/money.js';
+import { LEAST_CHARGE, LEAST_THRESHOLD, LEAST_TOP_UP, RATE, money, pence } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { Plot } from '../lib/plot.js';
 import { useRoute } from '../lib/router.js';
 import { addDays, dayOf, instant, moment, shortDay } from '../lib/time.js';
 import { Button, Card, Check, Copy, Dialog, Empty, Form, Link, Loaded, More, Note, PageHead, Problem, Select, Skeleton, Table, Text, classes, toast } from '../lib/ui.js';
 import { ENTRY } from '../lib/words.js';
-
-const LEAST_TOP_UP = 2_500;
-const LEAST_CHARGE = 1_000;
-const LEAST_THRESHOLD = 100;
 
 /** @type {Record<string, string>} */
 const SUSPENDED = {
