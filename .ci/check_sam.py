@@ -100,7 +100,7 @@ class Stack:
         self.data = folder / "data"
         self.port = free_port()
         self.base = f"http://{HOST}:{self.port}"
-        arguments = [self.program, "--port", str(self.port), "--data-dir", self.data]
+        arguments = [self.program, "--port", str(self.port), "--data-dir", self.data, "--empty"]
         environment = {**os.environ, "LOG_LEVEL": "error"}
         self.process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
         self.folder = folder

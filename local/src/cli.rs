@@ -1,12 +1,17 @@
 //! The command line.
 
+mod check;
 mod create_clinic;
 mod dead_letters;
 mod demo;
+mod folder;
+mod pay;
 mod real_vendors;
+mod ring;
 mod rotate;
 mod sam_env;
 mod serve;
+mod stand;
 mod target;
 
 use std::{
@@ -16,6 +21,9 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+
+/// Where the local data lies when nothing else is said.
+const DATA_DIR: &str = ".voxanne";
 
 /// Voxanne's backend, whole, in one process: no Docker, no account, no network.
 #[derive(Debug, Parser)]
@@ -31,6 +39,32 @@ struct Cli {
 enum Command {
     /// Tells the story in the terminal, in under a minute: two calls share a wallet until it is empty.
     Demo,
+    /// Rings the demo clinic on the stack that runs, as a patient who wants what is said; without it, who just talks.
+    Ring {
+        /// What the patient would like: "a check-up next Tuesday afternoon".
+        wish: Option<String>,
+        /// What the patient is called.
+        #[arg(long, default_value = "Sam Taylor")]
+        name: String,
+        /// The number that the patient rings from.
+        #[arg(long, default_value = "+447700900123")]
+        from: String,
+        #[command(flatten)]
+        there: There,
+    },
+    /// Pays money in at the stack that runs, by the sandbox's card, and shows the wallet.
+    Pay {
+        /// Pounds.
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        pounds: u32,
+        #[command(flatten)]
+        there: There,
+    },
+    /// Says whether the demo clinic's ledger is intact, and whether its wallet, diary and calendar agree with what they are made of.
+    Check {
+        #[command(flatten)]
+        there: There,
+    },
     /// Seals every stored secret anew with the first of `CREDENTIAL_KEYS`; older keys still open until then.
     RotateKeys {
         /// The keys, as the setting `CREDENTIAL_KEYS` has them: the new one first. A stack that runs must have been started with
@@ -104,11 +138,19 @@ struct Selection {
 #[derive(Debug, Args)]
 struct Place {
     /// Where the local data lies. When the local stack runs on it, the command goes through the stack.
-    #[arg(long, default_value = ".voxanne", conflicts_with = "env")]
+    #[arg(long, default_value = DATA_DIR, conflicts_with = "env")]
     data_dir: PathBuf,
     /// Works on a deployed environment instead, by the AWS credentials and region of this process.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+}
+
+/// Which running stack a command acts on.
+#[derive(Debug, Args)]
+struct There {
+    /// Where the data lies of the stack that runs.
+    #[arg(long, default_value = DATA_DIR)]
+    data_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -138,7 +180,7 @@ struct CreateClinic {
 #[derive(Debug, Args)]
 struct SamEnv {
     /// Where the local data lies that the stack runs on.
-    #[arg(long, default_value = ".voxanne")]
+    #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// What a container calls this machine.
     #[arg(long, default_value = "host.docker.internal")]
@@ -157,11 +199,17 @@ struct Serve {
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
     /// Where the data lies.
-    #[arg(long, default_value = ".voxanne")]
+    #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// Starts with an empty data folder.
     #[arg(long)]
     reset: bool,
+    /// A fresh data folder begins with nothing but the demo clinic, not with a month of its life.
+    #[arg(long)]
+    empty: bool,
+    /// Which month a fresh data folder begins with: another for another number.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// How many times faster the clock, the queues' delays and the sandboxes' talking run.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     speed: u32,
@@ -187,6 +235,13 @@ pub async fn run() -> Result<ExitCode, String> {
             })
         }
         Some(Command::VerifyStatement { files }) => verify(&files),
+        Some(Command::Ring { wish, name, from, there }) => {
+            ring::run(&there.data_dir, &ring::Patient { wish, name, from }).await.map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Pay { pounds, there }) => {
+            pay::run(&there.data_dir, pounds).await.map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Check { there }) => check::run(&there.data_dir).await,
         Some(Command::RotateKeys { keys, place }) => {
             rotate::run(&place, keys).await.map(|()| ExitCode::SUCCESS)
         }

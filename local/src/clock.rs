@@ -1,4 +1,4 @@
-//! Clocks: one that runs, as fast as asked, and one that a test turns.
+//! Clocks: one that runs, as fast as asked, and one that is turned: by a test, or by what plays a month.
 
 use std::{
     collections::BTreeMap,

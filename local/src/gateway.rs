@@ -22,6 +22,7 @@ use tokio::sync::watch;
 pub use self::guard::{KEY_HEADER, KEY_PATH};
 use self::guard::{is_command, refused, show_key};
 use crate::{
+    agreement,
     alarms::Alarms,
     stack::{SUPABASE_PATH, Stack},
     template::Cors,
@@ -148,6 +149,9 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     if path == "/_sandbox/clinics" && request.method() == Method::GET {
         return sign_in::clinics(gateway).await;
     }
+    if path == "/_sandbox/check" && request.method() == Method::GET {
+        return say(StatusCode::OK, &json!({"findings": agreement::look(&gateway.stack).await}));
+    }
     if path == "/_sandbox" || path.starts_with("/_sandbox/") {
         return sandbox(gateway, &request, &path);
     }
@@ -255,6 +259,7 @@ fn overview(gateway: &Gateway) -> Value {
         "time": domain::time::rfc3339_millis(gateway.stack.clock.now()),
         "routes": routes,
         "sandbox": [
+            "GET /_sandbox/check: whether the demo clinic's ledger, wallet, diary and calendars agree",
             "GET /_sandbox/clinics: the clinics and roles that one may sign in as",
             "POST /_sandbox/token {org_id?, role?: owner|admin|staff|viewer|operator} | {operator: true}",
             "POST /_sandbox/vapi/calls {to, from?, talk_seconds, says?: [{says?, tool, arguments, repeats?}]} | {web_assistant_id, talk_seconds}",

@@ -1,5 +1,6 @@
 //! What stands in for AWS and the vendors: for `cargo run`, and for the tests.
 
+pub mod agreement;
 pub mod alarms;
 pub mod aws;
 pub mod clock;
@@ -9,7 +10,10 @@ pub mod demo_clinic;
 mod functions;
 pub mod gateway;
 pub mod iam;
+pub mod month;
+pub mod news;
 pub mod openapi;
+pub mod people;
 pub mod queue;
 pub mod running;
 pub mod sam;

@@ -26,7 +26,7 @@ pub(crate) use self::plan::{SANDBOXES, SUPABASE_PATH};
 use self::plan::{hosts, platform, sdk_config, seed_secrets, transport, vendors};
 use crate::{
     aws::Transport,
-    clock::SkewedClock,
+    clock::{SkewedClock, TestClock},
     functions::{self, Functions, InvocationError, UnknownFunction},
     queue::Message,
     schedule::{Schedule, Schedules},
@@ -261,6 +261,18 @@ impl Stack {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Turns `clock`, which is this stack's, to `end`: whatever becomes due by then is done at its time.
+    pub async fn run_until(&self, clock: &TestClock, end: Timestamp) {
+        loop {
+            Box::pin(self.settle_down()).await;
+            match self.next_due().filter(|due| *due <= end) {
+                Some(due) => clock.turn_to(due),
+                None => break,
+            }
+        }
+        clock.turn_to(end);
     }
 
     /// Does everything that is due now, one thing after another, until nothing is.

@@ -345,14 +345,7 @@ impl Harness {
 
     /// Lets time pass until `end`.
     pub async fn run_until(&self, end: Timestamp) {
-        loop {
-            Box::pin(self.stack.settle_down()).await;
-            match self.stack.next_due().filter(|due| *due <= end) {
-                Some(due) => self.clock.turn_to(due),
-                None => break,
-            }
-        }
-        self.clock.turn_to(end);
+        Box::pin(self.stack.run_until(&self.clock, end)).await;
     }
 
     /// Posts a body to `/api/vapi/webhook`, signed, as Vapi would: a report comes no sooner than the talk that it states can be

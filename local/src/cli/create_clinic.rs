@@ -1,8 +1,5 @@
 //! `cargo run -- create-clinic`: a clinic, and the invitation of its owner. The same command again finds the same clinic.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use domain::{
     audit::{Actor, ActorRole},
     clinic::{ClinicName, ClinicZone},
@@ -10,21 +7,15 @@ use domain::{
     ids::{OrgId, UserId},
     team::Standing,
 };
-use http::Request;
-use local::gateway::KEY_HEADER;
-use serde_json::{Value, json};
+use serde_json::json;
 use services::team::{Founding, Settings, TeamKeeper};
-use vendors::http::Http;
 use web::problem::chain;
 
 use super::{
     CreateClinic,
-    serve::{Folder, Taken},
+    stand::Stand,
     target::{Target, stored},
 };
-
-/// How long the running stack may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(asked: &CreateClinic) -> Result<(), String> {
     let wanted = founding(asked)?;
@@ -32,20 +23,10 @@ pub(super) async fn run(asked: &CreateClinic) -> Result<(), String> {
     let target = match &place.env {
         Some(environment) => deployed(environment, asked).await?,
         // The sandbox's accounts are the running stack's, which is asked as an operator would ask it.
-        None => {
-            match Folder::try_take(&place.data_dir)? {
-                Taken::By(process) => {
-                    let (port, key) = Folder::port(&place.data_dir).ok_or_else(|| {
-                    format!("The stack of process {process} is just starting or stopping. Try again in a moment.")
-                })?;
-                    return through(port, &key, asked).await;
-                }
-                Taken::Ours(folder) => {
-                    drop(folder);
-                    Target::local(&place.data_dir, None).await?
-                }
-            }
-        }
+        None => match Stand::on(&place.data_dir, &json!({"operator": true})).await? {
+            Some(stand) => return through(&stand, asked).await,
+            None => Target::local(&place.data_dir, None).await?,
+        },
     };
     let mut reader = target.platform.environment.reader();
     let settings = Settings::read(&mut reader);
@@ -103,33 +84,19 @@ async fn deployed(environment: &str, asked: &CreateClinic) -> Result<Target, Str
 }
 
 /// Asks the stack that runs.
-async fn through(port: u16, key: &str, asked: &CreateClinic) -> Result<(), String> {
-    let http = Http::network(PATIENCE).map_err(|error| error.to_string())?;
-    let base = format!("http://127.0.0.1:{port}");
-    let ask = async |path: &str, (name, value): (&str, String), body: Value| {
-        let request = Request::post(format!("{base}{path}")).header(name, value);
-        let request = request.body(Bytes::from(body.to_string())).map_err(|error| error.to_string())?;
-        let answer = http.send(request).await.map_err(|error| chain(&error))?;
-        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        if answer.status().is_success() {
-            Ok(body)
-        } else {
-            Err(body["detail"].as_str().unwrap_or("The stack does not answer.").to_owned())
-        }
-    };
-    let token = ask("/_sandbox/token", (KEY_HEADER, key.to_owned()), json!({"operator": true})).await?;
-    let token = format!("Bearer {}", token["token"].as_str().unwrap_or_default());
+async fn through(stand: &Stand, asked: &CreateClinic) -> Result<(), String> {
     let mut body =
         json!({"name": asked.name, "time_zone": asked.time_zone, "owner_email": asked.owner_email});
     if let Some(id) = &asked.id {
         body["id"] = json!(id);
     }
-    let made = ask("/api/operations/clinics", ("authorization", token), body).await?;
+    let made = stand.ask("POST", "/api/operations/clinics", &body).await?;
     println!(
-        "The clinic is {}. {} is {}: GET {base}/_sandbox/supabase has the letter.",
+        "The clinic is {}. {} is {}: GET {}/_sandbox/supabase has the letter.",
         made["org_id"].as_str().unwrap_or_default(),
         asked.owner_email,
         made["owner_status"].as_str().unwrap_or_default(),
+        stand.base(),
     );
     Ok(())
 }

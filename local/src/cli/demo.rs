@@ -7,23 +7,20 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use base::clock::Clock;
 use base::entropy::Entropy;
-use bytes::Bytes;
 use domain::ids::OrgId;
-use http::Request;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use local::{
     clock::RunningClock,
-    demo_clinic, running,
+    demo_clinic,
+    people::People,
+    running,
     stack::{Keys, Plan, Stack, Storage},
-    statement, token,
+    statement,
 };
 use platform::SystemClock;
-use sandbox::{
-    stripe::Act,
-    vapi::{Call, Placing},
-};
-use serde_json::{Value, json};
+use sandbox::vapi::Call;
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// How many times faster than life the story runs.
@@ -173,46 +170,30 @@ impl Story {
         if verdict.flaws.is_empty() { Ok(()) } else { Err("The statement is not intact.".into()) }
     }
 
+    /// Pays £25.00 in, and waits until it is there.
     async fn top_up(&self) -> Result<(), String> {
         let before = self.get("/api/billing/wallet").await?["balance_pence"].as_i64();
-        let body = json!({"amount_pence": 2_500});
-        let (_, answer) = self.send("POST", "/api/billing/wallet/topup", &body).await?;
-        let session =
-            answer["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
-        self.stack.stripe.act(&session, Act::Pay)?;
+        self.people().pay(2_500).await?;
         while self.get("/api/billing/wallet").await?["balance_pence"].as_i64() == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }
 
+    fn people(&self) -> People<'_> {
+        People::of(&self.stack, self.org)
+    }
+
     fn ring(&self, to: &str, from: &str, talk_seconds: u32) -> Result<String, String> {
-        self.stack.vapi.place(&Placing {
-            to: Some(to.into()),
-            from: from.into(),
-            talk_seconds,
-            web_assistant_id: None,
-            max_duration_seconds: None,
-            says: vec![],
-        })
+        Ok(self.people().ring(to, from, talk_seconds, Vec::new())?)
     }
 
     async fn get(&self, path: &str) -> Result<Value, String> {
-        self.send("GET", path, &Value::Null).await.map(|(_, answer)| answer)
+        Ok(self.people().get(path).await?)
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value), String> {
-        let token =
-            token::issue(self.org, "owner", self.stack.clock.now()).map_err(|error| error.to_string())?;
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {token}"))
-            .body(body);
-        let answer = self.stack.request(request.map_err(|error| error.to_string())?).await;
-        let body = serde_json::from_slice(answer.body()).map_err(|error| error.to_string())?;
-        Ok((answer.status().as_u16(), body))
+        Ok(self.people().send(method, path, body).await?)
     }
 
     /// Prints a line above the bar; where there is no terminal for the bar, just the line.

@@ -13,8 +13,10 @@ use local::{
 use platform::SystemClock;
 
 use super::{
-    SamEnv, real_vendors,
-    serve::{Folder, Taken, environment},
+    SamEnv,
+    folder::{Folder, Taken},
+    real_vendors,
+    serve::environment,
 };
 
 /// The file of a data folder that `sam local` is given.

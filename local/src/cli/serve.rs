@@ -1,31 +1,29 @@
 //! `cargo run`: everything on one port, until Ctrl-C.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base::clock::Clock;
-use base::config::Environment;
-use base::entropy::Entropy;
+use base::{config::Environment, entropy::Entropy};
 use jiff::{SignedDuration, Timestamp};
 use local::{
     alarms::Alarms,
-    clock::RunningClock,
+    clock::{RunningClock, TestClock},
     demo_clinic,
     gateway::{self, Gateway, KEY_HEADER},
-    running,
-    stack::{KEYS_FILE, Keys, Plan, Stack, Storage, private},
+    month, news, running,
+    stack::{KEYS_FILE, Keys, Plan, Stack, Storage},
 };
 use platform::SystemClock;
 use tokio::sync::watch;
+use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 use vendors::http::Http;
 
-use super::real_vendors;
+use super::{folder::Folder, real_vendors};
 
 /// Said of a data folder that a real vendor's messages would seem old to.
 const AHEAD: &str = "The data folder's time is ahead of the real one (it ran with --speed): a real vendor's messages would seem \
@@ -37,7 +35,7 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let tunnel = real_vendors::tunnel(options.port).await;
     let vendors = real_vendors::read(Path::new("."), options.live, options.speed, tunnel)?;
     let folder = Folder::take(&options.data_dir, options.reset)?;
-    let keys = Keys::of_folder(&folder.path, &Entropy::System)?;
+    let keys = Keys::of_folder(folder.path(), &Entropy::System)?;
     let alarms = Alarms::default();
     logging(&alarms);
     let address = format!("127.0.0.1:{}", options.port);
@@ -45,7 +43,7 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
         Ok(listener) => listener,
         Err(error) => return Err(port_taken(&address, &error).await),
     };
-    let resumed_at = Folder::last_time(&folder.path).unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
+    let resumed_at = Folder::last_time(folder.path()).unwrap_or(Timestamp::UNIX_EPOCH).max(SystemClock.now());
     let is_real = vendors.is_real();
     if is_real && resumed_at.duration_since(SystemClock.now()) > SignedDuration::from_mins(1) {
         return Err(AHEAD.into());
@@ -56,9 +54,9 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let mut settings = vendors.settings;
     settings.push(("DASHBOARD_ORIGIN".into(), origin.clone()));
     let is_exposed = is_real || vendors.public_url.is_some();
-    let stack = Stack::build(Plan {
+    let plan = Plan {
         environment: environment(is_real, &keys),
-        storage: Storage::Folder(folder.path.clone()),
+        storage: Storage::Folder(folder.path().to_owned()),
         clock: Arc::clone(&clock),
         entropy: Arc::new(Entropy::System),
         address: address.clone(),
@@ -67,9 +65,12 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
         network: vendors.network,
         schedules: true,
         skews: vec![],
-    })
-    .await
-    .map_err(|error| error.to_string())?;
+    };
+    println!("The console: http://{address}/\n");
+    if folder.is_fresh() && !options.empty && !is_real {
+        fill(&folder, &plan, options.seed).await?;
+    }
+    let stack = Stack::build(plan).await.map_err(|error| error.to_string())?;
     stack.register().await;
     let number = demo_clinic::seed(&stack)
         .await
@@ -82,16 +83,19 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let folder_key = keys.folder.clone();
     let gateway = Gateway { stack: Arc::clone(&stack), alarms, cors_origin: origin, folder_key, is_exposed };
     let served = tokio::spawn(gateway::serve(gateway, listener, stopped.clone()));
-    let ran = tokio::spawn(running::run(stack, stopped.clone()));
+    let ran = tokio::spawn(running::run(Arc::clone(&stack), stopped.clone()));
+    let told = tokio::spawn(news::tell(stack, stopped.clone(), |line| println!("{line}")));
     let noted = tokio::spawn(note_time(folder, clock, stopped));
-    println!("{}", greeting(&address, &options.data_dir, options.speed, &kinds, number));
+    let speed = options.speed;
+    let commands = Commands { folder: &options.data_dir };
+    println!("{}", greeting(&address, &commands, speed, &kinds, number));
     println!("\n{}", guarded_by(&keys, &options.data_dir, vendors.public_url.as_deref(), is_exposed));
 
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
     println!("\nFinishing what is in hand …");
     let _ = stop.send(true);
     // The folder is ours until what is in hand is finished.
-    let (_, _, _folder) = tokio::join!(served, ran, noted);
+    let (_, _, _, _folder) = tokio::join!(served, ran, told, noted);
     println!("Stopped. The data stays in {}.", options.data_dir.display());
     Ok(())
 }
@@ -139,34 +143,65 @@ async fn port_taken(address: &str, error: &std::io::Error) -> String {
     format!("{address} cannot be had: {holder}. Stop it, or take another port with --port.")
 }
 
-fn greeting(address: &str, folder: &Path, speed: u32, kinds: &str, number: Option<&str>) -> String {
-    let base = format!("http://{address}");
-    let token =
-        format!("T=$(curl -s -XPOST {base}/_sandbox/token | sed -n 's/.*\"token\": \"\\(.*\\)\".*/\\1/p')");
-    let url = "sed -n 's/.*\"url\": *\"\\([^\"]*\\)\".*/\\1/p'";
+/// How the commands beside this stack are typed.
+#[derive(Debug)]
+struct Commands<'a> {
+    folder: &'a Path,
+}
+
+impl Commands<'_> {
+    fn line(&self, command: &str) -> String {
+        let usual = Path::new(super::DATA_DIR);
+        let place = if self.folder == usual {
+            String::new()
+        } else {
+            format!(" --data-dir {}", self.folder.display())
+        };
+        format!("   cargo run -q -- {command}{place}")
+    }
+}
+
+fn greeting(address: &str, commands: &Commands, speed: u32, kinds: &str, number: Option<&str>) -> String {
     let has =
         number.map_or_else(|| "without a number: buy one".to_owned(), |number| format!("number {number}"));
-    let number = number.unwrap_or("<its number>");
     format!(
-        "The console: {base}/\n\n\
-         Voxanne {version} at {base}   ({kinds}, data in {folder}, speed {speed}×)\n\
-         Demo clinic {org}, {has}. GET {base}/_sandbox lists everything.\n\n\
-         Five things to try, each a line to paste:\n\n\
-         1. Pay £25 in, and look at the wallet:\n   \
-         {token}; curl -s -d act=pay $(curl -s -H \"authorization: Bearer $T\" -d '{{\"amount_pence\":2500}}' {base}/api/billing/wallet/topup | {url}); sleep 1; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet\n\n\
-         2. Ring the clinic for 20 seconds, and see what the caller heard:\n   \
-         W=$(curl -s -XPOST {base}/_sandbox/vapi/calls -d '{{\"to\":\"{number}\",\"talk_seconds\":20}}' | sed -n 's/.*\"watch\": \"\\(.*\\)\".*/\\1/p'); sleep 3; curl -s {base}$W\n\n\
-         3. Download the statement and verify it:\n   \
-         {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/billing/wallet/statement > statement.json; cargo run -q -- verify-statement statement.json\n\n\
-         4. Buy a number to call from, and let the agent ring a patient:\n   \
-         {token}; curl -s -H \"authorization: Bearer $T\" -d '{{\"country\":\"US\",\"direction\":\"outbound\"}}' {base}/api/managed-telephony/provision; sleep 8; curl -s -H \"authorization: Bearer $T\" -d '{{\"phoneNumber\":\"+447700900123\"}}' {base}/api/calls; sleep 5; curl -s -H \"authorization: Bearer $T\" {base}/api/calls-dashboard/live\n\n\
-         5. Ring and book a check-up by voice, and see it in the diary:\n   \
-         W=$(curl -s -XPOST {base}/_sandbox/vapi/calls -d '{{\"to\":\"{number}\",\"talk_seconds\":40,\"says\":[{{\"says\":\"A check-up next Tuesday afternoon?\",\"tool\":\"checkAvailability\",\"arguments\":{{\"service\":\"check-up\",\"when\":\"next Tuesday afternoon\"}}}},{{\"says\":\"The second one. I am Ada Lovelace.\",\"tool\":\"bookClinicAppointment\",\"arguments\":{{\"option\":\"B\",\"patient_name\":\"Ada Lovelace\"}}}}]}}' | sed -n 's/.*\"watch\": \"\\(.*\\)\".*/\\1/p'); sleep 15; curl -s {base}$W; {token}; curl -s -H \"authorization: Bearer $T\" {base}/api/appointments\n\n\
+        "Voxanne {version} at http://{address}   ({kinds}, data in {folder}, speed {speed}×)\n\
+         Demo clinic {org}, {has}. GET http://{address}/_sandbox lists everything.\n\n\
+         Three things to try, each a line for another terminal; what happens is told here:\n\n\
+         {ring}\n{pay}\n{check}\n\n\
          Ctrl-C stops; --help shows more; `cargo run -- demo` tells the whole story in under a minute.",
         version = env!("CARGO_PKG_VERSION"),
-        folder = folder.display(),
+        folder = commands.folder.display(),
         org = demo_clinic::ORG,
+        ring = commands.line("ring \"a check-up next Tuesday afternoon\""),
+        pay = commands.line("pay 25"),
+        check = commands.line("check"),
     )
+}
+
+/// Plays a month of the demo clinic's life into a fresh folder, that ends now.
+async fn fill(folder: &Folder, plan: &Plan, seed: u64) -> Result<(), String> {
+    let begun = Instant::now();
+    let until = plan.clock.now();
+    println!("A month of the demo clinic's life is played into the folder, once (--empty: none) …");
+    folder.is_being_filled(true)?;
+    let clock = Arc::new(TestClock::at(month::beginning(until)));
+    let plan = Plan {
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        entropy: Arc::new(Entropy::seeded(seed)),
+        schedules: false,
+        ..plan.clone()
+    };
+    let played = async {
+        let stack = Stack::build(plan).await.map_err(|error| error.to_string())?;
+        stack.register().await;
+        month::play(&stack, &clock, seed, until).await.map_err(|error| error.to_string())
+    };
+    // What was logged then is of no use to who reads the log now.
+    played.with_subscriber(NoSubscriber::default()).await?;
+    folder.is_being_filled(false)?;
+    println!("… {:.1} s.\n", begun.elapsed().as_secs_f32());
+    Ok(())
 }
 
 fn logging(alarms: &Alarms) {
@@ -189,133 +224,6 @@ async fn note_time(folder: Folder, clock: Arc<dyn Clock>, mut stop: watch::Recei
     folder.note_time(clock.now());
     folder.forget_port();
     folder
-}
-
-/// The data folder, taken: one process has it at a time.
-#[derive(Debug)]
-pub(super) struct Folder {
-    path: PathBuf,
-    // The lock goes with the process, however it ends.
-    _lock: File,
-}
-
-fn cannot_use(path: &Path, error: &std::io::Error) -> String {
-    format!("The data folder {} cannot be used: {error}.", path.display())
-}
-
-/// Who has the data folder.
-#[derive(Debug)]
-pub(super) enum Taken {
-    /// We do, now.
-    Ours(Folder),
-    /// This process.
-    By(String),
-}
-
-impl Folder {
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Takes the folder, empty if it is to be `reset`, or says who has it.
-    pub(super) fn take(path: &Path, reset: bool) -> Result<Self, String> {
-        let folder = match Self::try_take(path)? {
-            Taken::Ours(folder) => folder,
-            Taken::By(process) => {
-                return Err(format!(
-                    "The data folder {} is in use by process {process}. Stop it, or take another with --data-dir.",
-                    path.display(),
-                ));
-            }
-        };
-        if reset {
-            folder.empty()?;
-        }
-        Ok(folder)
-    }
-
-    /// Takes the folder if no other process has it.
-    pub(super) fn try_take(path: &Path) -> Result<Taken, String> {
-        let cannot = |error: std::io::Error| cannot_use(path, &error);
-        std::fs::create_dir_all(path).map_err(cannot)?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join("lock"))
-            .map_err(cannot)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = lock.read_to_string(&mut holder);
-                return Ok(Taken::By(holder.trim().to_owned()));
-            }
-            Err(TryLockError::Error(error)) => return Err(cannot(error)),
-        }
-        lock.set_len(0).and_then(|()| lock.rewind()).map_err(cannot)?;
-        write!(lock, "{}", std::process::id()).map_err(cannot)?;
-        let folder = Self { path: path.to_owned(), _lock: lock };
-        // Of a process that was killed.
-        folder.forget_port();
-        Ok(Taken::Ours(folder))
-    }
-
-    fn empty(&self) -> Result<(), String> {
-        for name in [
-            "voxanne.db",
-            "voxanne.db-wal",
-            "voxanne.db-shm",
-            "vapi.json",
-            "stripe.json",
-            "twilio.json",
-            "google.json",
-            "supabase.json",
-            "mail.json",
-            "anchors.json",
-            KEYS_FILE,
-            "time",
-            "port",
-            "sam-env.json",
-        ] {
-            match std::fs::remove_file(self.path.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(cannot_use(&self.path, &error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down where commands beside this process reach it, and what they show it.
-    fn note_port(&self, port: u16, key: &str) -> Result<(), String> {
-        private(&self.path.join("port"))
-            .and_then(|mut file| write!(file, "{port} {key}"))
-            .map_err(|error| cannot_use(&self.path, &error))
-    }
-
-    fn forget_port(&self) {
-        let _ = std::fs::remove_file(self.path.join("port"));
-    }
-
-    /// Where the process that has the folder at `path` is reached, and what it wants to be shown.
-    pub(super) fn port(path: &Path) -> Option<(u16, String)> {
-        let noted = std::fs::read_to_string(path.join("port")).ok()?;
-        let (port, key) = noted.split_once(' ')?;
-        Some((port.parse().ok()?, key.to_owned()))
-    }
-
-    /// The time that the stack on the folder at `path` has, or had when it last ran.
-    pub(super) fn last_time(path: &Path) -> Option<Timestamp> {
-        std::fs::read_to_string(path.join("time")).ok()?.trim().parse().ok()
-    }
-
-    fn note_time(&self, now: Timestamp) {
-        let _ = std::fs::write(self.path.join("time"), now.to_string());
-    }
 }
 
 #[cfg(test)]

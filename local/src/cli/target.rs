@@ -15,8 +15,9 @@ use platform::{Aws, Platform, SystemClock};
 use web::problem::chain;
 
 use super::{
+    folder::{Folder, Taken},
     real_vendors,
-    serve::{Folder, Taken, environment},
+    serve::environment,
 };
 
 /// Where a command says that vendors reach it. It asks them for nothing, so none is told.

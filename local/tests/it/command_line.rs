@@ -87,3 +87,24 @@ fn what_functions_under_sam_need_is_written_beside_a_stack_that_runs() {
     assert!(!refused.status.success() && said(&refused).contains("No stack runs on"), "{}", said(&refused));
     assert!(!folder.join(".voxanne/sam-env.json").exists());
 }
+
+#[tokio::test]
+async fn the_demo_clinic_is_rung_and_paid_for_and_looked_over_from_another_terminal() {
+    let folder = folder("beside");
+    let nothing = voxanne(&["check"], &folder);
+    assert!(said(&nothing).contains("No stack runs on .voxanne"), "{}", said(&nothing));
+    let running = Voxanne::start(&folder).await;
+    let data = folder.join("data");
+    let beside =
+        |arguments: &[&str]| voxanne(&[arguments, &["--data-dir", data.to_str().unwrap()]].concat(), &folder);
+    let paid = beside(&["pay", "25"]);
+    assert!(said(&paid).contains("The balance was £0.00, and is £25.00."), "{}", said(&paid));
+    let rung = beside(&["ring", "a check-up next Tuesday afternoon"]);
+    assert!(said(&rung).contains("BOOKED. Check-up on Tuesday"), "{}", said(&rung));
+    let unknown = beside(&["ring", "a haircut tomorrow"]);
+    assert!(said(&unknown).contains("The clinic offers Check-up and Hygienist visit"), "{}", said(&unknown));
+    let checked = beside(&["check"]);
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert_eq!(said(&checked).lines().count(), 4, "{}", said(&checked));
+    drop(running);
+}

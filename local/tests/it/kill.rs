@@ -29,7 +29,7 @@ impl Voxanne {
         // A port that was free a moment ago.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new(env!("CARGO_BIN_EXE_voxanne"))
-            .args(["--port", &port.to_string(), "--speed", "60", "--data-dir"])
+            .args(["--port", &port.to_string(), "--speed", "60", "--empty", "--data-dir"])
             .arg(folder.join("data"))
             .current_dir(folder)
             .env("LOG_LEVEL", "warn")

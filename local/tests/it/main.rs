@@ -7,3 +7,4 @@ mod command_line;
 mod dead_letters;
 mod gateway;
 mod kill;
+mod month;

@@ -171,7 +171,7 @@ impl CalendarSync {
             CalendarTask::Pull { org_id, calendar_id } => Box::pin(self.pull(*org_id, calendar_id)).await,
             CalendarTask::Watch { org_id, calendar_id } => Box::pin(self.watch(*org_id, calendar_id)).await,
             CalendarTask::Compare { org_id, calendar_id } => {
-                Box::pin(self.compare(*org_id, calendar_id)).await
+                Box::pin(self.compare(*org_id, calendar_id)).await.map(|_| ())
             }
         };
         match outcome {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use local::demo_clinic;
+use local::{
+    demo_clinic,
+    people::{books, books_with_mail, finds, turn},
+};
 use sandbox::{
     google::Hand,
-    vapi::{Call, Placing, Turn},
+    vapi::{Call, Turn},
 };
 use serde_json::{Value, json};
 
@@ -20,26 +23,12 @@ const MOST_LOOKS: u32 = 1_200;
 /// How long each caller means to talk.
 const TALKS_SECS: u32 = 60;
 
-fn turn(says: &str, tool: &str, arguments: Value) -> Turn {
-    Turn { says: Some(says.to_owned()), tool: tool.to_owned(), arguments, repeats: 0 }
-}
-
 fn asks(when: &str) -> Turn {
     turn(
         &format!("A check-up with Dr Rahman, {when}?"),
         "checkAvailability",
         json!({"service": "check-up", "practitioner": "Dr Rahman", "when": when}),
     )
-}
-
-fn books(option: &str, name: &str) -> Turn {
-    turn(&format!("I am {name}."), "bookClinicAppointment", json!({"option": option, "patient_name": name}))
-}
-
-/// The same by a caller who spells an address.
-fn books_with_mail(option: &str, name: &str, email: &str) -> Turn {
-    let arguments = json!({"option": option, "patient_name": name, "email": email});
-    turn(&format!("I am {name}, and my address is {email}."), "bookClinicAppointment", arguments)
 }
 
 impl Story {
@@ -80,11 +69,7 @@ impl Story {
             "The desk moves Ada's by a day. She rings again, is known, and moves it to the next Friday.",
         );
         let moves = vec![
-            turn(
-                "I am Ada Lovelace, I have an appointment.",
-                "findMyAppointments",
-                json!({"patient_name": "Ada Lovelace"}),
-            ),
+            finds("Ada Lovelace"),
             turn(
                 "Can I come next Friday morning instead?",
                 "checkAvailability",
@@ -193,14 +178,7 @@ impl Story {
     }
 
     fn talk(&self, number: &str, from: &str, says: Vec<Turn>) -> Result<String, String> {
-        self.stack.vapi.place(&Placing {
-            to: Some(number.to_owned()),
-            from: from.to_owned(),
-            talk_seconds: TALKS_SECS,
-            web_assistant_id: None,
-            max_duration_seconds: None,
-            says,
-        })
+        Ok(self.people().ring(number, from, TALKS_SECS, says)?)
     }
 
     /// What the tools answered on a call, when it is over.

@@ -17,16 +17,24 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 60);
 /// How many appointments of a page are compared.
 const PAGE: i32 = 100;
 
+/// What a comparison found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// How many appointments were looked for in the calendar.
+    pub pairs: u32,
+    /// How many of them are not there as they are here.
+    pub differing: u32,
+}
+
 impl CalendarSync {
-    /// Compares what stands in a calendar with the appointments, and reads its series a day further.
+    /// Compares what stands in a calendar with the appointments, and reads its series a day further. Of one that is not there, or is
+    /// not read, nothing is compared.
     ///
     /// # Errors
     /// When it did not come to its end.
-    pub(super) async fn compare(&self, org: OrgId, id: &CalendarId) -> Result<(), SyncError> {
-        let Some(calendar) = self.calendars.calendar(org, id).await? else { return Ok(()) };
-        if !calendar.is_read() {
-            return Ok(());
-        }
+    pub async fn compare(&self, org: OrgId, id: &CalendarId) -> Result<Compared, SyncError> {
+        let calendar = self.calendars.calendar(org, id).await?;
+        let Some(calendar) = calendar.filter(Calendar::is_read) else { return Ok(Compared::default()) };
         self.connected(org).await?;
         // One process at a time writes what others keep busy; where one is at it, this comes tomorrow.
         if let Some(leased) = self.leased(org, id).await? {
@@ -36,15 +44,16 @@ impl CalendarSync {
         }
         let now = self.now();
         let asked = Between { from: now, to: now + AHEAD, limit: PAGE };
-        let (mut after, mut pairs, mut differing) = (None, 0_u32, 0_u32);
+        let mut after = None;
+        let mut compared = Compared::default();
         loop {
             let page = self.bookings.between(org, asked, after.as_ref()).await?;
             for appointment in
                 page.appointments.iter().filter(|one| calendar.is_written() && is_in(one, &calendar))
             {
-                pairs = pairs.saturating_add(1);
+                compared.pairs = compared.pairs.saturating_add(1);
                 if !self.agrees(&calendar, appointment).await? {
-                    differing = differing.saturating_add(1);
+                    compared.differing = compared.differing.saturating_add(1);
                 }
             }
             after = page.next;
@@ -52,12 +61,13 @@ impl CalendarSync {
                 break;
             }
         }
+        let Compared { pairs, differing } = compared;
         tracing::info!(org_id = %org, calendar_id = %id, pairs, differing, "a calendar was compared");
         if differing > 0 {
             alarm!("calendar_differs", org_id = %org, calendar_id = %id, pairs, differing,
                 "appointments and a clinic's calendar do not agree");
         }
-        Ok(())
+        Ok(compared)
     }
 
     /// Whether an appointment and its event agree. What we have not pushed yet is pushed, and counts as agreed; what is otherwise is
