@@ -21,6 +21,10 @@ pub enum Costly {
     TextToNumber,
     /// A text is sent to any patient: a token that falls into other hands must not empty the wallet so.
     Text,
+    /// A letter is sent to a patient; counted for each address.
+    LetterToAddress,
+    /// A letter is sent to any patient: all clinics send from one address, which the vendor shuts where it is misused.
+    Letter,
 }
 
 /// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
@@ -44,7 +48,7 @@ pub struct Window {
 
 impl Costly {
     /// Everything that is counted.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Checkout,
         Self::NumberSearch,
         Self::PurchaseAfterFailure,
@@ -52,6 +56,8 @@ impl Costly {
         Self::PatientSearch,
         Self::TextToNumber,
         Self::Text,
+        Self::LetterToAddress,
+        Self::Letter,
     ];
 
     /// The name it is counted under.
@@ -64,6 +70,8 @@ impl Costly {
             Self::PatientSearch => "patient_search",
             Self::TextToNumber => "text_to_number",
             Self::Text => "text",
+            Self::LetterToAddress => "letter_to_address",
+            Self::Letter => "letter",
         }
     }
 
@@ -74,8 +82,8 @@ impl Costly {
             Self::NumberSearch => Rate { most: 60, window_secs: 600 },
             Self::PurchaseAfterFailure | Self::AccountConnect => Rate { most: 10, window_secs: 3_600 },
             Self::PatientSearch => Rate { most: 5, window_secs: 86_400 },
-            Self::TextToNumber => Rate { most: 10, window_secs: 86_400 },
-            Self::Text => Rate { most: 1_000, window_secs: 86_400 },
+            Self::TextToNumber | Self::LetterToAddress => Rate { most: 10, window_secs: 86_400 },
+            Self::Text | Self::Letter => Rate { most: 1_000, window_secs: 86_400 },
         }
     }
 

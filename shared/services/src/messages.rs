@@ -2,9 +2,11 @@
 //! [`Messenger`] sends it, once, if it still says what is so.
 //!
 //! No vendor of messages keeps us from sending twice, so the claim does: it is written before the vendor is asked, and only a
-//! certain no gives it back. A claim without an outcome is never sent again, and alarms.
+//! certain no gives it back. A letter's claim without an outcome is never sent again, and alarms;
+//! a text's is looked for at the carrier (`texts`).
 
 mod dispatch;
+mod limits;
 mod texts;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use store::{
 };
 
 pub use dispatch::Dispatch;
+use limits::{LETTERS, Limits};
 pub use texts::{Carrier, TextError};
 use texts::{Texts, Way};
 
@@ -50,6 +53,7 @@ pub struct Messenger {
     notifications: Notifications,
     contacts: Contacts,
     mail: Mail,
+    limits: Limits,
     texts: Texts,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
@@ -67,7 +71,7 @@ pub enum MessengerError {
     /// The vendor takes nothing now: nothing was sent.
     #[error("the message was not sent, and is tried again")]
     NotNow(#[source] MailError),
-    /// The same, of a text.
+    /// A text is to be looked at again: see [`TextError`].
     #[error(transparent)]
     Text(#[from] TextError),
 }
@@ -84,6 +88,7 @@ impl Messenger {
             notifications: Notifications::new(db.clone()),
             contacts: Contacts::new(db.clone()),
             mail: Mail::of(platform, mail),
+            limits: Limits::new(db),
             clock: Arc::clone(&platform.clock),
             entropy: Arc::clone(&platform.entropy),
         }
@@ -131,7 +136,10 @@ impl Messenger {
         let mut outcome = Ok(());
         if let Some(to) = mail {
             let letter = letter(told.0, &clinic, &appointment, line.as_ref());
-            outcome = self.send_once(&claimed(Channel::Email), &to, clinic.called(), &letter).await;
+            let message = claimed(Channel::Email);
+            if self.limits.admit(&message, LETTERS, &to.reveal().to_lowercase(), now).await? {
+                outcome = self.send_once(&message, &to, clinic.called(), &letter).await;
+            }
         }
         // One way that fails keeps the patient from no other.
         let texted = match text {
@@ -202,13 +210,13 @@ impl Messenger {
         letter: &Letter,
     ) -> Result<(), MessengerError> {
         match self.messages.claim(message).await? {
-            Some(there) => self.is_settled(there).await,
+            Some(there) => self.settle_claimed(there).await,
             None => self.send(message, to, clinic, letter).await,
         }
     }
 
     /// What to do with a message that was claimed before.
-    async fn is_settled(&self, there: Message) -> Result<(), MessengerError> {
+    async fn settle_claimed(&self, there: Message) -> Result<(), MessengerError> {
         if there.state != State::Sending {
             return Ok(());
         }

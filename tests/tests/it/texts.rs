@@ -397,6 +397,57 @@ async fn a_number_has_ten_texts_a_day_and_a_clinic_a_thousand() {
 }
 
 #[tokio::test]
+async fn a_text_that_loses_every_race_for_the_wallet_is_counted_once_and_sent() {
+    let harness = texting(1_000).await;
+    let one = made(&harness, ada()).await;
+    harness.stack.aws.set_plan({
+        let mut lost = 0;
+        move |sent| {
+            let is_charge =
+                sent.operation == "TransactWriteItems" && sent.body.to_string().contains("due_messages");
+            if is_charge && lost < 12 {
+                lost += 1;
+                // Another has written the wallet since it was read.
+                let parts = sent.body["TransactItems"].as_array_mut().unwrap();
+                let update = parts.iter_mut().find_map(|part| part.get_mut("Update")).unwrap();
+                let condition = update["ConditionExpression"].as_str().unwrap();
+                update["ConditionExpression"] = format!("({condition}) AND attribute_exists(nothing)").into();
+            }
+            Outcome::Pass
+        }
+    });
+    messenger(&harness).deliver(&confirmation(&one)).await.unwrap();
+    harness.stack.aws.set_plan(|_| Outcome::Pass);
+    assert_eq!((texts(&harness).len(), spent(&harness).await), (1, vec![-8]));
+    let rates = store::rates::Rates::new(harness.stack.db());
+    let left = domain::rate::Costly::Text.rate().most - 1;
+    for _ in 0..left {
+        assert_eq!(rates.take(ORG, domain::rate::Costly::Text, harness.clock.now()).await.unwrap(), None);
+    }
+    assert!(rates.take(ORG, domain::rate::Costly::Text, harness.clock.now()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_address_has_ten_letters_a_day_and_an_operator_is_told_of_the_rest() {
+    let harness = texting(1_000).await;
+    let (heard, guard) = alarms();
+    for nth in 0..12 {
+        let (_, listed) = harness.get("/api/services", &harness.owner()).await;
+        let contact = json!({"name": "Ada Lovelace", "email": if nth == 0 { "Ada@example.com" } else { "ada@EXAMPLE.com" }});
+        let body = json!({"service_id": listed["services"][0]["id"], "scheduled_at": MONDAY_TEN, "contact": contact,
+            "notes": nth.to_string(), "overbook": "a test"});
+        let (status, made) =
+            harness.call_api(("POST", "/api/appointments"), &harness.owner(), None, &body).await;
+        assert_eq!(status, 201, "{made}");
+        messenger(&harness).deliver(&confirmation(&made)).await.unwrap();
+        messenger(&harness).deliver(&confirmation(&made)).await.unwrap();
+    }
+    drop(guard);
+    assert_eq!(harness.stack.mail.letters().len(), 10);
+    assert_eq!(heard.names(), ["message_refused", "message_refused"]);
+}
+
+#[tokio::test]
 async fn a_text_that_waits_is_sent_as_its_record_says_or_paid_for_anew() {
     for (change, money) in [(None, vec![-8]), (Some("Other Name"), vec![-8, 8, -8])] {
         let harness = texting(1_000).await;

@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-use crate::follow_up::Watch;
 use base::{
     alarm,
     alarm::chain,
@@ -22,11 +19,11 @@ use domain::{
     message::{Due, GIVEN_UP, LOOKED_FOR, Message, State},
     notification::Notification,
     number::Country,
+    personal::{Number, Personal},
     phone_number::PhoneNumber,
-    rate::Costly,
     texting::{Line, Mark, Sender, Text, may_be_texted, price, segments, sender},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
 use store::{
     Attempt, Dynamo, StoreError,
@@ -34,13 +31,15 @@ use store::{
     messages::Messages,
     notifications::Notifications,
     numbers::{Numbers, OrgNumber, provider_type},
-    rates::Rates,
     wallets::Wallets,
 };
 use vendors::twilio::{self, Account, Twilio, TwilioError};
 
+use super::limits::{Limits, TEXTS};
+use crate::follow_up::Watch;
+
 /// How long after its claim a text may still be handed to the carrier: well before it is first looked for.
-const IN_TIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+const IN_TIME: SignedDuration = SignedDuration::from_mins(1);
 /// For how many seconds the carrier may keep a text back at the most (twilio.com/docs/messaging/api/message-resource, `ValidityPeriod`).
 const LONGEST_VALIDITY: i64 = 36_000;
 
@@ -66,7 +65,7 @@ pub(super) struct Texts {
     numbers: Numbers,
     subaccounts: MadeOnce<Subaccount>,
     notifications: Notifications,
-    rates: Rates,
+    limits: Limits,
     carrier: Carrier,
     db: Dynamo,
     clock: Arc<dyn Clock>,
@@ -76,7 +75,7 @@ pub(super) struct Texts {
 /// How a patient's telephone is reached: to and from whom, and through which account.
 #[derive(Debug)]
 pub(super) struct Way {
-    to: domain::personal::Personal<PhoneNumber, domain::personal::Number>,
+    to: Personal<PhoneNumber, Number>,
     country: Country,
     sender: Sender,
     account: Account,
@@ -126,7 +125,7 @@ impl Texts {
             numbers: Numbers::new(db.clone()),
             subaccounts: MadeOnce::subaccounts(db.clone()),
             notifications: Notifications::new(db.clone()),
-            rates: Rates::new(db.clone()),
+            limits: Limits::new(db),
             carrier,
             db: db.clone(),
             clock: Arc::clone(&platform.clock),
@@ -168,6 +167,10 @@ impl Texts {
         let body = words(&Mark::of(&message.message_id));
         let text = way.text(&body, &message.message_id);
         let message = message.by_text(text);
+        let to = way.to.reveal().as_str();
+        if !self.limits.admit(&message, TEXTS, to, self.clock.now()).await? {
+            return Ok(());
+        }
         let Some(claimed) = self.claim(&message).await? else { return Ok(()) };
         let now = self.clock.now();
         if now.duration_since(claimed.at) > IN_TIME {
@@ -254,9 +257,6 @@ impl Texts {
     async fn pay(&self, message: &Message) -> Result<Attempt<Option<Message>>, StoreError> {
         let price = price_of(message);
         let claimed = || Some(message.clone());
-        if self.are_too_many(message).await? {
-            return self.too_many(message).await;
-        }
         if price == Amount::ZERO {
             return Ok(Attempt::of(self.messages.claim_text(message).await)?.map(|()| claimed()));
         }
@@ -274,28 +274,6 @@ impl Texts {
             self.carrier.watch.after_or_later(after).await;
         }
         Ok(charged.map(|_| claimed()))
-    }
-
-    /// Whether the org has sent as many texts today as it may, to this number or to all.
-    async fn are_too_many(&self, message: &Message) -> Result<bool, StoreError> {
-        let Some(text) = &message.text else { return Ok(false) };
-        let (org, now) = (message.org_id, self.clock.now());
-        let digest = hex::encode(digest(&SHA256, text.to.reveal().as_str().as_bytes()));
-        let of = digest.get(..32).unwrap_or_default();
-        let to_number = self.rates.take_of(org, (Costly::TextToNumber, of), now).await?;
-        Ok(to_number.is_some() || self.rates.take(org, Costly::Text, now).await?.is_some())
-    }
-
-    /// Writes down that a text was not sent because too many were, which an operator is told of.
-    async fn too_many(&self, message: &Message) -> Result<Attempt<Option<Message>>, StoreError> {
-        let why = "too many texts were sent today, to this number or to all".to_owned();
-        let refused = Message { state: State::Refused { why }, ..message.clone() };
-        let there = self.messages.claim(&refused).await?;
-        if there.is_none() {
-            alarm!("message_refused", org_id = %message.org_id, message_id = %message.message_id,
-                "a text is not sent: too many were sent today, to this number or to all");
-        }
-        Ok(Attempt::Done(None))
     }
 
     /// Writes down that a text was not sent because it could not be paid for, and tells the clinic, once a day.
