@@ -23,19 +23,21 @@ pub struct ClinicName(String);
 
 /// Why a text is not a clinic's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a clinic's name is 2 to {LONGEST_NAME} characters, with letters")]
+#[error("a clinic's name is 2 to {LONGEST_NAME} characters, with letters, and without an address of the web")]
 pub struct NotAClinicName;
 
 impl ClinicName {
     /// Takes a name as a person writes it: one line, in one direction of writing.
     ///
     /// # Errors
-    /// [`NotAClinicName`] when it is too short, too long, or has no letter.
+    /// [`NotAClinicName`] when it is too short, too long, has no letter, or has an address of the web: it begins our texts to
+    /// patients, whose telephones would make a link of it.
     pub fn parse(text: &str) -> Result<Self, NotAClinicName> {
         let name = plain(text);
         let is_name = (2..=LONGEST_NAME).contains(&name.chars().count())
             && name.chars().any(char::is_alphabetic)
-            && !name.contains(['<', '>', '{', '}', '"', '\\']);
+            && !name.contains(['<', '>', '{', '}', '"', '\\', '/'])
+            && !has_address(&name);
         if is_name { Ok(Self(name)) } else { Err(NotAClinicName) }
     }
 
@@ -43,6 +45,16 @@ impl ClinicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text has a dot between two letters or digits, as a web address has.
+fn has_address(text: &str) -> bool {
+    let is_part = |side: Option<char>| side.is_some_and(char::is_alphanumeric);
+    text.match_indices('.').any(|(at, dot)| {
+        let (before, after) = text.split_at(at);
+        is_part(before.chars().next_back())
+            && is_part(after.strip_prefix(dot).and_then(|rest| rest.chars().next()))
+    })
 }
 
 impl TryFrom<String> for ClinicName {
@@ -222,11 +234,21 @@ mod tests {
 
     #[test]
     fn a_clinics_name_is_one_line_of_letters() {
+        assert!(ClinicName::parse("St. Mary's Dental Ltd.").is_ok());
         assert_eq!(
             ClinicName::parse("  Hill  Street Dental\u{202e}\n").unwrap().as_str(),
             "Hill Street Dental"
         );
-        for bad in ["", "A", "123", "<b>Clinic</b>", "A \"clinic\"", &"x".repeat(61)] {
+        for bad in [
+            "",
+            "A",
+            "123",
+            "<b>Clinic</b>",
+            "A \"clinic\"",
+            "Parcel held, pay at evil.example",
+            "a/b",
+            &"x".repeat(61),
+        ] {
             assert_eq!(ClinicName::parse(bad), Err(NotAClinicName), "{bad:?}");
         }
     }

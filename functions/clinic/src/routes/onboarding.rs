@@ -3,6 +3,7 @@
 
 use domain::{
     amount::Amount,
+    booking::catalog::Span,
     calendar::ConnectionState,
     call::{Call, Direction},
     clinic::Clinic,
@@ -79,10 +80,15 @@ pub struct Test {
 }
 
 impl Test {
-    fn of(test: &Diversion, calls: &[Call], now: Timestamp) -> Self {
+    /// `known` is the line that the clinic has said is its own.
+    fn of(test: &Diversion, known: Option<&PhoneNumber>, calls: &[Call], now: Timestamp) -> Self {
         let seen_at = test.seen_at(calls);
         let (status, what_to_do) = match seen_at {
-            Some(_) => ("seen", "The clinic's line leads to your number."),
+            Some(_) if known == Some(&test.main_line) => ("seen", "The clinic's line leads to your number."),
+            Some(_) => (
+                "seen",
+                "A call came from that telephone. If the line that it rang is the clinic's, say so: it is the clinic's main_line.",
+            ),
             None if test.waits(now) => (
                 "waiting",
                 "Ring the clinic's line now, from the telephone that you named, with your number shown.",
@@ -123,11 +129,10 @@ pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sho
         deps.calls.between(org, Timestamp::UNIX_EPOCH, now, MOST_CALLS),
     )?;
     let of_test = of_test(deps, &clinic).await?;
-    let clinic = with_seen_line(deps, clinic, &of_test).await?;
     let a_minute = Tariff::at(now).charge(60);
     let number = number.filter(|number| number.status == Status::Active).map(|number| number.phone_number);
     let is_connected = connection.is_some_and(|connection| connection.state == ConnectionState::Connected);
-    let works = |spans: &Vec<domain::booking::catalog::Span>| !spans.is_empty();
+    let works = |spans: &Vec<Span>| !spans.is_empty();
     let steps = standing(&Facts {
         has_money: wallet.is_some_and(|wallet| {
             Amount::try_from(wallet.available.pence()).is_ok_and(|has| has >= a_minute)
@@ -144,7 +149,7 @@ pub async fn status(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Sho
     });
     let complete = steps.iter().all(|step| step.done || step.optional);
     let codes = divert_codes(number.as_ref());
-    let test = clinic.diversion.as_ref().map(|test| Test::of(test, &of_test, now));
+    let test = clinic.diversion.as_ref().map(|test| Test::of(test, clinic.main_line.as_ref(), &of_test, now));
     Ok(Answer::ok(Shown { complete, steps, diversion: Diverted { number, codes, test } }))
 }
 
@@ -174,7 +179,7 @@ pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
             |test: &&Diversion| test.main_line == *main_line && test.from == *from && test.waits(now);
         let calls = of_test(deps, &clinic).await?;
         if let Some(waiting) = there.filter(is_same).filter(|test| test.seen_at(&calls).is_none()) {
-            return Ok(Attempt::Done((Test::of(waiting, &calls, now), false)));
+            return Ok(Attempt::Done((Test::of(waiting, clinic.main_line.as_ref(), &calls, now), false)));
         }
         // Of another line it says nothing that this one was seen.
         let proved_at =
@@ -182,25 +187,13 @@ pub async fn test(deps: &Deps, caller: &Caller, input: Input<(), Wanted>) -> Res
         let test = Diversion { main_line: main_line.clone(), from: from.clone(), asked_at: now, proved_at };
         // A line that is only tried takes no calls from the one that is known.
         let main_line = clinic.main_line.clone().or_else(|| Some(main_line.clone()));
-        let after = Clinic { diversion: Some(test.clone()), main_line, ..clinic };
-        let shown = Test::of(&test, &[], now);
+        let shown = Test::of(&test, main_line.as_ref(), &[], now);
+        let after = Clinic { diversion: Some(test), main_line, ..clinic };
         Ok::<_, Problem>(Attempt::of(deps.clinics.save(&after).await)?.map(|_| (shown, true)))
     };
     let (test, is_new) = deps.db.until_written("the clinic", begin).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, is_new, "a test of a diversion begins");
     Ok(Answer::with(if is_new { StatusCode::CREATED } else { StatusCode::OK }, test))
-}
-
-/// The clinic, whose main line is the one that its test saw lead here: what was tried is known then.
-async fn with_seen_line(deps: &Deps, clinic: Clinic, calls: &[Call]) -> Result<Clinic, StoreError> {
-    let seen = clinic.diversion.as_ref().filter(|test| test.seen_at(calls).is_some());
-    let line = seen.map(|test| test.main_line.clone()).filter(|line| clinic.main_line.as_ref() != Some(line));
-    let Some(line) = line else { return Ok(clinic) };
-    match Attempt::of(deps.clinics.save(&Clinic { main_line: Some(line), ..clinic.clone() }).await)? {
-        Attempt::Done(saved) => Ok(saved),
-        // The clinic was changed meanwhile: whoever looks next sees it.
-        Attempt::Moved => deps.clinics.get(clinic.org_id).await,
-    }
 }
 
 /// The calls of the time in which a clinic's test waits, or waited.
