@@ -167,7 +167,7 @@ class Stack:
     def __init__(self, binaries, folder):
         port = free_port()
         self.base = f"http://{HOST}:{port}"
-        arguments = [binaries / "voxanne", "--port", str(port), "--data-dir", folder / "data", "--speed", str(SPEED)]
+        arguments = [binaries / "voxanne", "--port", str(port), "--data-dir", folder / "data", "--speed", str(SPEED), "--empty"]
         environment = {**os.environ, "LOG_LEVEL": "error"}
         self.process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
         until("the stack is up", lambda: self.sandbox("/token", {}))

@@ -53,7 +53,7 @@ impl Deps {
 
 web::routes! { Deps, ();
     /// Shows this document.
-    GET "/api/openapi.json" => routes::openapi::show, for Anyone, answers 200;
+    GET "/api/openapi.json" => routes::openapi::show, for Anyone, answers 200 | 304;
     /// Says how one signs in here.
     GET "/api/session/config" => routes::session::config, for Anyone, answers 200;
 }

@@ -79,6 +79,11 @@ pub struct Described {
 }
 
 impl Described {
+    /// An object of which nothing more is said.
+    pub fn any_object(name: &str) -> Self {
+        Self { name: name.to_owned(), schema: serde_json::json!({"type": "object"}), components: Vec::new() }
+    }
+
     /// The schema of `T`.
     pub fn of<T: ToSchema>() -> Self {
         let mut components = Vec::new();

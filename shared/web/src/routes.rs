@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt as _, request::RequestContext};
+use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Serialize,
     de::{self, DeserializeOwned, IntoDeserializer, value::MapDeserializer},
@@ -378,7 +379,8 @@ pub fn find(
     })
 }
 
-/// The values of a pattern's parameters, if the path fits it. A parameter is one whole segment that is not empty.
+/// The values of a pattern's parameters, if the path fits it. A parameter is one whole segment that is not empty; what a browser has
+/// escaped in it (`%3A` for a colon) stands for itself.
 fn matched(pattern: &'static str, path: &str) -> Option<Params> {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     let mut params = BTreeMap::new();
@@ -388,7 +390,7 @@ fn matched(pattern: &'static str, path: &str) -> Option<Params> {
             (Some(wanted), Some(given)) if wanted == given => {}
             (Some(wanted), Some(given)) if !given.is_empty() => {
                 let name = wanted.strip_prefix('{')?.strip_suffix('}')?;
-                params.insert(name, given.to_owned());
+                params.insert(name, percent_decode_str(given).decode_utf8().ok()?.into_owned());
             }
             _ => return None,
         }

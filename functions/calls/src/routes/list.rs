@@ -162,7 +162,7 @@ async fn following(
     period: Period,
     (mut after, limit): (Option<(Timestamp, CallId)>, usize),
 ) -> Result<(Vec<Call>, Pagination), Problem> {
-    let most = if filter.is_any() { i32::try_from(limit).unwrap_or(FILTERED) } else { FILTERED };
+    let most = if filter.passes_all() { i32::try_from(limit).unwrap_or(FILTERED) } else { FILTERED };
     let mut shown: Vec<Call> = Vec::new();
     for _ in 0..MOST_READS {
         let (page, has_more) =
@@ -253,7 +253,7 @@ impl Filter {
     }
 
     /// Whether every call is wanted.
-    const fn is_any(&self) -> bool {
+    const fn passes_all(&self) -> bool {
         self.status.is_none() && self.direction.is_none() && self.search.is_none()
     }
 

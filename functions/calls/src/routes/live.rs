@@ -9,6 +9,7 @@ use domain::{
     personal::{Number, Personal},
     phone_number::PhoneNumber,
     time::rfc3339_millis,
+    wallet::Wallet,
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -50,16 +51,26 @@ struct LiveCall {
 pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Live>, Problem> {
     caller.may_see_the_business()?;
     let wallet = deps.charging.wallets.ensure(caller.org).await?;
-    let held = try_join_all(wallet.holds.iter().map(|(id, hold)| read(deps, caller.org, id, hold))).await?;
-    // A call may have ended since the wallet was read.
-    let mut live: Vec<_> =
-        held.into_iter().filter(|(call, _)| Status::of(call) == Status::InProgress).collect();
-    live.sort_by_key(|(call, _)| Reverse(call.created_at));
+    let live = going_on(deps, caller.org, &wallet).await?;
     let now = deps.platform.clock.now();
     Ok(Answer::ok(Live { calls: live.into_iter().map(|(call, hold)| shown(call, hold, now)).collect() }))
 }
 
-pub(super) async fn read<'a>(
+/// The calls that money is set aside for, newest first, with their holds.
+pub(super) async fn going_on<'a>(
+    deps: &Deps,
+    org: OrgId,
+    wallet: &'a Wallet,
+) -> Result<Vec<(Call, &'a Hold)>, Problem> {
+    let held = try_join_all(wallet.holds.iter().map(|(id, hold)| read(deps, org, id, hold))).await?;
+    // A call may have ended since the wallet was read.
+    let mut live: Vec<_> =
+        held.into_iter().filter(|(call, _)| Status::of(call) == Status::InProgress).collect();
+    live.sort_by_key(|(call, _)| Reverse(call.created_at));
+    Ok(live)
+}
+
+async fn read<'a>(
     deps: &Deps,
     org: OrgId,
     id: &CallId,

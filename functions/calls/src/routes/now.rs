@@ -1,16 +1,13 @@
 //! `GET /api/live`: what a page shows that watches, and how soon it asks again.
 
-use std::cmp::Reverse;
-
 use domain::{
-    booking::appointment::Appointment,
+    booking::appointment::{Appointment, MadeBy},
     ids::{AppointmentId, CallId},
     phone_number::PhoneNumber,
     tariff::Tariff,
     time::rfc3339_millis,
     wallet::Wallet,
 };
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::booking::Between;
@@ -22,7 +19,7 @@ use web::{
     routes::{Answer, Input},
 };
 
-use super::{live::read, row::Status};
+use super::{live::going_on, row::Status};
 use crate::Deps;
 
 /// How soon a page asks again while somebody talks, in milliseconds.
@@ -146,10 +143,7 @@ async fn calls(
     wallet: &Wallet,
     sees_money: bool,
 ) -> Result<Vec<LiveCall>, Problem> {
-    let held = try_join_all(wallet.holds.iter().map(|(id, hold)| read(deps, caller.org, id, hold))).await?;
-    let mut live: Vec<_> =
-        held.into_iter().filter(|(call, _)| Status::of(call) == Status::InProgress).collect();
-    live.sort_by_key(|(call, _)| Reverse(call.created_at));
+    let live = going_on(deps, caller.org, wallet).await?;
     let shown = live.into_iter().map(|(call, hold)| {
         let started_at = call.started_at();
         let paid_until = started_at.filter(|_| sees_money).map(|at| hold.paid_until(at));
@@ -191,8 +185,8 @@ impl From<Appointment> for Today {
             status: appointment.status.as_str(),
             contact_name: appointment.patient_name.reveal().to_owned(),
             call_id: match appointment.made {
-                domain::booking::appointment::MadeBy::Caller { call_id } => Some(call_id),
-                domain::booking::appointment::MadeBy::Staff { .. } => None,
+                MadeBy::Caller { call_id } => Some(call_id),
+                MadeBy::Staff { .. } => None,
             },
         }
     }

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::Response;
 use serde::Deserialize;
 use web::{
-    contract::Content,
+    contract::{Content, Described},
     problem::Problem,
     routes::{Input, IntoAnswer, find},
     runtime::Body,
@@ -32,7 +32,7 @@ impl IntoAnswer for Document {
     }
 
     fn described() -> Vec<Content> {
-        vec![Content::bytes("application/json")]
+        vec![Content { kind: "application/json", schema: Some(Described::any_object("OpenApi")) }]
     }
 }
 

@@ -28,11 +28,8 @@ pub struct Released {
 /// When the caller may not change, the org has no such number, or something of ours failed.
 pub async fn release(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer<Released>, Problem> {
     caller.may_change()?;
-    // A browser may send the plus sign in either way.
-    let number = input.path.get("phoneNumber");
-    let decoded = number.strip_prefix("%2B").or_else(|| number.strip_prefix("%2b"));
-    let written = decoded.map_or_else(|| number.to_owned(), |digits| format!("+{digits}"));
-    let number = PhoneNumber::parse(written).map_err(|_| Problem::new(Code::NotFound))?;
+    let number =
+        PhoneNumber::parse(input.path.get("phoneNumber")).map_err(|_| Problem::new(Code::NotFound))?;
     tracing::info!(org_id = %caller.org, user = %caller.user, "a number is given up");
     match deps.provisioning.release(caller.org, &number).await? {
         Release::Released => Ok(Answer::ok(Released { success: true, status: "released", detail: None })),

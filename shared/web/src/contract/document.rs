@@ -117,7 +117,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
-    found.extend(operation.query.iter().cloned());
+    // An empty value is as if it were not there.
+    found.extend(operation.query.iter().map(|value| {
+        let mut value = value.clone();
+        value["schema"] = renamed(&value["schema"], &BTreeMap::new());
+        value["allowEmptyValue"] = true.into();
+        value
+    }));
     found
 }
 
@@ -127,7 +133,8 @@ fn responses(function: &str, operation: &Operation, schemas: &mut Schemas) -> Ma
     let name = operation_id(&operation.route);
     for status in operation.route.statuses {
         let mut response = json!({"description": title(*status)});
-        for Content { kind, schema } in &operation.answers {
+        let has_content = *status != NOT_MODIFIED;
+        for Content { kind, schema } in operation.answers.iter().filter(|_| has_content) {
             let media = match schema {
                 Some(schema) => json!({"schema": schemas.take(&[function, &name], schema.clone())}),
                 None => json!({"schema": {"type": "string", "format": "binary"}}),
@@ -156,6 +163,9 @@ fn responses(function: &str, operation: &Operation, schemas: &mut Schemas) -> Ma
     responses
 }
 
+/// The status of an answer without content: what was asked for has not changed (RFC 9110, 15.4.5).
+const NOT_MODIFIED: u16 = 304;
+
 fn title(status: u16) -> &'static str {
     match status {
         201 => "It is made.",
@@ -163,6 +173,7 @@ fn title(status: u16) -> &'static str {
         204 => "It is done.",
         206 => "The part that was asked for.",
         302 => "The browser is sent on.",
+        NOT_MODIFIED => "It is as it was.",
         416 => "There is no such part.",
         _ => "It is done, or shown.",
     }
@@ -171,7 +182,7 @@ fn title(status: u16) -> &'static str {
 /// How an operation may fail: as the table says, and as every route of its kind does.
 fn failures(operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let route = &operation.route;
-    let mut codes = vec![Code::InvalidValue, Code::Internal, Code::TooManyRequests];
+    let mut codes = vec![Code::InvalidValue, Code::InvalidBody, Code::Internal, Code::TooManyRequests];
     match route.who {
         For::Anyone => {}
         For::Operators => codes.extend([Code::MissingToken, Code::InvalidToken, Code::Forbidden]),
@@ -180,7 +191,7 @@ fn failures(operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
         }
     }
     if operation.body.is_some() {
-        codes.extend([Code::InvalidBody, Code::BodyTooLarge]);
+        codes.push(Code::BodyTooLarge);
     }
     if route.path.contains('{') {
         codes.push(Code::NotFound);
@@ -237,10 +248,11 @@ impl Schemas {
             let is_taken = |(name, schema): &(&String, &Value)| {
                 let there = names.get(*name).and_then(|called| self.0.get(called));
                 let written = || renamed(&merged(schema, components), &names);
-                tried(name) < owners.len() && there.is_some_and(|there| *there != written())
+                there.is_some_and(|there| *there != written())
             };
             let Some((name, _)) = components.iter().find(is_taken) else { return names };
             let tried = tried(name);
+            assert!(tried < owners.len(), "two types are called {name} in {owners:?}: rename one");
             attempts.insert(name, tried.saturating_add(1));
         }
     }
@@ -295,6 +307,11 @@ fn object<'a>(part: &'a Value, components: &'a BTreeMap<String, Value>) -> Optio
 fn renamed(schema: &Value, names: &BTreeMap<String, String>) -> Value {
     match schema {
         Value::Object(members) => {
+            // OpenAPI's registry of formats has unsigned ones (spec.openapis.org/registry/format).
+            let is_unsigned = members.get("minimum").is_some_and(|least| *least == 0)
+                && ["int32", "int64"]
+                    .iter()
+                    .any(|signed| members.get("format").is_some_and(|format| format == signed));
             let members = members.iter().map(|(key, value)| match (key.as_str(), value) {
                 ("$ref", Value::String(to)) => {
                     let name = to.trim_start_matches(SCHEMAS);
@@ -302,6 +319,9 @@ fn renamed(schema: &Value, names: &BTreeMap<String, String>) -> Value {
                     (key.clone(), Value::String(format!("{SCHEMAS}{name}")))
                 }
                 ("example", value) => ("examples".to_owned(), json!([value])),
+                ("format", Value::String(format)) if is_unsigned => {
+                    (key.clone(), json!(format.replacen("int", "uint", 1)))
+                }
                 _ => (key.clone(), renamed(value, names)),
             });
             Value::Object(members.collect())

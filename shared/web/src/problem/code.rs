@@ -228,7 +228,7 @@ impl Code {
             Self::Forbidden => (
                 "forbidden",
                 StatusCode::FORBIDDEN,
-                "Your role may look and not change. Ask an administrator or owner of the clinic.",
+                "Your role may not do that. Ask an administrator or owner of the clinic.",
             ),
             Self::InvalidSignature => {
                 ("invalid_signature", StatusCode::UNAUTHORIZED, "The webhook's signature is not accepted.")

@@ -33,10 +33,12 @@ fn sentence(problem: &Problem) -> String {
 fn a_literal_segment_is_preferred_to_a_parameter_wherever_it_stands_in_the_table() {
     let (place, params) = find(TABLE, "GET", "/api/slots/available").unwrap();
     assert_eq!((place, params.get("id")), (1, ""));
-    let (place, params) = find(TABLE, "GET", "/api/slots/7/notes/a%20b").unwrap();
-    assert_eq!((place, params.get("id"), params.get("note")), (3, "7", "a%20b"));
+    let (place, params) = find(TABLE, "GET", "/api/slots/7/notes/a%20b%3A%2Fc").unwrap();
+    assert_eq!((place, params.get("id"), params.get("note")), (3, "7", "a b:/c"), "as a browser escapes it");
     assert_eq!(find(TABLE, "DELETE", "/api/slots/available").unwrap().0, 2);
-    for path in ["/api/slots", "/api/slots/", "/api/slots/7/notes/", "/api/slots/7/8"] {
+    for path in
+        ["/api/slots/7/notes/%ff", "/api/slots", "/api/slots/", "/api/slots/7/notes/", "/api/slots/7/8"]
+    {
         assert!(sentence(&find(TABLE, "GET", path).unwrap_err()).contains("NotFound"), "{path}");
     }
     assert!(sentence(&find(TABLE, "POST", "/api/slots/7").unwrap_err()).contains("MethodNotAllowed"));
