@@ -88,8 +88,8 @@ impl Scene {
         let page = Ledger::new(db.clone()).page(ORG, None, None, 1_000).await;
         let mut entries = page.map_err(|error| error.to_string())?.entries;
         entries.reverse();
-        are_the_books_right(&wallet, &entries)?;
-        self.is_each_effect_once(&entries)?;
+        check_books(&wallet, &entries)?;
+        self.check_effects(&entries)?;
         let may_be_in_debt = self.combination.parts.iter().any(|part| part.operation.may_make_debt());
         demand(wallet.available.pence() >= 0 || may_be_in_debt, || {
             format!("{}p are available", wallet.available.pence())
@@ -98,7 +98,7 @@ impl Scene {
         for part in self.combination.subjects() {
             match part.operation {
                 Operation::TopUp | Operation::Refund => {}
-                Operation::Purchase => self.is_purchase_over(part)?,
+                Operation::Purchase => self.check_purchase(part)?,
                 Operation::Authorize
                 | Operation::Extend
                 | Operation::End
@@ -108,15 +108,15 @@ impl Scene {
                     let id = CallId::parse(part.call()).map_err(|error| error.to_string())?;
                     let call = calls.get(ORG, &id).await.map_err(|error| error.to_string())?;
                     let call = call.ok_or_else(|| format!("the record of call {id} is gone"))?;
-                    self.is_call_right(part, &call, &wallet)?;
+                    self.check_call(part, &call, &wallet)?;
                 }
             }
         }
-        self.is_the_diary_right().await
+        self.check_the_diary().await
     }
 
     /// Every movement that there must be, once, and none besides.
-    fn is_each_effect_once(&self, entries: &[Entry]) -> Result<(), String> {
+    fn check_effects(&self, entries: &[Entry]) -> Result<(), String> {
         let (first, pence) = &self.first_payment;
         let mut wanted = BTreeMap::from([(format!("topup#{first}"), *pence)]);
         for part in self.combination.subjects() {
@@ -153,7 +153,7 @@ impl Scene {
     }
 
     /// A number that was charged has its claim; one that was not leaves nothing underway.
-    fn is_purchase_over(&self, part: Part) -> Result<(), String> {
+    fn check_purchase(&self, part: Part) -> Result<(), String> {
         let claim = self.claim(part);
         let state = claim["state"]["S"].as_str().unwrap_or("none");
         let is_charged = is_paid(&claim);
@@ -163,7 +163,7 @@ impl Scene {
         demand(is_charged || !can_pay, || "a purchase that can be paid is not charged".to_owned())
     }
 
-    fn is_call_right(&self, part: Part, call: &Call, wallet: &Wallet) -> Result<(), String> {
+    fn check_call(&self, part: Part, call: &Call, wallet: &Wallet) -> Result<(), String> {
         let hold = wallet.holds.get(&call.call_id);
         let has_money = self.combination.money == Money::Ample;
         let is_right = match part.operation {
@@ -218,7 +218,7 @@ fn is_paid(claim: &serde_json::Value) -> bool {
     matches!(claim["state"]["S"].as_str(), Some("charged" | "bought" | "imported" | "active"))
 }
 
-fn are_the_books_right(wallet: &Wallet, entries: &[Entry]) -> Result<(), String> {
+fn check_books(wallet: &Wallet, entries: &[Entry]) -> Result<(), String> {
     let flaws = flaws(entries);
     demand(flaws.is_empty(), || format!("the ledger has flaws: {flaws:?}"))?;
     let last = entries.last();

@@ -132,7 +132,7 @@ impl Scene {
 
     /// That appointments and the times they take agree, and that each caller has what the tools could have given: one has the time that
     /// all wanted, unless it is kept for somebody.
-    pub(super) async fn is_the_diary_right(&self) -> Result<(), String> {
+    pub(super) async fn check_the_diary(&self) -> Result<(), String> {
         let wishes = self.wishes();
         if wishes.is_empty() {
             return Ok(());
