@@ -78,9 +78,9 @@ test('where more has moved than one answer holds, a shorter time is shown, and s
   // Whoever asks for a statement of too much is told what to do.
   await page.getByRole('region', { name: 'Statement' }).getByLabel('From').fill('2026-01-01');
   await page.getByRole('button', { name: 'CSV' }).click();
-  const problem = page.getByRole('alert');
-  await problem.getByText('Ask for a shorter one.').waitFor();
-  await problem.getByText('request-3').waitFor();
+  const alert = page.getByRole('alert');
+  await alert.getByText('Ask for a shorter one.').waitFor();
+  await alert.getByText('request-3').waitFor();
   await whole(page);
   await context.close();
 });

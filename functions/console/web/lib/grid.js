@@ -200,7 +200,7 @@ function Column({ column, hours, moving, ghost, onPick }) {
 }
 
 /** How wide a column is at the least: all that stands side by side in it can be pressed. @param {any} column @param {number} count of columns */
-const widthOf = (column, count) => Math.max(count > 3 ? 8 : 9.5, ...lanes(/** @type {any[]} */ (column.events)).map((event) => event.of * 2));
+const widthOf = (column, count) => Math.max(count > 3 ? 8 : 9.5, ...lanes(/** @type {any[]} */ (column.events)).map((event) => event.of * 2.5));
 
 /** @param {{columns: any[], hours: {from: number, to: number}, onDrop: Function, onPick: Function | null, step: Function}} props */
 export function Grid({ columns, hours, onDrop, onPick, step }) {
@@ -209,7 +209,7 @@ export function Grid({ columns, hours, onDrop, onPick, step }) {
   const moving = useMoving({ columns, hours, onDrop, step, body });
   useTick(30_000);
   const today = dayOf(now(), here.zone);
-  const template = `3.5rem ${columns.map((column) => `minmax(${widthOf(column, columns.length)}rem, 1fr)`).join(' ')}`;
+  const template = `3.5rem ${columns.map((column) => widthOf(column, columns.length)).map((wide) => `minmax(${wide}rem, ${wide}fr)`).join(' ')}`;
   return html`<div class="cal-scroll" tabindex="0" role="region" aria-label="The diary’s grid">
     <p class="unseen" role="status">${moving.spoken}</p>
     <div class="cal" style=${{ '--hour': `${HOUR}px` }}>
