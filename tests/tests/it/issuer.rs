@@ -10,6 +10,7 @@ use domain::{
 };
 use http::{Request, Response};
 use jiff::SignedDuration;
+use local::stack::PUBLISHABLE_KEY;
 use sandbox::faults::{Fault, Mode};
 use serde_json::{Value, json};
 use tests::{Harness, ORG, parts};
@@ -21,7 +22,7 @@ const PASSWORD: &str = "correct horse battery";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-fn client(harness: &Harness) -> Supabase {
+pub(crate) fn client(harness: &Harness) -> Supabase {
     let platform = &harness.stack.platform;
     let mut reader = platform.environment.reader();
     let settings = SupabaseSettings::read(&mut reader);
@@ -29,7 +30,7 @@ fn client(harness: &Harness) -> Supabase {
     platform.supabase(&settings)
 }
 
-fn address(text: &str) -> EmailAddress {
+pub(crate) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
@@ -39,6 +40,7 @@ fn ask(harness: &Harness, (method, place): (&str, &str), token: &str, body: &Val
     let request = Request::builder()
         .method(method)
         .uri(format!("http://auth.supabase.sandbox/auth/v1/{place}"))
+        .header("apikey", PUBLISHABLE_KEY)
         .header("authorization", format!("Bearer {token}"))
         .body(body);
     harness.stack.supabase.answer(&request.unwrap())
