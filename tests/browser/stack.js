@@ -36,12 +36,12 @@ export async function until(ask, what, within = 20_000) {
   throw new Error(`It did not come about within ${within} ms: ${what}`);
 }
 
-/** @param {{speed?: number}} [options] */
-export async function startStack({ speed = 1 } = {}) {
+/** @param {{speed?: number, signIn?: 'local' | 'password'}} [options] `signIn`: by choosing, or by an account of the issuer's sandbox */
+export async function startStack({ speed = 1, signIn = 'local' } = {}) {
   const binary = process.env.VOXANNE ?? join(root, 'target/debug/voxanne');
   const folder = await mkdtemp(join(tmpdir(), 'voxanne-browser-'));
   const port = await freePort();
-  const child = spawn(binary, ['--port', String(port), '--data-dir', join(folder, 'data'), '--speed', String(speed)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['--port', String(port), '--data-dir', join(folder, 'data'), '--speed', String(speed), '--sign-in', signIn], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (text) => (said += text));
   child.stderr.on('data', (text) => (said += text));
