@@ -155,6 +155,7 @@ test('an invitation by the issuer’s own letter leads to a password, by which o
   await isIn(page);
   await page.goto(link);
   await isIn(page);
+  await page.getByText('That link has been used, or is too old.').waitFor();
   assert.deepEqual(others(complaints), []);
   await context.close();
 });

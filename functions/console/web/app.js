@@ -4,7 +4,7 @@ import { useGet } from './lib/api.js';
 import { HereContext } from './lib/clinic.js';
 import { html, render, useEffect, useErrorBoundary, useState } from './lib/html.js';
 import { go, useRoute } from './lib/router.js';
-import { session, start } from './lib/session.js';
+import { noticed, session, start } from './lib/session.js';
 import { useStore } from './lib/store.js';
 import { Button, Empty, Note, Problem, Skeleton, Toasts, toast } from './lib/ui.js';
 import { Shell } from './shell.js';
@@ -167,6 +167,12 @@ function App() {
   useEffect(() => {
     start();
   }, []);
+  // Who is signed in already, and followed a link that is of no use, goes on.
+  useEffect(() => {
+    if (now.state !== 'in' || !now.notice) return;
+    toast(now.notice, 'bad');
+    noticed();
+  }, [now.state, now.notice]);
   useEffect(() => {
     if (now.state !== 'in' || now.isChoosing || path !== '/') return;
     const said = RETURNS[value('success') || value('error')];

@@ -230,6 +230,9 @@ export async function choosePassword(password) {
   goOn();
 }
 
+/** What was to be said of a link has been said. */
+export const noticed = () => session.set({ ...session.get(), notice: '' });
+
 /** Goes on without choosing a password. */
 export const goOn = () => session.set({ ...session.get(), isChoosing: false });
 

@@ -64,8 +64,9 @@ function Local() {
 function useFirstField() {
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   useEffect(() => {
-    const field = ref.current?.querySelector('input');
-    if (field && matchMedia('(pointer: fine)').matches) field.focus();
+    // What is not to be written in is there for the browser, which keeps a password with its address.
+    const field = ref.current?.querySelector('input:not([readonly])');
+    if (field instanceof HTMLElement && matchMedia('(pointer: fine)').matches) field.focus();
   }, []);
   return ref;
 }
@@ -94,8 +95,10 @@ function Issuer({ notice }) {
     <div class="stack" ref=${first}>
       <${Text} label="E-mail" type="email" value=${email} onInput=${setEmail} autocomplete="username" autocapitalize="off" spellcheck="false" />
       <${Text} label="Password" type="password" value=${password} onInput=${setPassword} autocomplete="current-password" />
-      <div role="alert">${sentence && html`<${Note} tone="bad">${sentence}<//>`}</div>
-      <div role="status">${said && html`<${Note} tone="good">${said}<//>`}</div>
+      <div>
+        <div role="alert">${sentence && html`<${Note} tone="bad">${sentence}<//>`}</div>
+        <div role="status">${said && html`<${Note} tone="good">${said}<//>`}</div>
+      </div>
       <${Button} kind="primary" type="submit" isBusy=${byPassword.isBusy} disabled=${isBusy}>Sign in<//>
       <${Button} isBusy=${byLink.isBusy} disabled=${isBusy} onClick=${() => begin(byLink, noAddress)}>Send me a link instead<//>
       <p class="fine">No password yet, or forgotten? A link signs you in without one.</p>
@@ -112,6 +115,7 @@ function Choosing({ user }) {
   return html`<${Form} onSubmit=${submit}>
     <div class="stack" ref=${first}>
       <p class="sub wrap">You are signed in as ${user}.</p>
+      <input class="unseen" type="email" autocomplete="username" value=${user} readonly tabindex="-1" aria-hidden="true" />
       <${Text} label="New password" type="password" value=${password} onInput=${setPassword} autocomplete="new-password" hint="A few words are better than a short riddle." />
       <div role="alert">${action.sentence && html`<${Note} tone="bad">${action.sentence}<//>`}</div>
       <${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save the password<//>
