@@ -235,6 +235,17 @@ async fn what_the_issuer_refuses_is_refused_in_its_own_words() {
         let (status, _) = parts(&ask(&harness, ("GET", "admin/users"), key, &Value::Null));
         assert_eq!(status, 401, "without the gateway's key");
     }
+    // The gateway lets nobody pass without a key of the project's.
+    for key in [None, Some("sb_publishable_other")] {
+        let mut request = Request::post("http://auth.supabase.sandbox/auth/v1/token?grant_type=password");
+        if let Some(key) = key {
+            request = request.header("apikey", key);
+        }
+        let body = json!({"email": ADA, "password": PASSWORD}).to_string();
+        let answer = harness.stack.supabase.answer(&request.body(Bytes::from(body)).unwrap());
+        let (status, body) = parts(&answer);
+        assert_eq!((status, body["error_code"].as_str()), (401, None), "{body}");
+    }
     // Signed out here, and everywhere.
     let (_, other) = by_password(&harness, ADA, PASSWORD);
     assert_eq!(ask(&harness, ("POST", "logout?scope=others"), token, &Value::Null).status(), 204);
