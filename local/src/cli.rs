@@ -219,6 +219,10 @@ struct Serve {
     /// Allows live keys, which move real money.
     #[arg(long)]
     live: bool,
+    /// How one signs in to the console: by choosing a clinic and a role, or as where it is deployed, by an account of the issuer's
+    /// sandbox.
+    #[arg(long, default_value = "local", value_parser = ["local", "password"])]
+    sign_in: String,
 }
 
 /// Does what the command line says. An error is a sentence for the person who typed it.

@@ -21,7 +21,7 @@ use store::Dynamo;
 use web::problem::{Code, Problem, chain};
 
 pub use self::keys::{KEYS_FILE, Keys, private};
-pub use self::plan::{JWT_ISSUER, JWT_SECRET, Plan, Storage, TWILIO_SID};
+pub use self::plan::{JWT_ISSUER, JWT_SECRET, PUBLISHABLE_KEY, Plan, Storage, TWILIO_SID};
 pub(crate) use self::plan::{SANDBOXES, SUPABASE_PATH};
 use self::plan::{hosts, platform, sdk_config, seed_secrets, transport, vendors};
 use crate::{

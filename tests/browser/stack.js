@@ -36,12 +36,16 @@ export async function until(ask, what, within = 20_000) {
   throw new Error(`It did not come about within ${within} ms: ${what}`);
 }
 
-/** With a month of the clinic's life, or with the clinic alone. @param {{speed?: number, month?: boolean}} [options] */
-export async function startStack({ speed = 1, month = false } = {}) {
+/**
+ * With a month of the clinic's life, or with the clinic alone; signed in to by choosing, or by an account of the issuer's sandbox.
+ * @param {{speed?: number, month?: boolean, signIn?: 'local' | 'password'}} [options]
+ */
+export async function startStack({ speed = 1, month = false, signIn = 'local' } = {}) {
   const binary = process.env.VOXANNE ?? join(root, 'target/debug/voxanne');
   const folder = await mkdtemp(join(tmpdir(), 'voxanne-browser-'));
   const port = await freePort();
-  const child = spawn(binary, ['--port', String(port), '--data-dir', join(folder, 'data'), '--speed', String(speed), ...(month ? [] : ['--empty'])], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const flags = ['--port', String(port), '--data-dir', join(folder, 'data'), '--speed', String(speed), '--sign-in', signIn];
+  const child = spawn(binary, [...flags, ...(month ? [] : ['--empty'])], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   child.stdout.on('data', (text) => (said += text));
   child.stderr.on('data', (text) => (said += text));

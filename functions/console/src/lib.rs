@@ -1,4 +1,4 @@
-//! The console: its pages, how one signs in, and the answer to whatever no other route takes (the API's `$default`).
+//! The console: its pages, signing in, and the answer to whatever no other route takes (the API's `$default`).
 //!
 //! # How the pages are served
 //!
@@ -19,22 +19,41 @@
 
 pub mod assets;
 pub mod pages;
+pub mod place;
 pub mod routes;
+pub mod throttle;
 
-use base::config::Invalid;
+use std::{sync::Arc, time::Duration};
+
+use base::{
+    clock::Clock,
+    config::{Invalid, SessionSettings},
+};
 use http::Response;
 use platform::Platform;
+use vendors::supabase::Sessions;
 use web::{
     contract::Operation,
     problem::Problem,
     runtime::{Body, Request},
 };
 
+/// How long the issuer is waited for. Who signs out waits for it three times at most.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What the function is built from, once per cold start.
 #[derive(Debug)]
 pub struct Deps {
     /// What a page must know to sign somebody in.
     pub sign_in: routes::session::Config,
+    /// Sessions at the issuer.
+    pub sessions: Sessions,
+    /// Where the console is.
+    pub place: place::Place,
+    /// How often an address may try to sign in.
+    pub throttle: throttle::Throttle,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Deps {
@@ -42,12 +61,14 @@ impl Deps {
     ///
     /// # Errors
     /// When settings are missing or unusable: all of them at once.
-    #[expect(clippy::needless_pass_by_value, reason = "as every function is built")]
     pub fn new(platform: Platform) -> Result<Self, Invalid> {
         let mut reader = platform.environment.reader();
         let sign_in = routes::session::Config::read(&mut reader);
+        let SessionSettings { base_url, publishable_key } = SessionSettings::read(&mut reader);
+        let place = place::Place::read(&mut reader);
         reader.finish()?;
-        Ok(Self { sign_in })
+        let sessions = Sessions::new(platform.vendors.within(PATIENCE), base_url, publishable_key);
+        Ok(Self { sign_in, sessions, place, throttle: throttle::Throttle::default(), clock: platform.clock })
     }
 }
 
@@ -56,6 +77,22 @@ web::routes! { Deps, ();
     GET "/api/openapi.json" => routes::openapi::show, for Anyone, answers 200 | 304;
     /// Says how one signs in here.
     GET "/api/session/config" => routes::session::config, for Anyone, answers 200;
+    /// Signs in by address and password. The refresh token is kept in a cookie for `/api/session`, which no script reads.
+    POST "/api/session/password" => routes::session::sign_in::by_password, for Anyone, answers 200,
+        fails SignInRefused | SignInUnavailable | Forbidden;
+    /// Has a link to sign in by sent, and answers the same whether or not the address has an account.
+    POST "/api/session/magic-link" => routes::session::sign_in::magic_link, for Anyone, answers 202, fails SignInUnavailable | Forbidden;
+    /// Signs in by a link that was followed: one to sign in by, an invitation, or one to choose another password.
+    POST "/api/session/verify" => routes::session::sign_in::verify, for Anyone, answers 200,
+        fails LinkRefused | SignInUnavailable | Forbidden;
+    /// Takes another access token by the cookie, which is replaced. Where the issuer does not take it, the browser drops it.
+    POST "/api/session/refresh" => routes::session::keep::refresh, for Anyone, answers 200,
+        fails SessionEnded | SignInUnavailable | Forbidden | InvalidBody;
+    /// Ends the session at the issuer, by the access token or the cookie, and has the browser drop the cookie.
+    POST "/api/session/sign-out" => routes::session::keep::sign_out, for Anyone, answers 200, fails Forbidden | InvalidBody;
+    /// Sets the password of the person whose access token comes with it.
+    POST "/api/session/set-password" => routes::session::keep::set_password, for Anyone, answers 200,
+        fails MissingToken | InvalidToken | PasswordRefused | SignInUnavailable | Forbidden;
 }
 
 /// What each route of this function reads and answers.

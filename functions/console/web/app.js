@@ -1,9 +1,10 @@
 // Starts the console: who is signed in, where the page is, and the frame around every screen.
+import './lib/arrival.js';
 import { useGet } from './lib/api.js';
 import { HereContext } from './lib/clinic.js';
 import { html, render, useEffect, useErrorBoundary, useState } from './lib/html.js';
 import { go, useRoute } from './lib/router.js';
-import { session, start } from './lib/session.js';
+import { noticed, session, start } from './lib/session.js';
 import { useStore } from './lib/store.js';
 import { Button, Empty, Note, Problem, Skeleton, Toasts, toast } from './lib/ui.js';
 import { Shell } from './shell.js';
@@ -157,7 +158,7 @@ function SignIn({ now }) {
     import('./screens/sign-in.js').then((module) => setDraw(() => module.default));
   }, []);
   const Draw = draw;
-  return draw ? html`<${Draw} config=${now.config} />` : html`<p class="starting">Starting…</p>`;
+  return draw ? html`<${Draw} now=${now} />` : html`<p class="starting">Starting…</p>`;
 }
 
 function App() {
@@ -166,12 +167,18 @@ function App() {
   useEffect(() => {
     start();
   }, []);
+  // Who is signed in already, and followed a link that is of no use, goes on.
   useEffect(() => {
-    if (now.state !== 'in' || path !== '/') return;
+    if (now.state !== 'in' || !now.notice) return;
+    toast(now.notice, 'bad');
+    noticed();
+  }, [now.state, now.notice]);
+  useEffect(() => {
+    if (now.state !== 'in' || now.isChoosing || path !== '/') return;
     const said = RETURNS[value('success') || value('error')];
     if (said) toast(...said);
     go(said ? '/calendar/sync' : now.role === 'operator' ? '/operations' : '/today', { replace: true });
-  }, [now.state, path]);
+  }, [now.state, now.isChoosing, path]);
 
   let page;
   if (now.state === 'starting') page = html`<p class="starting">Starting…</p>`;
@@ -179,7 +186,7 @@ function App() {
     page = html`<main class="alone"><h1>Voxanne</h1>
       <${Note} tone="bad" actions=${html`<${Button} icon="refresh" onClick=${() => start()}>Try again<//>`}>The server cannot be reached. Check the connection and try again.<//>
     </main>`;
-  } else if (now.state === 'out') page = html`<${SignIn} now=${now} />`;
+  } else if (now.state === 'out' || now.isChoosing) page = html`<${SignIn} now=${now} />`;
   else if (now.role === 'operator') page = html`<${Operator} key=${now.user} now=${now} />`;
   else page = html`<${Member} key=${`${now.org}/${now.user}/${now.role}`} now=${now} />`;
   return html`${page}<${Toasts} />`;

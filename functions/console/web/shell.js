@@ -4,7 +4,7 @@ import { ROLES } from './lib/clinic.js';
 import { html, useLayoutEffect, useRef, useState } from './lib/html.js';
 import { useRoute } from './lib/router.js';
 import { signOut } from './lib/session.js';
-import { Button, Icon, Link, Segments, classes } from './lib/ui.js';
+import { Button, Icon, Link, Segments, classes, toast } from './lib/ui.js';
 
 const ALL = ['owner', 'admin', 'viewer', 'staff'];
 const BUSINESS = ['owner', 'admin', 'viewer'];
@@ -96,12 +96,17 @@ function Theme() {
   />`;
 }
 
+async function leave() {
+  const said = await signOut();
+  if (said) toast(said, 'bad');
+}
+
 function Person({ session }) {
   return html`<div class="person">
     <${Theme} />
     <div class="person-line">
       <div class="person-name"><span>${session.user}</span><small>${ROLES[session.role]}</small></div>
-      <${Button} kind="ghost" icon="signOut" label="Sign out" onClick=${() => signOut()} />
+      <${Button} kind="ghost" icon="signOut" label="Sign out" onClick=${leave} />
     </div>
   </div>`;
 }

@@ -58,6 +58,8 @@ pub struct SupabaseSandbox {
 pub struct Settings {
     /// What opens the admin API.
     pub service_key: String,
+    /// What opens the rest, which browsers may know.
+    pub publishable_key: String,
     /// What tokens are signed with.
     pub jwt_secret: String,
     /// Whom tokens name as their issuer.
@@ -180,6 +182,15 @@ impl SupabaseSandbox {
     /// Makes an account that has been confirmed and has a password, as a person has it who took an invitation long ago. One that is
     /// there stays as it is.
     pub fn add_account(&self, email: &str, password: &str, app_metadata: &Value) {
+        self.add(email, password, app_metadata, Some(self.clock.now()));
+    }
+
+    /// Makes an account that has a password and has not been confirmed, as where people may sign up.
+    pub fn add_unconfirmed(&self, email: &str, password: &str) {
+        self.add(email, password, &json!({}), None);
+    }
+
+    fn add(&self, email: &str, password: &str, app_metadata: &Value, confirmed_at: Option<Timestamp>) {
         let now = self.clock.now();
         let id = self.entropy.uuid(now).to_string();
         let mut state = self.lock();
@@ -188,7 +199,7 @@ impl SupabaseSandbox {
         }
         let mut account = state.fresh(id, email, now);
         account.password = Some(hashed(password));
-        account.email_confirmed_at = Some(now);
+        account.email_confirmed_at = confirmed_at;
         merge(&mut account.app_metadata, app_metadata);
         state.accounts.insert(account.id.clone(), account);
     }
@@ -216,6 +227,7 @@ impl SupabaseSandbox {
                 .map_err(|_| refused(400, "bad_json", "Could not parse request body as JSON"))?
         };
         let asked = Asked { request, query: query(request), body };
+        self.passes_the_gateway(request, &place)?;
         match (request.method(), place.as_slice()) {
             (&Method::POST, ["token"]) => self.token(&asked),
             (&Method::POST, ["otp" | "magiclink"]) => self.otp(&asked),
@@ -238,6 +250,21 @@ impl SupabaseSandbox {
                 }
             }
             _ => Err(refused(404, "not_found", "404 page not found")),
+        }
+    }
+
+    /// Passes who shows the gateway in front of the issuer a key of the project's. A browser that follows a link has none, and whoever
+    /// verifies tokens needs none.
+    fn passes_the_gateway(&self, request: &Request<Bytes>, place: &[&str]) -> Result<(), Refusal> {
+        let is_open =
+            matches!((request.method(), place), (&Method::GET, ["verify"] | [".well-known", "jwks.json"]));
+        let given = request.headers().get("apikey").and_then(|value| value.to_str().ok());
+        let known = [self.settings.publishable_key.as_str(), self.settings.service_key.as_str()];
+        match given {
+            _ if is_open => Ok(()),
+            None => Err(refused(401, "", "No API key found in request")),
+            Some(key) if known.contains(&key) => Ok(()),
+            Some(_) => Err(refused(401, "", "Invalid API key")),
         }
     }
 

@@ -53,6 +53,7 @@ pub(super) async fn run(options: super::Serve) -> Result<(), String> {
     let kinds = vendors.kinds();
     let mut settings = vendors.settings;
     settings.push(("DASHBOARD_ORIGIN".into(), origin.clone()));
+    settings.push(("CONSOLE_SIGN_IN".into(), options.sign_in));
     let is_exposed = is_real || vendors.public_url.is_some();
     let plan = Plan {
         environment: environment(is_real, &keys),

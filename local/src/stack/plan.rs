@@ -73,6 +73,8 @@ const GOOGLE_API: &str = "http://www.googleapis.sandbox";
 const SUPABASE_BASE: &str = "http://auth.supabase.sandbox/auth/v1";
 /// The path of the port under which the issuer's sandbox is.
 pub(crate) const SUPABASE_PATH: &str = "/_sandbox/supabase/auth/v1";
+/// What opens the public API of the issuer's sandbox. It is no secret.
+pub const PUBLISHABLE_KEY: &str = "sb_publishable_sandbox";
 /// Our application at the Google sandbox.
 const GOOGLE_CLIENT_ID: &str = "voxanne.apps.googleusercontent.sandbox";
 /// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
@@ -131,6 +133,7 @@ impl Plan {
             ("CONSOLE_SIGN_IN", "local".to_owned()),
             ("SUPABASE_AUTH_URL", SUPABASE_BASE.to_owned()),
             ("SUPABASE_SERVICE_KEY", service_key(keys)),
+            ("SUPABASE_PUBLISHABLE_KEY", PUBLISHABLE_KEY.to_owned()),
             ("DASHBOARD_ORIGIN", format!("http://{}", self.address)),
         ];
         let usual = usual.map(|(name, value)| (name.to_owned(), value));
@@ -247,6 +250,7 @@ pub(super) fn hosts(plan: &Plan) -> Hosts {
     let google = Arc::new(GoogleSandbox::new(settings, clock, entropy));
     let settings = supabase::Settings {
         service_key: service_key(keys),
+        publishable_key: PUBLISHABLE_KEY.to_owned(),
         jwt_secret: keys.jwt_secret.clone(),
         issuer: JWT_ISSUER.to_owned(),
         external_url: format!("http://{}{SUPABASE_PATH}", plan.address),

@@ -277,12 +277,34 @@ pub struct SupabaseSettings {
 impl SupabaseSettings {
     /// Reads the key and the dashboard's origin, which must be there, and the address, which has a default.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        let base_url = match reader.optional("SUPABASE_AUTH_URL") {
-            Some(url) => url,
-            None => reader.required("JWT_ISSUER"),
-        };
+        let base_url = issuer_url(reader);
         let key = reader.secret("SUPABASE_SERVICE_KEY");
         Self { base_url, key, welcome: reader.required("DASHBOARD_ORIGIN") }
+    }
+}
+
+/// The settings of the issuer's public API, by which people sign in.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Where the issuer is (`SUPABASE_AUTH_URL`); where that is left out, as its tokens name it (`JWT_ISSUER`).
+    pub base_url: String,
+    /// What opens its public API (`SUPABASE_PUBLISHABLE_KEY`). Browsers may know it: it lets nobody do anything by itself.
+    pub publishable_key: String,
+}
+
+impl SessionSettings {
+    /// Reads the key, which must be there, and the address, which has a default.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let base_url = issuer_url(reader);
+        Self { base_url, publishable_key: reader.required("SUPABASE_PUBLISHABLE_KEY") }
+    }
+}
+
+/// Where the issuer is asked.
+fn issuer_url(reader: &mut Reader<'_>) -> String {
+    match reader.optional("SUPABASE_AUTH_URL") {
+        Some(url) => url,
+        None => reader.required("JWT_ISSUER"),
     }
 }
 

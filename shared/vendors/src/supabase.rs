@@ -3,6 +3,8 @@
 //! API can set: the org and the role.
 
 mod error;
+mod sessions;
+mod sessions_error;
 
 use bytes::Bytes;
 use domain::{email::EmailAddress, ids::UserId};
@@ -12,6 +14,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 pub use error::SupabaseError;
+pub use sessions::{LinkKind, Session, Sessions};
+pub use sessions_error::{PasswordFault, SessionError};
 
 use super::http::{Http, HttpError};
 use error::refusal;

@@ -22,8 +22,10 @@ pub struct Problem {
     repeats_input: bool,
     cause: Option<String>,
     more: Vec<(&'static str, Value)>,
-    retry_after_secs: Option<i64>,
+    retry_after_secs: Option<u32>,
     allowed: Vec<String>,
+    // In a box, or every result of a route were larger for the few that have one.
+    cookie: Option<Box<header::HeaderValue>>,
 }
 
 impl Problem {
@@ -37,6 +39,7 @@ impl Problem {
             more: Vec::new(),
             retry_after_secs: None,
             allowed: Vec::new(),
+            cookie: None,
         }
     }
 
@@ -58,7 +61,14 @@ impl Problem {
 
     /// It was done too often, and may be done again after `wait` (RFC 6585, section 4, with `Retry-After`).
     pub fn too_often(wait: SignedDuration) -> Self {
-        Self { retry_after_secs: Some(wait.as_secs().max(1)), ..Self::new(Code::TooManyRequests) }
+        let secs = u32::try_from(wait.as_secs().max(1)).unwrap_or(u32::MAX);
+        Self { retry_after_secs: Some(secs), ..Self::new(Code::TooManyRequests) }
+    }
+
+    /// The same, which has the browser keep a cookie, or drop one; one that no header may have is left out.
+    #[must_use]
+    pub fn with_cookie(self, cookie: &str) -> Self {
+        Self { cookie: header::HeaderValue::from_str(cookie).ok().map(Box::new), ..self }
     }
 
     /// The same with a more exact sentence. It is shown: it must hold nothing internal.
@@ -121,6 +131,9 @@ impl Problem {
         let headers = response.headers_mut();
         if let Some(secs) = self.retry_after_secs {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from(secs));
+        }
+        if let Some(cookie) = self.cookie {
+            headers.insert(header::SET_COOKIE, *cookie);
         }
         if let Some(challenge) = self.code.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));

@@ -231,8 +231,17 @@ const OPERATOR_ROUTES: [(&str, &str); 11] = [
 /// Those that need a ticket of ours in their path (`recordings.rs`), or a state of ours in their query (`calendar.rs`).
 const TICKET_ROUTES: [(&str, &str); 2] =
     [calls::routes::recording::TICKETED, calendar::routes::oauth::CALLBACK];
-/// Those that anybody may ask, because nobody has signed in yet (`console.rs`).
-const OPEN_ROUTES: [(&str, &str); 2] = [("GET", "/api/session/config"), ("GET", "/api/openapi.json")];
+/// Those that anybody may ask, because nobody has signed in yet (`console.rs`, `session.rs`).
+const OPEN_ROUTES: [(&str, &str); 8] = [
+    ("GET", "/api/session/config"),
+    ("GET", "/api/openapi.json"),
+    ("POST", "/api/session/password"),
+    ("POST", "/api/session/magic-link"),
+    ("POST", "/api/session/verify"),
+    ("POST", "/api/session/refresh"),
+    ("POST", "/api/session/sign-out"),
+    ("POST", "/api/session/set-password"),
+];
 /// Those that need a signature, or the token of a channel.
 const MACHINE_ROUTES: [(&str, &str); 3] =
     [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe"), calendar::routes::word::WORD];

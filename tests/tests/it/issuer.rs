@@ -10,6 +10,7 @@ use domain::{
 };
 use http::{Request, Response};
 use jiff::SignedDuration;
+use local::stack::PUBLISHABLE_KEY;
 use sandbox::faults::{Fault, Mode};
 use serde_json::{Value, json};
 use tests::{Harness, ORG, parts};
@@ -21,7 +22,7 @@ const PASSWORD: &str = "correct horse battery";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-fn client(harness: &Harness) -> Supabase {
+pub(crate) fn client(harness: &Harness) -> Supabase {
     let platform = &harness.stack.platform;
     let mut reader = platform.environment.reader();
     let settings = SupabaseSettings::read(&mut reader);
@@ -29,7 +30,7 @@ fn client(harness: &Harness) -> Supabase {
     platform.supabase(&settings)
 }
 
-fn address(text: &str) -> EmailAddress {
+pub(crate) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
@@ -39,6 +40,7 @@ fn ask(harness: &Harness, (method, place): (&str, &str), token: &str, body: &Val
     let request = Request::builder()
         .method(method)
         .uri(format!("http://auth.supabase.sandbox/auth/v1/{place}"))
+        .header("apikey", PUBLISHABLE_KEY)
         .header("authorization", format!("Bearer {token}"))
         .body(body);
     harness.stack.supabase.answer(&request.unwrap())
@@ -232,6 +234,17 @@ async fn what_the_issuer_refuses_is_refused_in_its_own_words() {
     for key in ["", token] {
         let (status, _) = parts(&ask(&harness, ("GET", "admin/users"), key, &Value::Null));
         assert_eq!(status, 401, "without the gateway's key");
+    }
+    // The gateway lets nobody pass without a key of the project's.
+    for key in [None, Some("sb_publishable_other")] {
+        let mut request = Request::post("http://auth.supabase.sandbox/auth/v1/token?grant_type=password");
+        if let Some(key) = key {
+            request = request.header("apikey", key);
+        }
+        let body = json!({"email": ADA, "password": PASSWORD}).to_string();
+        let answer = harness.stack.supabase.answer(&request.body(Bytes::from(body)).unwrap());
+        let (status, body) = parts(&answer);
+        assert_eq!((status, body["error_code"].as_str()), (401, None), "{body}");
     }
     // Signed out here, and everywhere.
     let (_, other) = by_password(&harness, ADA, PASSWORD);

@@ -35,6 +35,7 @@ mod recharge;
 mod reconcile;
 mod recorded;
 mod recordings;
+mod session;
 mod settings;
 mod slots;
 mod team;

@@ -115,7 +115,7 @@ const REQUIRED: [(&str, &[&str]); 22] = [
         ],
     ),
     ("calendar-watch", &["VOXANNE_ENVIRONMENT", "CALENDAR_SYNC_QUEUE_URL"]),
-    ("console", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
+    ("console", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_PUBLISHABLE_KEY"]),
     ("clinic", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_SERVICE_KEY", "DASHBOARD_ORIGIN"]),
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_SERVICE_KEY", "DASHBOARD_ORIGIN"]),

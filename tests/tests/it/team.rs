@@ -6,6 +6,7 @@ use domain::ids::OrgId;
 use futures::future::join_all;
 use http::Request;
 use jiff::SignedDuration;
+use local::stack::PUBLISHABLE_KEY;
 use sandbox::faults::{Fault, Mode};
 use serde_json::{Value, json};
 use tests::{Harness, ORG, OTHER_ORG, parts};
@@ -45,7 +46,9 @@ fn comes(harness: &Harness, email: &str) -> String {
     let letters = harness.stack.supabase.letters();
     let letter = letters.iter().rev().find(|letter| letter.to == email).unwrap();
     let body = json!({"type": "invite", "token_hash": letter.token_hash}).to_string();
-    let request = Request::post("http://auth.supabase.sandbox/auth/v1/verify").body(Bytes::from(body));
+    let request = Request::post("http://auth.supabase.sandbox/auth/v1/verify")
+        .header("apikey", PUBLISHABLE_KEY)
+        .body(Bytes::from(body));
     let (status, session) = parts(&harness.stack.supabase.answer(&request.unwrap()));
     assert_eq!(status, 200, "{session}");
     session["access_token"].as_str().unwrap().to_owned()

@@ -59,6 +59,15 @@ async function once(method, path, options) {
   }
 }
 
+/** Whether there is another token. Where nobody knows, the person stays: what is typed is not lost to a broken line. */
+async function isRenewed() {
+  try {
+    return await refresh();
+  } catch {
+    throw new Failure(UNREACHABLE);
+  }
+}
+
 const pause = (/** @type {number} */ millis) => new Promise((done) => setTimeout(done, millis));
 
 /** What belongs to a sign-in that is over is dropped, whatever it is. @param {number} asker */
@@ -82,7 +91,7 @@ export async function call(method, path, options = {}) {
     return answer;
   };
   let answer = await ask();
-  if (answer.status === 401 && (await refresh())) answer = await ask();
+  if (answer.status === 401 && (await isRenewed())) answer = await ask();
   for (let tries = 0; method === 'GET' && [502, 503, 504].includes(answer.status) && tries < 2; tries += 1) {
     await pause(400 * (tries + 1));
     answer = await ask();

@@ -1,11 +1,16 @@
-// Who is signed in. The access token lives here, in memory, and nowhere else.
-import { followLocal, heard } from './clock.js';
+// Who is signed in. The access token lives here, in memory, and nowhere else; what it is renewed by is in a cookie that no script reads.
+import { arrival } from './arrival.js';
+import { SignInFailed, ask, post } from './ask.js';
+import { followLocal, speed } from './clock.js';
+import * as issuer from './issuer.js';
 import { store } from './store.js';
+
+export { SignInFailed };
 
 /**
  * @typedef {object} Config
  * @property {string} environment `production`, or `sandbox`
- * @property {string} sign_in `local` where the page picks clinic and role
+ * @property {string} sign_in `local` where the page picks clinic and role, `password` where the issuer lets in
  */
 /**
  * @typedef {object} Session
@@ -15,10 +20,12 @@ import { store } from './store.js';
  * @property {string | null} org
  * @property {string | null} user
  * @property {'owner' | 'admin' | 'staff' | 'viewer' | 'operator' | null} role
+ * @property {boolean} isChoosing whether the person has come to choose a password
+ * @property {string} notice why a link did not sign in
  */
 
 /** @type {Session} */
-const NOBODY = { state: 'starting', config: null, token: null, org: null, user: null, role: null };
+const NOBODY = { state: 'starting', config: null, token: null, org: null, user: null, role: null, isChoosing: false, notice: '' };
 export const session = store(NOBODY);
 
 const CHOICE = 'local-sign-in';
@@ -57,37 +64,32 @@ function enter(token) {
 
 function leave() {
   const { config } = session.get();
+  clearTimeout(timer);
   count += 1;
   session.set({ ...NOBODY, config, state: 'out' });
 }
 
-export class SignInFailed extends Error {}
+/** How long before it runs out a token is renewed, in milliseconds. */
+const EARLY = 60_000;
+/** How soon it is tried again where nobody answered. */
+const AGAIN = 15_000;
 
-/** @param {string} path @param {RequestInit} [init] */
-async function ask(path, init) {
-  let answer;
-  try {
-    answer = await fetch(path, { credentials: 'same-origin', ...init });
-  } catch {
-    throw new SignInFailed('The server cannot be reached. Check the connection and try again.');
-  }
-  heard(answer.headers.get('date'));
-  const text = await answer.text();
-  let body = null;
-  try {
-    body = text ? JSON.parse(text) : null;
-  } catch {
-    body = null;
-  }
-  return { ok: answer.ok && body !== null, status: answer.status, body: body ?? {} };
+let timer = 0;
+
+/** @param {number} millis */
+function renewIn(millis) {
+  clearTimeout(timer);
+  timer = window.setTimeout(() => {
+    refresh().catch(() => renewIn(AGAIN));
+  }, millis);
 }
 
-/** @param {unknown} body */
-const post = (body) => ({
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(body ?? {}),
-});
+/** Somebody whom the issuer let in. @param {import('./issuer.js').Granted} granted */
+function enterFor({ access_token: token, expires_in_secs: secs }) {
+  enter(token);
+  const lasts = (secs * 1_000) / speed();
+  renewIn(Math.max(lasts - EARLY, lasts / 2));
+}
 
 /** Finds out where we are, and whether somebody is signed in already. */
 export async function start() {
@@ -102,8 +104,33 @@ export async function start() {
     return;
   }
   session.set({ ...NOBODY, config });
-  if (config.sign_in === 'local') await followLocal();
-  if (!(await refresh())) session.set({ ...NOBODY, config, state: 'out' });
+  try {
+    if (config.sign_in === 'local') await followLocal();
+    else if (await followLink()) return;
+    const { notice } = session.get();
+    if (!(await refresh())) session.set({ ...NOBODY, config, notice, state: 'out' });
+  } catch {
+    session.set({ ...NOBODY, config, state: 'unreachable' });
+  }
+}
+
+/** Signs in by the link that led here, if one did. @returns {Promise<boolean>} whether somebody is in */
+async function followLink() {
+  const link = arrival.get();
+  if (!link) return false;
+  try {
+    if (link.sentence) throw new SignInFailed(link.sentence, 401);
+    enterFor(await issuer.byLink(link));
+    if (link.type === 'invite' || link.type === 'recovery') session.set({ ...session.get(), isChoosing: true });
+  } catch (error) {
+    // One that nobody has looked at yet may still be good.
+    if (!(error instanceof SignInFailed) || error.status === 0) throw error;
+    session.set({ ...session.get(), notice: error.message });
+    arrival.set(null);
+    return false;
+  }
+  arrival.set(null);
+  return true;
 }
 
 /** @typedef {{org_id?: string, role?: string, operator?: boolean}} Choice */
@@ -146,7 +173,10 @@ export async function localClinics() {
 /** @type {{of: number, done: Promise<boolean>} | null} */
 let refreshing = null;
 
-/** Asks for another token of who is signed in, once however many ask. */
+/**
+ * Asks for another token of who is signed in, once however many ask. It fails where it cannot be known whether there is one.
+ * @returns {Promise<boolean>} whether there is one
+ */
 export function refresh() {
   if (refreshing?.of !== count) {
     const mine = {
@@ -161,12 +191,23 @@ export function refresh() {
 }
 
 async function renew() {
-  const chosen = session.get().config?.sign_in === 'local' ? choice() : null;
+  const { config } = session.get();
+  if (config?.sign_in === 'local') return renewLocally();
+  if (!issuer.isKept()) return false;
+  const asked = count;
+  const granted = await issuer.renewed();
+  // Who signed out meanwhile stays out.
+  if (!granted || asked !== count) return false;
+  enterFor(granted);
+  return true;
+}
+
+async function renewLocally() {
+  const chosen = choice();
   if (!chosen) return false;
   const asked = count;
   try {
     const token = await localToken(chosen);
-    // Who signed out meanwhile stays out.
     if (asked !== count) return false;
     enter(token);
     return true;
@@ -175,15 +216,47 @@ async function renew() {
   }
 }
 
-/** Forgets who was signed in. */
-export function signOut() {
+/** Signs in by address and password. @param {string} email @param {string} password */
+export async function signIn(email, password) {
+  enterFor(await issuer.byPassword(email, password));
+}
+
+/** Has a link to sign in by sent. @param {string} email @returns {Promise<string>} what to expect */
+export const askForLink = (email) => issuer.sendLink(email);
+
+/** Gives who is signed in another password, and goes on. @param {string} password */
+export async function choosePassword(password) {
+  await issuer.setPassword(session.get().token ?? '', password);
+  goOn();
+}
+
+/** What was to be said of a link has been said. */
+export const noticed = () => session.set({ ...session.get(), notice: '' });
+
+/** Goes on without choosing a password. */
+export const goOn = () => session.set({ ...session.get(), isChoosing: false });
+
+/** Forgets who was signed in, and has the issuer end the session. @returns {Promise<string>} what is still to be said; empty where all is done */
+export async function signOut() {
+  const { config, token } = session.get();
+  leave();
+  if (config?.sign_in !== 'local') return issuer.end(token ?? '');
   try {
     sessionStorage.removeItem(CHOICE);
   } catch {
     // Nothing was kept.
   }
-  leave();
+  return '';
 }
 
 /** The token was refused and no other is to be had. */
-export const expired = leave;
+export function expired() {
+  issuer.forget();
+  leave();
+}
+
+// Who signs out in one page has signed out in all of this browser.
+issuer.onForgotten(() => {
+  const { config, state } = session.get();
+  if (config?.sign_in !== 'local' && state === 'in') leave();
+});

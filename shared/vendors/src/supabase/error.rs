@@ -71,12 +71,7 @@ impl SupabaseError {
 /// status there, and a sentence alone.
 pub(super) fn refusal(answer: &Response<Bytes>) -> SupabaseError {
     let status = answer.status();
-    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let word = body["error_code"].as_str().or_else(|| body["code"].as_str());
-    let sentence = body["msg"].as_str().or_else(|| body["message"].as_str()).unwrap_or_default();
-    let word = word.unwrap_or(if sentence.contains("already been registered") { "email_exists" } else { "" });
-    // The log has the issuer's word, and nothing else that an answer may hold.
-    let code: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect();
+    let code = word(answer);
     match status {
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST
             if ["email_exists", "user_already_exists"].contains(&code.as_str()) =>
@@ -89,4 +84,13 @@ pub(super) fn refusal(answer: &Response<Bytes>) -> SupabaseError {
         status if is_transient_status(status) => SupabaseError::Trouble { status },
         status => SupabaseError::Refused { status, code },
     }
+}
+
+/// The issuer's word for a refusal; empty where it has none. The log has it, and nothing else that an answer may hold.
+pub(super) fn word(answer: &Response<Bytes>) -> String {
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let word = body["error_code"].as_str().or_else(|| body["code"].as_str());
+    let sentence = body["msg"].as_str().or_else(|| body["message"].as_str()).unwrap_or_default();
+    let word = word.unwrap_or(if sentence.contains("already been registered") { "email_exists" } else { "" });
+    word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect()
 }

@@ -93,6 +93,14 @@ pub enum Code {
     CalendarUnavailable,
     /// The issuer of tokens did not do its part.
     SignInUnavailable,
+    /// The address and the password are not those of an account.
+    SignInRefused,
+    /// A link to sign in by is not taken.
+    LinkRefused,
+    /// The session of the console has ended, or there is none.
+    SessionEnded,
+    /// A new password is not taken.
+    PasswordRefused,
     /// The person's account belongs to another clinic.
     AccountElsewhere,
     /// The person is in the team with another role.
@@ -109,7 +117,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 54] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -154,6 +162,10 @@ impl Code {
         Self::RecordingUnavailable,
         Self::CalendarUnavailable,
         Self::SignInUnavailable,
+        Self::SignInRefused,
+        Self::LinkRefused,
+        Self::SessionEnded,
+        Self::PasswordRefused,
         Self::AccountElsewhere,
         Self::MemberExists,
         Self::LastOwner,
@@ -387,6 +399,24 @@ impl Code {
                 "sign_in_unavailable",
                 StatusCode::BAD_GATEWAY,
                 "It is written down, and the sign-in service was not told yet. Send the same again in a minute to have it done.",
+            ),
+            Self::SignInRefused => {
+                ("sign_in_refused", StatusCode::UNAUTHORIZED, "The address or the password is not right.")
+            }
+            Self::LinkRefused => (
+                "link_refused",
+                StatusCode::UNAUTHORIZED,
+                "That link has been used, or is too old. Ask for another.",
+            ),
+            Self::SessionEnded => (
+                "session_ended",
+                StatusCode::UNAUTHORIZED,
+                "Nobody is signed in here, or the session has ended. Sign in.",
+            ),
+            Self::PasswordRefused => (
+                "password_refused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "That password is too short, or too easily guessed. Choose a longer one.",
             ),
             Self::AccountElsewhere => (
                 "account_elsewhere",
