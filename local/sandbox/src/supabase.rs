@@ -193,6 +193,21 @@ impl SupabaseSandbox {
         state.accounts.insert(account.id.clone(), account);
     }
 
+    /// Makes an account of this id, or says what the tokens of the one that is there are to say: the account behind a token that was
+    /// made without signing in.
+    pub fn stand_for(&self, id: &str, email: &str, app_metadata: &Value) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if !state.accounts.contains_key(id) {
+            let account = state.fresh(id.to_owned(), email, now);
+            state.accounts.insert(id.to_owned(), account);
+        }
+        if let Some(account) = state.accounts.get_mut(id) {
+            account.email_confirmed_at = account.email_confirmed_at.or(Some(now));
+            merge(&mut account.app_metadata, app_metadata);
+        }
+    }
+
     /// Has tokens signed from now on with a key of its own (ES256), which the JWKS shows, as newer projects have it.
     ///
     /// # Panics

@@ -100,12 +100,24 @@ pub struct Team {
     pub members: BTreeMap<MemberId, Member>,
 }
 
+/// Somebody's account, as the issuer has it at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Where it is reached.
+    pub email: Option<EmailAddress>,
+    /// What it may do at the clinic; none where it is no account of the clinic's.
+    pub role: Option<MemberRole>,
+}
+
 /// Why a team is not changed so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TeamRefusal {
     /// There is no such person in this team.
     #[error("the team has no such person")]
     Unknown,
+    /// Whoever asks is not, or no more, one of those who change the team.
+    #[error("the person who asks may not change this team")]
+    NotYours,
     /// Only an owner decides who is an owner.
     #[error("only an owner makes, changes or removes an owner")]
     OwnersOnly,
@@ -126,6 +138,40 @@ impl Team {
         Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, members: BTreeMap::new() }
     }
 
+    /// Returns in which role somebody changes this team: the lower of what their token says and of what they are.
+    ///
+    /// A token outlives a removal by up to an hour, so it is not believed by itself. What somebody is, the record says of those it
+    /// names, by their account or, where that is not noted yet, by the address of their account: one who leaves is nobody. Of those
+    /// whom it does not name (an owner of before there was a record, an account of the local stack) the issuer's word counts, which
+    /// is to be asked for after this team was read: whoever was removed by then is nobody there. Operators are not judged by this.
+    ///
+    /// # Errors
+    /// [`TeamRefusal::NotYours`] when that is neither an administrator nor an owner.
+    pub fn acts_as(
+        &self,
+        user: &UserId,
+        says: MemberRole,
+        account: Option<&Account>,
+    ) -> Result<MemberRole, TeamRefusal> {
+        let at_issuer = account.and_then(|account| account.role);
+        let member = self.of_account(user).or_else(|| {
+            let email = account?.email.as_ref().filter(|_| at_issuer.is_some())?;
+            self.members.get(&MemberId::of(self.org_id, email)).filter(|member| member.user_id.is_none())
+        });
+        let is = match member.map(|member| (member.standing, member.role)) {
+            Some((Standing::Wanted | Standing::Told, role)) => Some(role),
+            Some((Standing::Leaving, _)) => None,
+            Some((Standing::Refused, _)) | None => at_issuer,
+        };
+        let acts = is.map(|is| is.min(says)).filter(|acts| *acts >= MemberRole::Admin);
+        acts.ok_or(TeamRefusal::NotYours)
+    }
+
+    /// Returns whose account it is, if the record names it.
+    pub fn of_account(&self, user: &UserId) -> Option<&Member> {
+        self.members.values().find(|member| member.user_id.as_ref() == Some(user))
+    }
+
     /// Returns the team with a person added, or as it is when the person is in it in that role. An invitation that was asked for more
     /// than an hour ago is asked for again.
     ///
@@ -136,7 +182,7 @@ impl Team {
         by: MemberRole,
         (email, role): (&EmailAddress, MemberRole),
         now: Timestamp,
-    ) -> Result<(Self, MemberId), TeamRefusal> {
+    ) -> Result<Self, TeamRefusal> {
         if role == MemberRole::Owner && by != MemberRole::Owner {
             return Err(TeamRefusal::OwnersOnly);
         }
@@ -161,10 +207,10 @@ impl Team {
                 let email = email.clone();
                 let standing = Standing::Wanted;
                 let member = Member { email, role, standing, user_id, added_at: now, invited_at: now };
-                after.members.insert(id.clone(), member);
+                after.members.insert(id, member);
             }
         }
-        Ok((after, id))
+        Ok(after)
     }
 
     /// Returns the team in which a person has another role.
@@ -310,21 +356,20 @@ mod tests {
     /// A team in which the issuer has been told of everybody.
     fn team(people: &[(&str, MemberRole)]) -> Team {
         people.iter().fold(Team::unwritten(ORG), |team, (name, role)| {
-            let (team, id) = team.with(MemberRole::Owner, (&address(name), *role), at(0)).unwrap();
-            team.told(&id, Some(UserId::parse(*name).unwrap()))
+            let team = team.with(MemberRole::Owner, (&address(name), *role), at(0)).unwrap();
+            team.told(&id(name), Some(UserId::parse(*name).unwrap()))
         })
     }
 
     #[test]
     fn a_person_is_added_once_and_invited_again_after_an_hour() {
-        let (after, ada) = Team::unwritten(ORG)
-            .with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(0))
-            .unwrap();
+        let (as_owner, ada) = ((&address("ada"), MemberRole::Owner), id("ada"));
+        let after = Team::unwritten(ORG).with(MemberRole::Owner, as_owner, at(0)).unwrap();
         assert_eq!(after.to_tell().map(|(id, _)| id), Some(&ada));
         let told = after.told(&ada, Some(UserId::parse("u-1").unwrap()));
         assert_eq!(told.to_tell(), None);
         let again =
-            |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap().0;
+            |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap();
         assert_eq!(again(59), told, "whoever repeats it");
         assert_eq!(again(60).to_tell().map(|(id, member)| (id, member.invited_at)), Some((&ada, at(60))));
         let other = told.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(1));
@@ -332,8 +377,7 @@ mod tests {
         // Of an address that was elsewhere it is asked again.
         let refused = after.told(&ada, None);
         assert!(!refused.has_an_owner());
-        let (asked, _) =
-            refused.with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(1)).unwrap();
+        let asked = refused.with(MemberRole::Owner, as_owner, at(1)).unwrap();
         assert!(asked.has_an_owner() && asked.to_tell().is_some());
     }
 
@@ -366,6 +410,38 @@ mod tests {
     }
 
     #[test]
+    fn a_token_counts_as_far_as_the_record_agrees_and_without_one_the_issuer() {
+        use MemberRole::{Admin, Owner, Staff, Viewer};
+        let mut team = team(&[("ada", Owner), ("joe", Admin), ("zoe", Staff), ("ida", Owner)]);
+        team = team.without(Owner, &id("ida")).unwrap().with(Owner, (&address("new"), Admin), at(1)).unwrap();
+        let at_issuer = |name: &str, role| Account { email: Some(address(name)), role };
+        for (who, says, account, acts) in [
+            ("ada", Owner, None, Some(Owner)),
+            ("ada", Admin, None, Some(Admin)),
+            ("joe", Owner, None, Some(Admin)),
+            ("joe", Viewer, None, None),
+            ("zoe", Owner, None, None),
+            // Who leaves is nobody, whatever the issuer still says.
+            ("ida", Owner, None, None),
+            ("ida", Owner, Some(at_issuer("ida", Some(Owner))), None),
+            // Whom the record does not name.
+            ("eve", Owner, None, None),
+            ("eve", Owner, Some(at_issuer("eve", None)), None),
+            ("eve", Owner, Some(at_issuer("eve", Some(Staff))), None),
+            ("eve", Owner, Some(at_issuer("eve", Some(Owner))), Some(Owner)),
+            ("eve", Admin, Some(at_issuer("eve", Some(Owner))), Some(Admin)),
+            // Whose account is not noted yet, and who took the address of another.
+            ("u-9", Owner, Some(at_issuer("NEW", Some(Owner))), Some(Admin)),
+            ("u-9", Owner, Some(at_issuer("new", None)), None),
+            ("u-9", Admin, Some(at_issuer("ada", Some(Admin))), Some(Admin)),
+        ] {
+            let user = UserId::parse(who).unwrap();
+            let acted = team.acts_as(&user, says, account.as_ref());
+            assert_eq!(acted, acts.ok_or(TeamRefusal::NotYours), "{who} as {says:?}, {account:?}");
+        }
+    }
+
+    #[test]
     fn who_leaves_counts_no_more_and_is_gone_when_the_issuer_knows() {
         let team = team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner)]);
         let left = team.without(MemberRole::Owner, &id("ada")).unwrap();
@@ -378,7 +454,7 @@ mod tests {
         assert_eq!(left.without(MemberRole::Owner, &id("ada")).map(|_| ()), Err(TeamRefusal::Unknown));
         assert!(!left.told(&id("ada"), None).members.contains_key(&id("ada")));
         // Whoever is asked back before that stays.
-        let (back, _) = left.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(9)).unwrap();
+        let back = left.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(9)).unwrap();
         assert_eq!(back.members[&id("ada")].standing, Standing::Wanted);
     }
 
@@ -413,7 +489,7 @@ mod tests {
                 let by = if as_owner { MemberRole::Owner } else { MemberRole::Admin };
                 let (name, role) = (names[who], MemberRole::ALL[role]);
                 let after = match act {
-                    0 => team.with(by, (&address(name), role), at(1)).map(|(team, _)| team),
+                    0 => team.with(by, (&address(name), role), at(1)),
                     1 => team.with_role(by, &id(name), role),
                     2 => team.without(by, &id(name)),
                     _ => Ok(match team.to_tell() {

@@ -13,7 +13,7 @@ use domain::{
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
     ids::{MemberId, OrgId, UserId},
-    team::{Member, MemberRole, Standing, Team, TeamRefusal},
+    team::{self, Member, MemberRole, Standing, Team, TeamRefusal},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -157,7 +157,7 @@ impl TeamKeeper {
         if team.version > 0 && team.has_an_owner() && !is_there {
             return Err(TeamError::OtherOwner);
         }
-        let (after, _) = team.with(MemberRole::Owner, (&wanted.owner, MemberRole::Owner), now)?;
+        let after = team.with(MemberRole::Owner, (&wanted.owner, MemberRole::Owner), now)?;
         if after == team {
             return Ok(Attempt::Done(false));
         }
@@ -209,17 +209,16 @@ impl TeamKeeper {
     /// Invites a person. Returns which it is, as the issuer has it, and whether the person is new here.
     ///
     /// # Errors
-    /// When the person cannot be in the team so, or the issuer or the store does not do its part.
+    /// When the caller may not, the person cannot be in the team so, or the issuer or the store does not do its part.
     pub async fn invite(
         &self,
         org: OrgId,
-        role: MemberRole,
         (email, wanted): (&EmailAddress, MemberRole),
         by: &Actor,
     ) -> Result<(Shown, bool), TeamError> {
         let id = MemberId::of(org, email);
         let (now, mut is_new) = (self.clock.now(), false);
-        let decide = |team: &Team| team.with(role, (email, wanted), now).map(|(after, _)| after);
+        let decide = |team: &Team, role| team.with(role, (email, wanted), now);
         let act = Act { by, action: Action::InviteMember, member: &id };
         if let Some(before) = self.changed(org, &decide, &act).await? {
             is_new = !before.members.contains_key(&id);
@@ -232,15 +231,14 @@ impl TeamKeeper {
     /// Gives a person another role.
     ///
     /// # Errors
-    /// When there is no such person, the role cannot be changed so, or the issuer or the store does not do its part.
+    /// When the caller may not, there is no such person, the role cannot be changed so, or the issuer or the store does not do its part.
     pub async fn set_role(
         &self,
         org: OrgId,
-        role: MemberRole,
         (id, wanted): (&MemberId, MemberRole),
         by: &Actor,
     ) -> Result<Shown, TeamError> {
-        let decide = |team: &Team| team.with_role(role, id, wanted);
+        let decide = |team: &Team, role| team.with_role(role, id, wanted);
         self.changed(org, &decide, &Act { by, action: Action::ChangeRole, member: id }).await?;
         let team = self.settled(org).await?;
         let member = team.members.get(id).cloned().ok_or(TeamRefusal::Unknown)?;
@@ -251,15 +249,9 @@ impl TeamKeeper {
     /// again.
     ///
     /// # Errors
-    /// When there is no such person, it is the last owner, or the issuer or the store does not do its part.
-    pub async fn remove(
-        &self,
-        org: OrgId,
-        role: MemberRole,
-        id: &MemberId,
-        by: &Actor,
-    ) -> Result<bool, TeamError> {
-        let decide = |team: &Team| match team.members.get(id).map(|member| member.standing) {
+    /// When the caller may not, there is no such person, it is the last owner, or the issuer or the store does not do its part.
+    pub async fn remove(&self, org: OrgId, id: &MemberId, by: &Actor) -> Result<bool, TeamError> {
+        let decide = |team: &Team, role| match team.members.get(id).map(|member| member.standing) {
             Some(Standing::Leaving) => Ok(team.clone()),
             Some(Standing::Wanted | Standing::Told | Standing::Refused) | None => team.without(role, id),
         };
@@ -267,16 +259,17 @@ impl TeamKeeper {
         Ok(!self.settled(org).await?.members.contains_key(id))
     }
 
-    /// Writes what a decide makes of the team, with who did it. Returns the team before it; none where nothing changed.
+    /// Writes what a decide makes of the team and of the role in which the actor changes it, with who did it. Returns the team before
+    /// it; none where nothing changed.
     async fn changed(
         &self,
         org: OrgId,
-        decide: &(impl Fn(&Team) -> Result<Team, TeamRefusal> + Sync),
+        decide: &(impl Fn(&Team, MemberRole) -> Result<Team, TeamRefusal> + Sync),
         act: &Act<'_>,
     ) -> Result<Option<Team>, TeamError> {
         let write = || async move {
             let team = self.teams.get(org).await?;
-            let after = decide(&team)?;
+            let after = decide(&team, self.acting(&team, act.by).await?)?;
             if after == team {
                 return Ok::<_, TeamError>(Attempt::Done(None));
             }
@@ -284,6 +277,19 @@ impl TeamKeeper {
             Ok(Attempt::of(self.teams.change(&after, &act).await)?.map(|_| Some(team)))
         };
         self.db.until_written("the team", write).await
+    }
+
+    /// Returns in which role an actor changes a team that was just read, as [`Team::acts_as`] decides.
+    async fn acting(&self, team: &Team, by: &Actor) -> Result<MemberRole, TeamError> {
+        let Some(says) = by.role.at_a_clinic() else { return Ok(MemberRole::Owner) };
+        if team.of_account(&by.user).is_some() {
+            return Ok(team.acts_as(&by.user, says, None)?);
+        }
+        let account = self.issuer.get(&by.user).await?.map(|account| team::Account {
+            email: EmailAddress::parse(&account.email).ok(),
+            role: role_in(team.org_id, &account),
+        });
+        Ok(team.acts_as(&by.user, says, account.as_ref())?)
     }
 
     /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
@@ -390,10 +396,15 @@ impl TeamKeeper {
 
 /// Whether an account is somebody else's than the member's by whose address it was found.
 fn is_anothers(team: &Team, (id, member): (&MemberId, &Member), account: &Account) -> bool {
-    let meta = &account.app_metadata;
-    let is_here = meta.org_id.as_deref() == Some(team.org_id.to_string().as_str());
-    let role = meta.role.as_deref().filter(|_| is_here).and_then(MemberRole::parse);
+    let role = role_in(team.org_id, account);
     member.user_id.as_ref() != Some(&account.id) && team.is_anothers(id, &account.id, role)
+}
+
+/// What an account may do at an org, as the issuer has it; none where it is no account of the org's.
+fn role_in(org: OrgId, account: &Account) -> Option<MemberRole> {
+    let meta = &account.app_metadata;
+    let is_here = meta.org_id.as_deref() == Some(org.to_string().as_str()) && !meta.operator;
+    meta.role.as_deref().filter(|_| is_here).and_then(MemberRole::parse)
 }
 
 /// Whether the invitation that was asked for at `asked_at` has been sent.

@@ -1,5 +1,7 @@
 //! A clinic comes to exist, and who works there: written down first, then told to the issuer, whatever gets lost on the way.
 
+mod caller;
+
 use base::clock::Clock;
 use bytes::Bytes;
 use domain::ids::OrgId;

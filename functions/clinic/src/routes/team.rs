@@ -106,7 +106,7 @@ pub async fn invite(
         EmailAddress::parse(&input.body.email).map_err(|error| invalid(format!("email: {error}.")))?;
     let role = role(&input.body.role)?;
     let by = actor(caller, &input.origin);
-    let (person, is_new) = deps.team.invite(caller.org, caller.role, (&email, role), &by).await?;
+    let (person, is_new) = deps.team.invite(caller.org, (&email, role), &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %person.id, role = role.as_str(), "a person was invited");
     let status = match person.member.standing {
         Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
@@ -129,7 +129,7 @@ pub async fn change(
     caller.may_change()?;
     let (id, role) = (member(&input)?, role(&input.body.role)?);
     let by = actor(caller, &input.origin);
-    let person = deps.team.set_role(caller.org, caller.role, (&id, role), &by).await?;
+    let person = deps.team.set_role(caller.org, (&id, role), &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %id, role = role.as_str(), "a person has another role");
     let status = match person.member.standing {
         Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
@@ -154,7 +154,7 @@ pub async fn remove(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer
     caller.may_change()?;
     let id = member(&input)?;
     let by = actor(caller, &input.origin);
-    let removed = deps.team.remove(caller.org, caller.role, &id, &by).await?;
+    let removed = deps.team.remove(caller.org, &id, &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %id, removed, "a person was removed");
     let status = if removed { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(Answer::with(status, Removed { removed }))

@@ -35,6 +35,8 @@ impl From<services::team::TeamError> for Problem {
             TeamError::Refused(TeamRefusal::Unknown) => {
                 Self::new(Code::NotFound).saying("The clinic has no such person: choose one of its team.")
             }
+            TeamError::Refused(TeamRefusal::NotYours) => Self::new(Code::Forbidden)
+                .saying("You may not change who works here, whatever you could when you signed in. Ask an owner of the clinic."),
             TeamError::Refused(TeamRefusal::OwnersOnly) => Self::new(Code::Forbidden)
                 .saying("Only an owner of the clinic decides who is an owner. Ask one."),
             TeamError::Refused(TeamRefusal::LastOwner) => Self::new(Code::LastOwner),
