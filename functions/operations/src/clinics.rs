@@ -61,7 +61,7 @@ pub async fn create(
     let status = match founded.owner.standing {
         Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
         Standing::Told => "invited",
-        Standing::Wanted | Standing::Leaving => "pending",
+        Standing::Wanted | Standing::Uninvited | Standing::Leaving => "pending",
     };
     tracing::info!(org_id = %founded.clinic.org_id, user = %operator.user, is_new = founded.is_new, "a clinic was made");
     let made = Made {

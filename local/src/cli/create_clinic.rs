@@ -65,7 +65,7 @@ pub(super) async fn run(asked: &CreateClinic) -> Result<(), String> {
         Standing::Refused => {
             Err("That address signs in to another clinic. Take another --owner-email.".into())
         }
-        Standing::Wanted | Standing::Leaving => {
+        Standing::Wanted | Standing::Uninvited | Standing::Leaving => {
             Err("Another process is inviting the owner at this moment. Run it again in a minute.".into())
         }
     }

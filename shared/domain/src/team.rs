@@ -58,6 +58,8 @@ impl MemberRole {
 pub enum Standing {
     /// The issuer is still to be told, of the person or of another role.
     Wanted,
+    /// The issuer has the account, and the invitation is still to be sent.
+    Uninvited,
     /// The issuer has it so.
     Told,
     /// The address is that of an account elsewhere: the person cannot be one of this clinic.
@@ -84,6 +86,17 @@ pub struct Member {
     /// When an invitation was asked for last. One that the issuer sent since is the one that was asked for.
     #[serde(with = "crate::time::millis")]
     pub invited_at: Timestamp,
+}
+
+/// What the issuer has, now that it was told of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// This account, whose person has come or has the letter.
+    Here(UserId),
+    /// This account, to whose address the invitation is to be sent once it stands in the record.
+    ToInvite(UserId),
+    /// An account that belongs elsewhere, or here no more, or none.
+    NotHere,
 }
 
 /// The people of a clinic: one record, so that what is decided of all is decided by one condition.
@@ -159,7 +172,7 @@ impl Team {
             self.members.get(&MemberId::of(self.org_id, email)).filter(|member| member.user_id.is_none())
         });
         let is = match member.map(|member| (member.standing, member.role)) {
-            Some((Standing::Wanted | Standing::Told, role)) => Some(role),
+            Some((Standing::Wanted | Standing::Uninvited | Standing::Told, role)) => Some(role),
             Some((Standing::Leaving, _)) => None,
             Some((Standing::Refused, _)) | None => at_issuer,
         };
@@ -241,23 +254,21 @@ impl Team {
         if by != MemberRole::Owner && member.role == MemberRole::Owner {
             return Err(TeamRefusal::OwnersOnly);
         }
-        if member.standing == Standing::Refused {
-            // The issuer was told nothing.
-            after.members.remove(id);
-        } else {
-            member.standing = Standing::Leaving;
-        }
+        // Also of one who was refused: what the issuer has of the address is looked at once more.
+        member.standing = Standing::Leaving;
         after.if_owned(self)
     }
 
     /// Returns whether anybody is an owner, or is to become one.
     pub fn has_an_owner(&self) -> bool {
         self.members.values().any(|member| {
-            member.role == MemberRole::Owner && matches!(member.standing, Standing::Wanted | Standing::Told)
+            let is_here = !matches!(member.standing, Standing::Refused | Standing::Leaving);
+            member.role == MemberRole::Owner && is_here
         })
     }
 
-    /// Returns whom the issuer is to be told of next: those who leave, then those who have another role, then those who are invited.
+    /// Returns whom the issuer is to be told of next: those who leave, then those who have another role, then those who are added, then
+    /// those who are to have a letter.
     pub fn to_tell(&self) -> Option<(&MemberId, &Member)> {
         self.to_tell_but(&BTreeSet::new())
     }
@@ -268,6 +279,7 @@ impl Team {
             (Standing::Leaving, _) => Some(0),
             (Standing::Wanted, Some(_)) => Some(1),
             (Standing::Wanted, None) => Some(2),
+            (Standing::Uninvited, _) => Some(3),
             (Standing::Told | Standing::Refused, _) => None,
         };
         let left = self.members.iter().filter(|(id, _)| !but.contains(*id));
@@ -277,6 +289,7 @@ impl Team {
 
     /// Returns whether an account that was found by a member's address is somebody else's here: another member's, whose address has
     /// changed at the issuer; or an owner's, whom the record does not know as one. What is decided of that member is not done to it.
+    /// `role` is that of an account whose person has come: of one who has not there is nobody to protect, and it is a slip of ours.
     pub fn is_anothers(&self, id: &MemberId, account: &UserId, role: Option<MemberRole>) -> bool {
         let another =
             |(theirs, member): (&MemberId, &Member)| theirs != id && member.user_id.as_ref() == Some(account);
@@ -284,18 +297,20 @@ impl Team {
         self.members.iter().any(another) || (role == Some(MemberRole::Owner) && !is_owner)
     }
 
-    /// Returns the team after the issuer was told of a person, and what it said: the account that is one of this clinic's now, or none
-    /// for one that belongs elsewhere. Who left is gone.
+    /// Returns the team after the issuer was told of a person. Who left is gone.
     #[must_use]
-    pub fn told(&self, id: &MemberId, account: Option<UserId>) -> Self {
+    pub fn told(&self, id: &MemberId, told: Told) -> Self {
         let mut after = self.clone();
         let Some(member) = after.members.get_mut(id) else { return after };
         if member.standing == Standing::Leaving {
             after.members.remove(id);
             return after;
         }
-        member.standing = if account.is_some() { Standing::Told } else { Standing::Refused };
-        member.user_id = account;
+        (member.standing, member.user_id) = match told {
+            Told::Here(account) => (Standing::Told, Some(account)),
+            Told::ToInvite(account) => (Standing::Uninvited, Some(account)),
+            Told::NotHere => (Standing::Refused, None),
+        };
         after
     }
 
@@ -353,11 +368,15 @@ mod tests {
         MemberId::of(ORG, &address(name))
     }
 
+    fn here(account: &str) -> Told {
+        Told::Here(UserId::parse(account).unwrap())
+    }
+
     /// A team in which the issuer has been told of everybody.
     fn team(people: &[(&str, MemberRole)]) -> Team {
         people.iter().fold(Team::unwritten(ORG), |team, (name, role)| {
             let team = team.with(MemberRole::Owner, (&address(name), *role), at(0)).unwrap();
-            team.told(&id(name), Some(UserId::parse(*name).unwrap()))
+            team.told(&id(name), here(name))
         })
     }
 
@@ -366,7 +385,7 @@ mod tests {
         let (as_owner, ada) = ((&address("ada"), MemberRole::Owner), id("ada"));
         let after = Team::unwritten(ORG).with(MemberRole::Owner, as_owner, at(0)).unwrap();
         assert_eq!(after.to_tell().map(|(id, _)| id), Some(&ada));
-        let told = after.told(&ada, Some(UserId::parse("u-1").unwrap()));
+        let told = after.told(&ada, here("u-1"));
         assert_eq!(told.to_tell(), None);
         let again =
             |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap();
@@ -375,7 +394,7 @@ mod tests {
         let other = told.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(1));
         assert_eq!(other, Err(TeamRefusal::OtherRole));
         // Of an address that was elsewhere it is asked again.
-        let refused = after.told(&ada, None);
+        let refused = after.told(&ada, Told::NotHere);
         assert!(!refused.has_an_owner());
         let asked = refused.with(MemberRole::Owner, as_owner, at(1)).unwrap();
         assert!(asked.has_an_owner() && asked.to_tell().is_some());
@@ -452,10 +471,31 @@ mod tests {
             Err(TeamRefusal::LastOwner)
         );
         assert_eq!(left.without(MemberRole::Owner, &id("ada")).map(|_| ()), Err(TeamRefusal::Unknown));
-        assert!(!left.told(&id("ada"), None).members.contains_key(&id("ada")));
+        assert!(!left.told(&id("ada"), Told::NotHere).members.contains_key(&id("ada")));
         // Whoever is asked back before that stays.
         let back = left.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(9)).unwrap();
         assert_eq!(back.members[&id("ada")].standing, Standing::Wanted);
+    }
+
+    #[test]
+    fn an_account_stands_in_the_record_before_a_letter_goes_to_it() {
+        let as_owner = (&address("ada"), MemberRole::Owner);
+        let team = Team::unwritten(ORG).with(MemberRole::Owner, as_owner, at(0)).unwrap();
+        let made = team.told(&id("ada"), Told::ToInvite(UserId::parse("u-1").unwrap()));
+        let member = &made.members[&id("ada")];
+        assert_eq!((member.standing, member.user_id.as_ref().unwrap().as_str()), (Standing::Uninvited, "u-1"));
+        assert!(made.has_an_owner() && made.to_tell().is_some());
+        // A slip of the pen is put right, and known by its account.
+        let ida = (&address("ida"), MemberRole::Owner);
+        let two = made.told(&id("ada"), here("u-1")).with(MemberRole::Owner, ida, at(1)).unwrap();
+        let two = two.told(&id("ida"), Told::ToInvite(UserId::parse("u-2").unwrap()));
+        let staff = two.with_role(MemberRole::Owner, &id("ida"), MemberRole::Staff).unwrap();
+        let member = &staff.members[&id("ida")];
+        assert_eq!((member.standing, member.user_id.as_ref().unwrap().as_str()), (Standing::Wanted, "u-2"));
+        // Of one who was refused the issuer is asked again before the record forgets them.
+        let refused = two.told(&id("ida"), Told::NotHere);
+        let left = refused.without(MemberRole::Owner, &id("ida")).unwrap();
+        assert_eq!(left.members[&id("ida")].standing, Standing::Leaving);
     }
 
     #[test]
@@ -495,7 +535,7 @@ mod tests {
                     _ => Ok(match team.to_tell() {
                         Some((id, _)) => {
                             let id = id.clone();
-                            team.told(&id, Some(UserId::parse("u").unwrap()))
+                            team.told(&id, here("u"))
                         }
                         None => team.clone(),
                     }),

@@ -12,8 +12,8 @@ use domain::{
     audit::{Action, Actor, AuditEntry, RecordId},
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{MemberId, OrgId, UserId},
-    team::{self, Member, MemberRole, Standing, Team, TeamRefusal},
+    ids::{MemberId, OrgId},
+    team::{self, Member, MemberRole, Standing, Team, TeamRefusal, Told},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -253,7 +253,9 @@ impl TeamKeeper {
     pub async fn remove(&self, org: OrgId, id: &MemberId, by: &Actor) -> Result<bool, TeamError> {
         let decide = |team: &Team, role| match team.members.get(id).map(|member| member.standing) {
             Some(Standing::Leaving) => Ok(team.clone()),
-            Some(Standing::Wanted | Standing::Told | Standing::Refused) | None => team.without(role, id),
+            Some(Standing::Wanted | Standing::Uninvited | Standing::Told | Standing::Refused) | None => {
+                team.without(role, id)
+            }
         };
         self.changed(org, &decide, &Act { by, action: Action::RemoveMember, member: id }).await?;
         Ok(!self.settled(org).await?.members.contains_key(id))
@@ -315,7 +317,7 @@ impl TeamKeeper {
                     (Team { lease_until: until, ..team.clone() }, Ok(()))
                 }
                 Some((id, member)) => match self.told(&team, (id, member)).await {
-                    Ok(account) => (team.told(id, account), Ok(())),
+                    Ok(told) => (team.told(id, told), Ok(())),
                     // The issuer is there, and the next may be told.
                     Err(error) if !matches!(error, SupabaseError::Unreachable(_)) => {
                         failed.insert(id.clone());
@@ -335,68 +337,68 @@ impl TeamKeeper {
         }
     }
 
-    /// Tells the issuer of one person. Returns the account that is one of this clinic's now; none for one that belongs elsewhere, or
-    /// no more here.
-    async fn told(
-        &self,
-        team: &Team,
-        (id, member): (&MemberId, &Member),
-    ) -> Result<Option<UserId>, SupabaseError> {
+    /// Tells the issuer of one person, by one step: an account is made by one and written to by the next, so that no letter leaves before
+    /// the record names the account that it is for.
+    async fn told(&self, team: &Team, (id, member): (&MemberId, &Member)) -> Result<Told, SupabaseError> {
         let org = team.org_id.to_string();
-        let there = match &member.user_id {
-            Some(id) => self.issuer.get(id).await?,
-            None => None,
-        };
-        let there = match there {
-            Some(there) => Some(there),
-            None => self.issuer.find(&member.email).await?,
-        };
+        let there = self.account_of(member).await?;
         if there.as_ref().is_some_and(|there| is_anothers(team, (id, member), there)) {
-            return Ok(None);
+            return Ok(Told::NotHere);
         }
         if member.standing == Standing::Leaving {
-            let ours = there.filter(|there| there.app_metadata.org_id.as_deref() == Some(org.as_str()));
-            match ours {
-                // A link that was sent leads nowhere then.
-                Some(ours) if !ours.is_confirmed() => self.issuer.delete(&ours.id).await?,
-                Some(ours) => self.issuer.set_membership(&ours.id, None).await.map(|_| ())?,
-                None => {}
-            }
-            return Ok(None);
+            self.leaves(&org, there).await?;
+            return Ok(Told::NotHere);
         }
         let membership = Membership { org_id: &org, role: member.role.as_str() };
-        let there = match there {
-            Some(there) => there,
-            None => match self.issuer.create(&member.email, &membership).await {
-                // Somebody was faster: to another clinic, or here by a request whose answer is on its way.
-                Err(SupabaseError::EmailExists) => {
-                    self.issuer.find(&member.email).await?.ok_or(SupabaseError::EmailExists)?
-                }
-                made => made?,
-            },
+        let Some(there) = there else {
+            return Ok(Told::ToInvite(self.issuer.create(&member.email, &membership).await?.id));
         };
-        let is_elsewhere = there.app_metadata.operator
-            || there.app_metadata.org_id.as_ref().is_some_and(|theirs| *theirs != org);
-        if is_elsewhere || is_anothers(team, (id, member), &there) {
-            return Ok(None);
+        let meta = &there.app_metadata;
+        if meta.operator || meta.org_id.as_ref().is_some_and(|theirs| *theirs != org) {
+            return Ok(Told::NotHere);
         }
         if !there.is(&membership) {
             self.issuer.set_membership(&there.id, Some(&membership)).await?;
         }
-        if !there.is_confirmed() && !is_invited(&there, member.invited_at) {
-            match self.issuer.invite(&member.email, Some(&self.welcome)).await {
-                // The person came by an earlier invitation.
-                Ok(_) | Err(SupabaseError::EmailExists) => {}
-                Err(error) => return Err(error),
-            }
+        if there.is_confirmed() || is_invited(&there, member.invited_at) {
+            return Ok(Told::Here(there.id));
         }
-        Ok(Some(there.id))
+        if member.standing != Standing::Uninvited || member.user_id.as_ref() != Some(&there.id) {
+            return Ok(Told::ToInvite(there.id));
+        }
+        match self.issuer.invite(&member.email, Some(&self.welcome)).await {
+            // The person came by an earlier invitation.
+            Ok(_) | Err(SupabaseError::EmailExists) => Ok(Told::Here(there.id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The account that the record names, or else that of the address.
+    async fn account_of(&self, member: &Member) -> Result<Option<Account>, SupabaseError> {
+        let named = match &member.user_id {
+            Some(id) => self.issuer.get(id).await?,
+            None => None,
+        };
+        match named {
+            Some(named) => Ok(Some(named)),
+            None => self.issuer.find(&member.email).await,
+        }
+    }
+
+    /// Takes an account out of a clinic, if it is one of it.
+    async fn leaves(&self, org: &str, there: Option<Account>) -> Result<(), SupabaseError> {
+        match there.filter(|there| there.app_metadata.org_id.as_deref() == Some(org)) {
+            // A link that was sent leads nowhere then.
+            Some(ours) if !ours.is_confirmed() => self.issuer.delete(&ours.id).await,
+            Some(ours) => self.issuer.set_membership(&ours.id, None).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 }
 
 /// Whether an account is somebody else's than the member's by whose address it was found.
 fn is_anothers(team: &Team, (id, member): (&MemberId, &Member), account: &Account) -> bool {
-    let role = role_in(team.org_id, account);
+    let role = role_in(team.org_id, account).filter(|_| account.is_confirmed());
     member.user_id.as_ref() != Some(&account.id) && team.is_anothers(id, &account.id, role)
 }
 

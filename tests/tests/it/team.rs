@@ -1,5 +1,6 @@
 //! A clinic comes to exist, and who works there: written down first, then told to the issuer, whatever gets lost on the way.
 
+mod accounts;
 mod caller;
 
 use base::clock::Clock;
