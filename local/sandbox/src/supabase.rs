@@ -1,12 +1,13 @@
 //! Supabase Auth (GoTrue): accounts and what their tokens say, invitations and links by e-mail, passwords, sessions whose refresh
-//! tokens are replaced with each use, and the keys by which its tokens are verified (github.com/supabase/auth). Nobody can sign up:
-//! an account is made by the admin API.
+//! tokens are replaced with each use, and the keys by which its tokens are verified (github.com/supabase/auth). Nobody can sign up
+//! unless sign-ups are opened: an account is made by the admin API.
 
 mod admin;
 mod answer;
 mod jwt;
 mod links;
 mod sessions;
+mod sign_up;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -83,6 +84,9 @@ struct State {
     tokens_asked: VecDeque<Timestamp>,
     links_tried: VecDeque<Timestamp>,
     made: u64,
+    /// Whether people may make accounts by themselves.
+    #[serde(default)]
+    is_open: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -234,6 +238,8 @@ impl SupabaseSandbox {
         match (request.method(), place.as_slice()) {
             (&Method::POST, ["token"]) => self.token(&asked),
             (&Method::POST, ["otp" | "magiclink"]) => self.otp(&asked),
+            (&Method::POST, ["signup"]) => self.sign_up(&asked),
+            (&Method::GET, ["settings"]) => Ok(self.shown_settings()),
             (&Method::POST, ["verify"]) => self.verify(&asked),
             (&Method::GET, ["verify"]) => Ok(self.follow(&asked)),
             (&Method::POST, ["logout"]) => self.logout(&asked),
@@ -295,6 +301,8 @@ impl SupabaseSandbox {
         let link = Link { hash: hash.clone(), sent_at: now, challenge };
         if kind == "invite" {
             account.invited_at = Some(now);
+        }
+        if ["invite", "signup"].contains(&kind) {
             account.invitation = Some(link);
         } else {
             account.magic_link = Some(link);

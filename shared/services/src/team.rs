@@ -353,9 +353,13 @@ impl TeamKeeper {
         let Some(there) = there else {
             return Ok(Told::ToInvite(self.issuer.create(&member.email, &membership).await?.id));
         };
-        let meta = &there.app_metadata;
-        if meta.operator || meta.org_id.as_ref().is_some_and(|theirs| *theirs != org) {
-            return Ok(Told::NotHere);
+        match whose(&org, member, &there) {
+            Whose::Ours => {}
+            Whose::Anothers => return Ok(Told::NotHere),
+            Whose::Nobodys => {
+                self.issuer.delete(&there.id).await?;
+                return Ok(Told::ToInvite(self.issuer.create(&member.email, &membership).await?.id));
+            }
         }
         if !there.is(&membership) {
             self.issuer.set_membership(&there.id, Some(&membership)).await?;
@@ -393,6 +397,29 @@ impl TeamKeeper {
             Some(ours) => self.issuer.set_membership(&ours.id, None).await.map(|_| ()),
             None => Ok(()),
         }
+    }
+}
+
+/// Whose an account is that was found for a member of a clinic.
+enum Whose {
+    /// The clinic's: it says so, the record names it, or it came by a letter of an invitation.
+    Ours,
+    /// Somebody's to whom it is not ours to give a clinic: of another clinic, of one of our own people, or of one who signed up alone and
+    /// whose password may be known to whoever made it.
+    Anothers,
+    /// Made for an address by somebody who never showed that it is theirs.
+    Nobodys,
+}
+
+fn whose(org: &str, member: &Member, account: &Account) -> Whose {
+    match account.app_metadata.org_id.as_deref() {
+        _ if account.app_metadata.operator => Whose::Anothers,
+        Some(theirs) if theirs == org => Whose::Ours,
+        Some(_) => Whose::Anothers,
+        None if member.user_id.as_ref() == Some(&account.id) => Whose::Ours,
+        None if !account.is_confirmed() => Whose::Nobodys,
+        None if account.invited_at.is_some() => Whose::Ours,
+        None => Whose::Anothers,
     }
 }
 
