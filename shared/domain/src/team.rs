@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     email::EmailAddress,
@@ -109,8 +110,24 @@ pub struct Team {
     /// Until when one process tells the issuer. Only one does so at a time, so that an older word never overtakes a newer one.
     #[serde(with = "crate::time::millis")]
     pub lease_until: Timestamp,
+    /// Which process that is, by an id that no other has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_id: Option<Uuid>,
     /// The people.
     pub members: BTreeMap<MemberId, Member>,
+}
+
+/// What a process does next so that the issuer knows a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: there is nothing to do, or another process is at it.
+    Rest,
+    /// It takes the lease.
+    Take,
+    /// It tells the issuer of this person.
+    Tell(MemberId),
+    /// It gives the lease back.
+    Free,
 }
 
 /// Somebody's account, as the issuer has it at a moment.
@@ -148,7 +165,7 @@ pub enum TeamRefusal {
 impl Team {
     /// Returns the team of an org that has written none.
     pub const fn unwritten(org_id: OrgId) -> Self {
-        Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, members: BTreeMap::new() }
+        Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, lease_id: None, members: BTreeMap::new() }
     }
 
     /// Returns in which role somebody changes this team: the lower of what their token says and of what they are.
@@ -267,14 +284,32 @@ impl Team {
         })
     }
 
-    /// Returns whom the issuer is to be told of next: those who leave, then those who have another role, then those who are added, then
-    /// those who are to have a letter.
-    pub fn to_tell(&self) -> Option<(&MemberId, &Member)> {
-        self.to_tell_but(&BTreeSet::new())
+    /// Returns what the process of this lease does next, apart from those of whom it could not tell the issuer just now.
+    pub fn step(&self, lease: Uuid, but: &BTreeSet<MemberId>, now: Timestamp) -> Step {
+        let (is_held, next) = (self.lease_until > now, self.to_tell(but));
+        match next {
+            Some((id, _)) if is_held && self.lease_id == Some(lease) => Step::Tell(id.clone()),
+            None if is_held && self.lease_id == Some(lease) => Step::Free,
+            Some(_) if !is_held => Step::Take,
+            Some(_) | None => Step::Rest,
+        }
     }
 
-    /// The same, without those of whom it could not be told just now.
-    pub fn to_tell_but(&self, but: &BTreeSet<MemberId>) -> Option<(&MemberId, &Member)> {
+    /// Returns the team whose issuer one process alone tells until then.
+    #[must_use]
+    pub fn leased(&self, lease: Uuid, until: Timestamp) -> Self {
+        Self { lease_id: Some(lease), lease_until: until, ..self.clone() }
+    }
+
+    /// Returns the team whose issuer any process may tell.
+    #[must_use]
+    pub fn freed(&self, now: Timestamp) -> Self {
+        Self { lease_id: None, lease_until: now, ..self.clone() }
+    }
+
+    /// Returns whom the issuer is to be told of next, apart from some: those who leave, then those who have another role, then those who
+    /// are added, then those who are to have a letter.
+    pub fn to_tell(&self, but: &BTreeSet<MemberId>) -> Option<(&MemberId, &Member)> {
         let rank = |member: &Member| match (member.standing, &member.user_id) {
             (Standing::Leaving, _) => Some(0),
             (Standing::Wanted, Some(_)) => Some(1),
@@ -350,7 +385,6 @@ impl OrgId {
 mod tests {
     use jiff::SignedDuration;
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -366,6 +400,11 @@ mod tests {
 
     fn id(name: &str) -> MemberId {
         MemberId::of(ORG, &address(name))
+    }
+
+    /// Of whom the issuer is to be told next.
+    fn next(team: &Team) -> Option<MemberId> {
+        team.to_tell(&BTreeSet::new()).map(|(id, _)| id.clone())
     }
 
     fn here(account: &str) -> Told {
@@ -384,20 +423,20 @@ mod tests {
     fn a_person_is_added_once_and_invited_again_after_an_hour() {
         let (as_owner, ada) = ((&address("ada"), MemberRole::Owner), id("ada"));
         let after = Team::unwritten(ORG).with(MemberRole::Owner, as_owner, at(0)).unwrap();
-        assert_eq!(after.to_tell().map(|(id, _)| id), Some(&ada));
+        assert_eq!(next(&after), Some(ada.clone()));
         let told = after.told(&ada, here("u-1"));
-        assert_eq!(told.to_tell(), None);
+        assert_eq!(next(&told), None);
         let again =
             |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap();
         assert_eq!(again(59), told, "whoever repeats it");
-        assert_eq!(again(60).to_tell().map(|(id, member)| (id, member.invited_at)), Some((&ada, at(60))));
+        assert_eq!((next(&again(60)), again(60).members[&ada].invited_at), (Some(ada.clone()), at(60)));
         let other = told.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(1));
         assert_eq!(other, Err(TeamRefusal::OtherRole));
         // Of an address that was elsewhere it is asked again.
         let refused = after.told(&ada, Told::NotHere);
         assert!(!refused.has_an_owner());
         let asked = refused.with(MemberRole::Owner, as_owner, at(1)).unwrap();
-        assert!(asked.has_an_owner() && asked.to_tell().is_some());
+        assert!(asked.has_an_owner() && next(&asked).is_some());
     }
 
     #[test]
@@ -464,7 +503,7 @@ mod tests {
     fn who_leaves_counts_no_more_and_is_gone_when_the_issuer_knows() {
         let team = team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner)]);
         let left = team.without(MemberRole::Owner, &id("ada")).unwrap();
-        assert_eq!(left.to_tell().map(|(id, _)| id.clone()), Some(id("ada")));
+        assert_eq!(next(&left), Some(id("ada")));
         assert_eq!(left.without(MemberRole::Owner, &id("ida")).map(|_| ()), Err(TeamRefusal::LastOwner));
         assert_eq!(
             left.with_role(MemberRole::Owner, &id("ida"), MemberRole::Admin).map(|_| ()),
@@ -484,7 +523,7 @@ mod tests {
         let made = team.told(&id("ada"), Told::ToInvite(UserId::parse("u-1").unwrap()));
         let member = &made.members[&id("ada")];
         assert_eq!((member.standing, member.user_id.as_ref().unwrap().as_str()), (Standing::Uninvited, "u-1"));
-        assert!(made.has_an_owner() && made.to_tell().is_some());
+        assert!(made.has_an_owner() && next(&made).is_some());
         // A slip of the pen is put right, and known by its account.
         let ida = (&address("ida"), MemberRole::Owner);
         let two = made.told(&id("ada"), here("u-1")).with(MemberRole::Owner, ida, at(1)).unwrap();
@@ -496,6 +535,33 @@ mod tests {
         let refused = two.told(&id("ida"), Told::NotHere);
         let left = refused.without(MemberRole::Owner, &id("ida")).unwrap();
         assert_eq!(left.members[&id("ida")].standing, Standing::Leaving);
+    }
+
+    #[test]
+    fn one_process_alone_tells_the_issuer_and_knows_its_lease_by_an_id() {
+        let settled = team(&[("ada", MemberRole::Owner)]);
+        let open = settled.with(MemberRole::Owner, (&address("joe"), MemberRole::Staff), at(1)).unwrap();
+        let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let nobody = BTreeSet::new();
+        let joe = BTreeSet::from([id("joe")]);
+        for (team, but, now, step) in [
+            (&settled, &nobody, 0, Step::Rest),
+            (&open, &nobody, 0, Step::Take),
+            (&open, &joe, 0, Step::Rest),
+            (&open.leased(mine, at(9)), &nobody, 8, Step::Tell(id("joe"))),
+            (&open.leased(mine, at(9)), &joe, 8, Step::Free),
+            (&settled.leased(mine, at(9)), &nobody, 8, Step::Free),
+            // At the same instant by another.
+            (&open.leased(other, at(9)), &nobody, 8, Step::Rest),
+            (&settled.leased(other, at(9)), &nobody, 8, Step::Rest),
+            // Whose time is over.
+            (&open.leased(mine, at(9)), &nobody, 9, Step::Take),
+            (&open.leased(other, at(9)), &nobody, 9, Step::Take),
+            (&settled.leased(mine, at(9)), &nobody, 9, Step::Rest),
+            (&open.leased(mine, at(9)).freed(at(2)), &nobody, 2, Step::Take),
+        ] {
+            assert_eq!(team.step(mine, but, at(now)), step, "at {now} of {team:?} but {but:?}");
+        }
     }
 
     #[test]
@@ -532,13 +598,7 @@ mod tests {
                     0 => team.with(by, (&address(name), role), at(1)),
                     1 => team.with_role(by, &id(name), role),
                     2 => team.without(by, &id(name)),
-                    _ => Ok(match team.to_tell() {
-                        Some((id, _)) => {
-                            let id = id.clone();
-                            team.told(&id, here("u"))
-                        }
-                        None => team.clone(),
-                    }),
+                    _ => Ok(next(&team).map_or(team.clone(), |id| team.told(&id, here("u")))),
                 };
                 team = after.unwrap_or(team);
                 prop_assert!(team.has_an_owner());

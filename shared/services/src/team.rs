@@ -7,13 +7,14 @@ use base::{
     alarm::chain,
     clock::Clock,
     config::{Base, Reader, SupabaseSettings},
+    entropy::Entropy,
 };
 use domain::{
     audit::{Action, Actor, AuditEntry, RecordId},
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
     ids::{MemberId, OrgId},
-    team::{self, Member, MemberRole, Standing, Team, TeamRefusal, Told},
+    team::{self, Member, MemberRole, Standing, Step, Team, TeamRefusal, Told},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +36,7 @@ pub struct TeamKeeper {
     welcome: String,
     db: Dynamo,
     clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
 }
 
 /// The settings of it.
@@ -113,6 +115,24 @@ struct Act<'a> {
     member: &'a MemberId,
 }
 
+/// Of whom the issuer could not be told just now, and why the first.
+#[derive(Default)]
+struct Trouble {
+    with: BTreeSet<MemberId>,
+    first: Option<SupabaseError>,
+}
+
+impl Trouble {
+    fn note(&mut self, team: &Team, id: MemberId, error: SupabaseError) {
+        if matches!(error, SupabaseError::Unreachable(_)) {
+            // It is not there for the others either.
+            self.with.extend(team.members.keys().cloned());
+        }
+        self.with.insert(id);
+        self.first.get_or_insert(error);
+    }
+}
+
 impl TeamKeeper {
     /// Puts it together.
     pub fn deployed(platform: &Platform, settings: &Settings) -> Self {
@@ -124,6 +144,7 @@ impl TeamKeeper {
             welcome: settings.supabase.welcome.clone(),
             db,
             clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -300,46 +321,34 @@ impl TeamKeeper {
     /// # Errors
     /// When the issuer or the store does not do its part. The rest is told by the next that is asked.
     pub async fn settled(&self, org: OrgId) -> Result<Team, TeamError> {
-        let mut mine: Option<Timestamp> = None;
-        let (mut failed, mut first) = (BTreeSet::new(), None);
-        let mut rounds = self.db.rounds("the team");
+        let lease = self.entropy.uuid(self.clock.now());
+        let (mut trouble, mut rounds) = (Trouble::default(), self.db.rounds("the team"));
         loop {
             let (team, now) = (self.teams.get(org).await?, self.clock.now());
-            let is_mine = mine == Some(team.lease_until) && team.lease_until > now;
-            let (after, outcome) = match team.to_tell_but(&failed) {
-                None if !is_mine => return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error))),
-                Some(_) if !is_mine && team.lease_until > now => {
-                    return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error)));
-                }
-                Some(_) if !is_mine => {
-                    let until = now + LEASE;
-                    mine = Some(until);
-                    (Team { lease_until: until, ..team.clone() }, Ok(()))
-                }
-                Some((id, member)) => match self.told(&team, (id, member)).await {
-                    Ok(told) => (team.told(id, told), Ok(())),
-                    // The issuer is there, and the next may be told.
-                    Err(error) if !matches!(error, SupabaseError::Unreachable(_)) => {
-                        failed.insert(id.clone());
-                        first.get_or_insert(error);
+            let after = match team.step(lease, &trouble.with, now) {
+                Step::Rest => return trouble.first.map_or(Ok(team), |error| Err(error.into())),
+                Step::Take => team.leased(lease, now + LEASE),
+                Step::Free => team.freed(now),
+                Step::Tell(id) => match self.told(&team, &id).await {
+                    Ok(told) => team.told(&id, told),
+                    Err(error) => {
+                        trouble.note(&team, id, error);
                         continue;
                     }
-                    Err(error) => (Team { lease_until: now, ..team.clone() }, Err(error)),
                 },
-                None => (Team { lease_until: now, ..team.clone() }, Ok(())),
             };
-            match (self.teams.note(&after).await, outcome) {
-                (Err(ChangeError::Store(error)), Ok(())) => return Err(error.into()),
-                (_, Err(error)) => return Err(error.into()),
-                (Ok(_), Ok(())) => {}
-                (Err(ChangeError::Moved), Ok(())) => rounds.again().await?,
+            match self.teams.note(&after).await {
+                Ok(_) => {}
+                Err(ChangeError::Moved) => rounds.again().await?,
+                Err(ChangeError::Store(error)) => return Err(error.into()),
             }
         }
     }
 
     /// Tells the issuer of one person, by one step: an account is made by one and written to by the next, so that no letter leaves before
     /// the record names the account that it is for.
-    async fn told(&self, team: &Team, (id, member): (&MemberId, &Member)) -> Result<Told, SupabaseError> {
+    async fn told(&self, team: &Team, id: &MemberId) -> Result<Told, SupabaseError> {
+        let Some(member) = team.members.get(id) else { return Ok(Told::NotHere) };
         let org = team.org_id.to_string();
         let there = self.account_of(member).await?;
         if there.as_ref().is_some_and(|there| is_anothers(team, (id, member), there)) {
