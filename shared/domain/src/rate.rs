@@ -21,6 +21,10 @@ pub enum Costly {
     TextToNumber,
     /// A text is sent to any patient: a token that falls into other hands must not empty the wallet so.
     Text,
+    /// A person is invited: the issuer's letters of an hour are those of all clinics together.
+    Invitation,
+    /// A person is invited; counted for each address, whoever was removed in between.
+    InvitationTo,
 }
 
 /// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
@@ -44,7 +48,7 @@ pub struct Window {
 
 impl Costly {
     /// Everything that is counted.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Checkout,
         Self::NumberSearch,
         Self::PurchaseAfterFailure,
@@ -52,6 +56,8 @@ impl Costly {
         Self::PatientSearch,
         Self::TextToNumber,
         Self::Text,
+        Self::Invitation,
+        Self::InvitationTo,
     ];
 
     /// The name it is counted under.
@@ -64,6 +70,8 @@ impl Costly {
             Self::PatientSearch => "patient_search",
             Self::TextToNumber => "text_to_number",
             Self::Text => "text",
+            Self::Invitation => "invitation",
+            Self::InvitationTo => "invitation_to",
         }
     }
 
@@ -76,6 +84,8 @@ impl Costly {
             Self::PatientSearch => Rate { most: 5, window_secs: 86_400 },
             Self::TextToNumber => Rate { most: 10, window_secs: 86_400 },
             Self::Text => Rate { most: 1_000, window_secs: 86_400 },
+            Self::Invitation => Rate { most: 20, window_secs: 86_400 },
+            Self::InvitationTo => Rate { most: 3, window_secs: 86_400 },
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -18,6 +18,9 @@ use crate::{
 pub const MOST_MEMBERS: usize = 50;
 /// How long an invitation is not sent again, in minutes.
 const BETWEEN_INVITATIONS_MINS: i64 = 60;
+
+/// How long the issuer is asked for no letter once it had enough of them, in minutes.
+const BETWEEN_LETTERS_MINS: i64 = 5;
 
 /// What a person of a clinic may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -113,6 +116,9 @@ pub struct Team {
     /// Which process that is, by an id that no other has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_id: Option<Uuid>,
+    /// From when on the issuer may be asked for letters: it had enough of them before.
+    #[serde(default, with = "crate::time::millis")]
+    pub letters_from: Timestamp,
     /// The people.
     pub members: BTreeMap<MemberId, Member>,
 }
@@ -165,7 +171,14 @@ pub enum TeamRefusal {
 impl Team {
     /// Returns the team of an org that has written none.
     pub const fn unwritten(org_id: OrgId) -> Self {
-        Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, lease_id: None, members: BTreeMap::new() }
+        Self {
+            org_id,
+            version: 0,
+            lease_until: Timestamp::UNIX_EPOCH,
+            lease_id: None,
+            letters_from: Timestamp::UNIX_EPOCH,
+            members: BTreeMap::new(),
+        }
     }
 
     /// Returns in which role somebody changes this team: the lower of what their token says and of what they are.
@@ -286,7 +299,7 @@ impl Team {
 
     /// Returns what the process of this lease does next, apart from those of whom it could not tell the issuer just now.
     pub fn step(&self, lease: Uuid, but: &BTreeSet<MemberId>, now: Timestamp) -> Step {
-        let (is_held, next) = (self.lease_until > now, self.to_tell(but));
+        let (is_held, next) = (self.lease_until > now, self.to_tell(but, now));
         match next {
             Some((id, _)) if is_held && self.lease_id == Some(lease) => Step::Tell(id.clone()),
             None if is_held && self.lease_id == Some(lease) => Step::Free,
@@ -307,15 +320,26 @@ impl Team {
         Self { lease_id: None, lease_until: now, ..self.clone() }
     }
 
+    /// Returns the team for which the issuer is asked for no letter for a while.
+    #[must_use]
+    pub fn without_letters(&self, now: Timestamp) -> Self {
+        Self { letters_from: now + SignedDuration::from_mins(BETWEEN_LETTERS_MINS), ..self.clone() }
+    }
+
+    /// Returns whether the issuer is to be told of nobody, now or later.
+    pub fn is_settled(&self) -> bool {
+        self.to_tell(&BTreeSet::new(), Timestamp::MAX).is_none()
+    }
+
     /// Returns whom the issuer is to be told of next, apart from some: those who leave, then those who have another role, then those who
-    /// are added, then those who are to have a letter.
-    pub fn to_tell(&self, but: &BTreeSet<MemberId>) -> Option<(&MemberId, &Member)> {
+    /// are added, then those who are to have a letter, when it may be asked for one.
+    fn to_tell(&self, but: &BTreeSet<MemberId>, now: Timestamp) -> Option<(&MemberId, &Member)> {
         let rank = |member: &Member| match (member.standing, &member.user_id) {
             (Standing::Leaving, _) => Some(0),
             (Standing::Wanted, Some(_)) => Some(1),
             (Standing::Wanted, None) => Some(2),
-            (Standing::Uninvited, _) => Some(3),
-            (Standing::Told | Standing::Refused, _) => None,
+            (Standing::Uninvited, _) if self.letters_from <= now => Some(3),
+            (Standing::Uninvited | Standing::Told | Standing::Refused, _) => None,
         };
         let left = self.members.iter().filter(|(id, _)| !but.contains(*id));
         let ranked = left.filter_map(|(id, member)| Some((rank(member)?, (id, member))));
@@ -383,7 +407,6 @@ impl OrgId {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -404,7 +427,7 @@ mod tests {
 
     /// Of whom the issuer is to be told next.
     fn next(team: &Team) -> Option<MemberId> {
-        team.to_tell(&BTreeSet::new()).map(|(id, _)| id.clone())
+        team.to_tell(&BTreeSet::new(), Timestamp::MAX).map(|(id, _)| id.clone())
     }
 
     fn here(account: &str) -> Told {
@@ -561,6 +584,27 @@ mod tests {
             (&open.leased(mine, at(9)).freed(at(2)), &nobody, 2, Step::Take),
         ] {
             assert_eq!(team.step(mine, but, at(now)), step, "at {now} of {team:?} but {but:?}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_had_enough_is_asked_for_no_letter_for_a_while_and_told_all_else() {
+        let lease = Uuid::from_u128(1);
+        let ann = (&address("ann"), MemberRole::Staff);
+        let team = team(&[("ada", MemberRole::Owner), ("joe", MemberRole::Admin)]);
+        let team = team.with(MemberRole::Owner, ann, at(1)).unwrap();
+        let team = team.told(&id("ann"), Told::ToInvite(UserId::parse("u-3").unwrap())).leased(lease, at(60));
+        let quiet = team.without_letters(at(2));
+        assert!(!quiet.is_settled());
+        for (team, now, step) in [
+            (&team, 2, Step::Tell(id("ann"))),
+            (&quiet, 2, Step::Free),
+            (&quiet, 6, Step::Free),
+            (&quiet, 7, Step::Tell(id("ann"))),
+            (&quiet.without(MemberRole::Owner, &id("joe")).unwrap(), 2, Step::Tell(id("joe"))),
+            (&quiet.without(MemberRole::Owner, &id("ann")).unwrap(), 2, Step::Tell(id("ann"))),
+        ] {
+            assert_eq!(team.step(lease, &BTreeSet::new(), at(now)), step, "at {now} of {team:?}");
         }
     }
 

@@ -14,12 +14,13 @@ use domain::{
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
     ids::{MemberId, OrgId},
+    rate::Costly,
     team::{self, Member, MemberRole, Standing, Step, Team, TeamRefusal, Told},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
-use store::{Attempt, ChangeError, Dynamo, StoreError, clinics::Clinics, teams::Teams};
+use store::{Attempt, ChangeError, Dynamo, StoreError, clinics::Clinics, rates::Rates, teams::Teams};
 use vendors::supabase::{Account, Membership, Supabase, SupabaseError};
 
 /// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
@@ -32,6 +33,7 @@ const AT_A_TIME: usize = 10;
 pub struct TeamKeeper {
     teams: Teams,
     clinics: Clinics,
+    rates: Rates,
     issuer: Supabase,
     welcome: String,
     db: Dynamo,
@@ -102,6 +104,9 @@ pub enum TeamError {
     /// It is written down, and the issuer has not been told of it yet.
     #[error("the issuer was not told")]
     Issuer(#[from] SupabaseError),
+    /// More people were invited than may be in a while: it may be done again after this.
+    #[error("too many invitations were asked for")]
+    TooOften(SignedDuration),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -123,13 +128,17 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn note(&mut self, team: &Team, id: MemberId, error: SupabaseError) {
+    /// Notes one more. Returns the team after it, where the next process is to know too.
+    fn note(&mut self, team: &Team, id: MemberId, error: SupabaseError, now: Timestamp) -> Option<Team> {
         if matches!(error, SupabaseError::Unreachable(_)) {
             // It is not there for the others either.
             self.with.extend(team.members.keys().cloned());
         }
+        let is_letter = team.members.get(&id).is_some_and(|member| member.standing == Standing::Uninvited);
+        let had_enough = is_letter && matches!(error, SupabaseError::TooOften { .. });
         self.with.insert(id);
         self.first.get_or_insert(error);
+        had_enough.then(|| team.without_letters(now))
     }
 }
 
@@ -140,6 +149,7 @@ impl TeamKeeper {
         Self {
             teams: Teams::new(db.clone()),
             clinics: Clinics::new(db.clone()),
+            rates: Rates::new(db.clone()),
             issuer: platform.supabase(&settings.supabase),
             welcome: settings.supabase.welcome.clone(),
             db,
@@ -230,7 +240,7 @@ impl TeamKeeper {
     /// Invites a person. Returns which it is, as the issuer has it, and whether the person is new here.
     ///
     /// # Errors
-    /// When the caller may not, the person cannot be in the team so, or the issuer or the store does not do its part.
+    /// When the caller may not, the person cannot be in the team so, too many are invited, or the issuer or the store does not do its part.
     pub async fn invite(
         &self,
         org: OrgId,
@@ -241,12 +251,26 @@ impl TeamKeeper {
         let (now, mut is_new) = (self.clock.now(), false);
         let decide = |team: &Team, role| team.with(role, (email, wanted), now);
         let act = Act { by, action: Action::InviteMember, member: &id };
+        let before = self.teams.get(org).await?;
+        if decide(&before, self.acting(&before, by).await?)? != before {
+            self.count(org, &id, now).await?;
+        }
         if let Some(before) = self.changed(org, &decide, &act).await? {
             is_new = !before.members.contains_key(&id);
         }
         let team = self.settled(org).await?;
         let member = team.members.get(&id).cloned().ok_or(TeamRefusal::Unknown)?;
         Ok((self.shown(id, member).await, is_new))
+    }
+
+    /// Counts one more invitation, if there may be one.
+    async fn count(&self, org: OrgId, id: &MemberId, now: Timestamp) -> Result<(), TeamError> {
+        let to_one = self.rates.take_of(org, (Costly::InvitationTo, id.as_str()), now).await?;
+        let wait = match to_one {
+            Some(wait) => Some(wait),
+            None => self.rates.take(org, Costly::Invitation, now).await?,
+        };
+        wait.map_or(Ok(()), |wait| Err(TeamError::TooOften(wait)))
     }
 
     /// Gives a person another role.
@@ -331,10 +355,10 @@ impl TeamKeeper {
                 Step::Free => team.freed(now),
                 Step::Tell(id) => match self.told(&team, &id).await {
                     Ok(told) => team.told(&id, told),
-                    Err(error) => {
-                        trouble.note(&team, id, error);
-                        continue;
-                    }
+                    Err(error) => match trouble.note(&team, id, error, now) {
+                        Some(after) => after,
+                        None => continue,
+                    },
                 },
             };
             match self.teams.note(&after).await {

@@ -46,6 +46,8 @@ impl From<services::team::TeamError> for Problem {
                 domain::team::MOST_MEMBERS
             )),
             TeamError::OtherOwner => Self::new(Code::ClinicExists),
+            TeamError::TooOften(wait) => Self::too_often(*wait)
+                .saying("So many invitations are not sent in a day. Wait, and try again."),
             TeamError::Issuer(_) => Self::new(Code::SignInUnavailable).because(&error),
             TeamError::Store(_) => Self::internal(&error),
         }
