@@ -339,6 +339,14 @@ impl TeamKeeper {
         Ok(team.acts_as(&by.user, says, account.as_ref())?)
     }
 
+    /// Returns the orgs that wait for [`TeamKeeper::settled`], as [`Teams::unsettled`] does.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn unsettled(&self, most: usize) -> Result<Vec<OrgId>, StoreError> {
+        self.teams.unsettled(most).await
+    }
+
     /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
     /// another process is at it, as it is by now. One person of whom it will not be told holds up no other.
     ///
