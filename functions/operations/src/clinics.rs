@@ -3,7 +3,7 @@
 use domain::{
     clinic::{ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{AdjustmentId, OrgId},
+    ids::{ClinicKey, OrgId},
     team::Standing,
 };
 use http::StatusCode;
@@ -75,10 +75,10 @@ pub async fn create(
 }
 
 fn founding(wanted: &Wanted) -> Result<Founding, Problem> {
-    let key = wanted.id.as_deref().map(AdjustmentId::parse).transpose();
+    let key = wanted.id.as_deref().map(ClinicKey::parse).transpose();
     let key = key.map_err(|_| invalid("id is 1 to 128 letters, digits or any of _ - . : such as a UUID."))?;
     Ok(Founding {
-        key: key.map(String::from),
+        key,
         name: ClinicName::parse(&wanted.name).map_err(|error| invalid(format!("name: {error}.")))?,
         time_zone: ClinicZone::parse(&wanted.time_zone)
             .map_err(|error| invalid(format!("time_zone: {error}.")))?,

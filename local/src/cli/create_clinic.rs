@@ -7,7 +7,7 @@ use domain::{
     audit::{Actor, ActorRole},
     clinic::{ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{OrgId, UserId},
+    ids::{ClinicKey, OrgId, UserId},
     team::Standing,
 };
 use http::Request;
@@ -76,8 +76,9 @@ fn told(org: OrgId, owner: &EmailAddress) -> String {
 }
 
 fn founding(asked: &CreateClinic) -> Result<Founding, String> {
+    let key = asked.id.as_deref().map(ClinicKey::parse).transpose();
     Ok(Founding {
-        key: asked.id.clone(),
+        key: key.map_err(|error| format!("--id: {error}."))?,
         name: ClinicName::parse(&asked.name).map_err(|error| format!("--name: {error}."))?,
         time_zone: ClinicZone::parse(&asked.time_zone).map_err(|error| format!("--time-zone: {error}."))?,
         owner: EmailAddress::parse(&asked.owner_email).map_err(|error| format!("--owner-email: {error}."))?,

@@ -13,7 +13,7 @@ use domain::{
     audit::{Action, Actor, AuditEntry, RecordId},
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{MemberId, OrgId},
+    ids::{ClinicKey, MemberId, OrgId},
     rate::Costly,
     team::{self, Member, MemberRole, Standing, Step, Team, TeamRefusal, Told},
 };
@@ -61,7 +61,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Founding {
     /// What tells this request from every other, if not the owner's address.
-    pub key: Option<String>,
+    pub key: Option<ClinicKey>,
     /// What patients know it by.
     pub name: ClinicName,
     /// Where its days begin and end.
@@ -166,7 +166,7 @@ impl TeamKeeper {
     /// with by the same request.
     pub async fn found(&self, wanted: &Founding, by: &Actor) -> Result<Founded, TeamError> {
         let small = wanted.owner.reveal().to_ascii_lowercase();
-        let org = OrgId::founded_by(wanted.key.as_deref().unwrap_or(&small));
+        let org = OrgId::founded_by(wanted.key.as_ref().map_or(small.as_str(), ClinicKey::as_str));
         let owner = MemberId::of(org, &wanted.owner);
         let write = || self.founded_once(org, &owner, wanted, by);
         let is_new = self.db.until_written("the clinic", write).await?;
