@@ -94,7 +94,9 @@ impl System {
     /// Whether the task may change what its tables hold. The others read only: what they find is changed org by org.
     pub const fn writes(self) -> bool {
         match self {
-            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers | Self::Calendars | Self::Teams => false,
+            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers | Self::Calendars | Self::Teams => {
+                false
+            }
             Self::CallSlots
             | Self::VapiObjects
             | Self::Stack

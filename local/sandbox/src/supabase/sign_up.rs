@@ -19,7 +19,9 @@ impl SupabaseSandbox {
     /// `GET /settings`: what anybody may know of the project.
     pub(super) fn shown_settings(&self) -> Response<Bytes> {
         let is_open = self.lock().is_open;
-        answer::shown(&json!({"external": {"email": true}, "disable_signup": !is_open, "mailer_autoconfirm": false}))
+        answer::shown(
+            &json!({"external": {"email": true}, "disable_signup": !is_open, "mailer_autoconfirm": false}),
+        )
     }
 
     /// `POST /signup`: an account with a password, whose address is still to be confirmed by a letter. One that is there stays as it

@@ -31,8 +31,7 @@ async fn removed_unheard(harness: &Harness, times: u32) {
     assert_eq!(status, 201, "{joe}");
     fault(harness, "delete_user", Mode::TimeoutBefore, times);
     let path = format!("{TEAM}/{}", joe["id"].as_str().unwrap());
-    let (status, problem) =
-        harness.call_api(("DELETE", &path), &harness.owner(), None, &Value::Null).await;
+    let (status, problem) = harness.call_api(("DELETE", &path), &harness.owner(), None, &Value::Null).await;
     assert_eq!((status, &problem["code"]), (502, &json!("sign_in_unavailable")), "{problem}");
     assert!(has_account(harness));
 }
