@@ -18,6 +18,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 impl Reconcile {
     /// Tells the issuer of every team that waits for it, and remembers since when one waits.
     pub(super) async fn teams(&self, run: &mut Run) -> Result<(), ReconcileError> {
+        self.alarm_if_open(run).await;
         let mut waiting = self.team.unsettled(MOST).await?;
         run.cut_if(waiting.len() > MOST);
         waiting.truncate(MOST);
@@ -40,6 +41,18 @@ impl Reconcile {
             }
         }
         Ok(())
+    }
+
+    /// An account that somebody makes alone gets no clinic, but is in the way of the person whose address it bears.
+    async fn alarm_if_open(&self, run: &mut Run) {
+        match self.team.takes_sign_ups().await {
+            Ok(false) => {}
+            Ok(true) => {
+                alarm!("sign_ups_open", "people may make accounts at the issuer by themselves");
+                run.left("sign_ups_open", "issuer");
+            }
+            Err(error) => run.failed("sign_ups_not_known", "issuer", &error),
+        }
     }
 
     /// Whether the issuer has an org's team as it is meant. One of whom it will not be told holds up no other.

@@ -45,6 +45,14 @@ impl TeamKeeper {
         self.teams.unsettled(most).await
     }
 
+    /// Returns whether people may make accounts at the issuer by themselves, which is to be turned off.
+    ///
+    /// # Errors
+    /// When the issuer does not say.
+    pub async fn takes_sign_ups(&self) -> Result<bool, TeamError> {
+        Ok(self.issuer.takes_sign_ups().await?)
+    }
+
     /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
     /// another process is at it, as it is by now. One person of whom it will not be told holds up no other.
     ///

@@ -74,3 +74,14 @@ async fn a_team_of_which_the_issuer_is_not_told_for_an_hour_is_told_to_a_person(
     assert_eq!(runs.seen("teams_untold", "").await.unwrap(), [], "and is forgotten");
     assert!(!has_account(&harness));
 }
+
+#[tokio::test]
+async fn an_issuer_at_which_anybody_may_sign_up_is_told_to_a_person() {
+    let harness = Harness::empty(vec![]).await;
+    let (heard, guard) = alarms();
+    assert_eq!(run(&harness, "teams").await.left, []);
+    harness.stack.supabase.open_sign_ups();
+    assert_eq!(ids(&run(&harness, "teams").await.left, "sign_ups_open"), ["issuer"]);
+    drop(guard);
+    assert_eq!(count(&heard, "sign_ups_open"), 1);
+}
