@@ -174,7 +174,7 @@ async fn has_an_owner(stack: &Stack) -> Result<(), SeedError> {
         request_id: stack.platform.entropy.uuid(stack.clock.now()).to_string(),
     };
     let owner = EmailAddress::parse(OWNER).map_err(|error| SeedError::NotConnected(error.to_string()))?;
-    keeper.invite(ORG, MemberRole::Owner, (&owner, MemberRole::Owner), &by).await?;
+    keeper.invite(ORG, (&owner, MemberRole::Owner), &by).await?;
     Ok(())
 }
 

@@ -1,8 +1,12 @@
-//! Tokens of the local stack, as the dashboard's issuer makes them.
+//! Tokens of the local stack, as the dashboard's issuer makes them. Behind one that a stack issues for a clinic stands an account at the
+//! issuer's sandbox, as behind every real one: who is no member by the clinic's own record is looked up there.
+
+use std::sync::Arc;
 
 use domain::ids::OrgId;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{EncodingKey, Header, encode};
+use sandbox::supabase::SupabaseSandbox;
 use serde_json::{Value, json};
 
 use crate::stack::{JWT_ISSUER, JWT_SECRET, Stack};
@@ -14,6 +18,7 @@ const LASTS: SignedDuration = SignedDuration::from_hours(12);
 #[derive(Clone)]
 pub struct Issuer {
     secret: String,
+    accounts: Option<Arc<SupabaseSandbox>>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -26,10 +31,10 @@ impl Issuer {
     /// The issuer of a stack.
     pub fn of(stack: &Stack) -> Self {
         let secret = stack.platform.environment.reader().optional("JWT_HS256_SECRET");
-        Self { secret: secret.unwrap_or_default() }
+        Self { secret: secret.unwrap_or_default(), accounts: Some(Arc::clone(&stack.supabase)) }
     }
 
-    /// A token for a member of `org` with `role`.
+    /// A token for a member of `org` with `role`, whose account says the same.
     ///
     /// # Errors
     /// Never for these claims; the library's own, should it change.
@@ -39,7 +44,11 @@ impl Issuer {
         role: &str,
         now: Timestamp,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        self.sign(&format!("user-{role}"), &json!({"org_id": org, "role": role}), now)
+        let (subject, metadata) = (format!("user-{role}-{org}"), json!({"org_id": org, "role": role}));
+        if let Some(accounts) = &self.accounts {
+            accounts.stand_for(&subject, &format!("{role}@{org}.example"), &metadata);
+        }
+        self.sign(&subject, &metadata, now)
     }
 
     /// A token for an operator, who belongs to no org.
@@ -69,12 +78,12 @@ impl Issuer {
     }
 }
 
-/// A token for a member of `org` with `role`, of a stack in memory.
+/// A token for a member of `org` with `role`, of a stack in memory; no account stands behind it.
 ///
 /// # Errors
 /// As [`Issuer::issue`].
 pub fn issue(org: OrgId, role: &str, now: Timestamp) -> Result<String, jsonwebtoken::errors::Error> {
-    Issuer { secret: JWT_SECRET.to_owned() }.issue(org, role, now)
+    Issuer { secret: JWT_SECRET.to_owned(), accounts: None }.issue(org, role, now)
 }
 
 /// A token for an operator, of a stack in memory.
@@ -82,5 +91,5 @@ pub fn issue(org: OrgId, role: &str, now: Timestamp) -> Result<String, jsonwebto
 /// # Errors
 /// As [`Issuer::issue`].
 pub fn issue_operator(now: Timestamp) -> Result<String, jsonwebtoken::errors::Error> {
-    Issuer { secret: JWT_SECRET.to_owned() }.issue_operator(now)
+    Issuer { secret: JWT_SECRET.to_owned(), accounts: None }.issue_operator(now)
 }

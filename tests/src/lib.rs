@@ -24,6 +24,7 @@ use local::{
     alarms::Alarms,
     clock::TestClock,
     stack::{Keys, Plan, Stack, Storage, test_epoch},
+    token::Issuer,
 };
 use sandbox::{
     faults::{Fault, Mode},
@@ -400,7 +401,7 @@ impl Harness {
 
     /// A token.
     pub fn token(&self, org: OrgId, role: &str) -> String {
-        local::token::issue(org, role, self.clock.now()).expect("a token")
+        Issuer::of(&self.stack).issue(org, role, self.clock.now()).expect("a token")
     }
 
     /// Asks the dashboard's API.

@@ -86,11 +86,11 @@ web::routes! { Deps, Caller;
     /// Lists who works at the clinic, and in which role.
     GET "/api/team/members" => routes::team::list, for Business, answers 200;
     /// Invites somebody.
-    POST "/api/team/members" => routes::team::invite, for Change, answers 200 | 201 | 202, fails AccountElsewhere | MemberExists | SignInUnavailable | TooManyRequests;
+    POST "/api/team/members" => routes::team::invite, for Change, answers 200 | 201 | 202, fails AccountElsewhere | MemberExists | SignInUnavailable;
     /// Gives a member another role.
-    PATCH "/api/team/members/{id}" => routes::team::change, for Change, answers 200 | 202, fails NotFound | AccountElsewhere | LastOwner | SignInUnavailable;
+    PATCH "/api/team/members/{id}" => routes::team::change, for Change, answers 200 | 202, fails AccountElsewhere | LastOwner | SignInUnavailable;
     /// Takes somebody out of the team.
-    DELETE "/api/team/members/{id}" => routes::team::remove, for Change, answers 200 | 202, fails NotFound | LastOwner | SignInUnavailable;
+    DELETE "/api/team/members/{id}" => routes::team::remove, for Change, answers 200 | 202, fails LastOwner | SignInUnavailable;
 }
 
 /// What each route of this function reads and answers.

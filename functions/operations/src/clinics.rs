@@ -3,7 +3,7 @@
 use domain::{
     clinic::{ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{AdjustmentId, OrgId},
+    ids::{ClinicKey, OrgId},
     team::Standing,
 };
 use http::StatusCode;
@@ -61,7 +61,7 @@ pub async fn create(
     let status = match founded.owner.standing {
         Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
         Standing::Told => "invited",
-        Standing::Wanted | Standing::Leaving => "pending",
+        Standing::Wanted | Standing::Uninvited | Standing::Leaving => "pending",
     };
     tracing::info!(org_id = %founded.clinic.org_id, user = %operator.user, is_new = founded.is_new, "a clinic was made");
     let made = Made {
@@ -75,10 +75,10 @@ pub async fn create(
 }
 
 fn founding(wanted: &Wanted) -> Result<Founding, Problem> {
-    let key = wanted.id.as_deref().map(AdjustmentId::parse).transpose();
+    let key = wanted.id.as_deref().map(ClinicKey::parse).transpose();
     let key = key.map_err(|_| invalid("id is 1 to 128 letters, digits or any of _ - . : such as a UUID."))?;
     Ok(Founding {
-        key: key.map(String::from),
+        key,
         name: ClinicName::parse(&wanted.name).map_err(|error| invalid(format!("name: {error}.")))?,
         time_zone: ClinicZone::parse(&wanted.time_zone)
             .map_err(|error| invalid(format!("time_zone: {error}.")))?,

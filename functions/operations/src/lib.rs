@@ -68,7 +68,7 @@ web::routes! { Deps, Operator;
     /// Lists the last runs of reconciliation, with what they found.
     GET "/api/operations/reconciliation" => reports, for Operators, answers 200;
     /// Makes a clinic, and invites its owner.
-    POST "/api/operations/clinics" => clinics::create, for Operators, answers 200 | 201 | 202, fails AccountElsewhere | ClinicExists | SignInUnavailable;
+    POST "/api/operations/clinics" => clinics::create, for Operators, answers 200 | 201, fails AccountElsewhere | ClinicExists | SignInUnavailable;
     /// Lists the calls of which a vendor states more talk than is billed.
     GET "/api/operations/doubts" => money::doubts, for Operators, answers 200;
     /// Bills what the vendor states of a call in doubt.

@@ -1,12 +1,13 @@
 //! Supabase Auth (GoTrue): accounts and what their tokens say, invitations and links by e-mail, passwords, sessions whose refresh
-//! tokens are replaced with each use, and the keys by which its tokens are verified (github.com/supabase/auth). Nobody can sign up:
-//! an account is made by the admin API.
+//! tokens are replaced with each use, and the keys by which its tokens are verified (github.com/supabase/auth). Nobody can sign up
+//! unless sign-ups are opened: an account is made by the admin API.
 
 mod admin;
 mod answer;
 mod jwt;
 mod links;
 mod sessions;
+mod sign_up;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -85,6 +86,9 @@ struct State {
     tokens_asked: VecDeque<Timestamp>,
     links_tried: VecDeque<Timestamp>,
     made: u64,
+    /// Whether people may make accounts by themselves.
+    #[serde(default)]
+    is_open: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -204,6 +208,21 @@ impl SupabaseSandbox {
         state.accounts.insert(account.id.clone(), account);
     }
 
+    /// Makes an account of this id, or says what the tokens of the one that is there are to say: the account behind a token that was
+    /// made without signing in.
+    pub fn stand_for(&self, id: &str, email: &str, app_metadata: &Value) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if !state.accounts.contains_key(id) {
+            let account = state.fresh(id.to_owned(), email, now);
+            state.accounts.insert(id.to_owned(), account);
+        }
+        if let Some(account) = state.accounts.get_mut(id) {
+            account.email_confirmed_at = account.email_confirmed_at.or(Some(now));
+            merge(&mut account.app_metadata, app_metadata);
+        }
+    }
+
     /// Has tokens signed from now on with a key of its own (ES256), which the JWKS shows, as newer projects have it.
     ///
     /// # Panics
@@ -231,6 +250,8 @@ impl SupabaseSandbox {
         match (request.method(), place.as_slice()) {
             (&Method::POST, ["token"]) => self.token(&asked),
             (&Method::POST, ["otp" | "magiclink"]) => self.otp(&asked),
+            (&Method::POST, ["signup"]) => self.sign_up(&asked),
+            (&Method::GET, ["settings"]) => Ok(self.shown_settings()),
             (&Method::POST, ["verify"]) => self.verify(&asked),
             (&Method::GET, ["verify"]) => Ok(self.follow(&asked)),
             (&Method::POST, ["logout"]) => self.logout(&asked),
@@ -307,6 +328,8 @@ impl SupabaseSandbox {
         let link = Link { hash: hash.clone(), sent_at: now, challenge };
         if kind == "invite" {
             account.invited_at = Some(now);
+        }
+        if ["invite", "signup"].contains(&kind) {
             account.invitation = Some(link);
         } else {
             account.magic_link = Some(link);

@@ -4,7 +4,7 @@ use domain::{
     audit::{Actor, ActorRole},
     clinic::{ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{OrgId, UserId},
+    ids::{ClinicKey, OrgId, UserId},
     team::Standing,
 };
 use serde_json::json;
@@ -46,7 +46,7 @@ pub(super) async fn run(asked: &CreateClinic) -> Result<(), String> {
         Standing::Refused => {
             Err("That address signs in to another clinic. Take another --owner-email.".into())
         }
-        Standing::Wanted | Standing::Leaving => {
+        Standing::Wanted | Standing::Uninvited | Standing::Leaving => {
             Err("Another process is inviting the owner at this moment. Run it again in a minute.".into())
         }
     }
@@ -57,8 +57,9 @@ fn told(org: OrgId, owner: &EmailAddress) -> String {
 }
 
 fn founding(asked: &CreateClinic) -> Result<Founding, String> {
+    let key = asked.id.as_deref().map(ClinicKey::parse).transpose();
     Ok(Founding {
-        key: asked.id.clone(),
+        key: key.map_err(|error| format!("--id: {error}."))?,
         name: ClinicName::parse(&asked.name).map_err(|error| format!("--name: {error}."))?,
         time_zone: ClinicZone::parse(&asked.time_zone).map_err(|error| format!("--time-zone: {error}."))?,
         owner: EmailAddress::parse(&asked.owner_email).map_err(|error| format!("--owner-email: {error}."))?,

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ids::{AdjustmentId, AppointmentId, CallId, ContactId, MemberId, OrgId, UserId},
+    team::MemberRole,
     time::rfc3339_millis,
 };
 
@@ -71,6 +72,19 @@ pub enum ActorRole {
     Staff,
     /// A person who may look.
     Viewer,
+}
+
+impl ActorRole {
+    /// Returns the role at a clinic; none of an operator, who belongs to none.
+    pub const fn at_a_clinic(self) -> Option<MemberRole> {
+        match self {
+            Self::Operator => None,
+            Self::Owner => Some(MemberRole::Owner),
+            Self::Admin => Some(MemberRole::Admin),
+            Self::Staff => Some(MemberRole::Staff),
+            Self::Viewer => Some(MemberRole::Viewer),
+        }
+    }
 }
 
 /// What was done.

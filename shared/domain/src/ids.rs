@@ -131,6 +131,8 @@ opaque_ids! {
     EpisodeId
     /// A correction of a wallet by hand, as the operator who makes it names it.
     AdjustmentId
+    /// What tells a clinic that is to be made from another of the same owner, as the operator who makes it names it.
+    ClinicKey
     /// A refund as Stripe names it (`re_…`).
     RefundId
     /// A dispute as Stripe names it (`dp_…`, `du_…`).

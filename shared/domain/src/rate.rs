@@ -25,6 +25,10 @@ pub enum Costly {
     LetterToAddress,
     /// A letter is sent to any patient: all clinics send from one address, which the vendor shuts where it is misused.
     Letter,
+    /// A person is invited: the issuer's letters of an hour are those of all clinics together.
+    Invitation,
+    /// A person is invited; counted for each address, whoever was removed in between.
+    InvitationTo,
 }
 
 /// At most so often in a window. Windows follow one another, the first from 1970 on, so that across the seam of two the most
@@ -48,7 +52,7 @@ pub struct Window {
 
 impl Costly {
     /// Everything that is counted.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Checkout,
         Self::NumberSearch,
         Self::PurchaseAfterFailure,
@@ -58,6 +62,8 @@ impl Costly {
         Self::Text,
         Self::LetterToAddress,
         Self::Letter,
+        Self::Invitation,
+        Self::InvitationTo,
     ];
 
     /// The name it is counted under.
@@ -72,6 +78,8 @@ impl Costly {
             Self::Text => "text",
             Self::LetterToAddress => "letter_to_address",
             Self::Letter => "letter",
+            Self::Invitation => "invitation",
+            Self::InvitationTo => "invitation_to",
         }
     }
 
@@ -84,6 +92,8 @@ impl Costly {
             Self::PatientSearch => Rate { most: 5, window_secs: 86_400 },
             Self::TextToNumber | Self::LetterToAddress => Rate { most: 10, window_secs: 86_400 },
             Self::Text | Self::Letter => Rate { most: 1_000, window_secs: 86_400 },
+            Self::Invitation => Rate { most: 20, window_secs: 86_400 },
+            Self::InvitationTo => Rate { most: 3, window_secs: 86_400 },
         }
     }
 

@@ -1,17 +1,22 @@
 //! Who works at a clinic, and what each may do. The record here is what is meant; the issuer of the tokens is told of it, and what it
 //! has not been told of yet stands in the record until it has.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod telling;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     email::EmailAddress,
     ids::{MemberId, OrgId, UserId},
 };
+
+pub use telling::{Step, Told};
 
 /// The most people of one clinic.
 pub const MOST_MEMBERS: usize = 50;
@@ -58,6 +63,8 @@ impl MemberRole {
 pub enum Standing {
     /// The issuer is still to be told, of the person or of another role.
     Wanted,
+    /// The issuer has the account, and the invitation is still to be sent.
+    Uninvited,
     /// The issuer has it so.
     Told,
     /// The address is that of an account elsewhere: the person cannot be one of this clinic.
@@ -96,8 +103,23 @@ pub struct Team {
     /// Until when one process tells the issuer. Only one does so at a time, so that an older word never overtakes a newer one.
     #[serde(with = "crate::time::millis")]
     pub lease_until: Timestamp,
+    /// Which process that is, by an id that no other has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_id: Option<Uuid>,
+    /// From when on the issuer may be asked for letters: it had enough of them before.
+    #[serde(default, with = "crate::time::millis")]
+    pub letters_from: Timestamp,
     /// The people.
     pub members: BTreeMap<MemberId, Member>,
+}
+
+/// Somebody's account, as the issuer has it at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Where it is reached.
+    pub email: Option<EmailAddress>,
+    /// What it may do at the clinic; none where it is no account of the clinic's.
+    pub role: Option<MemberRole>,
 }
 
 /// Why a team is not changed so.
@@ -106,6 +128,9 @@ pub enum TeamRefusal {
     /// There is no such person in this team.
     #[error("the team has no such person")]
     Unknown,
+    /// Whoever asks is not, or no more, one of those who change the team.
+    #[error("the person who asks may not change this team")]
+    NotYours,
     /// Only an owner decides who is an owner.
     #[error("only an owner makes, changes or removes an owner")]
     OwnersOnly,
@@ -123,7 +148,48 @@ pub enum TeamRefusal {
 impl Team {
     /// Returns the team of an org that has written none.
     pub const fn unwritten(org_id: OrgId) -> Self {
-        Self { org_id, version: 0, lease_until: Timestamp::UNIX_EPOCH, members: BTreeMap::new() }
+        Self {
+            org_id,
+            version: 0,
+            lease_until: Timestamp::UNIX_EPOCH,
+            lease_id: None,
+            letters_from: Timestamp::UNIX_EPOCH,
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// Returns in which role somebody changes this team: the lower of what their token says and of what they are.
+    ///
+    /// A token outlives a removal by up to an hour, so it is not believed by itself. What somebody is, the record says of those it
+    /// names, by their account or, where that is not noted yet, by the address of their account: one who leaves is nobody. Of those
+    /// whom it does not name (an owner of before there was a record, an account of the local stack) the issuer's word counts, which
+    /// is to be asked for after this team was read: whoever was removed by then is nobody there. Operators are not judged by this.
+    ///
+    /// # Errors
+    /// [`TeamRefusal::NotYours`] when that is neither an administrator nor an owner.
+    pub fn acts_as(
+        &self,
+        user: &UserId,
+        says: MemberRole,
+        account: Option<&Account>,
+    ) -> Result<MemberRole, TeamRefusal> {
+        let at_issuer = account.and_then(|account| account.role);
+        let member = self.of_account(user).or_else(|| {
+            let email = account?.email.as_ref().filter(|_| at_issuer.is_some())?;
+            self.members.get(&MemberId::of(self.org_id, email)).filter(|member| member.user_id.is_none())
+        });
+        let is = match member.map(|member| (member.standing, member.role)) {
+            Some((Standing::Wanted | Standing::Uninvited | Standing::Told, role)) => Some(role),
+            Some((Standing::Leaving, _)) => None,
+            Some((Standing::Refused, _)) | None => at_issuer,
+        };
+        let acts = is.map(|is| is.min(says)).filter(|acts| *acts >= MemberRole::Admin);
+        acts.ok_or(TeamRefusal::NotYours)
+    }
+
+    /// Returns whose account it is, if the record names it.
+    pub fn of_account(&self, user: &UserId) -> Option<&Member> {
+        self.members.values().find(|member| member.user_id.as_ref() == Some(user))
     }
 
     /// Returns the team with a person added, or as it is when the person is in it in that role. An invitation that was asked for more
@@ -136,7 +202,7 @@ impl Team {
         by: MemberRole,
         (email, role): (&EmailAddress, MemberRole),
         now: Timestamp,
-    ) -> Result<(Self, MemberId), TeamRefusal> {
+    ) -> Result<Self, TeamRefusal> {
         if role == MemberRole::Owner && by != MemberRole::Owner {
             return Err(TeamRefusal::OwnersOnly);
         }
@@ -161,10 +227,10 @@ impl Team {
                 let email = email.clone();
                 let standing = Standing::Wanted;
                 let member = Member { email, role, standing, user_id, added_at: now, invited_at: now };
-                after.members.insert(id.clone(), member);
+                after.members.insert(id, member);
             }
         }
-        Ok((after, id))
+        Ok(after)
     }
 
     /// Returns the team in which a person has another role.
@@ -195,62 +261,17 @@ impl Team {
         if by != MemberRole::Owner && member.role == MemberRole::Owner {
             return Err(TeamRefusal::OwnersOnly);
         }
-        if member.standing == Standing::Refused {
-            // The issuer was told nothing.
-            after.members.remove(id);
-        } else {
-            member.standing = Standing::Leaving;
-        }
+        // Also of one who was refused: what the issuer has of the address is looked at once more.
+        member.standing = Standing::Leaving;
         after.if_owned(self)
     }
 
     /// Returns whether anybody is an owner, or is to become one.
     pub fn has_an_owner(&self) -> bool {
         self.members.values().any(|member| {
-            member.role == MemberRole::Owner && matches!(member.standing, Standing::Wanted | Standing::Told)
+            let is_here = !matches!(member.standing, Standing::Refused | Standing::Leaving);
+            member.role == MemberRole::Owner && is_here
         })
-    }
-
-    /// Returns whom the issuer is to be told of next: those who leave, then those who have another role, then those who are invited.
-    pub fn to_tell(&self) -> Option<(&MemberId, &Member)> {
-        self.to_tell_but(&BTreeSet::new())
-    }
-
-    /// The same, without those of whom it could not be told just now.
-    pub fn to_tell_but(&self, but: &BTreeSet<MemberId>) -> Option<(&MemberId, &Member)> {
-        let rank = |member: &Member| match (member.standing, &member.user_id) {
-            (Standing::Leaving, _) => Some(0),
-            (Standing::Wanted, Some(_)) => Some(1),
-            (Standing::Wanted, None) => Some(2),
-            (Standing::Told | Standing::Refused, _) => None,
-        };
-        let left = self.members.iter().filter(|(id, _)| !but.contains(*id));
-        let ranked = left.filter_map(|(id, member)| Some((rank(member)?, (id, member))));
-        ranked.min_by_key(|(rank, _)| *rank).map(|(_, who)| who)
-    }
-
-    /// Returns whether an account that was found by a member's address is somebody else's here: another member's, whose address has
-    /// changed at the issuer; or an owner's, whom the record does not know as one. What is decided of that member is not done to it.
-    pub fn is_anothers(&self, id: &MemberId, account: &UserId, role: Option<MemberRole>) -> bool {
-        let another =
-            |(theirs, member): (&MemberId, &Member)| theirs != id && member.user_id.as_ref() == Some(account);
-        let is_owner = self.members.get(id).is_some_and(|member| member.role == MemberRole::Owner);
-        self.members.iter().any(another) || (role == Some(MemberRole::Owner) && !is_owner)
-    }
-
-    /// Returns the team after the issuer was told of a person, and what it said: the account that is one of this clinic's now, or none
-    /// for one that belongs elsewhere. Who left is gone.
-    #[must_use]
-    pub fn told(&self, id: &MemberId, account: Option<UserId>) -> Self {
-        let mut after = self.clone();
-        let Some(member) = after.members.get_mut(id) else { return after };
-        if member.standing == Standing::Leaving {
-            after.members.remove(id);
-            return after;
-        }
-        member.standing = if account.is_some() { Standing::Told } else { Standing::Refused };
-        member.user_id = account;
-        after
     }
 
     fn there(&mut self, id: &MemberId) -> Result<&mut Member, TeamRefusal> {
@@ -286,147 +307,4 @@ impl OrgId {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const ORG: OrgId = OrgId::new(Uuid::from_u128(0xA));
-
-    fn at(mins: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(mins)
-    }
-
-    fn address(name: &str) -> EmailAddress {
-        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
-    }
-
-    fn id(name: &str) -> MemberId {
-        MemberId::of(ORG, &address(name))
-    }
-
-    /// A team in which the issuer has been told of everybody.
-    fn team(people: &[(&str, MemberRole)]) -> Team {
-        people.iter().fold(Team::unwritten(ORG), |team, (name, role)| {
-            let (team, id) = team.with(MemberRole::Owner, (&address(name), *role), at(0)).unwrap();
-            team.told(&id, Some(UserId::parse(*name).unwrap()))
-        })
-    }
-
-    #[test]
-    fn a_person_is_added_once_and_invited_again_after_an_hour() {
-        let (after, ada) = Team::unwritten(ORG)
-            .with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(0))
-            .unwrap();
-        assert_eq!(after.to_tell().map(|(id, _)| id), Some(&ada));
-        let told = after.told(&ada, Some(UserId::parse("u-1").unwrap()));
-        assert_eq!(told.to_tell(), None);
-        let again =
-            |now| told.with(MemberRole::Owner, (&address("Ada"), MemberRole::Owner), at(now)).unwrap().0;
-        assert_eq!(again(59), told, "whoever repeats it");
-        assert_eq!(again(60).to_tell().map(|(id, member)| (id, member.invited_at)), Some((&ada, at(60))));
-        let other = told.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(1));
-        assert_eq!(other, Err(TeamRefusal::OtherRole));
-        // Of an address that was elsewhere it is asked again.
-        let refused = after.told(&ada, None);
-        assert!(!refused.has_an_owner());
-        let (asked, _) =
-            refused.with(MemberRole::Owner, (&address("ada"), MemberRole::Owner), at(1)).unwrap();
-        assert!(asked.has_an_owner() && asked.to_tell().is_some());
-    }
-
-    #[test]
-    fn a_team_has_an_end() {
-        let names: Vec<String> = (0..MOST_MEMBERS).map(|nth| format!("n{nth}")).collect();
-        let people: Vec<(&str, MemberRole)> =
-            names.iter().map(|name| (name.as_str(), MemberRole::Staff)).collect();
-        let full = team(&people);
-        let add =
-            |name: &str| full.with(MemberRole::Owner, (&address(name), MemberRole::Staff), at(1)).map(|_| ());
-        assert_eq!((add("one-more"), add("n0")), (Err(TeamRefusal::Full), Ok(())));
-    }
-
-    #[test]
-    fn only_an_owner_decides_who_is_an_owner() {
-        let team =
-            team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner), ("joe", MemberRole::Staff)]);
-        let by = MemberRole::Admin;
-        let refused = Err(TeamRefusal::OwnersOnly);
-        assert_eq!(team.with(by, (&address("new"), MemberRole::Owner), at(1)).map(|_| ()), refused);
-        assert_eq!(team.with_role(by, &id("joe"), MemberRole::Owner).map(|_| ()), refused);
-        assert_eq!(team.with_role(by, &id("ada"), MemberRole::Staff).map(|_| ()), refused);
-        assert_eq!(team.without(by, &id("ada")).map(|_| ()), refused);
-        assert!(
-            team.with_role(by, &id("joe"), MemberRole::Admin).is_ok() && team.without(by, &id("joe")).is_ok()
-        );
-        assert!(team.without(MemberRole::Owner, &id("ada")).is_ok());
-        assert_eq!(team.without(by, &id("nobody")).map(|_| ()), Err(TeamRefusal::Unknown));
-    }
-
-    #[test]
-    fn who_leaves_counts_no_more_and_is_gone_when_the_issuer_knows() {
-        let team = team(&[("ada", MemberRole::Owner), ("ida", MemberRole::Owner)]);
-        let left = team.without(MemberRole::Owner, &id("ada")).unwrap();
-        assert_eq!(left.to_tell().map(|(id, _)| id.clone()), Some(id("ada")));
-        assert_eq!(left.without(MemberRole::Owner, &id("ida")).map(|_| ()), Err(TeamRefusal::LastOwner));
-        assert_eq!(
-            left.with_role(MemberRole::Owner, &id("ida"), MemberRole::Admin).map(|_| ()),
-            Err(TeamRefusal::LastOwner)
-        );
-        assert_eq!(left.without(MemberRole::Owner, &id("ada")).map(|_| ()), Err(TeamRefusal::Unknown));
-        assert!(!left.told(&id("ada"), None).members.contains_key(&id("ada")));
-        // Whoever is asked back before that stays.
-        let (back, _) = left.with(MemberRole::Owner, (&address("ada"), MemberRole::Staff), at(9)).unwrap();
-        assert_eq!(back.members[&id("ada")].standing, Standing::Wanted);
-    }
-
-    #[test]
-    fn ids_are_the_same_each_time_and_of_one_clinic() {
-        assert_eq!(id("ada"), MemberId::of(ORG, &EmailAddress::parse("ADA@Example.com").unwrap()));
-        assert_ne!(id("ada"), MemberId::of(OrgId::new(Uuid::from_u128(0xB)), &address("ada")));
-        let org = OrgId::founded_by("ada@example.com");
-        assert_eq!(org, OrgId::founded_by("ada@example.com"));
-        assert_ne!(org, OrgId::founded_by("ida@example.com"));
-    }
-
-    #[test]
-    fn a_role_has_one_name_and_no_other_word_is_one() {
-        for role in MemberRole::ALL {
-            assert_eq!(MemberRole::parse(role.as_str()), Some(role));
-            assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
-        }
-        for word in ["", "Owner", "operator", "superuser"] {
-            assert_eq!(MemberRole::parse(word), None);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_done_a_team_that_had_an_owner_has_one(
-            acts in proptest::collection::vec((0_u8..4, 0_usize..4, 0_usize..4, proptest::bool::ANY), 0..40),
-        ) {
-            let names = ["ada", "ida", "joe", "zoe"];
-            let mut team = team(&[("ada", MemberRole::Owner), ("joe", MemberRole::Admin)]);
-            for (act, who, role, as_owner) in acts {
-                let by = if as_owner { MemberRole::Owner } else { MemberRole::Admin };
-                let (name, role) = (names[who], MemberRole::ALL[role]);
-                let after = match act {
-                    0 => team.with(by, (&address(name), role), at(1)).map(|(team, _)| team),
-                    1 => team.with_role(by, &id(name), role),
-                    2 => team.without(by, &id(name)),
-                    _ => Ok(match team.to_tell() {
-                        Some((id, _)) => {
-                            let id = id.clone();
-                            team.told(&id, Some(UserId::parse("u").unwrap()))
-                        }
-                        None => team.clone(),
-                    }),
-                };
-                team = after.unwrap_or(team);
-                prop_assert!(team.has_an_owner());
-            }
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod calls;
 mod listing;
 mod numbers;
 mod payments;
+mod teams;
 
 use std::{fmt::Display, sync::Arc};
 
@@ -18,6 +19,7 @@ use crate::charging::{self, Carrier, Charging, ChargingError};
 use crate::payments::{PaymentError, Payments};
 use crate::provisioning::{self, ProvisionError, Provisioning};
 use crate::recharge::{self, Recharge, RechargeError};
+use crate::team::{self, TeamKeeper};
 use base::alarm;
 use base::alarm::chain;
 use base::clock::Clock;
@@ -60,6 +62,7 @@ pub struct Reconcile {
     /// Where calls are kept that no org is known for.
     pub dead_letters: WebhookEvents,
     bookings: Bookings,
+    team: TeamKeeper,
     /// What a number costs a month.
     pub rental: Amount,
     /// Marks what is ours at the vendors.
@@ -74,6 +77,7 @@ pub struct Settings {
     charging: charging::Settings,
     recharge: recharge::Settings,
     provisioning: provisioning::Settings,
+    team: team::Settings,
     keyring: Keyring,
     anchors_url: String,
     rental: Amount,
@@ -86,6 +90,7 @@ impl Settings {
             charging: charging::Settings::read(reader, platform),
             recharge: recharge::Settings::read(reader, platform),
             provisioning: provisioning::Settings::read(reader, platform),
+            team: team::Settings::read(reader),
             keyring: Keyring::read(reader, Arc::clone(&platform.entropy)),
             anchors_url: reader.required("ANCHORS_URL"),
             rental: reader.pence_or("NUMBER_RENTAL_PENCE", Amount::ZERO),
@@ -108,12 +113,21 @@ pub enum Task {
     Books,
     /// Every clinic's appointments against the times they take, every day.
     Appointments,
+    /// Teams of whose people the issuer is still to be told, every five minutes: the token of one who was removed lasts longer.
+    Teams,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Calls, Self::Listing, Self::Payments, Self::Numbers, Self::Books, Self::Appointments];
+    pub const ALL: [Self; 7] = [
+        Self::Calls,
+        Self::Listing,
+        Self::Payments,
+        Self::Numbers,
+        Self::Books,
+        Self::Appointments,
+        Self::Teams,
+    ];
 
     /// Its name, in the schedule and in reports.
     pub const fn as_str(self) -> &'static str {
@@ -124,6 +138,7 @@ impl Task {
             Self::Numbers => "numbers",
             Self::Books => "books",
             Self::Appointments => "appointments",
+            Self::Teams => "teams",
         }
     }
 
@@ -136,6 +151,7 @@ impl Task {
     const fn longest_silence(self) -> SignedDuration {
         match self {
             Self::Calls => SignedDuration::from_mins(10),
+            Self::Teams => SignedDuration::from_mins(20),
             Self::Listing => SignedDuration::from_mins(40),
             Self::Payments => SignedDuration::from_mins(130),
             Self::Numbers | Self::Books | Self::Appointments => SignedDuration::from_hours(49),
@@ -147,9 +163,12 @@ impl Task {
     pub const fn budget(self) -> SignedDuration {
         match self {
             Self::Calls => SignedDuration::from_secs(45),
-            Self::Listing | Self::Payments | Self::Numbers | Self::Books | Self::Appointments => {
-                SignedDuration::from_secs(200)
-            }
+            Self::Listing
+            | Self::Payments
+            | Self::Numbers
+            | Self::Books
+            | Self::Appointments
+            | Self::Teams => SignedDuration::from_secs(200),
         }
     }
 }
@@ -277,6 +296,7 @@ impl Reconcile {
             charging,
             doubts: Doubts::new(db.clone()),
             bookings: Bookings::new(db.clone()),
+            team: TeamKeeper::deployed(platform, &settings.team),
             recharge: Recharge::deployed(platform, settings.recharge),
             provisioning,
             wallets: Wallets::new(db.clone()),
@@ -306,6 +326,7 @@ impl Reconcile {
             Task::Numbers => Box::pin(self.numbers(&mut run)).await,
             Task::Books => Box::pin(self.books(&mut run)).await,
             Task::Appointments => Box::pin(self.appointments(&mut run)).await,
+            Task::Teams => Box::pin(self.teams(&mut run)).await,
         };
         if outcome.is_err() {
             note(&mut run.left, "run_failed", &task.as_str());

@@ -1,28 +1,33 @@
 //! Who works at a clinic: what is meant is written down first, with who meant it; then the issuer of the tokens is told, until it has
 //! it so. What got no answer is looked for, and whatever process dies, the next that is asked goes on.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod telling;
+
+use std::sync::Arc;
 
 use base::{
     alarm::chain,
     clock::Clock,
     config::{Base, Reader, SupabaseSettings},
+    entropy::Entropy,
 };
 use domain::{
     audit::{Action, Actor, AuditEntry, RecordId},
     clinic::{Clinic, ClinicName, ClinicZone},
     email::EmailAddress,
-    ids::{MemberId, OrgId, UserId},
-    team::{Member, MemberRole, Standing, Team, TeamRefusal},
+    ids::{ClinicKey, MemberId, OrgId},
+    rate::Costly,
+    team::{self, Member, MemberRole, Standing, Team, TeamRefusal},
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
-use store::{Attempt, ChangeError, Dynamo, StoreError, clinics::Clinics, teams::Teams};
-use vendors::supabase::{Account, Membership, Supabase, SupabaseError};
+use store::{Attempt, Dynamo, StoreError, clinics::Clinics, rates::Rates, teams::Teams};
+use vendors::supabase::{Supabase, SupabaseError};
 
-/// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(1);
+pub use telling::LEASE;
+use telling::role_in;
+
 /// How many accounts are looked at at a time to show who has taken an invitation.
 const AT_A_TIME: usize = 10;
 
@@ -31,10 +36,12 @@ const AT_A_TIME: usize = 10;
 pub struct TeamKeeper {
     teams: Teams,
     clinics: Clinics,
+    rates: Rates,
     issuer: Supabase,
     welcome: String,
     db: Dynamo,
     clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
 }
 
 /// The settings of it.
@@ -57,7 +64,7 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Founding {
     /// What tells this request from every other, if not the owner's address.
-    pub key: Option<String>,
+    pub key: Option<ClinicKey>,
     /// What patients know it by.
     pub name: ClinicName,
     /// Where its days begin and end.
@@ -100,6 +107,9 @@ pub enum TeamError {
     /// It is written down, and the issuer has not been told of it yet.
     #[error("the issuer was not told")]
     Issuer(#[from] SupabaseError),
+    /// More people were invited than may be in a while: it may be done again after this.
+    #[error("too many invitations were asked for")]
+    TooOften(SignedDuration),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,10 +130,12 @@ impl TeamKeeper {
         Self {
             teams: Teams::new(db.clone()),
             clinics: Clinics::new(db.clone()),
+            rates: Rates::new(db.clone()),
             issuer: platform.supabase(&settings.supabase),
             welcome: settings.supabase.welcome.clone(),
             db,
             clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
         }
     }
 
@@ -135,7 +147,7 @@ impl TeamKeeper {
     /// with by the same request.
     pub async fn found(&self, wanted: &Founding, by: &Actor) -> Result<Founded, TeamError> {
         let small = wanted.owner.reveal().to_ascii_lowercase();
-        let org = OrgId::founded_by(wanted.key.as_deref().unwrap_or(&small));
+        let org = OrgId::founded_by(wanted.key.as_ref().map_or(small.as_str(), ClinicKey::as_str));
         let owner = MemberId::of(org, &wanted.owner);
         let write = || self.founded_once(org, &owner, wanted, by);
         let is_new = self.db.until_written("the clinic", write).await?;
@@ -157,7 +169,7 @@ impl TeamKeeper {
         if team.version > 0 && team.has_an_owner() && !is_there {
             return Err(TeamError::OtherOwner);
         }
-        let (after, _) = team.with(MemberRole::Owner, (&wanted.owner, MemberRole::Owner), now)?;
+        let after = team.with(MemberRole::Owner, (&wanted.owner, MemberRole::Owner), now)?;
         if after == team {
             return Ok(Attempt::Done(false));
         }
@@ -209,18 +221,21 @@ impl TeamKeeper {
     /// Invites a person. Returns which it is, as the issuer has it, and whether the person is new here.
     ///
     /// # Errors
-    /// When the person cannot be in the team so, or the issuer or the store does not do its part.
+    /// When the caller may not, the person cannot be in the team so, too many are invited, or the issuer or the store does not do its part.
     pub async fn invite(
         &self,
         org: OrgId,
-        role: MemberRole,
         (email, wanted): (&EmailAddress, MemberRole),
         by: &Actor,
     ) -> Result<(Shown, bool), TeamError> {
         let id = MemberId::of(org, email);
         let (now, mut is_new) = (self.clock.now(), false);
-        let decide = |team: &Team| team.with(role, (email, wanted), now).map(|(after, _)| after);
+        let decide = |team: &Team, role| team.with(role, (email, wanted), now);
         let act = Act { by, action: Action::InviteMember, member: &id };
+        let before = self.teams.get(org).await?;
+        if decide(&before, self.acting(&before, by).await?)? != before {
+            self.count(org, &id, now).await?;
+        }
         if let Some(before) = self.changed(org, &decide, &act).await? {
             is_new = !before.members.contains_key(&id);
         }
@@ -229,18 +244,27 @@ impl TeamKeeper {
         Ok((self.shown(id, member).await, is_new))
     }
 
+    /// Counts one more invitation, if there may be one.
+    async fn count(&self, org: OrgId, id: &MemberId, now: Timestamp) -> Result<(), TeamError> {
+        let to_one = self.rates.take_of(org, (Costly::InvitationTo, id.as_str()), now).await?;
+        let wait = match to_one {
+            Some(wait) => Some(wait),
+            None => self.rates.take(org, Costly::Invitation, now).await?,
+        };
+        wait.map_or(Ok(()), |wait| Err(TeamError::TooOften(wait)))
+    }
+
     /// Gives a person another role.
     ///
     /// # Errors
-    /// When there is no such person, the role cannot be changed so, or the issuer or the store does not do its part.
+    /// When the caller may not, there is no such person, the role cannot be changed so, or the issuer or the store does not do its part.
     pub async fn set_role(
         &self,
         org: OrgId,
-        role: MemberRole,
         (id, wanted): (&MemberId, MemberRole),
         by: &Actor,
     ) -> Result<Shown, TeamError> {
-        let decide = |team: &Team| team.with_role(role, id, wanted);
+        let decide = |team: &Team, role| team.with_role(role, id, wanted);
         self.changed(org, &decide, &Act { by, action: Action::ChangeRole, member: id }).await?;
         let team = self.settled(org).await?;
         let member = team.members.get(id).cloned().ok_or(TeamRefusal::Unknown)?;
@@ -251,32 +275,29 @@ impl TeamKeeper {
     /// again.
     ///
     /// # Errors
-    /// When there is no such person, it is the last owner, or the issuer or the store does not do its part.
-    pub async fn remove(
-        &self,
-        org: OrgId,
-        role: MemberRole,
-        id: &MemberId,
-        by: &Actor,
-    ) -> Result<bool, TeamError> {
-        let decide = |team: &Team| match team.members.get(id).map(|member| member.standing) {
+    /// When the caller may not, there is no such person, it is the last owner, or the issuer or the store does not do its part.
+    pub async fn remove(&self, org: OrgId, id: &MemberId, by: &Actor) -> Result<bool, TeamError> {
+        let decide = |team: &Team, role| match team.members.get(id).map(|member| member.standing) {
             Some(Standing::Leaving) => Ok(team.clone()),
-            Some(Standing::Wanted | Standing::Told | Standing::Refused) | None => team.without(role, id),
+            Some(Standing::Wanted | Standing::Uninvited | Standing::Told | Standing::Refused) | None => {
+                team.without(role, id)
+            }
         };
         self.changed(org, &decide, &Act { by, action: Action::RemoveMember, member: id }).await?;
         Ok(!self.settled(org).await?.members.contains_key(id))
     }
 
-    /// Writes what a decide makes of the team, with who did it. Returns the team before it; none where nothing changed.
+    /// Writes what a decide makes of the team and of the role in which the actor changes it, with who did it. Returns the team before
+    /// it; none where nothing changed.
     async fn changed(
         &self,
         org: OrgId,
-        decide: &(impl Fn(&Team) -> Result<Team, TeamRefusal> + Sync),
+        decide: &(impl Fn(&Team, MemberRole) -> Result<Team, TeamRefusal> + Sync),
         act: &Act<'_>,
     ) -> Result<Option<Team>, TeamError> {
         let write = || async move {
             let team = self.teams.get(org).await?;
-            let after = decide(&team)?;
+            let after = decide(&team, self.acting(&team, act.by).await?)?;
             if after == team {
                 return Ok::<_, TeamError>(Attempt::Done(None));
             }
@@ -286,120 +307,18 @@ impl TeamKeeper {
         self.db.until_written("the team", write).await
     }
 
-    /// Tells the issuer whatever it is still to be told of an org's people, one process at a time. Returns the team after that; where
-    /// another process is at it, as it is by now. One person of whom it will not be told holds up no other.
-    ///
-    /// # Errors
-    /// When the issuer or the store does not do its part. The rest is told by the next that is asked.
-    pub async fn settled(&self, org: OrgId) -> Result<Team, TeamError> {
-        let mut mine: Option<Timestamp> = None;
-        let (mut failed, mut first) = (BTreeSet::new(), None);
-        let mut rounds = self.db.rounds("the team");
-        loop {
-            let (team, now) = (self.teams.get(org).await?, self.clock.now());
-            let is_mine = mine == Some(team.lease_until) && team.lease_until > now;
-            let (after, outcome) = match team.to_tell_but(&failed) {
-                None if !is_mine => return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error))),
-                Some(_) if !is_mine && team.lease_until > now => {
-                    return first.map_or(Ok(team), |error| Err(TeamError::Issuer(error)));
-                }
-                Some(_) if !is_mine => {
-                    let until = now + LEASE;
-                    mine = Some(until);
-                    (Team { lease_until: until, ..team.clone() }, Ok(()))
-                }
-                Some((id, member)) => match self.told(&team, (id, member)).await {
-                    Ok(account) => (team.told(id, account), Ok(())),
-                    // The issuer is there, and the next may be told.
-                    Err(error) if !matches!(error, SupabaseError::Unreachable(_)) => {
-                        failed.insert(id.clone());
-                        first.get_or_insert(error);
-                        continue;
-                    }
-                    Err(error) => (Team { lease_until: now, ..team.clone() }, Err(error)),
-                },
-                None => (Team { lease_until: now, ..team.clone() }, Ok(())),
-            };
-            match (self.teams.note(&after).await, outcome) {
-                (Err(ChangeError::Store(error)), Ok(())) => return Err(error.into()),
-                (_, Err(error)) => return Err(error.into()),
-                (Ok(_), Ok(())) => {}
-                (Err(ChangeError::Moved), Ok(())) => rounds.again().await?,
-            }
+    /// Returns in which role an actor changes a team that was just read, as [`Team::acts_as`] decides.
+    async fn acting(&self, team: &Team, by: &Actor) -> Result<MemberRole, TeamError> {
+        let Some(says) = by.role.at_a_clinic() else { return Ok(MemberRole::Owner) };
+        if team.of_account(&by.user).is_some() {
+            return Ok(team.acts_as(&by.user, says, None)?);
         }
+        let account = self.issuer.get(&by.user).await?.map(|account| team::Account {
+            email: EmailAddress::parse(&account.email).ok(),
+            role: role_in(team.org_id, &account),
+        });
+        Ok(team.acts_as(&by.user, says, account.as_ref())?)
     }
-
-    /// Tells the issuer of one person. Returns the account that is one of this clinic's now; none for one that belongs elsewhere, or
-    /// no more here.
-    async fn told(
-        &self,
-        team: &Team,
-        (id, member): (&MemberId, &Member),
-    ) -> Result<Option<UserId>, SupabaseError> {
-        let org = team.org_id.to_string();
-        let there = match &member.user_id {
-            Some(id) => self.issuer.get(id).await?,
-            None => None,
-        };
-        let there = match there {
-            Some(there) => Some(there),
-            None => self.issuer.find(&member.email).await?,
-        };
-        if there.as_ref().is_some_and(|there| is_anothers(team, (id, member), there)) {
-            return Ok(None);
-        }
-        if member.standing == Standing::Leaving {
-            let ours = there.filter(|there| there.app_metadata.org_id.as_deref() == Some(org.as_str()));
-            match ours {
-                // A link that was sent leads nowhere then.
-                Some(ours) if !ours.is_confirmed() => self.issuer.delete(&ours.id).await?,
-                Some(ours) => self.issuer.set_membership(&ours.id, None).await.map(|_| ())?,
-                None => {}
-            }
-            return Ok(None);
-        }
-        let membership = Membership { org_id: &org, role: member.role.as_str() };
-        let there = match there {
-            Some(there) => there,
-            None => match self.issuer.create(&member.email, &membership).await {
-                // Somebody was faster: to another clinic, or here by a request whose answer is on its way.
-                Err(SupabaseError::EmailExists) => {
-                    self.issuer.find(&member.email).await?.ok_or(SupabaseError::EmailExists)?
-                }
-                made => made?,
-            },
-        };
-        let is_elsewhere = there.app_metadata.operator
-            || there.app_metadata.org_id.as_ref().is_some_and(|theirs| *theirs != org);
-        if is_elsewhere || is_anothers(team, (id, member), &there) {
-            return Ok(None);
-        }
-        if !there.is(&membership) {
-            self.issuer.set_membership(&there.id, Some(&membership)).await?;
-        }
-        if !there.is_confirmed() && !is_invited(&there, member.invited_at) {
-            match self.issuer.invite(&member.email, Some(&self.welcome)).await {
-                // The person came by an earlier invitation.
-                Ok(_) | Err(SupabaseError::EmailExists) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Some(there.id))
-    }
-}
-
-/// Whether an account is somebody else's than the member's by whose address it was found.
-fn is_anothers(team: &Team, (id, member): (&MemberId, &Member), account: &Account) -> bool {
-    let meta = &account.app_metadata;
-    let is_here = meta.org_id.as_deref() == Some(team.org_id.to_string().as_str());
-    let role = meta.role.as_deref().filter(|_| is_here).and_then(MemberRole::parse);
-    member.user_id.as_ref() != Some(&account.id) && team.is_anothers(id, &account.id, role)
-}
-
-/// Whether the invitation that was asked for at `asked_at` has been sent.
-fn is_invited(account: &Account, asked_at: Timestamp) -> bool {
-    let sent_at = account.invited_at.as_deref().and_then(|at| at.parse::<Timestamp>().ok());
-    sent_at.is_some_and(|sent_at| sent_at >= asked_at)
 }
 
 fn entry(org: OrgId, act: Act<'_>, now: Timestamp) -> AuditEntry {

@@ -47,11 +47,13 @@ pub enum System {
     Runs,
     /// What patients are to be told is taken when it is due.
     DueMessages,
+    /// Reconciliation finds the teams of whose people the issuer is still to be told.
+    Teams,
 }
 
 impl System {
     /// Every task, by its name.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Books,
         Self::DueCalls,
         Self::CallSlots,
@@ -63,6 +65,7 @@ impl System {
         Self::WebhookEvents,
         Self::Runs,
         Self::DueMessages,
+        Self::Teams,
     ];
 
     /// The tables that the task reaches.
@@ -84,13 +87,16 @@ impl System {
             Self::WebhookEvents => &[Table::VapiWebhookEvents, Table::StripeWebhookEvents],
             Self::Runs => &[Table::Reconciliation],
             Self::DueMessages => &[Table::DueMessages],
+            Self::Teams => &[Table::Teams],
         }
     }
 
     /// Whether the task may change what its tables hold. The others read only: what they find is changed org by org.
     pub const fn writes(self) -> bool {
         match self {
-            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers | Self::Calendars => false,
+            Self::Books | Self::DueCalls | Self::Doubts | Self::Numbers | Self::Calendars | Self::Teams => {
+                false
+            }
             Self::CallSlots
             | Self::VapiObjects
             | Self::Stack

@@ -1,13 +1,20 @@
-//! Who works at clinics: one record an org, so that whatever is decided of all its people is one condition.
+//! Who works at clinics: one record an org, so that whatever is decided of all its people is one condition. A team of whose people the
+//! issuer is still to be told stands in an index, by the same write.
+
+use serde::Deserialize;
 
 use crate::{
     audit, clinics,
-    dynamo::Dynamo,
+    dynamo::{Dynamo, Read},
     error::{ChangeError, StoreError},
-    item::{org_key, put_new_part, put_over_part, record},
+    item::{self, Item, decode, org_key, put_new_part, put_over_part, text},
+    scope::System,
     table::Table,
 };
 use domain::{audit::AuditEntry, clinic::Clinic, ids::OrgId, team::Team};
+
+/// The index of teams of whose people the issuer is still to be told, in the one partition `yes`.
+const UNSETTLED: &str = "unsettled_by_org";
 
 /// The table of teams.
 #[derive(Clone, Debug)]
@@ -39,7 +46,7 @@ impl Teams {
         let after = Team { version: team.version.saturating_add(1), ..team.clone() };
         let parts = vec![
             clinics::new_part(&self.db, clinic)?,
-            put_new_part(&self.db, Table::Teams, "org_id", record(Table::Teams, &after)?)?,
+            put_new_part(&self.db, Table::Teams, "org_id", item_of(&after)?)?,
             audit::put(&self.db, act)?,
         ];
         self.db.of_org(team.org_id).change(parts).await?;
@@ -52,7 +59,7 @@ impl Teams {
     /// [`ChangeError::Moved`] when another write came between.
     pub async fn change(&self, team: &Team, act: &AuditEntry) -> Result<Team, ChangeError> {
         let after = Team { version: team.version.saturating_add(1), ..team.clone() };
-        let item = record(Table::Teams, &after)?;
+        let item = item_of(&after)?;
         let part = if team.version > 0 {
             put_over_part(&self.db, Table::Teams, item, team.version)?
         } else {
@@ -69,8 +76,48 @@ impl Teams {
     /// [`ChangeError::Moved`] when another write came between.
     pub async fn note(&self, team: &Team) -> Result<Team, ChangeError> {
         let after = Team { version: team.version.saturating_add(1), ..team.clone() };
-        let item = record(Table::Teams, &after)?;
+        let item = item_of(&after)?;
         self.db.of_org(team.org_id).put_over(Table::Teams, item, team.version).await?;
         Ok(after)
     }
+
+    /// Returns the orgs of whose people the issuer is still to be told, and one more than `most` where there are more. One that was
+    /// written a moment ago may be missing.
+    ///
+    /// # Errors
+    /// When the database does not answer, or an entry does not decode.
+    pub async fn unsettled(&self, most: usize) -> Result<Vec<OrgId>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            org_id: OrgId,
+        }
+        let values = [(":yes", text("yes"))];
+        let read = Read {
+            index: Some(UNSETTLED),
+            condition: Some("unsettled = :yes"),
+            values: &values,
+            lagging: true,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_system(System::Teams).pages(Table::Teams, read);
+        let mut orgs = Vec::new();
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
+                orgs.push(decode::<Row>(Table::Teams, item)?.org_id);
+            }
+            if orgs.len() > most {
+                break;
+            }
+        }
+        Ok(orgs)
+    }
+}
+
+/// The record as an item, in the index while the issuer is to be told of anybody.
+fn item_of(team: &Team) -> Result<Item, StoreError> {
+    let mut item = item::record(Table::Teams, team)?;
+    if !team.is_settled() {
+        item.insert("unsettled".into(), text("yes"));
+    }
+    Ok(item)
 }

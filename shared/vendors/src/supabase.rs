@@ -193,6 +193,19 @@ impl Supabase {
         }
     }
 
+    /// Returns whether people may make accounts by themselves.
+    ///
+    /// # Errors
+    /// See [`SupabaseError`].
+    pub async fn takes_sign_ups(&self) -> Result<bool, SupabaseError> {
+        #[derive(Deserialize)]
+        struct Settings {
+            disable_signup: bool,
+        }
+        let settings: Settings = read(&self.ask(Method::GET, "settings", None).await?)?;
+        Ok(!settings.disable_signup)
+    }
+
     async fn ask(
         &self,
         method: Method,

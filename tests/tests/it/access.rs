@@ -261,8 +261,10 @@ async fn call(
 }
 
 fn claims(harness: &Harness) -> Value {
+    let metadata = json!({"org_id": ORG, "role": "owner"});
+    harness.stack.supabase.stand_for("user-1", "user-1@example.com", &metadata);
     json!({"iss": JWT_ISSUER, "aud": "authenticated", "sub": "user-1", "exp": harness.clock.now().as_second() + 60,
-        "app_metadata": {"org_id": ORG, "role": "owner"}})
+        "app_metadata": metadata})
 }
 
 fn signed(claims: &Value) -> String {

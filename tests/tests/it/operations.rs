@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::{Harness, ORG, parts};
 
 const PATH: &str = "/api/operations/reconciliation";
-const TASKS: [&str; 6] = ["calls", "listing", "payments", "numbers", "books", "appointments"];
+const TASKS: [&str; 7] = ["calls", "listing", "payments", "numbers", "books", "appointments", "teams"];
 
 fn operator(harness: &Harness) -> String {
     local::token::issue_operator(harness.clock.now()).unwrap()
@@ -92,7 +92,7 @@ async fn the_last_runs_of_every_task_are_shown_newest_first() {
     }
     let shown = runs(&harness, "").await;
     let tasks: Vec<&str> = shown.iter().map(|run| run["task"].as_str().unwrap()).collect();
-    assert_eq!(tasks, ["appointments", "books", "numbers", "payments", "listing", "calls"]);
+    assert_eq!(tasks, ["teams", "appointments", "books", "numbers", "payments", "listing", "calls"]);
     let fields = BTreeSet::from([
         "task",
         "startedAt",

@@ -6,6 +6,7 @@ mod calls;
 mod listing;
 mod numbers;
 mod payments;
+mod teams;
 
 use std::collections::BTreeSet;
 
@@ -95,7 +96,7 @@ async fn tamper(harness: &Harness, operation: &'static str, table: Table, mut re
 async fn the_report_of_every_run_is_kept() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let runs = Runs::new(harness.stack.db());
-    for task in ["calls", "listing", "payments", "numbers", "books", "appointments"] {
+    for task in ["calls", "listing", "payments", "numbers", "books", "appointments", "teams"] {
         assert!(runs.last(task, 10).await.unwrap().is_empty(), "{task}");
         let first = run(&harness, task).await;
         assert_eq!((first.task.as_str(), first.complete), (task, true));

@@ -87,6 +87,7 @@ const REQUIRED: [(&str, &[&str]); 22] = [
             "CREDENTIAL_KEYS",
             "PUBLIC_URL",
             "DASHBOARD_ORIGIN",
+            "SUPABASE_SERVICE_KEY",
         ],
     ),
     ("appointments", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "CALENDAR_SYNC_QUEUE_URL"]),

@@ -57,8 +57,8 @@ pub struct Shown {
     #[schema(value_type = String)]
     email: EmailAddress,
     role: MemberRole,
-    /// `active`; `invited`, not come yet; `pending` or `leaving`, of whom the issuer is still to be told; `elsewhere`, whose account
-    /// belongs to another clinic.
+    /// `active`; `invited`, not come yet; `pending` or `leaving`, of whom the issuer is still to be told or whose invitation is still to
+    /// be sent; `elsewhere`, whose account belongs to another clinic.
     status: &'static str,
     is_you: bool,
     added_at: String,
@@ -70,7 +70,7 @@ impl Shown {
         let status = match member.standing {
             Standing::Told if has_come => "active",
             Standing::Told => "invited",
-            Standing::Wanted => "pending",
+            Standing::Wanted | Standing::Uninvited => "pending",
             Standing::Refused => "elsewhere",
             Standing::Leaving => "leaving",
         };
@@ -106,14 +106,9 @@ pub async fn invite(
         EmailAddress::parse(&input.body.email).map_err(|error| invalid(format!("email: {error}.")))?;
     let role = role(&input.body.role)?;
     let by = actor(caller, &input.origin);
-    let (person, is_new) = deps.team.invite(caller.org, caller.role, (&email, role), &by).await?;
+    let (person, is_new) = deps.team.invite(caller.org, (&email, role), &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %person.id, role = role.as_str(), "a person was invited");
-    let status = match person.member.standing {
-        Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
-        Standing::Wanted | Standing::Leaving => StatusCode::ACCEPTED,
-        Standing::Told if is_new => StatusCode::CREATED,
-        Standing::Told => StatusCode::OK,
-    };
+    let status = status(person.member.standing, is_new)?;
     Ok(Answer::with(status, Shown::of(person, caller)))
 }
 
@@ -129,13 +124,9 @@ pub async fn change(
     caller.may_change()?;
     let (id, role) = (member(&input)?, role(&input.body.role)?);
     let by = actor(caller, &input.origin);
-    let person = deps.team.set_role(caller.org, caller.role, (&id, role), &by).await?;
+    let person = deps.team.set_role(caller.org, (&id, role), &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %id, role = role.as_str(), "a person has another role");
-    let status = match person.member.standing {
-        Standing::Refused => return Err(Problem::new(Code::AccountElsewhere)),
-        Standing::Wanted | Standing::Leaving => StatusCode::ACCEPTED,
-        Standing::Told => StatusCode::OK,
-    };
+    let status = status(person.member.standing, false)?;
     Ok(Answer::with(status, Shown::of(person, caller)))
 }
 
@@ -154,10 +145,20 @@ pub async fn remove(deps: &Deps, caller: &Caller, input: Input) -> Result<Answer
     caller.may_change()?;
     let id = member(&input)?;
     let by = actor(caller, &input.origin);
-    let removed = deps.team.remove(caller.org, caller.role, &id, &by).await?;
+    let removed = deps.team.remove(caller.org, &id, &by).await?;
     tracing::info!(org_id = %caller.org, user = %caller.user, member = %id, removed, "a person was removed");
     let status = if removed { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(Answer::with(status, Removed { removed }))
+}
+
+/// The status of an answer about a person who stands so.
+fn status(standing: Standing, is_new: bool) -> Result<StatusCode, Problem> {
+    match standing {
+        Standing::Refused => Err(Problem::new(Code::AccountElsewhere)),
+        Standing::Wanted | Standing::Uninvited | Standing::Leaving => Ok(StatusCode::ACCEPTED),
+        Standing::Told if is_new => Ok(StatusCode::CREATED),
+        Standing::Told => Ok(StatusCode::OK),
+    }
 }
 
 fn role(name: &str) -> Result<MemberRole, Problem> {

@@ -22,13 +22,14 @@ const MEMBERSHIP: Membership<'static> = Membership { org_id: "org-1", role: "own
 
 #[tokio::test]
 async fn what_is_sent_is_what_gotrue_documents() {
-    let (supabase, asked) = answered_with(200, r#"{"id": "u-1", "users": []}"#);
+    let (supabase, asked) = answered_with(200, r#"{"id": "u-1", "users": [], "disable_signup": true}"#);
     supabase.create(&ada(), &MEMBERSHIP).await.unwrap();
     supabase.invite(&ada(), Some("https://console.example/welcome?a=b")).await.unwrap();
     supabase.get(&UserId::parse("u-1").unwrap()).await.unwrap();
     supabase.find(&ada()).await.unwrap();
     supabase.set_membership(&UserId::parse("u-1").unwrap(), None).await.unwrap();
     supabase.delete(&UserId::parse("u-1").unwrap()).await.unwrap();
+    assert!(!supabase.takes_sign_ups().await.unwrap());
     let asked = asked.lock().unwrap();
     let told: Vec<String> = asked
         .iter()
@@ -46,6 +47,7 @@ async fn what_is_sent_is_what_gotrue_documents() {
             "GET /auth/v1/admin/users?page=1&per_page=50&filter=ada%40example.com ",
             r#"PUT /auth/v1/admin/users/u-1 {"app_metadata":{"org_id":null,"role":null}}"#,
             "DELETE /auth/v1/admin/users/u-1 ",
+            "GET /auth/v1/settings ",
         ]
     );
     for request in &*asked {

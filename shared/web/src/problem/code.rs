@@ -421,7 +421,7 @@ impl Code {
             Self::AccountElsewhere => (
                 "account_elsewhere",
                 StatusCode::CONFLICT,
-                "That address signs in to another clinic, and an address signs in to one. Take another address.",
+                "That address has an account that is not this clinic's, and an address signs in to one. Take another address.",
             ),
             Self::MemberExists => (
                 "member_exists",

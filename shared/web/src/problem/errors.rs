@@ -35,6 +35,8 @@ impl From<services::team::TeamError> for Problem {
             TeamError::Refused(TeamRefusal::Unknown) => {
                 Self::new(Code::NotFound).saying("The clinic has no such person: choose one of its team.")
             }
+            TeamError::Refused(TeamRefusal::NotYours) => Self::new(Code::Forbidden)
+                .saying("You may not change who works here, whatever you could when you signed in. Ask an owner of the clinic."),
             TeamError::Refused(TeamRefusal::OwnersOnly) => Self::new(Code::Forbidden)
                 .saying("Only an owner of the clinic decides who is an owner. Ask one."),
             TeamError::Refused(TeamRefusal::LastOwner) => Self::new(Code::LastOwner),
@@ -44,6 +46,8 @@ impl From<services::team::TeamError> for Problem {
                 domain::team::MOST_MEMBERS
             )),
             TeamError::OtherOwner => Self::new(Code::ClinicExists),
+            TeamError::TooOften(wait) => Self::too_often(*wait)
+                .saying("So many invitations are not sent in a day. Wait, and try again."),
             TeamError::Issuer(_) => Self::new(Code::SignInUnavailable).because(&error),
             TeamError::Store(_) => Self::internal(&error),
         }

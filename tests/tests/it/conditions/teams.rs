@@ -38,7 +38,7 @@ pub(super) fn transaction_of(items: &[Value]) -> Option<&'static str> {
 
 fn with_owner(team: &Team) -> Team {
     let ada = EmailAddress::parse("ada@example.com").unwrap();
-    team.with(MemberRole::Owner, (&ada, MemberRole::Owner), local::stack::test_epoch()).unwrap().0
+    team.with(MemberRole::Owner, (&ada, MemberRole::Owner), local::stack::test_epoch()).unwrap()
 }
 
 fn entry(request: &str) -> AuditEntry {
