@@ -21,7 +21,10 @@ export function useDraft(record, names) {
   const disputed = !isNewer ? [] : names.filter((name) => isMine(name) && now[name] !== before[name] && now[name] !== form[name]);
   /** @param {boolean} keepsMine whether what is disputed is as it is written here */
   const settle = (keepsMine) => {
-    setForm(Object.fromEntries(names.map((name) => [name, isMine(name) && (keepsMine || !disputed.includes(name)) ? form[name] : now[name]])));
+    // What was typed since this was drawn is the person's, too.
+    setForm((/** @type {Record<string, string>} */ latest) =>
+      Object.fromEntries(names.map((name) => [name, latest[name] !== before[name] && (keepsMine || !disputed.includes(name)) ? latest[name] : now[name]])),
+    );
     setBase(record);
   };
   useEffect(() => {
