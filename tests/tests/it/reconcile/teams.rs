@@ -41,14 +41,16 @@ async fn a_removal_that_the_issuer_did_not_hear_of_is_done_though_nobody_looks_a
     let harness = Harness::empty(vec![]).await;
     assert_eq!(run(&harness, "teams").await.checked, 0);
     removed_unheard(&harness, 1).await;
-    harness.pass(300).await;
-    assert!(!has_account(&harness), "the schedule did it");
+    assert_eq!(ids(&run(&harness, "teams").await.repaired, "team_told"), [ORG.to_string()]);
+    assert!(!has_account(&harness));
     assert_eq!(run(&harness, "teams").await.checked, 0, "and it is not looked at again");
     // So is an invitation whose letter the issuer would not send.
     fault(&harness, "invite", Mode::TooMany, 1);
     let body = json!({"email": "zoe@hill-street.example", "role": "staff"}).to_string();
     assert_eq!(harness.post(TEAM, &harness.owner(), body).await.0, 502);
-    harness.pass(600).await;
+    assert_eq!(run(&harness, "teams").await.repaired, [], "not so soon");
+    harness.clock.turn_to(harness.clock.now() + SignedDuration::from_mins(5));
+    assert_eq!(ids(&run(&harness, "teams").await.repaired, "team_told"), [ORG.to_string()]);
     let letters = harness.stack.supabase.letters();
     assert_eq!(letters.iter().filter(|letter| letter.to == "zoe@hill-street.example").count(), 1);
 }
