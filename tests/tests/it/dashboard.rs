@@ -477,3 +477,51 @@ async fn a_call_that_cannot_be_paid_says_what_is_missing() {
     assert_eq!((calls_at_vapi(&harness), harness.money().await), (0, (55, 0)));
     assert_eq!(ids(&harness, "call_type=outbound").await.1, 0, "nothing was begun");
 }
+
+/// Copies the one call that there is so often, each a second older than the one before.
+async fn copies(harness: &Harness, count: i64) {
+    let client = harness.stack.unguarded();
+    let table = harness.stack.db().table_name(Table::Calls);
+    let mut there = client.scan().table_name(&table).send().await.unwrap().items.unwrap();
+    there.retain(|item| !item.contains_key("content"));
+    let [call] = &there[..] else { panic!("one call: {there:?}") };
+    let text = |name: &str| call[name].as_s().unwrap().clone();
+    let (id, created_at) = (text("call_id"), text("created_at"));
+    let first: jiff::Timestamp = created_at.parse().unwrap();
+    let copied = |nth: i64| {
+        let older = rfc3339_millis(first - jiff::SignedDuration::from_secs(nth));
+        let renamed = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => {
+                AttributeValue::S(text.replace(&id, &format!("{id}-{nth}")).replace(&created_at, &older))
+            }
+            other => other.clone(),
+        };
+        let item = call.iter().map(|(name, value)| (name.clone(), renamed(value))).collect();
+        client.put_item().table_name(&table).set_item(Some(item)).send()
+    };
+    for begin in (1..=count).step_by(100) {
+        futures::future::try_join_all((begin..(begin + 100).min(count + 1)).map(copied)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_first_page_costs_the_same_however_many_calls_there_are() {
+    // L8
+    let mut costs = Vec::new();
+    for count in [60, 12_000] {
+        let harness = Harness::with_wallet(2_500, 600).await;
+        web_call(&harness, "web-0", "customer-ended-call").await;
+        copies(&harness, count).await;
+        harness.stack.aws.take_spent();
+        let path = format!("{LIST}?cursor=first&limit=20");
+        let (status, page) = harness.get(&path, &harness.owner()).await;
+        assert_eq!((status, page["calls"].as_array().map(Vec::len)), (200, Some(20)), "{page}");
+        let spent = harness.stack.aws.take_spent();
+        costs.push((spent.len(), spent.iter().map(|request| request.units).sum::<f64>()));
+        let (_, total) = harness.get(&format!("{LIST}/total"), &harness.owner()).await;
+        let counted = if count > 10_000 { (10_000, true) } else { (61, false) };
+        assert_eq!((&total["total"], &total["is_cut"]), (&json!(counted.0), &json!(counted.1)), "{total}");
+    }
+    let [few, many] = costs[..] else { panic!("two costs") };
+    assert_eq!(few, many, "requests and units of a first page");
+}

@@ -142,7 +142,7 @@ async fn a_query_that_cannot_be_is_said() {
         ("?limit=101", "limit is a whole number from 1 to 100."),
         ("?limit=-1", "limit is a whole number from 1 to 100."),
         ("?limit=many", "limit is a whole number from 1 to 100."),
-        ("?task=everything", "task is one of calls, listing, payments, numbers, books, appointments."),
+        ("?task=everything", "task is one of calls, listing, payments, numbers, books, appointments, teams."),
         ("?limit=1&limit=2", "limit is given twice."),
         (
             "?org_id=1",

@@ -27,7 +27,7 @@ export function useHere() {
 /** What each role may do. @type {Record<string, string>} */
 export const MAY = {
   owner: 'Sees and changes all.',
-  admin: 'Sees and changes all.',
+  admin: 'Sees and changes all, but who is an owner.',
   staff: 'Keeps the diary and the messages; sees no money.',
   viewer: 'Sees all, changes nothing.',
 };

@@ -55,7 +55,7 @@ function enter(token) {
   const next = {
     org: about.org_id ?? null,
     user: said.email ?? said.sub ?? null,
-    role: about.operator ? 'operator' : known.includes(about.role) ? about.role : 'viewer',
+    role: about.operator ? 'operator' : known.includes(about.role) ? about.role : null,
   };
   // A token that is renewed is the same person's.
   if (before.state !== 'in' || before.org !== next.org || before.user !== next.user || before.role !== next.role) count += 1;

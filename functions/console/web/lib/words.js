@@ -87,7 +87,7 @@ const ENDED = {
   'assistant-request-returned-forwarding-phone-number': 'Put through at once',
   'silence-timed-out': 'Nobody spoke any more',
   'exceeded-max-duration': 'It reached its longest duration',
-  'manually-canceled': 'Ended by us: its money was used up',
+  'manually-canceled': 'Ended by us',
   'customer-did-not-answer': 'Nobody answered',
   'customer-busy': 'The line was busy',
   voicemail: 'Voicemail answered',
@@ -105,12 +105,8 @@ const TOOLS = {
   findMyAppointments: 'Looked for the caller’s appointments',
   rescheduleAppointment: 'Moved an appointment',
   cancelAppointment: 'Cancelled an appointment',
-  joinWaitingList: 'Put the caller on the waiting list',
-  lookupCaller: 'Looked the caller up',
   takeMessage: 'Took a message',
   reportEmergency: 'Reported an emergency',
-  transferCall: 'Put the caller through',
-  queryKnowledgeBase: 'Asked the knowledge base',
   endCall: 'Ended the call',
 };
 /** @param {string} name */
@@ -121,8 +117,6 @@ const NOTICES = {
   emergency: ['Emergency', 'alert'],
   message_taken: ['Message', 'mail'],
   calendar_problem: ['Calendar', 'calendar'],
-  missed_call: ['Missed call', 'phone'],
-  low_balance: ['Low balance', 'wallet'],
   payment_problem: ['Payment', 'card'],
 };
 /** @param {string} type @returns {[string, string]} */

@@ -64,9 +64,9 @@ function ChangeRole({ person, onClose }) {
 
 function Remove({ person, onClose }) {
   const action = useAction(async (send) => {
-    await send('DELETE', `${TEAM}/${encodeURIComponent(person.id)}`);
+    const { data } = await send('DELETE', `${TEAM}/${encodeURIComponent(person.id)}`);
     changed(TEAM);
-    toast(`${person.email} does not belong to the clinic any more.`);
+    toast(data.removed ? `${person.email} does not belong to the clinic any more.` : `${person.email} is being removed: the sign-in service is told.`);
     onClose();
   });
   return html`<${Confirm} title=${`Remove ${person.email}?`} verb="Remove" danger action=${action} onClose=${onClose} onConfirm=${() => action.run()}>

@@ -3,6 +3,7 @@
 use base::clock::Clock;
 use bytes::Bytes;
 use http::Request;
+use local::stack::PUBLISHABLE_KEY;
 use serde_json::{Value, json};
 use tests::{Harness, parts};
 
@@ -40,7 +41,7 @@ async fn invited_by_one_that_dies(harness: &Harness, owner: &str, email: &str) -
 
 fn ask(harness: &Harness, path: &str, body: &Value) -> (u16, Value) {
     let request = Request::post(format!("http://auth.supabase.sandbox/auth/v1/{path}"));
-    let request = request.body(Bytes::from(body.to_string())).unwrap();
+    let request = request.header("apikey", PUBLISHABLE_KEY).body(Bytes::from(body.to_string())).unwrap();
     parts(&harness.stack.supabase.answer(&request))
 }
 
