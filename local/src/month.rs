@@ -8,7 +8,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 use sandbox::vapi::Turn;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     clock::TestClock,
@@ -30,6 +30,8 @@ const AFTERWARDS: SignedDuration = SignedDuration::from_secs(20);
 const LETTERS_AFTER: SignedDuration = SignedDuration::from_mins(4);
 /// How long a purchased number takes.
 const BOUGHT_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Of how long the clinic has not read its notifications.
+const UNREAD: SignedDuration = SignedDuration::from_hours(30);
 /// How long before the end of the month the last patient rings.
 const QUIET: SignedDuration = SignedDuration::from_mins(20);
 
@@ -102,6 +104,9 @@ pub async fn play(stack: &Stack, clock: &TestClock, seed: u64, until: Timestamp)
     let mut booked = Vec::new();
     for (at, nth) in month.calls(until) {
         Box::pin(month.rung(at, nth, &mut booked)).await?;
+        if until.duration_since(at) > UNREAD {
+            people.have("POST", "/api/notifications/mark-all-read", &Value::Null).await?;
+        }
     }
     month.pass_until(until.saturating_sub(QUIET).unwrap_or(until)).await;
     month.somebody_is_in_pain().await?;

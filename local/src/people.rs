@@ -24,7 +24,7 @@ impl From<NotDone> for String {
 }
 
 /// The owner of a clinic, and whoever rings it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct People<'a> {
     stack: &'a Stack,
     org: OrgId,
