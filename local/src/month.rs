@@ -109,7 +109,7 @@ pub async fn play(stack: &Stack, clock: &TestClock, seed: u64, until: Timestamp)
         }
     }
     month.pass_until(until.saturating_sub(QUIET).unwrap_or(until)).await;
-    month.somebody_is_in_pain().await?;
+    month.somebody_is_in_pain()?;
     month.pass_until(until).await;
     for schedule in stack.template.schedules.clone() {
         Box::pin(stack.run_scheduled(schedule)).await;
@@ -244,7 +244,7 @@ impl Month<'_> {
     }
 
     /// What is left to be looked at: a caller whom the receptionist sent to the emergency service.
-    async fn somebody_is_in_pain(&self) -> Result<(), NotDone> {
+    fn somebody_is_in_pain(&self) -> Result<(), NotDone> {
         let (_, phone) = patient(1);
         let pain = turn("My chest hurts.", "reportEmergency", json!({"what": "The caller's chest hurts."}));
         self.people.ring(demo_clinic::NUMBER, &phone, 40, vec![pain])?;

@@ -187,12 +187,9 @@ async fn fill(folder: &Folder, plan: &Plan, seed: u64) -> Result<(), String> {
     println!("A month of the demo clinic's life is played into the folder, once (--empty: none) …");
     folder.is_being_filled(true)?;
     let clock = Arc::new(TestClock::at(month::beginning(until)));
-    let plan = Plan {
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        entropy: Arc::new(Entropy::seeded(seed)),
-        schedules: false,
-        ..plan.clone()
-    };
+    let turned: Arc<dyn Clock> = clock.clone();
+    let plan =
+        Plan { clock: turned, entropy: Arc::new(Entropy::seeded(seed)), schedules: false, ..plan.clone() };
     let played = async {
         let stack = Stack::build(plan).await.map_err(|error| error.to_string())?;
         stack.register().await;

@@ -12,7 +12,7 @@ use web::problem::chain;
 use super::folder::{Folder, Taken};
 
 /// How long the stack may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stack that runs.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Stand {
         let base = format!("http://127.0.0.1:{port}");
         let mut stand = Self { http, base, key, token: String::new() };
         let given = stand.ask("POST", "/_sandbox/token", who).await?;
-        stand.token = given["token"].as_str().unwrap_or_default().to_owned();
+        given["token"].as_str().unwrap_or_default().clone_into(&mut stand.token);
         Ok(Some(stand))
     }
 

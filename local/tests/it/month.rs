@@ -19,10 +19,11 @@ use serde_json::Value;
 async fn played(seed: u64) -> (Stack, Timestamp) {
     let until = test_epoch() + SignedDuration::from_hours(24 * 200);
     let clock = Arc::new(TestClock::at(month::beginning(until)));
+    let turned: Arc<dyn Clock> = clock.clone();
     let stack = Stack::build(Plan {
         environment: "development".into(),
         storage: Storage::Memory,
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        clock: turned,
         entropy: Arc::new(Entropy::seeded(seed)),
         address: "127.0.0.1:3000".into(),
         keys: Keys::known(),

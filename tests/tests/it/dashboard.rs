@@ -490,11 +490,11 @@ async fn copies(harness: &Harness, count: i64) {
     let first: jiff::Timestamp = created_at.parse().unwrap();
     let copied = |nth: i64| {
         let older = rfc3339_millis(first - jiff::SignedDuration::from_secs(nth));
-        let renamed = |value: &AttributeValue| match value {
-            AttributeValue::S(text) => {
-                AttributeValue::S(text.replace(&id, &format!("{id}-{nth}")).replace(&created_at, &older))
-            }
-            other => other.clone(),
+        let renamed = |value: &AttributeValue| {
+            let text = value
+                .as_s()
+                .map(|text| text.replace(&id, &format!("{id}-{nth}")).replace(&created_at, &older));
+            text.map_or_else(|_| value.clone(), AttributeValue::S)
         };
         let item = call.iter().map(|(name, value)| (name.clone(), renamed(value))).collect();
         client.put_item().table_name(&table).set_item(Some(item)).send()

@@ -158,6 +158,7 @@ enum Whose {
     Nobodys,
 }
 
+#[expect(clippy::match_same_arms, reason = "the arms are in the order in which they are asked")]
 fn whose(org: &str, member: &Member, account: &Account) -> Whose {
     match account.app_metadata.org_id.as_deref() {
         _ if account.app_metadata.operator => Whose::Anothers,
