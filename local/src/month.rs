@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many days are played.
-pub const DAYS: i64 = 31;
+const DAYS: i64 = 31;
 /// What the owner pays in at a time, and below what.
 const TOP_UP_PENCE: u32 = 5_000;
 const LEAST_PENCE: i64 = 1_500;

@@ -13,6 +13,8 @@ use crate::{demo_clinic::ORG, stack::Stack};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How much of a long line is told: what follows its second sentence is for the model.
 const SENTENCES: usize = 2;
+/// The most entries that one look tells; of more only the newest are told.
+const MOST_ENTRIES: usize = 20;
 /// What the sandbox marks the other side's words with.
 const OTHER_SIDE: &str = "(caller) ";
 
@@ -25,8 +27,8 @@ struct Told {
     seq: u64,
 }
 
-/// Tells by `say`, a line at a time, what happens from now on, until `stop` says so: every call, and the movements of the demo
-/// clinic's money. What cannot be read is told the next time.
+/// Tells by `say`, a line at a time, what happens from now on, until `stop` says so: every call, and the newest movements of the
+/// demo clinic's money. What cannot be read is told the next time.
 pub async fn tell(stack: Arc<Stack>, mut stop: watch::Receiver<bool>, say: impl Fn(&str) + Send) {
     let mut told = Told::default();
     // What happened before is not news.
@@ -49,7 +51,7 @@ async fn look(stack: &Stack, told: &mut Told) -> Result<Vec<String>, StoreError>
         lines.extend(news_of(stack, &call, told).await?);
     }
     let ledger = Ledger::new(stack.db());
-    let page = ledger.page(ORG, None, None, 20).await?;
+    let page = ledger.page(ORG, None, None, MOST_ENTRIES).await?;
     for entry in page.entries.iter().rev().filter(|entry| entry.seq > told.seq) {
         let sign = if entry.balance_after < entry.balance_before { "out" } else { "in" };
         lines

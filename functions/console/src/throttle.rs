@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use web::problem::Problem;
 
 /// How many tries an address has, within [`WITHIN`]: as many as the issuer gives one (`GOTRUE_RATE_LIMIT_VERIFY`).
-pub const MOST: usize = 30;
+const MOST: usize = 30;
 /// How long a try counts.
-pub const WITHIN: SignedDuration = SignedDuration::from_mins(5);
+const WITHIN: SignedDuration = SignedDuration::from_mins(5);
 /// How many addresses are remembered.
 const REMEMBERED: usize = 10_000;
 

@@ -47,8 +47,8 @@ fn is_key(gateway: &Gateway, shown: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(shown, gateway.folder_key.as_bytes()).is_ok()
 }
 
-/// Why a request that shows no key comes no further; none when it may. `/api` guards itself, and the console's pages hold nothing. What gives tokens away and moves the
-/// sandboxes is open to this machine alone, while nothing leads here from outside.
+/// Why a request that shows no key comes no further; none when it may. `/api` guards itself, and the console's pages hold nothing.
+/// What gives tokens away and moves the sandboxes is open to this machine alone, while nothing leads here from outside.
 pub(super) fn refused(
     gateway: &Gateway,
     peer: SocketAddr,

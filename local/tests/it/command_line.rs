@@ -108,3 +108,24 @@ async fn the_demo_clinic_is_rung_and_paid_for_and_looked_over_from_another_termi
     assert_eq!(said(&checked).lines().count(), 4, "{}", said(&checked));
     drop(running);
 }
+
+#[tokio::test]
+async fn a_fresh_folder_begins_with_a_month_and_one_that_broke_off_begins_anew() {
+    let folder = folder("month");
+    let data = folder.join("data");
+    let data_dir = data.to_str().unwrap().to_owned();
+    // It broke off: what stands there is no month.
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("voxanne.db"), "half of it").unwrap();
+    std::fs::write(data.join("unfinished"), "").unwrap();
+    let running = Voxanne::start_with(&folder, &[]).await;
+    assert!(!data.join("unfinished").exists());
+    let checked = voxanne(&["check", "--data-dir", &data_dir], &folder);
+    assert!(checked.status.success(), "{}", said(&checked));
+    let calls = running.get("/api/calls-dashboard/total").await.unwrap()["total"].as_u64();
+    assert!(calls.is_some_and(|calls| calls > 40), "{calls:?}");
+    drop(running);
+    // It is played once.
+    let again = Voxanne::start_with(&folder, &[]).await;
+    assert_eq!(again.get("/api/calls-dashboard/total").await.unwrap()["total"].as_u64(), calls);
+}

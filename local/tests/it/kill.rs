@@ -25,12 +25,18 @@ impl Drop for Voxanne {
 }
 
 impl Voxanne {
+    /// Starts it with the demo clinic alone.
     pub(super) async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--empty"]).await
+    }
+
+    pub(super) async fn start_with(folder: &Path, more: &[&str]) -> Self {
         // A port that was free a moment ago.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = Command::new(env!("CARGO_BIN_EXE_voxanne"))
-            .args(["--port", &port.to_string(), "--speed", "60", "--empty", "--data-dir"])
+            .args(["--port", &port.to_string(), "--speed", "60", "--data-dir"])
             .arg(folder.join("data"))
+            .args(more)
             .current_dir(folder)
             .env("LOG_LEVEL", "warn")
             .stdout(Stdio::null())

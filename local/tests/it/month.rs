@@ -71,4 +71,6 @@ async fn a_month_is_the_same_for_the_same_seed_to_the_last_hash() {
     let (one, _) = played(2).await;
     let (again, _) = played(2).await;
     assert_eq!(statement(&one).await, statement(&again).await);
+    let (other, _) = played(3).await;
+    assert_ne!(statement(&one).await, statement(&other).await);
 }

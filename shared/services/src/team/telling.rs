@@ -14,6 +14,7 @@ use super::{TeamError, TeamKeeper};
 
 /// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(1);
+
 /// Of whom the issuer could not be told just now, and why the first.
 #[derive(Default)]
 struct Trouble {
