@@ -52,6 +52,8 @@ pub struct Deps {
     pub place: place::Place,
     /// How often an address may try to sign in.
     pub throttle: throttle::Throttle,
+    /// How often sessions go on or end.
+    pub renewals: throttle::Throttle,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -68,7 +70,8 @@ impl Deps {
         let place = place::Place::read(&mut reader);
         reader.finish()?;
         let sessions = Sessions::new(platform.vendors.within(PATIENCE), base_url, publishable_key);
-        Ok(Self { sign_in, sessions, place, throttle: throttle::Throttle::default(), clock: platform.clock })
+        let (throttle, renewals) = (throttle::Throttle::of_sign_ins(), throttle::Throttle::of_sessions());
+        Ok(Self { sign_in, sessions, place, throttle, renewals, clock: platform.clock })
     }
 }
 

@@ -83,14 +83,15 @@ impl Place {
         self.cookie("", 0)
     }
 
-    /// Returns the refresh token of a request's cookie, if it has one.
+    /// Returns the refresh token of a request's cookie, if it has one. Of two, which a page of a neighbouring domain may have set, none
+    /// is believed.
     pub fn kept(&self, headers: &HeaderMap) -> Option<SecretString> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs =
             cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
-        let (_, value) =
-            pairs.find(|(name, value)| name.trim() == self.name() && !value.trim().is_empty())?;
-        Some(value.trim().to_owned().into())
+        let is_ours = |(name, value): &(&str, &str)| name.trim() == self.name() && !value.trim().is_empty();
+        let (_, value) = pairs.find(is_ours)?;
+        pairs.find(is_ours).is_none().then(|| value.trim().to_owned().into())
     }
 }
 
@@ -144,6 +145,7 @@ mod tests {
         }
         let kept = |cookies| plain.kept(&headers(&[("cookie", cookies)]));
         assert_eq!(kept("a=b; session=x=y; __Secure-session=z").unwrap().expose_secret(), "x=y");
+        assert!(kept("session=x; session=y").is_none());
         assert!(kept("a=b; session=").is_none() && kept("mysession=x").is_none());
     }
 }

@@ -12,6 +12,8 @@ use web::problem::Problem;
 
 /// How many tries an address has, within [`WITHIN`]: as many as the issuer gives one (`GOTRUE_RATE_LIMIT_VERIFY`).
 const MOST: usize = 30;
+/// How often those at an address may go on with their sessions: a clinic's people are behind one.
+const MOST_OF_SESSIONS: usize = 120;
 /// How long a try counts.
 const WITHIN: SignedDuration = SignedDuration::from_mins(5);
 /// How many addresses are remembered.
@@ -19,16 +21,29 @@ const REMEMBERED: usize = 10_000;
 
 /// The tries of the last minutes, by where they came from. They are this process's own: a container of the function remembers what
 /// it saw, and the route's throttle bounds how many containers there are.
-#[derive(Debug, Default)]
-pub struct Throttle(Mutex<BTreeMap<String, VecDeque<Timestamp>>>);
+#[derive(Debug)]
+pub struct Throttle {
+    most: usize,
+    tries: Mutex<BTreeMap<String, VecDeque<Timestamp>>>,
+}
 
 impl Throttle {
+    /// Lets an address try to sign in.
+    pub fn of_sign_ins() -> Self {
+        Self { most: MOST, tries: Mutex::default() }
+    }
+
+    /// Lets an address go on with its sessions, and end them.
+    pub fn of_sessions() -> Self {
+        Self { most: MOST_OF_SESSIONS, tries: Mutex::default() }
+    }
+
     /// Counts a try from an address, if it has one left.
     ///
     /// # Errors
     /// A problem that says when to try again.
     pub fn admit(&self, source: Option<&str>, now: Timestamp) -> Result<(), Problem> {
-        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now - WITHIN;
         if tries.len() >= REMEMBERED {
             tries.retain(|_, tries| tries.back().is_some_and(|last| *last > since));
@@ -42,7 +57,7 @@ impl Throttle {
             tries.pop_front();
         }
         match tries.front() {
-            Some(first) if tries.len() >= MOST => Err(Problem::too_often(first.duration_since(since))),
+            Some(first) if tries.len() >= self.most => Err(Problem::too_often(first.duration_since(since))),
             Some(_) | None => {
                 tries.push_back(now);
                 Ok(())
@@ -68,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_address_has_thirty_tries_in_five_minutes_and_others_have_theirs() {
-        let (throttle, start) = (Throttle::default(), Timestamp::UNIX_EPOCH);
+        let (throttle, start) = (Throttle::of_sign_ins(), Timestamp::UNIX_EPOCH);
         let is_let_in = |source: &str, secs| {
             throttle.admit(Some(source), start + SignedDuration::from_secs(secs)).is_ok()
         };
@@ -87,10 +102,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_has_an_end() {
-        let (throttle, start) = (Throttle::default(), Timestamp::UNIX_EPOCH);
+        let (throttle, start) = (Throttle::of_sign_ins(), Timestamp::UNIX_EPOCH);
         for nth in 0..REMEMBERED.saturating_mul(2) {
             throttle.admit(Some(&nth.to_string()), start).unwrap();
         }
-        assert!(throttle.0.lock().unwrap().len() <= REMEMBERED);
+        assert!(throttle.tries.lock().unwrap().len() <= REMEMBERED);
     }
 }

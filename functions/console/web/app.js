@@ -4,7 +4,7 @@ import { useGet } from './lib/api.js';
 import { HereContext } from './lib/clinic.js';
 import { html, render, useEffect, useErrorBoundary, useState } from './lib/html.js';
 import { go, useRoute } from './lib/router.js';
-import { noticed, session, signOut, start } from './lib/session.js';
+import { answerLink, noticed, session, signOut, start } from './lib/session.js';
 import { useStore } from './lib/store.js';
 import { Button, Empty, Note, Problem, Skeleton, Toasts, toast } from './lib/ui.js';
 import { Shell } from './shell.js';
@@ -161,6 +161,13 @@ function SignIn({ now }) {
   return draw ? html`<${Draw} now=${now} />` : html`<p class="starting">Starting…</p>`;
 }
 
+/** Somebody whom a link led here. */
+const ByLink = () => html`<main class="alone"><h1>Sign in with this link?</h1>
+  <p>Go on if you asked for it, or were invited. Whoever is signed in here is signed out by it.</p>
+  <${Button} kind="primary" onClick=${() => answerLink(true)}>Sign in<//>
+  <${Button} onClick=${() => answerLink(false)}>Not with this link<//>
+</main>`;
+
 /** Somebody without a place at a clinic. */
 const NoRole = () => html`<main class="alone"><h1>Voxanne</h1>
   <${Note} tone="bad" actions=${html`<${Button} icon="signOut" onClick=${() => signOut()}>Sign out<//>`}>
@@ -194,7 +201,8 @@ function App() {
       <${Note} tone="bad" actions=${html`<${Button} icon="refresh" onClick=${() => start()}>Try again<//>`}>The server cannot be reached. Check the connection and try again.<//>
     </main>`;
   } else if (now.state === 'out' || now.isChoosing) page = html`<${SignIn} now=${now} />`;
-  else if (!now.role) page = html`<${NoRole} />`;
+  else if (now.state === 'asked') page = html`<${ByLink} />`;
+  else if (now.state === 'in' && !now.role) page = html`<${NoRole} />`;
   else if (now.role === 'operator') page = html`<${Operator} key=${now.user} now=${now} />`;
   else page = html`<${Member} key=${`${now.org}/${now.user}/${now.role}`} now=${now} />`;
   return html`${page}<${Toasts} />`;

@@ -247,7 +247,10 @@ impl Team {
             return Err(TeamRefusal::OwnersOnly);
         }
         member.role = role;
-        member.standing = Standing::Wanted;
+        // Whether an address is free is asked by an invitation alone, which is counted.
+        if member.standing != Standing::Refused {
+            member.standing = Standing::Wanted;
+        }
         after.if_owned(self)
     }
 

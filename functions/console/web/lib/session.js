@@ -14,7 +14,7 @@ export { SignInFailed };
  */
 /**
  * @typedef {object} Session
- * @property {'starting' | 'unreachable' | 'out' | 'in'} state
+ * @property {'starting' | 'unreachable' | 'asked' | 'out' | 'in'} state `asked`: whether to follow the link that led here
  * @property {Config | null} config
  * @property {string | null} token
  * @property {string | null} org
@@ -104,6 +104,23 @@ export async function start() {
     return;
   }
   session.set({ ...NOBODY, config });
+  // Whoever sent the link may have wanted another to sign in with it: nobody is signed in, or out, by having come.
+  const link = arrival.get();
+  if (config.sign_in !== 'local' && link && !link.sentence) session.set({ ...NOBODY, config, state: 'asked' });
+  else await begin(config);
+}
+
+/** Goes on with the link that led here, or without it. @param {boolean} isWanted */
+export async function answerLink(isWanted) {
+  const { config } = session.get();
+  if (!config) return;
+  if (!isWanted) arrival.set(null);
+  session.set({ ...NOBODY, config });
+  await begin(config);
+}
+
+/** @param {Config} config */
+async function begin(config) {
   try {
     if (config.sign_in === 'local') await followLocal();
     else if (await followLink()) return;

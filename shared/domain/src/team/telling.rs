@@ -35,14 +35,20 @@ pub enum Step {
     Free,
 }
 
+/// How long the issuer may be at it until it was told of one person: four requests, each of which is waited for.
+const LONGEST_TELLING: SignedDuration = SignedDuration::from_secs(30);
+
 impl Team {
-    /// Returns what the process of this lease does next, apart from those of whom it could not tell the issuer just now.
+    /// Returns what the process of this lease does next, apart from those of whom it could not tell the issuer just now. Whose lease
+    /// may end while it tells takes it anew first: two would tell at once.
     pub fn step(&self, lease: Uuid, but: &BTreeSet<MemberId>, now: Timestamp) -> Step {
         let (is_held, next) = (self.lease_until > now, self.to_tell(but, now));
+        let is_mine = is_held && self.lease_id == Some(lease);
+        let has_time = self.lease_until.duration_since(now) > LONGEST_TELLING;
         match next {
-            Some((id, _)) if is_held && self.lease_id == Some(lease) => Step::Tell(id.clone()),
-            None if is_held && self.lease_id == Some(lease) => Step::Free,
-            Some(_) if !is_held => Step::Take,
+            Some((id, _)) if is_mine && has_time => Step::Tell(id.clone()),
+            Some(_) if is_mine || !is_held => Step::Take,
+            None if is_mine => Step::Free,
             Some(_) | None => Step::Rest,
         }
     }

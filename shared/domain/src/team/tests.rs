@@ -169,6 +169,8 @@ fn one_process_alone_tells_the_issuer_and_knows_its_lease_by_an_id() {
         // At the same instant by another.
         (&open.leased(other, at(9)), &nobody, 8, Step::Rest),
         (&settled.leased(other, at(9)), &nobody, 8, Step::Rest),
+        // Whose time would end meanwhile.
+        (&open.leased(mine, at(8) + SignedDuration::from_secs(30)), &nobody, 8, Step::Take),
         // Whose time is over.
         (&open.leased(mine, at(9)), &nobody, 9, Step::Take),
         (&open.leased(other, at(9)), &nobody, 9, Step::Take),

@@ -12,7 +12,7 @@ use vendors::supabase::{Account, Membership, SupabaseError};
 
 use super::{TeamError, TeamKeeper};
 
-/// How long a process has to tell the issuer of a team's people: longer than any function that does so runs.
+/// How long a process alone tells the issuer of a team's people, before it says so anew: longer than it tells of one.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Of whom the issuer could not be told just now, and why the first.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use vendors::supabase::{PasswordFault, SessionError};
 use web::{
     problem::{Code, Problem, chain},
-    routes::{Answer, Input},
+    routes::{Answer, Input, Origin},
 };
 
 use super::{Secret, SignedIn, longest_password, problem, signed_in};
@@ -45,7 +45,7 @@ pub struct PasswordSet {
 /// [`Code::SessionEnded`] without a cookie, or when the issuer does not take it: then the browser drops it. Else as [`problem`], and
 /// the browser keeps it.
 pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedIn>, Problem> {
-    deps.place.is_own(&input.headers)?;
+    admit(deps, &input.headers, &input.origin)?;
     let Some(token) = deps.place.kept(&input.headers) else {
         return Err(Problem::new(Code::SessionEnded));
     };
@@ -68,12 +68,18 @@ pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<Signed
 /// # Errors
 /// When another origin asks for it.
 pub async fn sign_out(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedOut>, Problem> {
-    deps.place.is_own(&input.headers)?;
+    admit(deps, &input.headers, &input.origin)?;
     let revoked = is_ended(deps, &input.headers).await.unwrap_or_else(|error| {
         tracing::warn!(cause = chain(&error), "the issuer did not end a session whose person signed out");
         false
     });
     Ok(Answer::ok(SignedOut { revoked }).with_cookie(&deps.place.drops()))
+}
+
+/// Passes what a page of ours sends, as often as those at an address may: the issuer counts all that comes from us as one.
+fn admit(deps: &Deps, headers: &HeaderMap, origin: &Origin) -> Result<(), Problem> {
+    deps.place.is_own(headers)?;
+    deps.renewals.admit(origin.source.as_deref(), deps.clock.now())
 }
 
 /// Ends the session of the access token; where that is not taken, of the cookie. Returns whether there is none any more.
