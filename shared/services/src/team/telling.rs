@@ -38,7 +38,7 @@ impl Trouble {
 }
 
 impl TeamKeeper {
-    /// Returns the orgs that wait for [`TeamKeeper::settled`], as [`Teams::unsettled`] does.
+    /// Returns the orgs that wait for [`TeamKeeper::settled`], the first `most` of them.
     ///
     /// # Errors
     /// When the store does not answer.

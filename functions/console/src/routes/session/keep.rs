@@ -42,7 +42,7 @@ pub struct PasswordSet {
 /// Takes the next access token by the cookie, whose refresh token is replaced.
 ///
 /// # Errors
-/// [`Code::SessionEnded`] without a cookie, or when the issuer does not take it: then the browser drops it. Else as [`problem`], and
+/// [`Code::SessionEnded`] without a cookie, or when the issuer does not take it: then the browser drops it. Else [`Code::SignInUnavailable`] or [`Code::TooManyRequests`], and
 /// the browser keeps it.
 pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedIn>, Problem> {
     admit(deps, &input.headers, &input.origin)?;
@@ -103,7 +103,7 @@ async fn is_ended(deps: &Deps, headers: &HeaderMap) -> Result<bool, SessionError
 /// Sets the password of the person whose access token it is, as one does who has taken an invitation.
 ///
 /// # Errors
-/// [`Code::MissingToken`] and [`Code::InvalidToken`]; [`Code::PasswordRefused`] when the issuer does not take it. Else as [`problem`].
+/// [`Code::MissingToken`] and [`Code::InvalidToken`]; [`Code::PasswordRefused`] when the issuer does not take it. Else [`Code::SignInUnavailable`] or [`Code::TooManyRequests`].
 pub async fn set_password(
     deps: &Deps,
     (): &(),

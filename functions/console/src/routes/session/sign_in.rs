@@ -87,7 +87,7 @@ pub struct Asked {
 /// Signs in by address and password.
 ///
 /// # Errors
-/// [`Code::SignInRefused`] when they are not an account's: which of the two is wrong is not said. Else as [`problem`].
+/// [`Code::SignInRefused`] when they are not an account's: which of the two is wrong is not said. Else [`Code::SignInUnavailable`] or [`Code::TooManyRequests`].
 pub async fn by_password(
     deps: &Deps,
     (): &(),
@@ -133,7 +133,7 @@ pub async fn magic_link(deps: &Deps, (): &(), input: Input<(), Addressee>) -> Re
 /// Signs in by a link that was followed, which is good once.
 ///
 /// # Errors
-/// [`Code::LinkRefused`] when it is not taken. Else as [`problem`].
+/// [`Code::LinkRefused`] when it is not taken. Else [`Code::SignInUnavailable`] or [`Code::TooManyRequests`].
 pub async fn verify(deps: &Deps, (): &(), input: Input<(), Followed>) -> Result<Answer<SignedIn>, Problem> {
     admit(deps, &input.headers, &input.origin)?;
     let Followed { token_hash, kind, refresh_token } = input.body;
