@@ -183,7 +183,7 @@ impl Month<'_> {
 
     fn calls_on(&self, date: Date) -> u64 {
         let is_weekend = matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
-        if is_weekend { self.chance.up_to(1) } else { self.chance.up_to(4).saturating_add(2) }
+        if is_weekend { self.chance.up_to(1) } else { self.chance.up_to(2).saturating_add(1) }
     }
 
     /// One call: its patient books, moves or cancels, asks, leaves a message, or just talks. Sometimes the agent rings instead.
