@@ -4,8 +4,8 @@
     check_contract.py BINARIES
 
 Starts the local stack from the folder BINARIES and gives its clinic money, calls, a diary and people. Then schemathesis asks every
-route of the document, as nobody, as the clinic's owner and as an operator, with what the document says a request may be and with
-what it may not: the same requests each time, but for ids and days. No answer is a 5xx or has a status, a media type or a body that
+route of the document, as nobody, as who signs in, as the clinic's owner and as an operator, with what the document says a request
+may be and with what it may not: the same requests each time, but for ids and days. No answer is a 5xx or has a status, a media type or a body that
 the document does not know; what it forbids is refused; and each route is done at least once, so that what it answers then was seen.
 Besides, every route that wants a token answers 401 without one, and what it says of a body where it takes none, or of an id that is
 nobody's, is in the document.
@@ -47,8 +47,12 @@ MADE_UP = 20
 OFTEN = 0.8
 
 OWNER, OPERATOR = "owner", "operator"
+# Not a role: with an account of the issuer's, as a page of the console signs it in.
+SOMEBODY = "somebody"
 ORG = "de300000-0000-4000-8000-000000000001"
 NUMBER = "+442071838750"
+CREDENTIALS = {"email": "owner@demo-clinic.example", "password": "demo clinic"}
+SESSION = "/api/session/"
 ACCOUNT = {"accountSid": "ACde300000000000000000000000000001", "authToken": "sandbox-demo-clinic-token"}
 PATIENT = {"name": "Grace Hopper", "phone": "+447700900222", "email": "grace@example.com"}
 OVERBOOK = "He cannot come at another time."
@@ -172,7 +176,8 @@ class Stack:
         self.process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
         until("the stack is up", lambda: self.sandbox("/token", {}))
         issued = {OWNER: {"role": OWNER}, OPERATOR: {"operator": True}}
-        self.tokens = {role: self.sandbox("/token", body)["token"] for role, body in issued.items()}
+        tokens = {role: self.sandbox("/token", body)["token"] for role, body in issued.items()}
+        self.headers = {role: {"Authorization": f"Bearer {token}"} for role, token in tokens.items()}
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
@@ -184,12 +189,28 @@ class Stack:
             sys.exit(f"FAIL  the sandbox does it: {path} {status} {text}")
         return json.loads(text)
 
+    def sign_in(self):
+        """What a page sends that has signed in: its token, and the cookie that goes on with the session."""
+        url, headers = f"{self.base}{SESSION}password", {"content-type": "application/json"}
+        status, answered, text = send("POST", url, json.dumps(CREDENTIALS), headers)
+        if status >= 300:
+            sys.exit(f"FAIL  the owner signs in: {status} {text}")
+        cookie = answered["Set-Cookie"].split(";")[0]
+        token = json.loads(text)["access_token"]
+        self.headers[SOMEBODY] = {"Authorization": f"Bearer {token}", "Cookie": cookie, **headers}
+
+    def link(self):
+        """What the link in a letter from the issuer is known by."""
+        url, body = f"{self.base}{SESSION}magic-link", json.dumps({"email": CREDENTIALS["email"]})
+        send("POST", url, body, {"content-type": "application/json"})
+        letters = lambda: json.loads(send("GET", f"{self.base}/_sandbox/supabase")[2])["letters"]
+        return until("a letter has a link", letters)[-1]["token_hash"]
+
     def get(self, path):
         return self.api("GET", path)
 
     def api(self, method, path, body=None):
-        headers = {"authorization": f"Bearer {self.tokens[OWNER]}"}
-        status, _, text = send(method, f"{self.base}{path}", body and json.dumps(body), headers)
+        status, _, text = send(method, f"{self.base}{path}", body and json.dumps(body), self.headers[OWNER])
         if status >= 300:
             sys.exit(f"FAIL  the clinic is filled: {method} {path} {status} {text}")
         return json.loads(text)
@@ -253,6 +274,7 @@ def known(stack):
         "day": [str(weekday(9))],
         "direction": ["inbound", "outbound"],
         "format": ["json", "csv"],
+        "link": [stack.link()],
         "instant": [f"{weekday(9)}T{hour:02}:00:00Z" for hour in range(9, 17)],
         "live": [call["id"] for call in live(stack)],
         "member": ids("/api/team/members", "members"),
@@ -287,6 +309,9 @@ def bodies(stack, values):
         ("POST", "/api/integrations/vapi/assign-number"): {"vapiPhoneId": number["vapiPhoneId"], "role": number["type"]},
         ("POST", "/api/services"): terms,
         ("PATCH", "/api/services/{id}"): {"version": 1, "terms": {**terms, "name": "Check-up"}},
+        ("POST", "/api/session/magic-link"): {"email": CREDENTIALS["email"]},
+        ("POST", "/api/session/password"): CREDENTIALS,
+        ("POST", "/api/session/verify"): {"token_hash": values["link"][0], "type": "magiclink"},
     }
 
 
@@ -310,7 +335,7 @@ def toml(value):
     return json.dumps(value)
 
 
-def config(values, token):
+def config(values, headers):
     """How schemathesis is to ask."""
     lines = ["warnings = false", "continue-on-failure = true", "phases.stateful.enabled = false"]
     # What is asked does not depend on what was answered before.
@@ -318,8 +343,8 @@ def config(values, token):
     lines += ["phases.fuzzing.error-feedback.enabled = false"]
     lines += [f"checks.{name}.enabled = false" for name in UNASKED]
     lines += [f"dictionaries.{name} = {toml({'values': known})}" for name, known in values.items()]
-    if token:
-        lines.append(f"headers = {toml({'Authorization': f'Bearer {token}'})}")
+    if headers:
+        lines.append(f"headers = {toml(headers)}")
     for path, places in KNOWN.items():
         bound = {place: {"dictionary": name, "probability": OFTEN} for place, name in places.items()}
         lines += ["[[operations]]", f"include-path = {toml(path)}", f"parameters = {toml(bound)}"]
@@ -330,8 +355,7 @@ def ask_all(stack, folder, values, who, role, routes):
     """Has schemathesis ask these routes in a role, or in none."""
     folder = folder / who.replace(" ", "-")
     folder.mkdir()
-    token = stack.tokens.get(role)
-    (folder / "schemathesis.toml").write_text(config(values, token))
+    (folder / "schemathesis.toml").write_text(config(values, stack.headers.get(role, {})))
     (folder / "openapi.json").write_text(json.dumps(with_examples(read(), stack, values)))
     report = folder / "report.json"
     arguments = [SCHEMATHESIS, "--config-file", "schemathesis.toml", "run", "openapi.json", "--url", stack.base]
@@ -356,7 +380,7 @@ def ask_all(stack, folder, values, who, role, routes):
 def repeatable(said, stack):
     """What does not hold, of all that schemathesis says; its curl lines with a token and an address that are to be had again."""
     said = re.sub(r"(?s).*?=+ (FAILURES|ERRORS) =+\n(.*?)\n=+ SUMMARY =+.*", r"\2", said)
-    said = re.sub(r"'Authorization: Bearer [^']*'", '"authorization: Bearer $T"', said)
+    said = re.sub(r"'(Authorization: Bearer |Cookie: session=)[^']*'", r'"\1$T"', said)
     said = re.sub(f"'{stack.base}([^']*)'|{stack.base}", r'"$B\1"', said)
     lines = [line if line.lstrip().startswith("curl") else line[:200] for line in said.splitlines() if line.strip()]
     return "\n".join(["", *lines, f"    with: {START}"])
@@ -412,8 +436,7 @@ def check_answers(stack, document, sentence, asked):
     for method, path, operation, body in asked:
         role = OPERATOR if OPERATOR in operation["x-roles"] else OWNER
         path = re.sub(r"\{\w+\}", "x", path)
-        headers = {"authorization": f"Bearer {stack.tokens[role]}"}
-        status, answered, text = send(method, stack.base + path, body, headers)
+        status, answered, text = send(method, stack.base + path, body, stack.headers[role])
         if flaw := flaw_of(document, operation, status, answered, text):
             wrong.append(f"    curl -X {method} -H \"authorization: Bearer $T\" -d '{body}' \"$B{path}\"\n        {flaw}")
     fact(sentence, not wrong, "\n".join(["", *wrong[:5], f"    {len(wrong)} in all; with: {START}"]))
@@ -446,11 +469,14 @@ def routes_of(document):
 def check_all(stack, folder):
     document = read()
     fill(stack)
+    stack.sign_in()
     values = known(stack)
     for_role = lambda role: {(method, path) for method, path, operation in routes_of(document) if role in operation["x-roles"]}
     anybody = {(method, path) for method, path, operation in routes_of(document) if not operation["security"]}
+    sessions = {(method, path) for method, path in anybody if path.startswith(SESSION)}
     runs = [
-        ("anybody", None, anybody),
+        ("anybody", None, anybody - sessions),
+        ("who signs in", SOMEBODY, sessions),
         ("an owner", OWNER, for_role(OWNER) - LAST),
         ("an operator", OPERATOR, for_role(OPERATOR)),
         ("an owner in the end", OWNER, LAST),
