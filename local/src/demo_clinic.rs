@@ -102,7 +102,9 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
         ids.push(resource_id.clone());
         if catalog.resource(&resource_id).is_none() {
             let hours = working_hours(name);
-            bookings.save_resource(&Resource { org_id: ORG, resource_id, version: 0, hours }).await?;
+            bookings
+                .save_resource(&Resource { org_id: ORG, resource_id, version: 0, is_former: false, hours })
+                .await?;
         }
     }
     let (practitioners, hygienist) = ids.split_at(2);
@@ -123,7 +125,8 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
             callers_may_book: true,
             intake: intake(id),
         };
-        let service = Service { org_id: ORG, service_id: ServiceId::parse(id)?, version: 0, terms };
+        let service =
+            Service { org_id: ORG, service_id: ServiceId::parse(id)?, version: 0, is_former: false, terms };
         bookings.save_service(&service).await?;
     }
     Ok(())

@@ -77,12 +77,16 @@ web::routes! { Deps, Caller;
     POST "/api/services" => routes::services::create, for Change, answers 201 | 200;
     /// Changes a service, over the version that is named.
     PATCH "/api/services/{id}" => routes::services::change, for Change, answers 200, fails VersionConflict;
+    /// Offers a service no more, over the version that is named, and shows what stands of it ahead.
+    DELETE "/api/services/{id}" => routes::services::end, for Change, answers 200, fails VersionConflict;
     /// Lists who and what an appointment takes: practitioners and rooms, with their hours.
     GET "/api/resources" => routes::resources::list, for Members, answers 200;
     /// Adds a practitioner or a room.
     POST "/api/resources" => routes::resources::create, for Change, answers 201 | 200;
     /// Changes the hours of a practitioner or a room, over the version that is named.
     PATCH "/api/resources/{id}" => routes::resources::change, for Change, answers 200, fails VersionConflict;
+    /// Takes a practitioner or a room out of what can be booked, over the version that is named, and shows what stands with it ahead.
+    DELETE "/api/resources/{id}" => routes::resources::end, for Change, answers 200, fails VersionConflict;
 }
 
 /// What each route of this function reads and answers.

@@ -1,6 +1,7 @@
 //! The routes, a file for each kind of thing.
 
 pub mod appointment;
+pub mod former;
 pub mod list;
 pub mod resources;
 pub mod services;

@@ -181,6 +181,7 @@ mod tests {
             org_id: OrgId::new(uuid::Uuid::nil()),
             resource_id: ResourceId::parse("r1").unwrap(),
             version: 1,
+            is_former: false,
             hours: serde_json::from_value(hours).unwrap(),
         }
     }

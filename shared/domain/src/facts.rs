@@ -124,6 +124,7 @@ mod tests {
             org_id: OrgId::new(uuid::Uuid::nil()),
             resource_id: ResourceId::parse("r1").unwrap(),
             version: 1,
+            is_former: false,
             hours: serde_json::from_value(hours).unwrap(),
         }
     }
@@ -134,6 +135,7 @@ mod tests {
             org_id: OrgId::new(uuid::Uuid::nil()),
             service_id: ServiceId::parse("s1").unwrap(),
             version: 1,
+            is_former: false,
             terms: serde_json::from_value(terms).unwrap(),
         }
     }

@@ -23,7 +23,7 @@ const fn at(method: &'static str, template: &'static str, body: &'static str, an
 }
 
 /// Every route of the template that needs a token of an org's member.
-const ROUTES: [Route; 61] = [
+const ROUTES: [Route; 63] = [
     at("GET", "/api/billing/wallet", "", 200),
     at("GET", "/api/billing/wallet/transactions", "", 200),
     at("GET", "/api/billing/wallet/statement", "", 200),
@@ -107,6 +107,13 @@ const ROUTES: [Route; 61] = [
         body: r#"{"version": 1, "terms": {"name": "Check-up", "duration_mins": 30, "needs": [["x"]]}}"#,
         answer: 404,
     },
+    Route {
+        method: "DELETE",
+        template: "/api/services/{id}",
+        path: "/api/services/service-1",
+        body: "",
+        answer: 404,
+    },
     at("GET", "/api/resources", "", 200),
     at("POST", "/api/resources", r#"{"name": "Dr Rahman", "time_zone": "Europe/London"}"#, 201),
     Route {
@@ -114,6 +121,13 @@ const ROUTES: [Route; 61] = [
         template: "/api/resources/{id}",
         path: "/api/resources/resource-1",
         body: r#"{"version": 1, "hours": {"name": "Dr Rahman", "time_zone": "Europe/London"}}"#,
+        answer: 404,
+    },
+    Route {
+        method: "DELETE",
+        template: "/api/resources/{id}",
+        path: "/api/resources/resource-1",
+        body: "",
         answer: 404,
     },
     at("GET", "/api/contacts", "", 200),

@@ -301,3 +301,107 @@ async fn staff_and_callers_who_want_one_time_get_it_once() {
     let at_ten = at_ten.iter().filter(|one| one["scheduled_time"] == "2026-01-12T10:00:00.000Z").count();
     assert_eq!(at_ten, 1);
 }
+
+async fn del(harness: &Harness, path: &str) -> (u16, Value) {
+    harness.call_api(("DELETE", path), &harness.owner(), None, &Value::Null).await
+}
+
+#[tokio::test]
+async fn a_service_that_ends_is_booked_no_more_and_what_was_booked_stands() {
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let id = service(&harness).await;
+    let path = format!("/api/services/{id}");
+    let (status, problem) = del(&harness, &format!("{path}?version=7")).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("version_conflict")), "{problem}");
+    let (status, standing) = del(&harness, &format!("{path}?version=1")).await;
+    assert_eq!(status, 200, "{standing}");
+    assert_eq!((&standing["appointments"][0]["id"], &standing["has_more"]), (&one["id"], &json!(false)));
+    assert_eq!(del(&harness, &format!("{path}?version=1")).await, (200, standing), "a repeat of one's own");
+    let (_, listed) = harness.get("/api/services", &harness.owner()).await;
+    assert_eq!(listed["services"], json!([]));
+    let at = "2026-01-12T11:00:00Z";
+    let wanted = json!({"service_id": id, "scheduled_at": at, "contact": {"name": "Grace Hopper"}});
+    assert_eq!(post(&harness, &wanted, None).await.0, 400, "staff cannot");
+    let reception = crate::booking::reception(&harness);
+    let line = crate::booking::caller("call-1", "+447700900101");
+    let asked = ("checkAvailability", json!({"service": "check-up", "when": "tomorrow"}));
+    let answer = crate::booking::uses(&reception, &line, asked).await;
+    assert!(!answer.starts_with("FREE"), "{answer}");
+    // What stands can still be shown, and cancelled.
+    let path = format!("{PATH}/{}", one["id"].as_str().unwrap());
+    assert_eq!(harness.get(&path, &harness.owner()).await.1["service_type"], "Check-up");
+    assert_eq!(delete(&harness, &one).await.0, 200);
+}
+
+#[tokio::test]
+async fn who_leaves_is_booked_no_more_and_leaves_what_others_do_to_them() {
+    let harness = Harness::with_wallet(10_000, 600).await;
+    harness.clock.turn_to("2026-01-05T09:00:00Z".parse().unwrap());
+    crate::booking::offers(&harness, ORG, &["Dr Rahman", "Dr Jones"]).await;
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let [jones, rahman] = [0, 1].map(|at| listed["resources"][at].clone());
+    let path = |one: &Value| format!("/api/resources/{}", one["id"].as_str().unwrap());
+    let mut wanted = wanted(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    wanted["resource_id"] = jones["id"].clone();
+    let (status, one) = post(&harness, &wanted, None).await;
+    assert_eq!(status, 201, "{one}");
+    let (status, standing) = del(&harness, &format!("{}?version=1", path(&jones))).await;
+    assert_eq!((status, &standing["appointments"][0]["id"]), (200, &one["id"]), "{standing}");
+    assert_eq!(del(&harness, &path(&jones)).await, (200, standing), "a repeat");
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    assert_eq!((&listed["resources"], &listed["former"][0]["name"]), (&json!([rahman]), &json!("Dr Jones")));
+    let (_, services) = harness.get("/api/services", &harness.owner()).await;
+    assert_eq!(services["services"][0]["needs"], json!([[rahman["id"]]]));
+    wanted["scheduled_at"] = json!("2026-01-12T11:00:00Z");
+    wanted["contact"] = json!({"name": "Grace Hopper"});
+    assert_eq!(post(&harness, &wanted, None).await.0, 409, "not with who left");
+    wanted["overbook"] = json!("She asked for her.");
+    assert_eq!(post(&harness, &wanted, None).await.0, 409, "and not over anything");
+    let (status, problem) = del(&harness, &path(&rahman)).await;
+    assert_eq!(status, 400, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("Check-up"), "{problem}");
+    let (status, _) =
+        patch_at(&harness, &path(&jones), &json!({"version": 2, "hours": hours("Dr Jones", &[])})).await;
+    assert_eq!(status, 404);
+    // The daily look still counts what stands with who left.
+    for _ in 0..2 {
+        let report = harness.reconcile("appointments").await;
+        assert!(report.left.is_empty(), "{report:?}");
+        harness.pass(120).await;
+    }
+}
+
+#[tokio::test]
+async fn a_time_away_shows_what_is_booked_inside() {
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    made(&harness, "2026-01-13T10:00:00Z", "Grace Hopper").await;
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let path = format!("/api/resources/{}", listed["resources"][0]["id"].as_str().unwrap());
+    let mut away = listed["resources"][0].clone();
+    let version = away["version"].clone();
+    for name in ["id", "version"] {
+        away.as_object_mut().unwrap().remove(name);
+    }
+    away["closures"] =
+        json!([{"from": "2026-01-12T00:00:00Z", "to": "2026-01-13T00:00:00Z", "reason": "Ill"}]);
+    let (status, saved) = patch_at(&harness, &path, &json!({"version": version, "hours": away})).await;
+    assert_eq!(status, 200, "{saved}");
+    let inside = saved["inside"]["appointments"].as_array().unwrap();
+    assert_eq!(inside.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&one["id"]], "{saved}");
+    away["closures"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}));
+    let (_, saved) = patch_at(&harness, &path, &json!({"version": saved["version"], "hours": away})).await;
+    assert_eq!(saved["inside"]["appointments"], json!([]), "it was shown before");
+}
+
+async fn patch_at(harness: &Harness, path: &str, body: &Value) -> (u16, Value) {
+    harness.call_api(("PATCH", path), &harness.owner(), None, body).await
+}
+
+fn hours(name: &str, closures: &[Value]) -> Value {
+    json!({"name": name, "time_zone": "Europe/London", "closures": closures})
+}

@@ -1,12 +1,16 @@
 //! `/api/resources`: practitioners and rooms, and when they work.
 
 use domain::{
-    booking::catalog::{Hours, Resource},
+    booking::{
+        appointment::Appointment,
+        catalog::{Closure, Hours, Resource},
+    },
     ids::ResourceId,
 };
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::ChangeError;
+use store::{Attempt, ChangeError};
 use utoipa::ToSchema;
 use web::{
     auth::Caller,
@@ -15,6 +19,7 @@ use web::{
     routes::{Answer, Input},
 };
 
+use super::former::{Seen, Standing, meanwhile, still};
 use crate::Deps;
 
 /// How many practitioners and rooms a clinic may have.
@@ -45,10 +50,20 @@ pub struct Shown {
     hours: Hours,
 }
 
+/// A practitioner or a room as it was saved, with what is booked inside the times away that are new.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Saved {
+    #[serde(flatten)]
+    resource: Shown,
+    inside: Standing,
+}
+
 /// The practitioners and rooms of a clinic.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Resources {
     resources: Vec<Shown>,
+    /// Those that are there no more, for the names of what was booked with them.
+    former: Vec<Shown>,
 }
 
 impl From<Resource> for Shown {
@@ -63,7 +78,9 @@ impl From<Resource> for Shown {
 /// When the store does not answer.
 pub async fn list(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Resources>, Problem> {
     let catalog = deps.appointments.bookings.catalog(caller.org).await?;
-    Ok(Answer::ok(Resources { resources: catalog.resources.into_iter().map(Shown::from).collect() }))
+    let [resources, former] =
+        [catalog.resources, catalog.former].map(|all| all.into_iter().map(Shown::from).collect());
+    Ok(Answer::ok(Resources { resources, former }))
 }
 
 /// Adds a practitioner or a room. A repeat of what was added just so answers with that.
@@ -92,11 +109,12 @@ pub async fn create(
     let now = deps.platform.clock.now();
     let resource_id = ResourceId::parse(deps.platform.entropy.uuid(now).to_string())
         .unwrap_or_else(|_| unreachable!("a UUID is an id"));
-    let resource = Resource { org_id: caller.org, resource_id, version: 0, hours };
+    let resource = Resource { org_id: caller.org, resource_id, version: 0, is_former: false, hours };
     Ok(Answer::with(StatusCode::CREATED, saved(deps, &resource).await?))
 }
 
-/// Changes a practitioner or a room that is still as the client read it. What is booked stays booked.
+/// Changes a practitioner or a room that is still as the client read it. What is booked stays booked; what of it lies inside a time
+/// away that is new is shown, so that staff can move it.
 ///
 /// # Errors
 /// When there is none of this id, it has changed meanwhile, or as [`create`].
@@ -104,21 +122,60 @@ pub async fn change(
     deps: &Deps,
     caller: &Caller,
     input: Input<(), Changed>,
-) -> Result<Answer<Shown>, Problem> {
+) -> Result<Answer<Saved>, Problem> {
     caller.may_change()?;
     let id = ResourceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
     let hours = checked(input.body.hours)?;
-    let there = deps
-        .appointments
-        .bookings
-        .resource(caller.org, &id)
-        .await?
-        .ok_or_else(|| Problem::new(Code::NotFound))?;
+    let there = deps.appointments.bookings.resource(caller.org, &id).await?;
+    let there = there.filter(|there| !there.is_former).ok_or_else(|| Problem::new(Code::NotFound))?;
     if there.hours == hours {
-        return Ok(Answer::ok(there.into()));
+        return Ok(Answer::ok(Saved { resource: there.into(), inside: Standing::default() }));
     }
+    let is_new = |closure: &&Closure| !there.hours.closures.contains(closure);
+    let away: Vec<Closure> = hours.closures.iter().filter(is_new).cloned().collect();
     let resource = Resource { version: input.body.version, hours, ..there };
-    Ok(Answer::ok(saved(deps, &resource).await?))
+    let resource = saved(deps, &resource).await?;
+    let Some(to) = away.iter().map(|closure| closure.to).max() else {
+        return Ok(Answer::ok(Saved { resource, inside: Standing::default() }));
+    };
+    let lies_inside = |one: &Appointment| {
+        let meets = |closure: &Closure| one.blocked.from < closure.to && closure.from < one.blocked.to;
+        one.resource_ids.contains(&id) && away.iter().any(meets)
+    };
+    let inside = Standing::ahead(deps, caller.org, to, lies_inside).await?;
+    Ok(Answer::ok(Saved { resource, inside }))
+}
+
+/// Takes a practitioner or a room out of what can be booked, and out of the services that others do, too. What was booked with it
+/// stands, and is shown. A repeat says the same.
+///
+/// # Errors
+/// When the caller may not, there is none of this id, it is not in the version that was seen, or nobody else does one of the services.
+pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Answer<Standing>, Problem> {
+    caller.may_change()?;
+    let id = &ResourceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
+    let seen = input.query.version()?;
+    let bookings = &deps.appointments.bookings;
+    let end = || async move {
+        let there = bookings.resource(caller.org, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        if there.is_former {
+            return Ok::<_, Problem>(Attempt::Done(()));
+        }
+        still(there.version, seen)?;
+        let catalog = bookings.catalog(caller.org).await?;
+        let of_it = catalog.services.iter().filter(|service| service.terms.resources().contains(&id));
+        let rest: Result<Vec<_>, _> = of_it.map(|service| service.without(id)).collect();
+        let rest = rest.map_err(|service| {
+            let name = &service.terms.name;
+            invalid(format!("Nobody else does “{name}”: say who does, or end that service first."))
+        })?;
+        let former = Resource { is_former: true, ..there };
+        Ok(Attempt::of(bookings.save_with(&former, &rest).await.map(|_| ()))?)
+    };
+    deps.db.until_written("the people and rooms", end).await?;
+    Standing::ahead(deps, caller.org, Timestamp::MAX, |one| one.resource_ids.contains(id))
+        .await
+        .map(Answer::ok)
 }
 
 fn checked(hours: Hours) -> Result<Hours, Problem> {
@@ -128,8 +185,7 @@ fn checked(hours: Hours) -> Result<Hours, Problem> {
 async fn saved(deps: &Deps, resource: &Resource) -> Result<Shown, Problem> {
     match deps.appointments.bookings.save_resource(resource).await {
         Ok(saved) => Ok(saved.into()),
-        Err(ChangeError::Moved) => Err(Problem::new(Code::VersionConflict)
-            .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")),
+        Err(ChangeError::Moved) => Err(meanwhile()),
         Err(ChangeError::Store(error)) => Err(error.into()),
     }
 }

@@ -5,6 +5,7 @@ use domain::{
     ids::ServiceId,
 };
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{ChangeError, booking::Catalog};
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use web::{
     routes::{Answer, Input},
 };
 
+use super::former::{Seen, Standing, meanwhile, still};
 use crate::Deps;
 
 /// How many services a clinic may have.
@@ -92,7 +94,7 @@ pub async fn create(
     let now = deps.platform.clock.now();
     let service_id = ServiceId::parse(deps.platform.entropy.uuid(now).to_string())
         .unwrap_or_else(|_| unreachable!("a UUID is an id"));
-    let service = Service { org_id: caller.org, service_id, version: 0, terms };
+    let service = Service { org_id: caller.org, service_id, version: 0, is_former: false, terms };
     Ok(Answer::with(StatusCode::CREATED, saved(deps, &service).await?))
 }
 
@@ -117,6 +119,23 @@ pub async fn change(
     Ok(Answer::ok(saved(deps, &service).await?))
 }
 
+/// Offers a service no more: callers and staff book nothing of it. What was booked stands, and is shown. A repeat says the same.
+///
+/// # Errors
+/// When the caller may not, there is no such service, or it is not in the version that was seen.
+pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Answer<Standing>, Problem> {
+    caller.may_change()?;
+    let id = ServiceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
+    let seen = input.query.version()?;
+    let there = deps.appointments.bookings.service(caller.org, &id).await?;
+    let there = there.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if !there.is_former {
+        still(there.version, seen)?;
+        saved(deps, &Service { is_former: true, ..there }).await?;
+    }
+    Standing::ahead(deps, caller.org, Timestamp::MAX, |one| one.service_id == id).await.map(Answer::ok)
+}
+
 fn checked(terms: Terms, catalog: &Catalog) -> Result<Terms, Problem> {
     let terms = terms.checked().map_err(|flaw| invalid(flaw.to_string()))?;
     match terms.resources().into_iter().find(|id| catalog.resource(id).is_none()) {
@@ -130,8 +149,7 @@ fn checked(terms: Terms, catalog: &Catalog) -> Result<Terms, Problem> {
 async fn saved(deps: &Deps, service: &Service) -> Result<Shown, Problem> {
     match deps.appointments.bookings.save_service(service).await {
         Ok(saved) => Ok(saved.into()),
-        Err(ChangeError::Moved) => Err(Problem::new(Code::VersionConflict)
-            .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")),
+        Err(ChangeError::Moved) => Err(meanwhile()),
         Err(ChangeError::Store(error)) => Err(error.into()),
     }
 }

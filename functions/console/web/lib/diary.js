@@ -4,13 +4,15 @@ import { addDays, dayOf, instant, wall } from './time.js';
 
 export const DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
 
-/** The services and resources of the clinic. */
+/** The services and resources of the clinic; those that are there no more for the names of what was booked with them. */
 export function useCatalog() {
   const services = useGet('/api/services');
   const resources = useGet('/api/resources');
   return {
     services: services.data?.services ?? null,
     resources: resources.data?.resources ?? null,
+    former: resources.data?.former ?? [],
+    all: resources.data ? [...resources.data.resources, ...(resources.data.former ?? [])] : null,
     failure: services.failure ?? resources.failure,
     reload: async () => {
       await Promise.all([services.reload(), resources.reload()]);

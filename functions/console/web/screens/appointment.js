@@ -138,7 +138,7 @@ export default function Appointment({ id }) {
     />
     <${Problem} failure=${catalog.failure} onRetry=${catalog.reload} />
     <${Loaded} from=${appointment} lines=${8}>
-      ${(data) => html`<${Detail} appointment=${data} resources=${catalog.resources} onMove=${() => setDialog('move')} onCancel=${() => setDialog('cancel')} />`}
+      ${(data) => html`<${Detail} appointment=${data} resources=${catalog.all} onMove=${() => setDialog('move')} onCancel=${() => setDialog('cancel')} />`}
     <//>
     ${dialog === 'move' && one && html`<${MoveDialog} appointment=${one} onClose=${() => setDialog('')} />`}
     ${dialog === 'cancel' && one && html`<${CancelDialog} appointment=${one} onClose=${() => setDialog('')} />`}

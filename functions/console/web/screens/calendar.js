@@ -97,11 +97,12 @@ export default function Calendar() {
       ? html`<${Problem} failure=${failure} onRetry=${() => Promise.all([list.reload(), catalog.reload()])} />`
       : html`<${Skeleton} height="480px" />`;
   } else if (view === 'list') {
-    grid = html`<${Card}><${Agenda} days=${days} appointments=${list.data.appointments} chosen=${chosen} resources=${catalog.resources} /><//>`;
+    grid = html`<${Card}><${Agenda} days=${days} appointments=${list.data.appointments} chosen=${chosen} resources=${catalog.all} /><//>`;
   } else if (catalog.resources.length === 0) {
     grid = html`<${Card}><${Empty} icon="team" title="There is nobody to book yet." action=${html`<${Button} onClick=${() => go('/calendar/hours')}>Add people and rooms<//>`}>Add who works here, and when.<//><//>`;
   } else {
-    const columns = columnsOf({ view, days, resources: catalog.resources, chosen, appointments: list.data.appointments, zone: here.zone });
+    const isBooked = (/** @type {any} */ one) => list.data.appointments.some((appointment) => appointment.resource_ids.includes(one.id));
+    const columns = columnsOf({ view, days, resources: [...catalog.resources, ...catalog.former.filter(isBooked)], chosen, appointments: list.data.appointments, zone: here.zone });
     grid = html`<${Problem} failure=${list.failure} onRetry=${list.reload} />
       <${Grid} columns=${columns} hours=${hoursOf(columns)} step=${step} onDrop=${(appointment, to) => setMove({ appointment, to })} onPick=${here.mayKeepDiary ? (at, whom) => route.set({ new: '1', at, whom }) : null} />
       ${here.mayKeepDiary && html`<p class="fine">Click a free place to book there. Drag an appointment to move it; or go to it with Tab, press M, and use the arrow keys and Enter.</p>`}`;

@@ -4,6 +4,7 @@ import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { DAYS, useCatalog } from '../lib/diary.js';
 import { html, useState } from '../lib/html.js';
+import { Ending, Standing } from '../lib/standing.js';
 import { dayOf, instant, moment, timeOfDay } from '../lib/time.js';
 import { Button, Card, Dialog, Empty, Form, Note, Problem, Skeleton, Table, Text, toast } from '../lib/ui.js';
 import { plain } from '../lib/words.js';
@@ -114,7 +115,7 @@ function Away({ closures, today, zone, onInput, onError }) {
         <${Text} label="Reason, for staff" maxlength="200" value=${away.reason} onInput=${(reason) => setAway({ ...away, reason })} />
       </div>
       <div><${Button} small icon="plus" onClick=${add}>Add the time away<//></div>
-      <p class="fine">What is booked inside stays booked: look at the diary and move it.</p>
+      <p class="fine">What is booked inside stays booked, and is shown when this is saved.</p>
     </div>
   </fieldset>`;
 }
@@ -124,14 +125,16 @@ function HoursDialog({ resource, onClose }) {
   const zone = resource?.time_zone ?? here.zone;
   const [form, setForm] = useState(/** @type {any} */ ({ name: resource?.name ?? '', weekly: resource?.weekly ?? {}, overrides: resource?.overrides ?? {}, closures: resource?.closures ?? [] }));
   const [error, setError] = useState('');
+  const [isEnding, setEnding] = useState(false);
+  const [inside, setInside] = useState(/** @type {any} */ (null));
   const today = dayOf(now(), zone);
   const action = useAction(async (send) => {
     const hours = hoursOf(form, zone);
-    if (resource) await send('PATCH', `/api/resources/${encodeURIComponent(resource.id)}`, { version: resource.version, hours });
-    else await send('POST', '/api/resources', hours);
+    const { data } = resource ? await send('PATCH', `/api/resources/${encodeURIComponent(resource.id)}`, { version: resource.version, hours }) : await send('POST', '/api/resources', hours);
     changed('/api/resources', '/api/appointments');
     toast('The hours are saved.');
-    onClose();
+    if (data.inside?.appointments.length > 0) setInside(data.inside);
+    else onClose();
   });
   const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setForm({ ...form, [name]: value });
   const submit = () => {
@@ -139,6 +142,12 @@ function HoursDialog({ resource, onClose }) {
     setError(wrong);
     if (!wrong) action.run();
   };
+  if (inside) return html`<${Standing} title="Booked in the time away" standing=${inside} onClose=${onClose} />`;
+  if (isEnding) {
+    return html`<${Ending} title=${`Is ${resource.name} there no more?`} verb="There no more" end=${(send) => send('DELETE', `/api/resources/${encodeURIComponent(resource.id)}?version=${resource.version}`)} done=${`${resource.name} can be booked no more.`} onClose=${onClose}>
+      <p>Nobody is booked with ${resource.name} from now on, and services that others do, too, go on with them. What is booked stands.</p>
+    <//>`;
+  }
   return html`<${Dialog} title=${resource ? `Hours of ${resource.name}` : 'Add a person or room'} wide onClose=${onClose}>
     <${Form} onSubmit=${submit}>
       <div class="stack">
@@ -148,7 +157,7 @@ function HoursDialog({ resource, onClose }) {
         <${Away} closures=${form.closures} today=${today} zone=${zone} onInput=${set('closures')} onError=${setError} />
         ${error && html`<div role="alert"><${Note} tone="bad">${error}<//></div>`}
         <${Problem} failure=${action.failure} />
-        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//></div>
+        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${resource && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>There no more<//>`}</div>
       </div>
     <//>
   <//>`;

@@ -4,6 +4,7 @@ import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { namesOf, useCatalog } from '../lib/diary.js';
 import { html, useState } from '../lib/html.js';
+import { Ending } from '../lib/standing.js';
 import { moment } from '../lib/time.js';
 import { Badge, Button, Card, Check, Confirm, Dialog, Empty, Facts, Form, Loaded, Note, PageHead, Problem, Select, Skeleton, Table, Text, toast } from '../lib/ui.js';
 import { plain } from '../lib/words.js';
@@ -54,6 +55,7 @@ function ServiceDialog({ service, resources, onClose }) {
   const { id, version, ...terms } = { ...FRESH, ...service };
   const [form, setForm] = useState(/** @type {any} */ ({ ...terms, price_shown: terms.price_shown ?? '', ...Object.fromEntries(NUMBERS.map(([name]) => [name, String(terms[name])])) }));
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
+  const [isEnding, setEnding] = useState(false);
   const action = useAction(async (send, /** @type {any} */ body) => {
     if (service) await send('PATCH', `/api/services/${encodeURIComponent(service.id)}`, { version: service.version, terms: body });
     else await send('POST', '/api/services', body);
@@ -85,6 +87,11 @@ function ServiceDialog({ service, resources, onClose }) {
       ...(asked(intake).length > 0 && { intake: asked(intake) }),
     });
   };
+  if (isEnding) {
+    return html`<${Ending} title=${`Offer “${service.name}” no more?`} verb="Offer it no more" end=${(send) => send('DELETE', `/api/services/${encodeURIComponent(service.id)}?version=${service.version}`)} done="The service is offered no more." onClose=${onClose}>
+      <p>Neither callers nor staff can book it from now on. What is booked stands.</p>
+    <//>`;
+  }
   return html`<${Dialog} title=${service ? 'Change the service' : 'Add a service'} wide onClose=${onClose}>
     <${Form} onSubmit=${submit}>
       <div class="stack">
@@ -104,7 +111,7 @@ function ServiceDialog({ service, resources, onClose }) {
         <${Questions} intake=${form.intake} onInput=${set('intake')} />
         <${Check} label="Callers may book it" hint="Staff always may." checked=${form.callers_may_book} onInput=${set('callers_may_book')} />
         <${Problem} failure=${action.failure} />
-        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//></div>
+        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${service && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>Offer it no more<//>`}</div>
       </div>
     <//>
   <//>`;

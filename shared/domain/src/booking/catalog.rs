@@ -35,9 +35,28 @@ pub struct Service {
     pub service_id: ServiceId,
     /// Raised by every write. A booking names the one that it was decided by.
     pub version: u64,
+    /// Whether the clinic offers it no more: nothing is booked of it, and what was booked stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_former: bool,
     /// What the clinic says of it.
     #[serde(flatten)]
     pub terms: Terms,
+}
+
+impl Service {
+    /// Returns the service without `leaving`, where it can do without; as an error itself, where one of its needs has nobody else.
+    ///
+    /// # Errors
+    /// When nobody else can do it.
+    pub fn without(&self, leaving: &ResourceId) -> Result<Self, &Self> {
+        let needs = self.terms.needs.iter().map(|Need(any)| {
+            let rest: Vec<ResourceId> = any.iter().filter(|id| *id != leaving).cloned().collect();
+            (!rest.is_empty()).then_some(Need(rest))
+        });
+        let needs: Option<Vec<Need>> = needs.collect();
+        let needs = needs.ok_or(self)?;
+        Ok(Self { terms: Terms { needs, ..self.terms.clone() }, ..self.clone() })
+    }
 }
 
 /// What the clinic says of a service. Times are whole minutes.
@@ -101,6 +120,9 @@ pub struct Resource {
     pub resource_id: ResourceId,
     /// Raised by every write. A booking names the one that it was decided by.
     pub version: u64,
+    /// Whether it is there no more: nothing is booked with it, and what was booked stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_former: bool,
     /// What the clinic says of it.
     #[serde(flatten)]
     pub hours: Hours,

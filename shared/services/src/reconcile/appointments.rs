@@ -98,7 +98,7 @@ impl Reconcile {
     async fn days_ahead(&self, org: OrgId, now: Timestamp) -> Result<Vec<ResourceDay>, ReconcileError> {
         let catalog = self.bookings.catalog(org).await?;
         let mut days = Vec::new();
-        for resource in &catalog.resources {
+        for resource in catalog.resources.iter().chain(&catalog.former) {
             days.extend(self.bookings.days_from(org, &resource.resource_id, now).await?);
         }
         Ok(days)

@@ -21,6 +21,8 @@ pub struct Catalog {
     pub services: Vec<Service>,
     /// The practitioners and rooms, by name.
     pub resources: Vec<Resource>,
+    /// Those that are there no more, by name: what was booked with them stands.
+    pub former: Vec<Resource>,
 }
 
 impl Catalog {
@@ -33,10 +35,18 @@ impl Catalog {
     pub fn resource(&self, id: &ResourceId) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.resource_id == *id)
     }
+
+    /// What a resource is called, whether or not it is still there.
+    pub fn name(&self, id: &ResourceId) -> Option<&str> {
+        let all = self.resources.iter().chain(&self.former);
+        all.into_iter()
+            .find(|resource| resource.resource_id == *id)
+            .map(|resource| resource.hours.name.as_str())
+    }
 }
 
 impl Bookings {
-    /// All that a clinic offers, consistently.
+    /// All that a clinic offers, consistently. A service that it offers no more is left out.
     ///
     /// # Errors
     /// When the database does not answer, or a record does not decode.
@@ -52,14 +62,19 @@ impl Bookings {
                     .and_then(|key| key.as_s().ok())
                     .is_some_and(|key| key.starts_with("service#"));
                 if is_service {
-                    catalog.services.push(decode(Table::BookingCatalog, item)?);
+                    let service: Service = decode(Table::BookingCatalog, item)?;
+                    catalog.services.extend((!service.is_former).then_some(service));
                 } else {
-                    catalog.resources.push(decode(Table::BookingCatalog, item)?);
+                    let resource: Resource = decode(Table::BookingCatalog, item)?;
+                    let place = if resource.is_former { &mut catalog.former } else { &mut catalog.resources };
+                    place.push(resource);
                 }
             }
         }
         catalog.services.sort_by(|one, other| one.terms.name.cmp(&other.terms.name));
-        catalog.resources.sort_by(|one, other| one.hours.name.cmp(&other.hours.name));
+        for resources in [&mut catalog.resources, &mut catalog.former] {
+            resources.sort_by(|one, other| one.hours.name.cmp(&other.hours.name));
+        }
         Ok(catalog)
     }
 
@@ -69,8 +84,7 @@ impl Bookings {
     /// [`ChangeError::Moved`] when another write came between.
     pub async fn save_service(&self, service: &Service) -> Result<Service, ChangeError> {
         let after = Service { version: service.version.saturating_add(1), ..service.clone() };
-        let item = item(Table::BookingCatalog, &after, &service_key(&after.service_id))?;
-        let part = self.put(Table::BookingCatalog, item, service.version)?;
+        let part = self.service_part(service)?;
         self.db.of_org(service.org_id).change(vec![part]).await?;
         Ok(after)
     }
@@ -80,14 +94,44 @@ impl Bookings {
     /// # Errors
     /// As [`Bookings::save_service`].
     pub async fn save_resource(&self, resource: &Resource) -> Result<Resource, ChangeError> {
+        self.save_with(resource, &[]).await
+    }
+
+    /// Writes a resource and services in the place of those of their versions: all, or none. Returns the resource as written.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when another write of one of them came between.
+    pub async fn save_with(
+        &self,
+        resource: &Resource,
+        services: &[Service],
+    ) -> Result<Resource, ChangeError> {
         let after = Resource { version: resource.version.saturating_add(1), ..resource.clone() };
         let item = item(Table::BookingCatalog, &after, &resource_key(&after.resource_id))?;
-        let part = self.put(Table::BookingCatalog, item, resource.version)?;
-        self.db.of_org(resource.org_id).change(vec![part]).await?;
+        let mut parts = vec![self.put(Table::BookingCatalog, item, resource.version)?];
+        for service in services {
+            parts.push(self.service_part(service)?);
+        }
+        self.db.of_org(resource.org_id).change(parts).await?;
         Ok(after)
     }
 
-    /// The resource of this id, consistently.
+    fn service_part(&self, service: &Service) -> Result<TransactWriteItem, StoreError> {
+        let after = Service { version: service.version.saturating_add(1), ..service.clone() };
+        let item = item(Table::BookingCatalog, &after, &service_key(&after.service_id))?;
+        self.put(Table::BookingCatalog, item, service.version)
+    }
+
+    /// The service of this id, whether or not it is offered, consistently.
+    ///
+    /// # Errors
+    /// As [`Bookings::resource`].
+    pub async fn service(&self, org: OrgId, id: &ServiceId) -> Result<Option<Service>, StoreError> {
+        let (name, value) = org_key(org);
+        self.db.of_org(org).get(Table::BookingCatalog, &[(name, &value), (SORT, &service_key(id))]).await
+    }
+
+    /// The resource of this id, whether or not it is still there, consistently.
     ///
     /// # Errors
     /// When the database does not answer, or the record does not decode.

@@ -79,6 +79,7 @@ fn resource() -> Resource {
         org_id: ORG,
         resource_id: ResourceId::parse("r1").unwrap(),
         version: 0,
+        is_former: false,
         hours: serde_json::from_value(hours).unwrap(),
     }
 }
@@ -89,6 +90,7 @@ fn service() -> Service {
         org_id: ORG,
         service_id: ServiceId::parse("s1").unwrap(),
         version: 0,
+        is_former: false,
         terms: serde_json::from_value(terms).unwrap(),
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn appointment() -> Appointment {
         org_id: ORG,
         service_id: ServiceId::parse("s1").unwrap(),
         version: 0,
+        is_former: false,
         terms: serde_json::from_value(terms).unwrap(),
     };
     let id = AppointmentId::parse("a1").unwrap();

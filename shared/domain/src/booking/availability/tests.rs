@@ -33,7 +33,7 @@ fn service(needs: &[&[&str]]) -> Service {
         callers_may_book: true,
         intake: vec![],
     };
-    Service { org_id: ORG, service_id: ServiceId::parse("s1").unwrap(), version: 1, terms }
+    Service { org_id: ORG, service_id: ServiceId::parse("s1").unwrap(), version: 1, is_former: false, terms }
 }
 
 /// Somebody who works every day between two times.
@@ -45,6 +45,7 @@ fn works_daily(name: &str, zone: &str, from: &str, to: &str) -> Resource {
         org_id: ORG,
         resource_id: id(name),
         version: 1,
+        is_former: false,
         hours: Hours {
             name: name.into(),
             time_zone: ClinicZone::parse(zone).unwrap(),
