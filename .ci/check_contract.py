@@ -69,6 +69,8 @@ LAST = {
     ("DELETE", "/api/appointments/{id}"),
     ("DELETE", "/api/managed-telephony/numbers/{phoneNumber}"),
     ("DELETE", "/api/notifications/{id}"),
+    ("DELETE", "/api/resources/{id}"),
+    ("DELETE", "/api/services/{id}"),
     ("DELETE", "/api/team/members/{id}"),
     ("POST", "/api/calls/{id}/end"),
     ("POST", "/api/google-oauth/revoke"),
@@ -114,7 +116,7 @@ KNOWN = {
     "/api/operations/wallets/{orgId}/call-limit": {"path.orgId": "org"},
     "/api/operations/wallets/{orgId}/unfreeze": {"path.orgId": "org"},
     "/api/recordings/{ticket}": {"path.ticket": "ticket"},
-    "/api/resources/{id}": {"path.id": "resource", "body.version": "version"},
+    "/api/resources/{id}": {"path.id": "leaving", "body.version": "version"},
     "/api/services": {"body.needs[*].[*]": "resource"},
     "/api/services/{id}": {"path.id": "service", "body.version": "version", "body.terms.needs[*].[*]": "resource"},
     "/api/team/members": {"body.role": "role"},
@@ -250,6 +252,7 @@ def fill(stack):
     booking = {"service_id": stack.get("/api/services")["services"][0]["id"], "contact": PATIENT, "overbook": OVERBOOK}
     for hour in (10, 12, 15):
         stack.api("POST", "/api/appointments", {**booking, "scheduled_at": f"{weekday(9)}T{hour}:00:00Z"})
+    stack.api("POST", "/api/resources", {"name": "Dr Abel", "time_zone": "Europe/London"})
     stack.api("POST", "/api/team/members", {"email": "ida@example.com", "role": "staff"})
 
 
@@ -265,6 +268,8 @@ def known(stack):
     """Values by which a request finds what the clinic has."""
     ids = lambda path, of: [one["id"] for one in stack.get(path)[of]]
     calls = [call["id"] for call in completed(stack)]
+    services = stack.get("/api/services")["services"]
+    needed = sorted({one for service in services for need in service["needs"] for one in need})
     return {
         "appointment": ids("/api/appointments", "appointments"),
         "calendar": ids("/api/calendars", "calendars"),
@@ -277,11 +282,12 @@ def known(stack):
         "link": [stack.link()],
         "instant": [f"{weekday(9)}T{hour:02}:00:00Z" for hour in range(9, 17)],
         "live": [call["id"] for call in live(stack)],
+        "leaving": [one for one in ids("/api/resources", "resources") if one not in needed],
         "member": ids("/api/team/members", "members"),
         "notification": ids("/api/notifications", "notifications"),
         "number": [one["phoneNumber"] for one in stack.get("/api/integrations/vapi/numbers")],
         "org": [ORG],
-        "resource": ids("/api/resources", "resources"),
+        "resource": needed,
         "revision": ["1"],
         "role": ["owner", "admin", "staff", "viewer"],
         "service": ids("/api/services", "services"),
@@ -309,7 +315,6 @@ def bodies(stack, values):
         ("POST", "/api/integrations/vapi/assign-number"): {"vapiPhoneId": number["vapiPhoneId"], "role": number["type"]},
         ("POST", "/api/services"): terms,
         ("PATCH", "/api/services/{id}"): {"version": 1, "terms": {**terms, "name": "Check-up"}},
-        ("POST", "/api/session/magic-link"): {"email": CREDENTIALS["email"]},
         ("POST", "/api/session/password"): CREDENTIALS,
         ("POST", "/api/session/verify"): {"token_hash": values["link"][0], "type": "magiclink"},
     }

@@ -1,7 +1,7 @@
 // One call: what was done on it, what came of it, and what it cost, by the ledger's own entries.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { frame, open, picture, problem, settle, whole } from './page.js';
+import { frame, open, picture, settle, whole } from './page.js';
 import { NUMBER, until } from './stack.js';
 
 const { stack, browser, filled: call } = await frame({ speed: 20 }, async (stack, owner) => {
@@ -30,21 +30,22 @@ const shown = `/calls-dashboard/[^/?]+$`;
 test('a call shows its tools in order, the appointment that it made and what was answered, and its entry in the ledger', async () => {
   for (const [width, role] of /** @type {[number, string][]} */ ([[320, 'owner'], [1280, 'viewer']])) {
     const { page, complaints, context } = await open(browser, stack, { role, width });
-    /** @type {string[]} */
-    const statements = [];
-    page.on('request', (request) => request.url().includes('/statement') && statements.push(request.url()));
-    // The sandbox's report of a call names no tools.
-    await alter(page, new RegExp(shown), (one) => ({ ...one, tools_used: ['checkAvailability', 'bookClinicAppointment'] }));
     await alter(page, /\/api\/appointments\/[^/]+$/, (one) => ({ ...one, answers: [{ question: 'Are you allergic to anything?', answer: 'Penicillin' }] }));
     await page.goto(`${stack.base}/calls/${call.id}`);
     await settle(page);
-    assert.deepEqual(await page.getByRole('region', { name: 'What the agent did' }).locator('li').allInnerTexts(), ['1.\nLooked for free times', '2.\nBooked an appointment']);
+    const did = page.getByRole('region', { name: 'What the agent did' });
+    assert.deepEqual(await did.locator('li .strong').allInnerTexts(), ['Looked for free times', 'Booked an appointment']);
+    assert.deepEqual(await did.locator('li .badge').allInnerTexts(), ['Free', 'Booked']);
+    assert.match(await did.innerText(), /answered in \d+ ms/);
+    await did.getByText('What it was given').last().click();
+    await did.getByText('ada@example.com').waitFor();
     const cost = page.getByRole('region', { name: 'What it cost' });
     const pounds = `£${(call.cost_pence / 100).toFixed(2)}`;
     await cost.locator('li', { hasText: `−${pounds}` }).waitFor();
     assert.match(await cost.innerText(), /Inbound call, 1 min [1-9] s/);
-    assert.match(await cost.innerText(), /by price list 1; the balance was £49\.\d\d then/);
-    assert.equal(statements.length, 1, 'the entries of two weeks are not read where those of an hour add up');
+    assert.match(await cost.innerText(), /the balance was £49\.\d\d then/);
+    assert.match(await cost.locator('.sum').innerText(), /by price list 1\s+56p a minute/);
+    assert.match(await cost.locator('.sum').innerText(), /Held\s+£2\.80/);
     const made = page.getByRole('region', { name: 'The appointment it made' });
     await made.getByText('Penicillin').waitFor();
     await whole(page);
@@ -58,12 +59,10 @@ test('a call shows its tools in order, the appointment that it made and what was
 
 test('a call that was corrected shows each entry, and they add up to what it cost', async () => {
   const { page, complaints, context } = await open(browser, stack, { role: 'owner', width: 320 });
-  await alter(page, new RegExp(shown), (one) => ({ ...one, duration_seconds: 121, cost_pence: 113 }));
-  await alter(page, /\/statement\?/, (statement, url) => {
-    const days = (Date.parse(url.searchParams.get('to') ?? '') - Date.parse(url.searchParams.get('from') ?? '')) / 86_400_000;
-    const entry = statement.entries.find((one) => one.call_id === call.id);
-    const more = { ...entry, seq: entry.seq + 1, amount_pence: 113 - call.cost_pence, description: `Correction of a call: 121 s instead of ${call.duration_seconds} s` };
-    return { ...statement, entries: days > 14 ? [...statement.entries, more] : statement.entries };
+  await alter(page, new RegExp(shown), (one) => {
+    const [entry] = one.bill.entries;
+    const more = { ...entry, id: `${entry.id}#correction#1`, seq: entry.seq + 1, amount_pence: 113 - call.cost_pence, description: `Correction of a call: 121 s instead of ${call.duration_seconds} s` };
+    return { ...one, duration_seconds: 121, cost_pence: 113, bill: { ...one.bill, duration_seconds: 121, charged_pence: 113, entries: [entry, more] } };
   });
   await page.goto(`${stack.base}/calls/${call.id}`);
   const cost = page.getByRole('region', { name: 'What it cost' });
@@ -87,16 +86,34 @@ test('a call that was put through says so, and staff see no money', async () => 
   await context.close();
 });
 
-test('a ledger that does not answer says its sentence and the request’s id beside the price, and is asked again', async () => {
-  const { page, context } = await open(browser, stack, { role: 'owner' });
-  let fails = true;
-  await page.route(/\/statement\?/, (route) => (fails ? route.fulfill(problem(500, { code: 'internal', detail: 'Something went wrong on our side.', request_id: 'request-5' })) : route.continue()));
+test('a bill that rests on our own times says so, and so does one in doubt', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'viewer', width: 320 });
+  await alter(page, new RegExp(shown), (one) => ({ ...one, bill: { ...one.bill, is_estimated: true, doubted_seconds: 3_600, held_pence: 560, extensions: 1 } }));
   await page.goto(`${stack.base}/calls/${call.id}`);
   const cost = page.getByRole('region', { name: 'What it cost' });
-  await cost.getByText('request-5').waitFor();
-  assert.equal(await cost.locator('.sum').count(), 1);
-  fails = false;
-  await cost.getByRole('button', { name: 'Try again' }).click();
-  await cost.getByText('Inbound call, 1 min').waitFor();
+  await cost.getByText('our own times were taken').waitFor();
+  await cost.getByText('The voice service says 1 h').waitFor();
+  assert.match(await cost.locator('.sum').innerText(), /Held\s+£5\.60, extended once/);
+  await whole(page);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('calls are found by how they ended and what they cost', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'owner', width: 320 });
+  await page.goto(`${stack.base}/calls`);
+  await settle(page);
+  const rows = page.locator('tbody tr');
+  await rows.first().waitFor();
+  await page.getByLabel('Cost', { exact: true }).selectOption('Nothing');
+  await page.getByText('No call is like that.').waitFor();
+  await page.getByLabel('Cost', { exact: true }).selectOption('Under £1');
+  await rows.first().waitFor();
+  await page.getByLabel('How it ended').selectOption({ index: 1 });
+  await settle(page);
+  assert.match(page.url(), /cost=1-99/);
+  assert.match(page.url(), /ended=/);
+  await whole(page);
+  assert.deepEqual(complaints, []);
   await context.close();
 });

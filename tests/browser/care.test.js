@@ -234,7 +234,7 @@ test('a contact is booked for by choosing them, and nothing of them stays with a
   await texts.selectOption('no');
   await whole(page);
   await book('Ann Lee');
-  assert.deepEqual(sent.pop(), { service_id: 'demo-check-up', scheduled_at: `${day}T16:30:00.000Z`, resource_id: 'demo-jones', contact: { name: 'Ann Lee', phone: '+447700900551', email: 'ann.lee@example.com', may_text: false } });
+  assert.deepEqual(sent.pop(), { service_id: 'demo-check-up', scheduled_at: `${day}T16:30:00.000Z`, resource_id: 'demo-jones', contact_id: lee.id, may_text: false });
   const { appointments } = await stack.ask('GET', `/api/appointments?startDate=${day}&endDate=${day}`, undefined, owner);
   assert.deepEqual(appointments.filter((one) => one.contact_name === 'Ann Lee').map((one) => one.contact_id), [lee.id, lee.id]);
   const { Items: rows } = await stack.tables('Scan', { TableName: 'voxanne-development-contacts' });
@@ -362,4 +362,45 @@ test('how a message to a patient stands is said in words, and what it cost to wh
     assert.equal(await card.getByText('cost £0.08').count(), role === 'owner' ? 1 : 0, role);
     await context.close();
   }
+});
+
+test('who leaves, and a service that ends, leave what is booked in the diary, and say so', async () => {
+  const { page, complaints, context } = await open(browser, stack, { role: 'admin', width: 320 });
+  const day = weekday(20);
+  const booked = await stack.post('/api/appointments', { service_id: 'demo-check-up', resource_id: 'demo-jones', scheduled_at: `${day}T10:00:00Z`, contact: { name: 'Katherine Johnson' } }, owner);
+  await page.goto(`${stack.base}/calendar/hours`);
+  await settle(page);
+  await page.getByRole('button', { name: /^Change .*Jones/ }).click();
+  // A time away in which somebody is booked.
+  await page.getByLabel('First day').fill(day);
+  await page.getByLabel('Last day').fill(day);
+  await page.getByRole('button', { name: 'Add the time away' }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('heading', { name: 'Booked in the time away' }).waitFor();
+  await page.getByText('Check-up, Katherine Johnson').waitFor();
+  await whole(page);
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByRole('button', { name: /^Change .*Jones/ }).click();
+  await page.getByRole('button', { name: 'There no more' }).click();
+  await page.getByRole('button', { name: 'There no more' }).click();
+  await page.getByRole('heading', { name: 'Still in the diary' }).waitFor();
+  await whole(page);
+  await page.locator('dialog li', { hasText: 'Katherine Johnson' }).getByRole('link').click();
+  await page.waitForURL(`**/appointments/${booked.id}`);
+  await settle(page);
+  await page.getByText('Dr Jones').first().waitFor();
+  await page.goto(`${stack.base}/calendar?view=day&day=${day}`);
+  await settle(page);
+  await page.getByText('Katherine Johnson').first().waitFor();
+  await page.goto(`${stack.base}/calendar/services`);
+  await settle(page);
+  await page.getByRole('button', { name: /^Change Check-up/ }).click();
+  await page.getByRole('button', { name: 'Offer it no more' }).click();
+  await page.getByRole('button', { name: 'Offer it no more' }).click();
+  await page.getByRole('heading', { name: 'Still in the diary' }).waitFor();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await settle(page);
+  assert.equal(await page.getByRole('button', { name: /^Change Check-up/ }).count(), 0);
+  assert.deepEqual(complaints, []);
+  await context.close();
 });

@@ -137,7 +137,7 @@ for (const width of [1280, 320]) {
     await page.locator('tbody tr').first().waitFor();
     assert.equal(await page.locator('tbody tr').count(), 1, 'it is found far back, past pages on which nothing is');
     await page.getByLabel('How it ended').selectOption('voicemail');
-    assert.equal(await page.getByLabel('Number, id or reason').inputValue(), '', 'one thing is looked for at a time');
+    assert.equal(await page.getByLabel('Number, id or reason').inputValue(), '0903777', 'both hold');
     await page.getByText('No call is like that.').waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();
     await page.getByText('10,000+ calls').waitFor();

@@ -3,6 +3,7 @@
 pub mod create;
 pub mod detail;
 pub mod end;
+pub mod filter;
 pub mod list;
 pub mod live;
 pub mod now;

@@ -78,7 +78,7 @@ web::routes! { Deps, Caller;
     /// Shows what the clinic says of itself.
     GET "/api/clinic" => routes::clinic::show, for Members, answers 200;
     /// Changes what the clinic says of itself; what is not named stays.
-    PATCH "/api/clinic" => routes::clinic::change, for Change, answers 200;
+    PATCH "/api/clinic" => routes::clinic::change, for Change, answers 200, fails VersionConflict;
     /// Says what the clinic has still to do, from what is so.
     GET "/api/onboarding/status" => routes::onboarding::status, for Business, answers 200;
     /// Begins a test of whether the clinic's line leads here: it is seen when the call arrives.

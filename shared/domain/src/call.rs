@@ -3,14 +3,17 @@
 mod bound;
 mod ending;
 mod testimony;
+mod tool_use;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::{
     bound::{Weighed, whole_seconds},
     ending::{Ending, Outcome, Price, Upstream},
     testimony::{Talk, Testimony, Verdict},
+    tool_use::ToolUse,
 };
 use super::{
     amount::Amount,
@@ -22,7 +25,7 @@ use super::{
 };
 
 /// Which party rang the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// A caller rang the clinic, by phone or from a web page.
@@ -200,6 +203,18 @@ pub struct Bill {
     /// How often the bill was corrected since the call was first billed.
     #[serde(default)]
     pub corrections: u32,
+    /// What was set aside for the call when it was first billed; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<SetAside>,
+}
+
+/// The money that was set aside for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// How much it was in the end.
+    pub amount: Amount,
+    /// How often more was added while they talked.
+    pub extensions: u32,
 }
 
 impl Bill {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     amount::Amount,
+    call::SetAside,
     tariff::TariffVersion,
     time::plus_secs,
     wallet::{Extension, Grant},
@@ -67,6 +68,11 @@ impl Hold {
         let (amount, step) = (self.amount.plus(extension.amount), self.step.saturating_add(1));
         let extended = Self { amount, step, ..self.clone() };
         Self { granted_until: Some(extended.paid_until(started_at)), ..extended }
+    }
+
+    /// Returns what a bill keeps of it.
+    pub const fn set_aside(&self) -> SetAside {
+        SetAside { amount: self.amount, extensions: self.step }
     }
 
     /// Returns what charging `cost` for the finished call changes.

@@ -128,6 +128,16 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Whom the clinic knows, after what they say now.
+    fn told(known: Contact, patient: &Patient, now: Timestamp) -> Self {
+        match known.learning(patient, now) {
+            Some(contact) => Self { contact, is_news: true },
+            None => Self { contact: known, is_news: false },
+        }
+    }
+}
+
+impl Person {
     /// What is to be written of them, if anything.
     pub(crate) fn news(&self) -> Option<&Contact> {
         Some(&self.contact).filter(|_| self.is_news)
@@ -297,10 +307,7 @@ impl Appointments {
                 .unwrap_or_else(|_| unreachable!("a UUID is an id"));
             return Ok(Person { contact: Contact::of(org, id, patient, now), is_news: true });
         };
-        Ok(match known.learning(patient, now) {
-            Some(contact) => Person { contact, is_news: true },
-            None => Person { contact: known, is_news: false },
-        })
+        Ok(Person::told(known, patient, now))
     }
 
     /// What is taken of some resources on some days of UTC, for several of them.
@@ -349,7 +356,7 @@ impl Appointments {
         let days = days_of(service, request.starts_at);
         let person = async {
             match request.contact {
-                Some(contact) => Ok(Person { contact: contact.clone(), is_news: false }),
+                Some(contact) => Ok(Person::told(contact.clone(), request.patient, now)),
                 None => self.person(org, request.patient, now).await,
             }
         };

@@ -19,7 +19,7 @@ use domain::{
         conversation::Letter,
         spoken,
     },
-    call::{Call, State},
+    call::{Call, State, ToolUse},
     ids::{CallId, OrgId},
     personal::{Number, Personal},
     phone_number::PhoneNumber,
@@ -29,6 +29,7 @@ use platform::Platform;
 use store::{
     Dynamo, StoreError,
     booking::{Bookings, Catalog},
+    calls::Calls,
     clinics::Clinics,
     rates::Rates,
 };
@@ -41,6 +42,7 @@ use crate::appointments::Appointments;
 #[derive(Debug)]
 pub struct Reception {
     appointments: Appointments,
+    calls: Calls,
     clinics: Clinics,
     rates: Rates,
     db: Dynamo,
@@ -127,6 +129,7 @@ impl Reception {
     pub fn new(platform: &Platform, db: Dynamo) -> Self {
         Self {
             appointments: Appointments::new(platform, db.clone()),
+            calls: Calls::new(db.clone()),
             clinics: Clinics::new(db.clone()),
             rates: Rates::new(db.clone()),
             db,
@@ -134,8 +137,23 @@ impl Reception {
         }
     }
 
-    /// Does what a tool is asked for, and returns its answer for the model: one line. An error is an answer too.
+    /// Does what a tool is asked for, and returns its answer for the model: one line. An error is an answer too. What was done is kept
+    /// with the call; what cannot be kept does not keep the caller from the answer.
     pub async fn answer(&self, line: &Line, tool: &ToolCall) -> String {
+        let at = self.clock.now();
+        let answer = self.done(line, tool).await;
+        let given = if tool.arguments.is_null() { String::new() } else { tool.arguments.to_string() };
+        let used = ToolUse::of(&tool.name, &given, &answer, at, self.clock.now());
+        let noted =
+            self.calls.note_tool(line.org_id, &line.call_id, &Arguments(tool).tool_call(), &used).await;
+        if let Err(error) = noted {
+            tracing::error!(org_id = %line.org_id, call_id = %line.call_id, tool = tool.name, cause = chain(&error),
+                "a use of a tool could not be kept with its call");
+        }
+        answer
+    }
+
+    async fn done(&self, line: &Line, tool: &ToolCall) -> String {
         let arguments = Arguments(tool);
         let outcome = match tool.name.as_str() {
             tools::CHECK_AVAILABILITY => self.check_availability(line, arguments).await,
@@ -218,8 +236,8 @@ impl<'a> Arguments<'a> {
 /// A slot as it is said: "Tuesday the 8th of December at half past two in the afternoon with Dr Rahman".
 fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
     let when = spoken::instant(slot.wall_clock(), today.date());
-    match slot.resources.first().and_then(|first| catalog.resource(first)) {
-        Some(resource) => format!("{when} with {}", resource.hours.name),
+    match slot.resources.first().and_then(|first| catalog.name(first)) {
+        Some(name) => format!("{when} with {name}"),
         None => when,
     }
 }

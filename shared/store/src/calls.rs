@@ -3,6 +3,7 @@
 mod content;
 mod dial;
 mod lists;
+mod tools;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{

@@ -9,7 +9,7 @@ use crate::{
     table::Table,
 };
 use domain::{
-    ids::OrgId,
+    ids::{CallId, OrgId},
     ledger::{Entry, EntryKey, Kind},
 };
 
@@ -92,6 +92,30 @@ impl Ledger {
     pub async fn first_after(&self, org: OrgId, seq: u64) -> Result<Option<u64>, StoreError> {
         let found = self.query(org, seq.saturating_add(1), u64::MAX, true, 1).await?;
         Ok(found.entries.first().map(|entry| entry.seq))
+    }
+
+    /// The entries of a call, consistently: its charge and the corrections of it, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn of_call(&self, org: OrgId, call: &CallId) -> Result<Vec<Entry>, StoreError> {
+        let values = [(":org", text(org.to_string())), (":of", text(EntryKey::of_call(call).as_str()))];
+        let read = Read {
+            condition: Some("org_id = :org AND begins_with(entry_key, :of)"),
+            values: &values,
+            ..Read::default()
+        };
+        let mut pages = self.db.of_org(org).pages(Table::LedgerEntries, read);
+        let mut entries: Vec<Entry> = Vec::new();
+        while let Some(page) = pages.next().await? {
+            for item in page.items {
+                entries.push(decode(Table::LedgerEntries, item)?);
+            }
+        }
+        // The key of another call may begin with this one's id.
+        entries.retain(|entry| entry.call_id.as_ref() == Some(call));
+        entries.sort_by_key(|entry| entry.seq);
+        Ok(entries)
     }
 
     /// The newest entries below `before`, of one kind or of all, newest first.

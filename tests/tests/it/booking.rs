@@ -145,9 +145,45 @@ async fn a_caller_is_offered_times_holds_one_and_books_it() {
     ];
     assert_eq!(shown, wanted);
     assert_eq!((one["revision"].as_u64(), one["duration_minutes"].as_u64()), (Some(1), Some(30)));
+    harness.pass(300).await;
     let (status, detail) = harness.get(&format!("/api/calls-dashboard/{call}"), &harness.owner()).await;
     assert_eq!((status, &detail["appointment_ids"]), (200, &json!([one["id"]])), "{detail}");
+    let tools: Vec<_> =
+        detail["tools"].as_array().unwrap().iter().map(|used| (&used["tool"], &used["outcome"])).collect();
+    let check = (&json!("checkAvailability"), &json!("FREE"));
+    let (holds, booked) = ((&json!(BOOK), &json!("HELD")), (&json!(BOOK), &json!("BOOKED")));
+    assert_eq!(tools, [check, holds, booked], "{detail}");
+    assert_eq!(
+        detail["tools_used"],
+        json!(["checkAvailability", BOOK, BOOK]),
+        "as the vendor's report has it"
+    );
+    let given = detail["tools"][2]["arguments"].as_str().unwrap();
+    assert!(given.contains("Ada Lovelace") && detail["tools"][2]["milliseconds"].is_u64(), "{detail}");
     assert_eq!(appointments(&harness, OTHER_ORG).await.len(), 0, "they are the org's own");
+}
+
+#[tokio::test]
+async fn a_use_of_a_tool_is_kept_once_and_keeps_no_caller_from_the_answer() {
+    let harness = clinic().await;
+    let (reception, line) = (reception(&harness), line(ORG, "call-1"));
+    let calls = &harness.calls;
+    for _ in 0..2 {
+        delivered(&reception, &line, "use-once", asks("tomorrow")).await;
+    }
+    let kept = calls.tools(ORG, &line.call_id).await.unwrap();
+    let [used] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!((used.tool.as_str(), used.outcome.as_str()), ("checkAvailability", "FREE"));
+    assert_eq!(calls.tools(OTHER_ORG, &line.call_id).await.unwrap(), []);
+    // Another call, whose id begins with this one's.
+    assert_eq!(calls.tools(ORG, &CallId::parse("call-").unwrap()).await.unwrap(), []);
+    harness.stack.aws.set_plan(|sent| {
+        if sent.operation == "PutItem" { Outcome::Fail("InternalServerError") } else { Outcome::Pass }
+    });
+    let answer = delivered(&reception, &line, "use-twice", asks("tomorrow")).await;
+    harness.stack.aws.clear_plan();
+    assert!(answer.starts_with("FREE"), "{answer}");
+    assert_eq!(calls.tools(ORG, &line.call_id).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

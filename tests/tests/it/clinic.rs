@@ -38,8 +38,8 @@ async fn rung_at(time: &str) -> Harness {
 async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let harness = Harness::with_wallet(2_500, 600).await;
     let viewer = harness.token(ORG, "viewer");
-    let shown = |zone: &str| {
-        json!({"time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": [], "sender_name": null,
+    let shown = |version: u64, zone: &str| {
+        json!({"version": version, "time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": [], "sender_name": null,
             "main_line": null, "answering": "always", "red_flags": null, "emergency_sentence": null})
     };
     let said = async |token: &str| {
@@ -48,7 +48,7 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
         assert!(in_force["red_flags"].as_array().is_some_and(|flags| flags.len() > 8), "{in_force}");
         (status, said)
     };
-    let unsaid = shown("Europe/London");
+    let unsaid = shown(0, "Europe/London");
     assert_eq!(said(&viewer).await, (200, unsaid));
     let (status, problem) = saved(&harness, &json!({"time_zone": "America/New_York"}), "viewer").await;
     assert_eq!((status, problem["code"].as_str()), (403, Some("forbidden")));
@@ -63,16 +63,21 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
         let (status, problem) = saved(&harness, &first, "admin").await;
         assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_value")), "{problem}");
     }
-    for (body, zone) in [
-        (json!({"time_zone": "america/new_york"}), "America/New_York"),
-        (json!({}), "America/New_York"),
-        (json!({"time_zone": "Australia/Sydney"}), "Australia/Sydney"),
+    for (body, version, zone) in [
+        (json!({"version": 0, "time_zone": "america/new_york"}), 1, "America/New_York"),
+        (json!({}), 1, "America/New_York"),
+        (json!({"version": 1, "time_zone": "Australia/Sydney"}), 2, "Australia/Sydney"),
+        // A repeat of one's own change.
+        (json!({"version": 1, "time_zone": "Australia/Sydney"}), 2, "Australia/Sydney"),
     ] {
         let (status, mut saved) = saved(&harness, &body, "admin").await;
         saved.as_object_mut().unwrap().remove("in_force");
-        assert_eq!((status, saved), (200, shown(zone)));
+        assert_eq!((status, saved), (200, shown(version, zone)));
         assert_eq!(harness.get(CLINIC, &viewer).await.1["time_zone"], zone);
     }
+    let over = json!({"version": 1, "time_zone": "Europe/Dublin"});
+    let (status, problem) = saved(&harness, &over, "admin").await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("version_conflict")), "{problem}");
     let (status, named) = saved(&harness, &json!({"name": " Hill  Street Dental"}), "admin").await;
     assert_eq!(
         (status, &named["name"], &named["time_zone"]),

@@ -418,6 +418,7 @@ fn bill(call: &Call) -> (Bill, Posting) {
         estimated: false,
         doubted_secs: None,
         corrections: 0,
+        set_aside: None,
     };
     let posting = Posting {
         reason: Reason::Call { call_id: call.call_id.clone(), tariff: bill.tariff },

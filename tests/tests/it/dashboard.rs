@@ -145,11 +145,67 @@ async fn a_call_is_listed_and_shown_with_what_the_ledger_says_it_cost() {
     assert_eq!(page["calls"][2], expected);
     expected["transcript"] = json!("AI: Hello, how can I help you?");
     expected["appointment_ids"] = json!([]);
+    expected["tools"] = json!([]);
+    expected["put_through_to"] = json!(null);
     let (status, mut call) = harness.get(&format!("{LIST}/{first}"), &owner).await;
+    let bill = call.as_object_mut().unwrap().remove("bill").unwrap();
     let recording = call.as_object_mut().unwrap().remove("recording_url").unwrap();
     assert!(recording.as_str().unwrap().starts_with("http://127.0.0.1:3000/api/recordings/"), "{recording}");
     assert_eq!((status, call), (200, expected));
     assert_eq!(harness.bills_of(&first).await, [85]);
+    let why = [
+        ("duration_seconds", json!(91)),
+        ("charged_pence", json!(85)),
+        ("rate_per_minute_pence", json!(56)),
+        ("price_list", json!(1)),
+        ("is_estimated", json!(false)),
+        ("doubted_seconds", json!(null)),
+        ("held_pence", json!(280)),
+        ("extensions", json!(0)),
+    ];
+    for (name, value) in why {
+        assert_eq!(bill[name], value, "{name}: {bill}");
+    }
+    let [entry] = &bill["entries"].as_array().unwrap()[..] else { panic!("{bill}") };
+    assert_eq!((&entry["id"], &entry["amount_pence"]), (&json!(format!("call#{first}")), &json!(85)));
+    let (_, staff) = harness.get(&format!("{LIST}/{first}"), &harness.token(ORG, "staff")).await;
+    assert_eq!((&staff["bill"], &staff["cost_pence"]), (&json!(null), &json!(null)), "{staff}");
+}
+
+#[tokio::test]
+async fn calls_are_found_by_why_they_ended_and_what_they_cost() {
+    let harness = Harness::with_wallet(2_500, 600).await;
+    let long = harness.ring(91);
+    harness.pass(120).await;
+    let short = harness.ring(20);
+    harness.pass(120).await;
+    let cases = [
+        ("ended_reason=customer-ended-call", vec![&short, &long]),
+        ("ended_reason=customer-ended", vec![]),
+        ("ended_reason=silence-timed-out", vec![]),
+        ("min_cost_pence=20", vec![&long]),
+        ("max_cost_pence=20", vec![&short]),
+        ("min_cost_pence=19&max_cost_pence=19", vec![&short]),
+        ("min_cost_pence=20&max_cost_pence=84", vec![]),
+        ("ended_reason=Customer-Ended-Call&min_cost_pence=85&max_cost_pence=85", vec![&long]),
+    ];
+    for (query, expected) in cases {
+        let (found, total) = ids(&harness, query).await;
+        assert_eq!(
+            (found.iter().collect::<Vec<_>>(), total),
+            (expected.clone(), expected.len() as u64),
+            "{query}"
+        );
+    }
+    for query in ["min_cost_pence=-1", "max_cost_pence=1.5", "min_cost_pence=many"] {
+        let (status, problem) = harness.get(&format!("{LIST}?{query}"), &harness.owner()).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_value")), "{query}: {problem}");
+    }
+    // Who may not see money does not learn it by asking for it.
+    let staff = harness.token(ORG, "staff");
+    let (status, problem) = harness.get(&format!("{LIST}?min_cost_pence=1"), &staff).await;
+    assert_eq!((status, &problem["code"]), (403, &json!("forbidden")), "{problem}");
+    assert_eq!(harness.get(&format!("{LIST}?ended_reason=customer-ended-call"), &staff).await.0, 200);
 }
 
 #[tokio::test]

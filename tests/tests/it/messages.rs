@@ -441,8 +441,10 @@ async fn the_clinics_people_add_and_change_contacts() {
     let of_ida =
         appointments(&harness, ORG).await.iter().filter(|one| one["contact_id"] == ida["id"]).count();
     assert_eq!(of_ida, 2);
-    let (status, _) = patch(ida, json!({"version": 2, "email": ""})).await;
-    assert_eq!(status, 200);
+    let (status, silent) = patch(ida.clone(), json!({"version": 2, "email": ""})).await;
+    assert_eq!((status, &silent["may_text"]), (200, &json!(null)));
+    let (status, refused) = patch(ida, json!({"version": 2, "may_text": false})).await;
+    assert_eq!((status, &refused["may_text"]), (200, &json!(false)), "{refused}");
     // Another clinic, and a viewer.
     let foreign = harness.get(&place(&made), &harness.token(OTHER_ORG, "owner")).await;
     assert_eq!(foreign.0, 404);
@@ -453,7 +455,7 @@ async fn the_clinics_people_add_and_change_contacts() {
     let (_, acts) = harness.get(&format!("/api/operations/wallets/{ORG}/acts"), &operator).await;
     let of_contacts =
         acts["acts"].as_array().unwrap().iter().filter(|act| act["record"]["kind"] == "contact");
-    assert_eq!(of_contacts.count(), 3, "two added, one changed: {acts}");
+    assert_eq!(of_contacts.count(), 4, "two added, one changed twice: {acts}");
 }
 
 #[tokio::test]
@@ -476,6 +478,18 @@ async fn staff_book_for_whom_the_clinic_knows() {
         "{made}"
     );
     assert_eq!(contacts(&harness).await.len(), 1);
+    // What they say of texts as they book is theirs from then on.
+    let mut again = wanted(ada["id"].as_str().unwrap());
+    again["scheduled_at"] = json!("2026-01-12T11:00:00Z");
+    again["may_text"] = json!(false);
+    let (status, made) = book(again.clone()).await;
+    assert_eq!((status, &made["contact_id"]), (201, &ada["id"]), "{made}");
+    assert_eq!(contacts(&harness).await[0]["may_text"], json!(false));
+    let named = json!({"name": "Grace Hopper", "phone": ANN});
+    let body = json!({"service_id": again["service_id"], "scheduled_at": MONDAY_TEN, "contact": named, "may_text": true});
+    let (status, problem) = book(body).await;
+    assert_eq!(status, 400, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().starts_with("may_text"), "{problem}");
 }
 
 #[tokio::test]

@@ -1,14 +1,10 @@
 //! `GET /api/calls-dashboard`.
 
-use domain::{
-    call::{Call, Direction},
-    ids::CallId,
-    number::Country,
-};
+use domain::{call::Call, ids::CallId};
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
     auth::Caller,
     problem::{Code, Problem},
@@ -16,14 +12,14 @@ use web::{
 };
 
 use super::{
+    filter::{Filter, filtered},
     period::{MOST_CALLS, Period},
-    row::{Row, Shown, Status, phone_number},
+    row::{Row, Shown},
 };
 use crate::Deps;
 
 const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
-const LONGEST_SEARCH: usize = 100;
 /// The cursor of the first page.
 const FIRST: &str = "first";
 /// How many pages of the store one answer reads at the most, where a filter leaves little of each.
@@ -31,42 +27,24 @@ const MOST_READS: u8 = 10;
 /// How many calls a page of the store has where a filter chooses among them.
 const FILTERED: i32 = 250;
 
-/// Which calls are asked for.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    /// `first`, or the `next_cursor` of the page before: a page costs what it holds, however many calls the period has.
-    cursor: Option<String>,
-    /// The page by its number, 1 where no cursor is given, with how many there are among the newest 10,000 calls: a look at all of
-    /// them.
-    #[param(value_type = Option<u32>, minimum = 1)]
-    page: Option<String>,
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    status: Option<String>,
-    search: Option<String>,
-    #[serde(rename = "startDate")]
-    start_date: Option<String>,
-    #[serde(rename = "endDate")]
-    end_date: Option<String>,
-    call_type: Option<String>,
+filtered! {
+    /// Which calls are asked for, and which page of them.
+    pub struct Asked {
+        /// `first`, or the `next_cursor` of the page before: a page costs what it holds, however many calls the period has.
+        cursor: Option<String>,
+        /// The page by its number, 1 where no cursor is given, with how many there are among the newest 10,000 calls: a look at all of
+        /// them.
+        #[param(value_type = Option<u32>, minimum = 1)]
+        page: Option<String>,
+        /// How many a page has.
+        #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+        limit: Option<String>,
+    }
 }
-
-/// Which calls are counted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    status: Option<String>,
-    search: Option<String>,
-    #[serde(rename = "startDate")]
-    start_date: Option<String>,
-    #[serde(rename = "endDate")]
-    end_date: Option<String>,
-    call_type: Option<String>,
+filtered! {
+    /// Which calls are counted.
+    pub struct Which {}
 }
-web::query_values!(Asked, Which);
 
 /// A page of calls.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,7 +93,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let page = asked.page.as_deref().map(|text| count("page", text, MOST_CALLS)).transpose()?;
     let limit =
         asked.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| count("limit", text, LARGEST_LIMIT))?;
-    let filter = Filter::read(asked.status.as_deref(), asked.call_type.as_deref(), asked.search.as_deref())?;
+    let filter = Filter::read(&asked.wanted(), caller)?;
     let period = period(deps, caller, asked.start_date.as_deref(), asked.end_date.as_deref()).await?;
     deps.charging.wallets.ensure(caller.org).await?;
     let after = asked.cursor.as_deref().map(cursor).transpose()?;
@@ -136,7 +114,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
 /// As [`list`].
 pub async fn total(deps: &Deps, caller: &Caller, input: Input<Which>) -> Result<Answer<Total>, Problem> {
     let asked = &input.query;
-    let filter = Filter::read(asked.status.as_deref(), asked.call_type.as_deref(), asked.search.as_deref())?;
+    let filter = Filter::read(&asked.wanted(), caller)?;
     let period = period(deps, caller, asked.start_date.as_deref(), asked.end_date.as_deref()).await?;
     let (calls, is_cut) = period.newest(deps, caller.org).await?;
     let total = calls.iter().filter(|call| filter.passes(call)).count();
@@ -230,101 +208,11 @@ fn cursor(text: &str) -> Result<Option<(Timestamp, CallId)>, Problem> {
     read().map(Some).ok_or_else(|| Problem::new(Code::InvalidCursor))
 }
 
-/// Which calls are wanted.
-#[derive(Debug)]
-struct Filter {
-    status: Option<Status>,
-    direction: Option<Direction>,
-    search: Option<Search>,
-}
-
-impl Filter {
-    fn read(
-        of_status: Option<&str>,
-        call_type: Option<&str>,
-        looked_for: Option<&str>,
-    ) -> Result<Self, Problem> {
-        let looked_for = looked_for.map(search).transpose()?;
-        Ok(Self {
-            status: of_status.map(status).transpose()?,
-            direction: call_type.map(direction).transpose()?,
-            search: looked_for.filter(|text| !text.is_empty()).map(Search::of),
-        })
-    }
-
-    /// Whether every call is wanted.
-    const fn passes_all(&self) -> bool {
-        self.status.is_none() && self.direction.is_none() && self.search.is_none()
-    }
-
-    fn passes(&self, call: &Call) -> bool {
-        self.status.is_none_or(|status| Status::of(call) == status)
-            && self.direction.is_none_or(|direction| call.parties.direction == direction)
-            && self.search.as_ref().is_none_or(|search| search.finds(call))
-    }
-}
-
-/// What is looked for in a call's number, id and reason.
-#[derive(Debug)]
-struct Search {
-    /// In lower case.
-    text: String,
-    /// How a number begins in E.164, without its `+`, that the text has the beginning of as one dials it at home: `07…` in one of
-    /// the countries we serve.
-    dialled: Vec<String>,
-}
-
-impl Search {
-    fn of(text: String) -> Self {
-        let digits: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
-        let is_dialled = digits.len() > 1 && digits.bytes().all(|c| c.is_ascii_digit());
-        let rest = digits.strip_prefix('0').filter(|_| is_dialled);
-        // Of these, numbers are dialled with a 0 in front within the United Kingdom and Australia.
-        let countries = [Country::UnitedKingdom, Country::Australia].map(Country::calling_code);
-        let dialled =
-            |rest: &str| countries.map(|code| format!("{}{rest}", code.trim_start_matches('+'))).to_vec();
-        Self { dialled: rest.map(dialled).unwrap_or_default(), text }
-    }
-
-    fn finds(&self, call: &Call) -> bool {
-        let is_in =
-            |place: Option<&str>| place.is_some_and(|place| place.to_lowercase().contains(&self.text));
-        let number = phone_number(call);
-        let digits = number.map(|number| number.trim_start_matches('+'));
-        let begins = |start: &String| digits.is_some_and(|digits| digits.starts_with(start.as_str()));
-        is_in(number)
-            || self.dialled.iter().any(begins)
-            || is_in(Some(call.call_id.as_str()))
-            || is_in(call.ended_reason.as_deref())
-    }
-}
-
 fn count(name: &str, text: &str, largest: usize) -> Result<usize, Problem> {
     text.parse().ok().filter(|count| (1..=largest).contains(count)).ok_or_else(|| {
         let detail = format!("{name} is a whole number from 1 to {largest}.");
         Problem::new(Code::InvalidValue).saying(detail)
     })
-}
-
-fn status(text: &str) -> Result<Status, Problem> {
-    Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-        let known = Status::ALL.map(Status::as_str).join(", ");
-        Problem::new(Code::InvalidValue).saying(format!("status is one of {known}."))
-    })
-}
-
-fn direction(text: &str) -> Result<Direction, Problem> {
-    Direction::parse(text)
-        .ok_or_else(|| Problem::new(Code::InvalidValue).saying("call_type is inbound or outbound."))
-}
-
-/// In a query string a `+` means a space, so that around the text it says nothing: `+44` looks for `44`.
-fn search(text: &str) -> Result<String, Problem> {
-    let text = text.trim().to_lowercase();
-    if text.chars().count() <= LONGEST_SEARCH {
-        return Ok(text);
-    }
-    Err(Problem::new(Code::InvalidValue).saying(format!("search is at most {LONGEST_SEARCH} characters.")))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use domain::{
     amount::Amount,
-    call::{Call, Outcome, RefusalReason, State},
+    call::{Call, Direction, Outcome, RefusalReason, State},
     content::Content,
     ids::CallId,
     personal::{Name, Number, Personal, Words},
@@ -19,7 +19,9 @@ use web::auth::Caller;
 use crate::Deps;
 
 /// What became of a call, in the dashboard's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = CallStatus)]
 pub enum Status {
     /// They talked, and it is billed.
     Completed,
@@ -95,16 +97,7 @@ impl Row {
     /// When the store does not answer, or a record does not decode.
     pub async fn read(deps: &Deps, call: Call) -> Result<Self, StoreError> {
         let content = deps.charging.calls.content(call.org_id, &call.call_id).await?;
-        let cost = match &call.state {
-            State::Settled(bill) => bill.charged,
-            State::Authorizing
-            | State::Authorized
-            | State::InProgress { .. }
-            | State::Ended { .. }
-            | State::Released
-            | State::Refused { .. } => Amount::ZERO,
-        };
-        Ok(Self { call, content: content.unwrap_or_default(), cost })
+        Ok(Self { cost: cost_of(&call), content: content.unwrap_or_default(), call })
     }
 
     /// As the list shows it to `caller`.
@@ -114,8 +107,8 @@ impl Row {
         Shown {
             phone_number: call.parties.customer_number.clone(),
             duration_seconds: duration_secs(&call),
-            status: Status::of(&call).as_str(),
-            call_direction: call.parties.direction.as_str(),
+            status: Status::of(&call),
+            call_direction: call.parties.direction,
             call_date: call.created_at,
             id: call.call_id,
             caller_name: content.caller_name,
@@ -144,8 +137,8 @@ pub struct Shown {
     #[serde(with = "domain::time::millis")]
     call_date: Timestamp,
     duration_seconds: Option<u32>,
-    status: &'static str,
-    call_direction: &'static str,
+    status: Status,
+    call_direction: Direction,
     has_recording: bool,
     has_transcript: bool,
     sentiment_label: Option<String>,
@@ -161,6 +154,19 @@ pub struct Shown {
     cost_pence: Option<i64>,
     ended_reason: Option<String>,
     tools_used: Vec<String>,
+}
+
+/// What a call cost: nothing until it is billed.
+pub const fn cost_of(call: &Call) -> Amount {
+    match &call.state {
+        State::Settled(bill) => bill.charged,
+        State::Authorizing
+        | State::Authorized
+        | State::InProgress { .. }
+        | State::Ended { .. }
+        | State::Released
+        | State::Refused { .. } => Amount::ZERO,
+    }
 }
 
 /// The other side's number; none for a call from a web page.
@@ -266,6 +272,7 @@ mod tests {
                 estimated: false,
                 doubted_secs: None,
                 corrections: 0,
+                set_aside: None,
             };
             let call = call(State::Settled(bill), reason);
             assert_eq!((Status::of(&call), duration_secs(&call)), (status, Some(61)), "{reason:?}");

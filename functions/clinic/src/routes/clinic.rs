@@ -17,7 +17,7 @@ use store::Attempt;
 use utoipa::ToSchema;
 use web::{
     auth::Caller,
-    problem::Problem,
+    problem::{Code, Problem},
     request::invalid,
     routes::{Answer, Input, given},
 };
@@ -36,6 +36,8 @@ const MOST_ADDRESSES: usize = 5;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Hill Street Dental", "time_zone": "Europe/London"}))]
 pub struct Wanted {
+    /// The state that was seen: the change is refused where another came between. Without it, the last one stands.
+    version: Option<u64>,
     /// The name of a zone of the IANA database.
     time_zone: Option<String>,
     /// What patients know the clinic by.
@@ -75,6 +77,8 @@ web::json_bodies!(Wanted);
 /// The clinic as the dashboard knows it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
+    /// Raised by every change; 0 for a clinic that has said nothing.
+    version: u64,
     time_zone: String,
     name: Option<String>,
     address: Option<String>,
@@ -109,6 +113,7 @@ impl From<Clinic> for Shown {
         };
         Self {
             in_force,
+            version: clinic.version,
             main_line: clinic.main_line,
             answering: clinic.answering.as_str(),
             red_flags: clinic.red_flags,
@@ -134,13 +139,15 @@ pub async fn show(deps: &Deps, caller: &Caller, _: Input) -> Result<Answer<Shown
 /// Changes what the body names, and shows the clinic as it is then.
 ///
 /// # Errors
-/// When the caller may not change, a value is not usable, or the first save does not say the time zone.
+/// When the caller may not change, a value is not usable, the clinic is not in the state that was seen, or the first save does not say
+/// the time zone.
 pub async fn change(
     deps: &Deps,
     caller: &Caller,
     input: Input<(), Wanted>,
 ) -> Result<Answer<Shown>, Problem> {
     caller.may_change()?;
+    let seen = input.body.version;
     let change = &Change::read(&input.body, Fiction::rung_if(deps.platform.rings_fiction))?;
     let ours = &deps.numbers.of_direction(caller.org, Direction::Inbound).await?;
     if let Set::To(Some(line)) = &change.main_line
@@ -163,8 +170,13 @@ pub async fn change(
                 "answering: calls are put through only from a number of the clinic's own Twilio account. The receptionist always answers the number that you bought here: connect your own number first.",
             ));
         }
+        // So is a repeat of what was saved already.
         if after == there && there.version > 0 {
             return Ok::<_, Problem>(Attempt::Done(there));
+        }
+        if seen.is_some_and(|seen| seen != there.version) {
+            return Err(Problem::new(Code::VersionConflict)
+                .saying("The clinic was changed meanwhile. Load it again, and make your change to that."));
         }
         Ok(Attempt::of(deps.clinics.save(&after).await)?)
     };

@@ -178,7 +178,7 @@ export function MoveDialog({ appointment, to = /** @type {{at: string, resourceI
   return html`<${Dialog} title="Move the appointment" onClose=${() => onClose()}>
     <${Form} onSubmit=${submit}>
       <div class="stack">
-        <p class="wrap"><span class="strong">${appointment.contact_name}</span>, ${appointment.service_type}<br />now <span class="num">${moment(appointment.scheduled_time, here.zone)}</span>${catalog.resources && ` with ${namesOf(catalog.resources, appointment.resource_ids)}`}</p>
+        <p class="wrap"><span class="strong">${appointment.contact_name}</span>, ${appointment.service_type}<br />now <span class="num">${moment(appointment.scheduled_time, here.zone)}</span>${catalog.all && ` with ${namesOf(catalog.all, appointment.resource_ids)}`}</p>
         ${when.at && !when.isForced && html`<${Note}>To <span class="strong num">${moment(when.at, here.zone)}</span>${resource && catalog.resources ? ` with ${namesOf(catalog.resources, [resource])}` : ''}. A patient who can be reached is told.<//>`}
         <${Select} label="With" value=${resource} onInput=${setResource} options=${[['', 'The same as now'], ...(catalog.resources ?? []).filter((one) => needs.includes(one.id)).map((one) => [one.id, one.name])]} />
         <${When} when=${when} serviceId=${appointment.service_id} resourceId=${resource || appointment.resource_ids[0]} resources=${catalog.resources} />

@@ -2,8 +2,6 @@
 
 /** The rate that holds until the wallet has said its own, in pence a minute. */
 export const RATE = 56;
-/** What a number costs that is bought here, in pence. */
-export const NUMBER_PRICE = 1_000;
 /** The least that is paid in by card at once; the least that is charged by itself, and below which it may be charged. */
 export const [LEAST_TOP_UP, LEAST_CHARGE, LEAST_THRESHOLD] = [2_500, 2_500, 100];
 

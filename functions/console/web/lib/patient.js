@@ -12,16 +12,6 @@ const ANSWERS = [['yes', 'Yes, they are welcome'], ['no', 'No, none wanted']];
 const bare = (/** @type {string} */ number) => number.replaceAll(/[\s().-]/g, '');
 
 /**
- * What a booking says of a contact. What they said of texts is recorded with their name and number, by which the API finds the same
- * contact and learns it; without it their id says all.
- * @param {any} contact @param {string} mayText
- */
-function chosen(contact, mayText) {
-  if (!mayText || !contact.phone_number) return { contact_id: contact.id };
-  return { contact: { name: contact.contact_name, phone: contact.phone_number, ...(contact.email && { email: contact.email }), may_text: mayText === 'yes' } };
-}
-
-/**
  * What is typed of a person and, apart from it, the contact that was chosen: who types on has chosen nobody.
  * @param {any} [given] the contact for whom it is from the beginning
  */
@@ -54,7 +44,7 @@ export function usePatient(given = null) {
     /** @param {string} next */
     setMayText: (next) => setTyped({ ...typed, mayText: next }),
     body: contact
-      ? chosen(contact, typed.mayText)
+      ? { contact_id: contact.id, ...(contact.phone_number && typed.mayText && { may_text: typed.mayText === 'yes' }) }
       : { contact: { name: typed.name.trim(), ...(number && { phone: number }), ...(email && { email }), ...(number && typed.mayText && { may_text: typed.mayText === 'yes' }) } },
   };
 }

@@ -1,13 +1,13 @@
 // One call: what was said, what was done, and what it cost.
-import { Failure, call as ask, failureOf, query, useGet } from '../lib/api.js';
+import { Failure, call as ask, failureOf, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { html, useRef, useState } from '../lib/html.js';
 import { LiveCalls, useNow } from '../lib/live.js';
-import { RATE, money, price } from '../lib/money.js';
+import { RATE, money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { clockSeconds, duration, longDay, moment } from '../lib/time.js';
-import { Badge, Card, Copy, Empty, Facts, Icon, Id, Link, Loaded, PageHead, Problem, Skeleton } from '../lib/ui.js';
-import { appointmentBadge, callBadge, ended, tool } from '../lib/words.js';
+import { Badge, Card, Copy, Empty, Facts, Icon, Id, Link, Loaded, Note, PageHead, Problem, Skeleton } from '../lib/ui.js';
+import { appointmentBadge, callBadge, ended, plain, tool } from '../lib/words.js';
 
 /** The turns of a transcript: lines that begin with who speaks, and what goes on below them. @param {string} text */
 export function turns(text) {
@@ -70,69 +70,42 @@ function Recording({ call }) {
   </div>`;
 }
 
-const HOUR = 3_600_000;
-/** A correction comes at the latest when a person accepts a doubt, and a doubt lapses after fourteen days. */
-const CORRECTED_WITHIN = 16 * 24 * HOUR;
-
-/** What a call's entries in the ledger took, less what they gave back. @param {any[]} entries */
-export const net = (entries) => entries.reduce((sum, one) => sum + (one.direction === 'debit' ? one.amount_pence : -one.amount_pence), 0);
-
-/**
- * The entries of a call. They are looked for in the hour after it ended, among those of the calls of that time; and only where they do
- * not add up to what it cost, as when it was billed late or corrected since, among those of two weeks.
- * @param {any} call
- */
-function useEntries(call) {
-  const began = Date.parse(call.call_date);
-  const until = (/** @type {number} */ at) => query('/api/billing/wallet/statement', { from: call.call_date, to: new Date(at).toISOString() });
-  const mine = (/** @type {any} */ statement) => statement.data?.entries.filter((/** @type {any} */ one) => one.call_id === call.id) ?? null;
-  const near = useGet(until(began + call.duration_seconds * 1_000 + HOUR));
-  const nearby = mine(near);
-  const isShort = nearby !== null && net(nearby) !== call.cost_pence;
-  const far = useGet(isShort ? until(began + CORRECTED_WITHIN) : null);
-  return isShort ? { ...far, data: mine(far) } : { ...near, data: nearby };
-}
-
-function Entries({ call }) {
+function Entries({ entries }) {
   const here = useHere();
-  const entries = useEntries(call);
   return html`<h3>In the wallet</h3>
-    <${Loaded} from=${entries} height="4.25rem">
-      ${(list) =>
-        list.length === 0
-          ? html`<p class="sub">There is no entry of it yet.</p>`
-          : html`<ul class="notices">${list.map(
-              (one) => html`<li key=${one.seq}><${Icon} name="wallet" size=${20} /><div>
-                <p class="row" style=${{ justifyContent: 'space-between' }}><span>${one.description}</span><span class="num strong">${one.direction === 'debit' ? '−' : '+'}${money(one.amount_pence)}</span></p>
-                <p class="fine">${moment(one.created_at, here.zone)}${one.tariff_version === null ? '' : `, by price list ${one.tariff_version}`}; the balance was ${money(one.balance_after_pence)} then</p>
-              </div></li>`,
-            )}</ul>
-            ${list.length > 1 && html`<p class="fine">It was corrected: a source stated another duration later.</p>`}`}
-    <//>`;
+    <ul class="notices">${entries.map(
+      (one) => html`<li key=${one.seq}><${Icon} name="wallet" size=${20} /><div>
+        <p class="row" style=${{ justifyContent: 'space-between' }}><span>${one.description}</span><span class="num strong">${one.direction === 'debit' ? '−' : '+'}${money(one.amount_pence)}</span></p>
+        <p class="fine">${moment(one.created_at, here.zone)}; the balance was ${money(one.balance_after_pence)} then</p>
+      </div></li>`,
+    )}</ul>
+    ${entries.length > 1 && html`<p class="fine">It was corrected: a source stated another duration later.</p>`}`;
 }
 
-function Cost({ call, rate }) {
-  if (call.cost_pence === null) return null;
-  if (call.status === 'in-progress') return null;
-  const seconds = call.duration_seconds ?? 0;
-  const counted = price(seconds, rate);
+/** How much was set aside, and how often more. @param {any} bill */
+const heldOf = (bill) => `${money(bill.held_pence)}${bill.extensions === 0 ? '' : `, ${bill.extensions === 1 ? 'extended once' : `extended ${bill.extensions} times`}`}`;
+
+function Cost({ call }) {
+  const { bill } = call;
+  if (call.cost_pence === null || call.status === 'in-progress') return null;
+  if (!bill) return html`<${Card} title="What it cost"><p>Nothing: nobody talked, or the call is not charged. What was held went back.</p><//>`;
+  const rate = bill.rate_per_minute_pence;
   return html`<${Card} title="What it cost">
-    ${
-      seconds === 0 && call.cost_pence === 0
-        ? html`<p>Nothing: nobody talked. What was held went back.</p>`
-        : html`<div class="stack">
-            <div class="sum">
-              <div><span>Talked</span><span>${duration(seconds)}</span></div>
-              <div><span>Rate</span><span>${rate}p a minute, by the second</span></div>
-              <div><span>${seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(counted)}</span></div>
-              ${counted !== call.cost_pence && html`<div><span>Of another price list, or not charged</span><span>${money(call.cost_pence - counted)}</span></div>`}
-              <div><span>Charged</span><span>${money(call.cost_pence)}</span></div>
-            </div>
-            <p class="fine">Money is held when a call begins. When it ends, what it cost is taken from that, and the rest goes back.</p>
-            <${Entries} call=${call} />
-            <p class="fine"><${Link} to="/wallet">All entries in the wallet<//></p>
-          </div>`
-    }
+    <div class="stack">
+      <div class="sum">
+        <div><span>Talked${bill.is_estimated ? ', by our own times' : ''}</span><span>${duration(bill.duration_seconds)}</span></div>
+        <div><span>Rate, by price list ${bill.price_list}</span><span>${rate}p a minute, by the second</span></div>
+        ${bill.held_pence !== null && html`<div><span>Held</span><span>${heldOf(bill)}</span></div>`}
+        <div><span>${bill.duration_seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(bill.charged_pence)}</span></div>
+        ${bill.held_pence !== null && bill.held_pence > bill.charged_pence && html`<div><span>Went back</span><span>${money(bill.held_pence - bill.charged_pence)}</span></div>`}
+        <div><span>Charged</span><span>${money(bill.charged_pence)}</span></div>
+      </div>
+      ${bill.is_estimated && html`<p class="fine">The voice service did not say how long they talked, so that our own times were taken.</p>`}
+      ${bill.doubted_seconds !== null && html`<${Note} tone="warn" title="A longer call is stated.">The voice service says ${duration(bill.doubted_seconds)}; our records confirm what is charged. Somebody of ours decides, and nothing more is owed until then.<//>`}
+      <p class="fine">Money is held when a call begins. When it ends, what it cost is taken from that, and the rest goes back.</p>
+      <${Entries} entries=${bill.entries} />
+      <p class="fine"><${Link} to="/wallet">All entries in the wallet<//></p>
+    </div>
   <//>`;
 }
 
@@ -156,11 +129,36 @@ function Now({ id, rate }) {
   return mine.length > 0 ? html`<${LiveCalls} calls=${mine} at=${live.data.at} rate=${rate} />` : null;
 }
 
+/** What a model gave a tool, a value a line; what cannot be read is shown as it is. @param {string} text @returns {[string, string][]} */
+export function given(text) {
+  try {
+    const read = JSON.parse(text);
+    const values = typeof read === 'string' ? JSON.parse(read) : read;
+    if (values && typeof values === 'object') return Object.entries(values).map(([name, value]) => [plain(name), typeof value === 'string' ? value : JSON.stringify(value)]);
+  } catch {
+    // It was cut, or is no JSON.
+  }
+  return [['Given', text]];
+}
+
 function Tools({ call }) {
-  if (call.tools_used.length === 0) return null;
+  const here = useHere();
+  if (call.tools.length === 0) return null;
   return html`<${Card} title="What the agent did">
-    <ol class="stack">${call.tools_used.map((name, at) => html`<li key=${at} class="row"><span class="sub num">${at + 1}.</span><span>${tool(name)}</span></li>`)}</ol>
+    <ol class="notices">${call.tools.map(
+      (used, at) => html`<li key=${at}><span class="sub num">${at + 1}.</span><div>
+        <p class="row" style=${{ justifyContent: 'space-between' }}><span class="strong">${tool(used.tool)}</span><${Badge}>${plain(used.outcome.toLowerCase())}<//></p>
+        <p class="fine num">${clockSeconds(used.at, here.zone)}, answered in ${used.milliseconds.toLocaleString('en-GB')} ms</p>
+        ${used.arguments && html`<details><summary class="fine">What it was given</summary><${Facts} items=${given(used.arguments)} /></details>`}
+      </div></li>`,
+    )}</ol>
   <//>`;
+}
+
+/** To whom a call went. @param {any} call */
+function putThrough(call) {
+  const to = call.put_through_to ? phone(call.put_through_to) : 'a person';
+  return call.duration_seconds ? `To ${to}, after ${duration(call.duration_seconds)}` : `To ${to} at once, as the clinic has said`;
 }
 
 function Detail({ call, rate }) {
@@ -181,7 +179,7 @@ function Detail({ call, rate }) {
             ['Began', html`<span class="num">${clockSeconds(call.call_date, here.zone)}</span>`],
             ['Length', call.duration_seconds === null ? 'Not known yet' : duration(call.duration_seconds)],
             call.status !== 'in-progress' && ['Ended', ended(call.ended_reason)],
-            call.status === 'transferred' && ['Put through', call.duration_seconds ? `To a person, after ${duration(call.duration_seconds)}` : 'At once, as the clinic has said'],
+            call.status === 'transferred' && ['Put through', putThrough(call)],
             call.sentiment_label && ['Mood', html`<${Badge}>${call.sentiment_label}<//>`],
             call.urgency && ['Urgency', html`<${Badge} tone="warn">${call.urgency}<//>`],
             call.outcome && ['Result', call.outcome],
@@ -189,7 +187,7 @@ function Detail({ call, rate }) {
           ]}
         />
       <//>
-      <${Cost} call=${call} rate=${rate} />
+      <${Cost} call=${call} />
       ${
         call.appointment_ids.length > 0 &&
         html`<${Card} title=${call.appointment_ids.length === 1 ? 'The appointment it made' : 'The appointments it made'}>

@@ -10,6 +10,8 @@ import { Button, Card, Dialog, Empty, Form, Icon, Loaded, PageHead, Problem, Sel
 import { CALL_STATUSES, ENDINGS, callBadge, ended } from '../lib/words.js';
 
 const A_PAGE = 25;
+/** What calls cost, from how many pence to how many. */
+const COSTS = [['', 'Any'], ['0-0', 'Nothing'], ['1-99', 'Under £1'], ['100-499', '£1 to £4.99'], ['500-', '£5 and more']];
 /** The cursor of the first page. */
 const FIRST = 'first';
 
@@ -202,22 +204,15 @@ export default function Calls() {
   const sought = route.kept('search');
   const seek = (/** @type {string} */ words) => {
     route.keep('search', words);
-    // The API looks for one thing at a time.
-    set({ ended: '' });
-  };
-  const because = (/** @type {string} */ reason) => {
-    if (sought) {
-      route.keep('search', '');
-      setClears(clears + 1);
-    }
-    set({ ended: reason });
+    set({});
   };
   const clear = () => {
     seek('');
-    set({ status: '', direction: '', ended: '', from: '', to: '' });
+    set({ status: '', direction: '', ended: '', cost: '', from: '', to: '' });
     setClears(clears + 1);
   };
-  const filters = { status: of('status'), call_type: of('direction'), search: sought || of('ended'), startDate: of('from'), endDate: of('to') };
+  const [min_cost_pence, max_cost_pence] = here.maySeeBusiness ? of('cost').split('-') : [];
+  const filters = { status: of('status'), call_type: of('direction'), search: sought, ended_reason: of('ended'), min_cost_pence, max_cost_pence, startDate: of('from'), endDate: of('to') };
   const isFiltered = Object.values(filters).some(Boolean);
   return html`<div class="page">
     <${PageHead}
@@ -229,7 +224,8 @@ export default function Calls() {
       <${Search} key=${clears} value=${sought} onInput=${seek} />
       <${Select} label="Outcome" value=${of('status')} onInput=${(status) => set({ status })} options=${[['', 'Any'], ...CALL_STATUSES]} />
       <${Select} label="Direction" value=${of('direction')} onInput=${(direction) => set({ direction })} options=${[['', 'Both'], ['inbound', 'Inbound'], ['outbound', 'Outbound']]} />
-      <${Select} label="How it ended" value=${sought ? '' : of('ended')} onInput=${because} options=${[['', 'Any way'], ...ENDINGS]} />
+      <${Select} label="How it ended" value=${of('ended')} onInput=${(reason) => set({ ended: reason })} options=${[['', 'Any way'], ...ENDINGS]} />
+      ${here.maySeeBusiness && html`<${Select} label="Cost" value=${of('cost')} onInput=${(cost) => set({ cost })} options=${COSTS} />`}
       <${Text} label="From" type="date" value=${of('from')} onInput=${(from) => set({ from })} />
       <${Text} label="To" type="date" value=${of('to')} onInput=${(to) => set({ to })} />
       ${isFiltered && html`<${Button} kind="link" onClick=${clear}>Clear<//>`}

@@ -1,5 +1,5 @@
 // What the clinic says about itself: the receptionist knows it on the next call.
-import { Failure, changed, failureOf, useAction, useGet } from '../lib/api.js';
+import { changed, failureOf, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { Disputed, useDraft } from '../lib/draft.js';
 import { html, useMemo, useState } from '../lib/html.js';
@@ -37,19 +37,7 @@ const LABELS = {
   sentence: 'The clinic’s own sentence',
 };
 
-/** States of the clinic in the order in which they were first read. @type {Map<string, number>} */
-const states = new Map();
-
-/** The state of the clinic: as the API numbers it, or, where it does not, by when it was first read. @param {any} clinic @returns {number} */
-function stateOf(clinic) {
-  if (clinic.version !== undefined) return clinic.version;
-  const text = JSON.stringify(clinic);
-  const known = states.get(text) ?? states.size + 1;
-  states.set(text, known);
-  return known;
-}
-
-const recordOf = (/** @type {any} */ clinic) => ({ ...textsOf(clinic), version: stateOf(clinic) });
+const recordOf = (/** @type {any} */ clinic) => ({ ...textsOf(clinic), version: clinic.version });
 
 /**
  * A form over some of what the clinic says. Only what is written anew is sent, so that nothing else is touched; and nothing where
@@ -64,11 +52,7 @@ function useClinicForm(clinic, names, bodyOf, done) {
   const draft = useDraft(record, names);
   const action = useAction(async (send) => {
     try {
-      const hasVersions = clinic.version !== undefined;
-      if (!hasVersions && stateOf((await send('GET', '/api/clinic')).data) > draft.base.version) {
-        throw new Failure('Somebody else has changed the clinic meanwhile. Look it over, and save again.', { code: 'version_conflict' });
-      }
-      const { data } = await send('PATCH', '/api/clinic', { ...bodyOf(draft.form), ...(hasVersions && { version: draft.base.version }) });
+      const { data } = await send('PATCH', '/api/clinic', { ...bodyOf(draft.form), version: draft.base.version });
       draft.saved(recordOf(data));
     } catch (error) {
       if (failureOf(error).code === 'version_conflict') changed('/api/clinic');

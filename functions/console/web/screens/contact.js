@@ -4,22 +4,33 @@ import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { Answers } from '../lib/answers.js';
 import { Disputed, useDraft } from '../lib/draft.js';
-import { html, useState } from '../lib/html.js';
+import { html, useMemo } from '../lib/html.js';
 import { phone } from '../lib/phone.js';
 import { addDays, dayOf, moment } from '../lib/time.js';
-import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, Note, PageHead, Problem, Text, toast } from '../lib/ui.js';
+import { Area, Button, ButtonLink, Card, Copy, Empty, Facts, Form, Icon, Id, Link, Loaded, Note, PageHead, Problem, Select, Text, toast } from '../lib/ui.js';
 import { appointmentBadge, callBadge } from '../lib/words.js';
 
-const LABELS = { contact_name: 'Name', email: 'E-mail', notes: 'Notes' };
+const LABELS = { contact_name: 'Name', email: 'E-mail', texts: 'Texts to the number', notes: 'Notes' };
+const TEXTS = [['', 'Nobody has asked'], ['yes', 'Welcome'], ['no', 'None wanted']];
+
+/** What is edited of a contact, as texts. @param {any} contact */
+const recordOf = (contact) => ({ ...contact, texts: contact.may_text === null ? '' : contact.may_text ? 'yes' : 'no' });
 
 function Details({ contact }) {
   const here = useHere();
-  const draft = useDraft(contact, Object.keys(LABELS));
+  const record = useMemo(() => recordOf(contact), [contact]);
+  const draft = useDraft(record, Object.keys(LABELS));
   const { form, set } = draft;
   const action = useAction(async (send) => {
     try {
-      const { data } = await send('PATCH', `/api/contacts/${encodeURIComponent(contact.id)}`, { version: draft.base.version, ...form, contact_name: form.contact_name.trim(), email: form.email.trim() });
-      draft.saved(data);
+      const { data } = await send('PATCH', `/api/contacts/${encodeURIComponent(contact.id)}`, {
+        version: draft.base.version,
+        contact_name: form.contact_name.trim(),
+        email: form.email.trim(),
+        notes: form.notes,
+        ...(form.texts && { may_text: form.texts === 'yes' }),
+      });
+      draft.saved(recordOf(data));
     } catch (error) {
       if (failureOf(error).code === 'version_conflict') changed('/api/contacts');
       throw error;
@@ -33,6 +44,7 @@ function Details({ contact }) {
       <div class="stack">
         <${Text} label="Name" maxlength="80" autocomplete="off" value=${form.contact_name} onInput=${set('contact_name')} readonly=${!here.mayKeepDiary} />
         <${Text} label="E-mail" type="email" autocomplete="off" value=${form.email} onInput=${set('email')} readonly=${!here.mayKeepDiary} hint="Confirmations and changes go there." />
+        ${contact.phone_number && html`<${Select} label=${LABELS.texts} value=${form.texts} onInput=${set('texts')} options=${record.texts ? TEXTS.slice(1) : TEXTS} disabled=${!here.mayKeepDiary} hint="Confirmations and changes by text. What they say on a call is noted here, too." />`}
         <${Area} label="Notes" rows=${5} maxlength="2000" value=${form.notes} onInput=${set('notes')} readonly=${!here.mayKeepDiary} />
         ${!isDisputed && html`<${Problem} failure=${action.failure} />`}
         <${Disputed} draft=${draft} labels=${LABELS} onSettled=${action.clear} />

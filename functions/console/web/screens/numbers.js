@@ -2,7 +2,7 @@
 import { changed, query, useAction, useGet } from '../lib/api.js';
 import { useHere } from '../lib/clinic.js';
 import { html, useState } from '../lib/html.js';
-import { NUMBER_PRICE, money } from '../lib/money.js';
+import { money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { moment } from '../lib/time.js';
 import { Badge, Button, Card, Confirm, Copy, Dialog, Empty, Facts, Form, Icon, Id, Loaded, Note, PageHead, Problem, Select, Skeleton, Text, classes, toast } from '../lib/ui.js';
@@ -89,10 +89,10 @@ function Buy({ direction, onClose }) {
         <//>`
       }
       ${needsAddress && html`<${Address} value=${address} onInput=${setAddress} />`}
-      <p class="sub">A number costs ${money(NUMBER_PRICE)}, paid from the wallet now. If it cannot be set up, the money comes back.</p>
+      ${found.data && html`<p class="sub">A number costs ${money(found.data.costPence)}, paid from the wallet now. If it cannot be set up, the money comes back.</p>`}
       <${Problem} failure=${failed} />
       ${failed?.more.shortfallPence && html`<p>${money(failed.more.shortfallPence)} is missing: the wallet has ${money(failed.more.current)}.</p>`}
-      <div class="form-actions"><${Button} kind="primary" isBusy=${action.isBusy} disabled=${!chosen} onClick=${() => action.run()}>${chosen ? `Buy ${phone(chosen)} for ${money(NUMBER_PRICE)}` : 'Choose a number'}<//><${Button} onClick=${onClose}>Cancel<//></div>
+      <div class="form-actions"><${Button} kind="primary" isBusy=${action.isBusy} disabled=${!chosen} onClick=${() => action.run()}>${chosen ? `Buy ${phone(chosen)} for ${money(found.data.costPence)}` : 'Choose a number'}<//><${Button} onClick=${onClose}>Cancel<//></div>
     </div>
   <//>`;
 }

@@ -52,6 +52,9 @@ pub struct Wanted {
     phone_number: Value,
     #[serde(default)]
     email: Option<String>,
+    /// Whether they said that texts may be sent to their number, or that none may.
+    #[serde(default)]
+    may_text: Option<bool>,
 }
 
 /// What is to be another. What is left out stays as it is; an empty text takes it away.
@@ -67,6 +70,9 @@ pub struct Change {
     email: Option<String>,
     #[serde(default)]
     notes: Option<String>,
+    /// Whether they said that texts may be sent to their number, or that none may.
+    #[serde(default)]
+    may_text: Option<bool>,
 }
 web::json_bodies!(Wanted, Change);
 
@@ -90,6 +96,8 @@ pub struct Shown {
     contact_name: String,
     phone_number: Option<String>,
     email: Option<String>,
+    /// What was last said of texts to the number: that they may be sent, or that none may; null where nobody asked.
+    may_text: Option<bool>,
     /// What they answered when they booked: the last to each question.
     answers: Vec<Answered>,
     notes: Option<String>,
@@ -105,6 +113,7 @@ impl From<Contact> for Shown {
             contact_name: contact.name.reveal().to_owned(),
             phone_number: contact.phone_number.map(|number| number.reveal().as_str().to_owned()),
             email: contact.email.map(String::from),
+            may_text: contact.may_text,
             answers: contact.answers,
             notes: contact.notes.map(|notes| notes.reveal().clone()),
             created_at: rfc3339_millis(contact.created_at),
@@ -141,7 +150,7 @@ pub async fn create(
         name: name(&wanted.contact_name)?,
         phone_number: phone_number(&wanted.phone_number, "phone_number")?.map(Personal::new),
         email: wanted.email.as_deref().map(email).transpose()?,
-        may_text: None,
+        may_text: wanted.may_text,
     };
     let (patient, input) = (&patient, &input);
     let write = || async move {
@@ -195,6 +204,7 @@ pub async fn change(
             None => before.notes.clone(),
             Some(text) => notes(text)?,
         },
+        may_text: change.may_text.or(before.may_text),
         ..before.clone()
     };
     if changed == before {

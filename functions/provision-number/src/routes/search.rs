@@ -1,6 +1,10 @@
 //! `GET /api/managed-telephony/available-numbers`.
 
-use domain::{number::Search, phone_number::PhoneNumber, rate::Costly};
+use domain::{
+    number::{NUMBER_COST, Search},
+    phone_number::PhoneNumber,
+    rate::Costly,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::provisioning::ProvisionError;
@@ -32,8 +36,11 @@ web::query_values!(Asked);
 
 /// Numbers that can be bought.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Found {
     numbers: Vec<ForSale>,
+    /// What any of them costs, from the wallet.
+    cost_pence: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +75,7 @@ pub async fn search(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result
         locality: found.locality,
         region: found.region,
     });
-    Ok(Answer::ok(Found { numbers: numbers.collect() }))
+    Ok(Answer::ok(Found { numbers: numbers.collect(), cost_pence: NUMBER_COST.pence() }))
 }
 
 /// Digits as the country writes them after its own code.

@@ -28,7 +28,7 @@ pub struct Wanted {
     #[schema(value_type = bool)]
     enabled: Value,
     #[serde(default)]
-    #[schema(value_type = Option<i64>, minimum = 1000)]
+    #[schema(value_type = Option<i64>, minimum = 2500)]
     amount_pence: Value,
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 100)]

@@ -198,6 +198,7 @@ impl VapiSandbox {
             max_duration_secs: None,
             heard: Vec::new(),
             says: Vec::new(),
+            used: Vec::new(),
             changed_at: None,
             answer_status: None,
             control: format!("{}/_sandbox/vapi/control/{id}-{bits:016x}", self.settings.control_base),

@@ -57,6 +57,7 @@ impl VapiSandbox {
         let tool_call = format!("call_{id}_{place}_{repeat}");
         let entry = json!({"id": tool_call, "type": "function",
             "function": {"name": turn.tool, "arguments": turn.arguments}});
+        state.calls.get_mut(id)?.used.push(entry.clone());
         let body = json!({"message": {
             "type": "tool-calls",
             "timestamp": self.clock.now().as_millisecond(),

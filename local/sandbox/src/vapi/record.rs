@@ -58,6 +58,9 @@ pub struct Call {
     /// What the caller brings the assistant to do.
     #[serde(default)]
     pub says: Vec<Turn>,
+    /// The uses of tools, as messages have them.
+    #[serde(default)]
+    pub used: Vec<Value>,
     /// When the record of a call that is over was changed, if it was.
     #[serde(default, with = "domain::time::millis::option")]
     pub changed_at: Option<Timestamp>,
@@ -113,7 +116,8 @@ pub(super) const COST_USD: f64 = 0.0394;
 
 /// What was said and where the recording lies: in private storage, since 2026.
 pub(super) fn artifact(call: &Call) -> Value {
-    let mut artifact = json!({"messages": [], "transcript": transcript(call)});
+    let uses = call.used.iter().map(|entry| json!({"role": "tool_calls", "toolCalls": [entry]}));
+    let mut artifact = json!({"messages": uses.collect::<Vec<_>>(), "transcript": transcript(call)});
     if call.started_at.is_some() {
         let mono = format!("https://storage.example.test/private/{}-mono.wav", call.id);
         artifact["recordingUrl"] = json!(mono);

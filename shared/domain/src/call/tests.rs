@@ -44,6 +44,7 @@ fn bill() -> Bill {
         estimated: false,
         doubted_secs: None,
         corrections: 0,
+        set_aside: None,
     }
 }
 

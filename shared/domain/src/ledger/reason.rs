@@ -113,6 +113,11 @@ impl EntryKey {
         &self.0
     }
 
+    /// Returns the key of a call's charge, with which those of its corrections begin.
+    pub fn of_call(call: &CallId) -> Self {
+        Self(format!("call#{call}"))
+    }
+
     /// Returns the purchase of a number that the entry pays for, rents or refunds.
     pub fn purchase(&self) -> Option<PurchaseId> {
         let mut parts = self.0.split('#');
@@ -131,8 +136,10 @@ impl Reason {
     /// Returns the key of the entry that this reason makes.
     pub fn key(&self) -> EntryKey {
         EntryKey(match self {
-            Self::Call { call_id, .. } => format!("call#{call_id}"),
-            Self::CallCorrection { call_id, nth, .. } => format!("call#{call_id}#correction#{nth}"),
+            Self::Call { call_id, .. } => return EntryKey::of_call(call_id),
+            Self::CallCorrection { call_id, nth, .. } => {
+                format!("{}#correction#{nth}", EntryKey::of_call(call_id))
+            }
             Self::TopUp { payment_intent } => format!("topup#{payment_intent}"),
             Self::Refund { refund, .. } => format!("refund#{refund}"),
             Self::RefundFailed { refund, .. } => format!("refund#{refund}#failed"),

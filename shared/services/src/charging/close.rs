@@ -8,7 +8,7 @@ use base::alarm;
 use domain::{
     call::{Bill, Call, Direction, Event, IllegalTransition, State, Talk, Testimony, Verdict, whole_seconds},
     doubt::Why,
-    hold::{END_MARGIN_SECS, PROVIDER_LIMIT_SECS},
+    hold::{END_MARGIN_SECS, Hold, PROVIDER_LIMIT_SECS},
     ledger::{Posting, Reason},
     meter::REPORT_WAIT_SECS,
     time::plus_secs,
@@ -242,6 +242,7 @@ impl Charging {
             estimated: false,
             doubted_secs: (!weighed.doubtful(&tariff).is_zero()).then_some(weighed.stated_secs),
             corrections: 0,
+            set_aside: wallet.holds.get(&call.call_id).map(Hold::set_aside),
         };
         self.settle(call, &ended, wallet, bill, Why::Unconfirmed).await
     }
@@ -271,6 +272,7 @@ impl Charging {
             estimated: true,
             doubted_secs: None,
             corrections: 0,
+            set_aside: hold.map(Hold::set_aside),
         };
         self.settle(call, call, wallet, bill, Why::LaterWord).await
     }

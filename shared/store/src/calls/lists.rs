@@ -1,5 +1,6 @@
 //! Lists of calls, by indexes, which may be a moment behind: nothing is decided on them.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     call::Call,
     ids::{CallId, OrgId},
@@ -63,21 +64,8 @@ impl Calls {
         to: Timestamp,
         most: usize,
     ) -> Result<(Vec<Call>, bool), StoreError> {
-        let values = [
-            (":org", text(org.to_string())),
-            (":from", text(rfc3339_millis(from))),
-            // Both ends of a BETWEEN are inside: the last millisecond before `to`.
-            (":to", text(rfc3339_millis(to - SignedDuration::from_millis(1)))),
-        ];
-        let read = Read {
-            index: Some(BY_CREATED),
-            condition: Some("org_id = :org AND created_at BETWEEN :from AND :to"),
-            values: &values,
-            backwards: true,
-            lagging: true,
-            ..Read::default()
-        };
-        let mut pages = self.db.of_org(org).pages(Table::Calls, read);
+        let values = period(org, from, to);
+        let mut pages = self.db.of_org(org).pages(Table::Calls, newest(&values));
         let mut calls = Vec::new();
         while let Some(page) = pages.next().await? {
             for item in page.items {
@@ -103,20 +91,8 @@ impl Calls {
         after: Option<&(Timestamp, CallId)>,
         most: i32,
     ) -> Result<(Vec<Call>, bool), StoreError> {
-        let values = [
-            (":org", text(org.to_string())),
-            (":from", text(rfc3339_millis(from))),
-            (":to", text(rfc3339_millis(to - SignedDuration::from_millis(1)))),
-        ];
-        let read = Read {
-            index: Some(BY_CREATED),
-            condition: Some("org_id = :org AND created_at BETWEEN :from AND :to"),
-            values: &values,
-            backwards: true,
-            limit: Some(most),
-            lagging: true,
-            ..Read::default()
-        };
+        let values = period(org, from, to);
+        let read = Read { limit: Some(most), ..newest(&values) };
         let start = after.map(|(at, id)| {
             let key = [
                 ("org_id", org.to_string()),
@@ -191,6 +167,27 @@ impl Calls {
             }
         }
         Ok(due)
+    }
+}
+
+/// Whose calls of which time [`newest`] reads. Both ends of a `BETWEEN` are inside: the last is the millisecond before `to`.
+fn period(org: OrgId, from: Timestamp, to: Timestamp) -> [(&'static str, AttributeValue); 3] {
+    [
+        (":org", text(org.to_string())),
+        (":from", text(rfc3339_millis(from))),
+        (":to", text(rfc3339_millis(to - SignedDuration::from_millis(1)))),
+    ]
+}
+
+/// Reads an org's calls of a period, newest first.
+fn newest<'a>(period: &'a [(&'static str, AttributeValue)]) -> Read<'a> {
+    Read {
+        index: Some(BY_CREATED),
+        condition: Some("org_id = :org AND created_at BETWEEN :from AND :to"),
+        values: period,
+        backwards: true,
+        lagging: true,
+        ..Read::default()
     }
 }
 

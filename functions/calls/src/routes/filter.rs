@@ -1,0 +1,207 @@
+//! Which calls a list holds: by what became of them, which way they went, why they ended, what they cost, and what is looked for.
+
+use std::ops::RangeInclusive;
+
+use domain::{
+    call::{Call, Direction},
+    number::Country,
+};
+use web::{
+    auth::Caller,
+    problem::{Code, Problem},
+};
+
+use super::row::{Status, cost_of, phone_number};
+
+/// The longest text that is looked for, in characters.
+const LONGEST_TEXT: usize = 100;
+
+/// What a query says of the calls that are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What became of them.
+    pub status: Option<&'a str>,
+    /// Which way they went.
+    pub call_type: Option<&'a str>,
+    /// What is looked for in them.
+    pub search: Option<&'a str>,
+    /// Why they ended.
+    pub ended_reason: Option<&'a str>,
+    /// The least that they cost.
+    pub min_cost_pence: Option<&'a str>,
+    /// The most that they cost.
+    pub max_cost_pence: Option<&'a str>,
+}
+
+/// Makes the type of a query for calls: what says which, and the fields of its own.
+macro_rules! filtered {
+    ($(#[$doc:meta])+ pub struct $name:ident { $($(#[$of:meta])* $field:ident: Option<String>,)* }) => {
+        $(#[$doc])+
+        #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+        #[into_params(parameter_in = Query)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$of])* $field: Option<String>,)*
+            /// `completed`, `missed`, `transferred`, `failed` or `in-progress`.
+            #[param(value_type = Option<$crate::routes::row::Status>)]
+            status: Option<String>,
+            /// `inbound` or `outbound`.
+            #[param(value_type = Option<domain::call::Direction>)]
+            call_type: Option<String>,
+            /// Part of the number, as it is dialled or in E.164, of the id, or of the reason of the end.
+            #[param(max_length = 100)]
+            search: Option<String>,
+            /// Vapi's reason for the end, whole.
+            #[param(max_length = 100)]
+            ended_reason: Option<String>,
+            /// The least that the call cost, in pence.
+            #[param(value_type = Option<u32>)]
+            min_cost_pence: Option<String>,
+            /// The most that the call cost, in pence.
+            #[param(value_type = Option<u32>)]
+            max_cost_pence: Option<String>,
+            /// The first day in the clinic's zone, or an instant; where it is left out, thirty days before the end.
+            #[serde(rename = "startDate")]
+            start_date: Option<String>,
+            /// The last day, which is included, or an instant; where it is left out, now.
+            #[serde(rename = "endDate")]
+            end_date: Option<String>,
+        }
+        web::query_values!($name);
+
+        impl $name {
+            fn wanted(&self) -> $crate::routes::filter::Wanted<'_> {
+                $crate::routes::filter::Wanted {
+                    status: self.status.as_deref(),
+                    call_type: self.call_type.as_deref(),
+                    search: self.search.as_deref(),
+                    ended_reason: self.ended_reason.as_deref(),
+                    min_cost_pence: self.min_cost_pence.as_deref(),
+                    max_cost_pence: self.max_cost_pence.as_deref(),
+                }
+            }
+        }
+    };
+}
+pub(crate) use filtered;
+
+/// Which calls are wanted.
+#[derive(Debug)]
+pub struct Filter {
+    status: Option<Status>,
+    direction: Option<Direction>,
+    search: Option<Search>,
+    ended_reason: Option<String>,
+    cost: Option<RangeInclusive<i64>>,
+}
+
+impl Filter {
+    /// Reads what is wanted.
+    ///
+    /// # Errors
+    /// When a value is not usable, or somebody who may not see money asks for calls by what they cost.
+    pub fn read(wanted: &Wanted<'_>, caller: &Caller) -> Result<Self, Problem> {
+        let looked_for = wanted.search.map(|text| short("search", text)).transpose()?;
+        let reason = wanted.ended_reason.map(|text| short("ended_reason", text)).transpose()?;
+        let bounds = [("min_cost_pence", wanted.min_cost_pence), ("max_cost_pence", wanted.max_cost_pence)];
+        let [least, most] = bounds.map(|(name, text)| text.map(|text| pence(name, text)).transpose());
+        let cost = match (least?, most?) {
+            (None, None) => None,
+            (least, most) => {
+                caller.may_see_the_business()?;
+                Some(least.unwrap_or(0)..=most.unwrap_or(i64::MAX))
+            }
+        };
+        Ok(Self {
+            status: wanted.status.map(status).transpose()?,
+            direction: wanted.call_type.map(direction).transpose()?,
+            search: looked_for.filter(|text| !text.is_empty()).map(Search::of),
+            ended_reason: reason.filter(|text| !text.is_empty()),
+            cost,
+        })
+    }
+
+    /// Whether every call is wanted.
+    pub const fn passes_all(&self) -> bool {
+        self.status.is_none()
+            && self.direction.is_none()
+            && self.search.is_none()
+            && self.ended_reason.is_none()
+            && self.cost.is_none()
+    }
+
+    /// Whether `call` is wanted.
+    pub fn passes(&self, call: &Call) -> bool {
+        self.status.is_none_or(|status| Status::of(call) == status)
+            && self.direction.is_none_or(|direction| call.parties.direction == direction)
+            && self.search.as_ref().is_none_or(|search| search.finds(call))
+            && self.ended_reason.as_ref().is_none_or(|reason| is_its_reason(call, reason))
+            && self.cost.as_ref().is_none_or(|cost| cost.contains(&cost_of(call).pence()))
+    }
+}
+
+/// What is looked for in a call's number, id and reason.
+#[derive(Debug)]
+struct Search {
+    /// In lower case.
+    text: String,
+    /// How a number begins in E.164, without its `+`, that the text has the beginning of as one dials it at home: `07…` in one of
+    /// the countries we serve.
+    dialled: Vec<String>,
+}
+
+impl Search {
+    fn of(text: String) -> Self {
+        let digits: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
+        let is_dialled = digits.len() > 1 && digits.bytes().all(|c| c.is_ascii_digit());
+        let rest = digits.strip_prefix('0').filter(|_| is_dialled);
+        // Of these, numbers are dialled with a 0 in front within the United Kingdom and Australia.
+        let countries = [Country::UnitedKingdom, Country::Australia].map(Country::calling_code);
+        let dialled =
+            |rest: &str| countries.map(|code| format!("{}{rest}", code.trim_start_matches('+'))).to_vec();
+        Self { dialled: rest.map(dialled).unwrap_or_default(), text }
+    }
+
+    fn finds(&self, call: &Call) -> bool {
+        let is_in =
+            |place: Option<&str>| place.is_some_and(|place| place.to_lowercase().contains(&self.text));
+        let number = phone_number(call);
+        let digits = number.map(|number| number.trim_start_matches('+'));
+        let begins = |start: &String| digits.is_some_and(|digits| digits.starts_with(start.as_str()));
+        is_in(number)
+            || self.dialled.iter().any(begins)
+            || is_in(Some(call.call_id.as_str()))
+            || is_in(call.ended_reason.as_deref())
+    }
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    Status::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+        let known = Status::ALL.map(Status::as_str).join(", ");
+        Problem::new(Code::InvalidValue).saying(format!("status is one of {known}."))
+    })
+}
+
+fn direction(text: &str) -> Result<Direction, Problem> {
+    Direction::parse(text)
+        .ok_or_else(|| Problem::new(Code::InvalidValue).saying("call_type is inbound or outbound."))
+}
+
+fn is_its_reason(call: &Call, reason: &str) -> bool {
+    call.ended_reason.as_ref().is_some_and(|of_call| of_call.eq_ignore_ascii_case(reason))
+}
+
+fn pence(name: &str, text: &str) -> Result<i64, Problem> {
+    text.parse::<u32>()
+        .map(i64::from)
+        .map_err(|_| Problem::new(Code::InvalidValue).saying(format!("{name} is a whole number of pence.")))
+}
+
+/// A text in lower case. In a query string a `+` means a space, so that around the text it says nothing: `+44` looks for `44`.
+fn short(name: &str, text: &str) -> Result<String, Problem> {
+    let text = text.trim().to_lowercase();
+    if text.chars().count() <= LONGEST_TEXT {
+        return Ok(text);
+    }
+    Err(Problem::new(Code::InvalidValue).saying(format!("{name} is at most {LONGEST_TEXT} characters.")))
+}
