@@ -210,7 +210,8 @@ async fn follow(
     Ok(acknowledged())
 }
 
-/// The money first; what was said is kept after it, so that a vendor's text can never block a debit.
+/// The money first; what was said is kept after it, so that a vendor's text can never block a debit; and the time is given back that
+/// the call has kept.
 async fn report(
     deps: &Deps,
     owner: &CallOwner,
@@ -219,7 +220,15 @@ async fn report(
     content: &Content,
 ) -> Result<(), Problem> {
     let closed = deps.charging.report(owner, call, testimony).await?;
-    deps.charging.keep_content(owner.org_id, &owner.call_id, content).await?;
+    let text = deps.charging.keep_content(owner.org_id, &owner.call_id, content);
+    let time = Box::pin(deps.reception.over(owner.org_id, &owner.call_id));
+    let (text, time) = tokio::join!(text, time);
+    text?;
+    // What it kept lapses by itself, too: the report does not come again for it.
+    if let Err(error) = time {
+        tracing::warn!(org_id = %owner.org_id, call_id = %owner.call_id, cause = chain(&error),
+            "the time that a call has kept is not given back; it lapses");
+    }
     if closed == Closed::Released && content.transcript.is_some() {
         alarm!("call_free_with_words", org_id = %owner.org_id, call_id = %owner.call_id,
             reason = testimony.ended_reason, "a call costs nothing, and its report says what was spoken on it");

@@ -5,6 +5,7 @@ mod book;
 mod cancel;
 mod check_availability;
 mod find;
+mod over;
 mod reschedule;
 mod tell;
 

@@ -164,6 +164,38 @@ async fn a_caller_is_offered_times_holds_one_and_books_it() {
 }
 
 #[tokio::test]
+async fn the_time_that_a_call_has_kept_is_free_when_its_report_comes() {
+    let harness = clinic().await;
+    // A time is kept, and the caller hangs up before anything is booked.
+    let turns = [asks("tomorrow"), (BOOK, json!({"option": "A"}))];
+    let turns = turns.map(|(tool, arguments)| Turn { says: None, tool: tool.into(), arguments, repeats: 0 });
+    let call = harness.place(&Placing {
+        to: Some(NUMBER.into()),
+        from: ANN.into(),
+        talk_seconds: 25,
+        web_assistant_id: None,
+        max_duration_seconds: None,
+        says: turns.into(),
+    });
+    harness.pass(20).await;
+    let said = answers(&harness, &call);
+    assert!(said[1].starts_with("HELD"), "{said:?}");
+    let kept = said[0].split_once("A: ").and_then(|(_, rest)| rest.split_once('.')).unwrap().0;
+    let reception = reception(&harness);
+    let other = uses(&reception, &line(ORG, "call-2"), asks("tomorrow")).await;
+    assert!(other.starts_with("FREE") && !other.contains(kept), "{other}");
+    harness.pass(20).await;
+    let free = uses(&reception, &line(ORG, "call-3"), asks("tomorrow")).await;
+    assert!(free.contains(kept), "{free}");
+    // Once more, and for a call that kept nothing.
+    for id in [call.as_str(), "call-3"] {
+        reception.over(ORG, &CallId::parse(id).unwrap()).await.unwrap();
+    }
+    let booked = uses(&reception, &line(ORG, "call-3"), books("A", "Ada Lovelace")).await;
+    assert!(booked.starts_with("BOOKED"), "{booked}");
+}
+
+#[tokio::test]
 async fn a_use_of_a_tool_is_kept_once_and_keeps_no_caller_from_the_answer() {
     let harness = clinic().await;
     let (reception, line) = (reception(&harness), line(ORG, "call-1"));
