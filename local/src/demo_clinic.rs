@@ -127,7 +127,7 @@ async fn offer(bookings: &Bookings) -> Result<(), SeedError> {
         };
         let service =
             Service { org_id: ORG, service_id: ServiceId::parse(id)?, version: 0, is_former: false, terms };
-        bookings.save_service(&service).await?;
+        bookings.save_service(&service, &[]).await?;
     }
     Ok(())
 }

@@ -381,8 +381,12 @@ test('who leaves, and a service that ends, leave what is booked in the diary, an
   await whole(page);
   await page.getByRole('button', { name: 'Done' }).click();
   await page.getByRole('button', { name: /^Change .*Jones/ }).click();
-  await page.getByRole('button', { name: 'There no more' }).click();
-  await page.getByRole('button', { name: 'There no more' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  // Who thinks better of it is back in the form.
+  await page.getByRole('heading', { name: 'Remove Dr Jones?' }).waitFor();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('button', { name: 'Remove Dr Jones' }).click();
   await page.getByRole('heading', { name: 'Still in the diary' }).waitFor();
   await whole(page);
   await page.locator('dialog li', { hasText: 'Katherine Johnson' }).getByRole('link').click();
@@ -392,11 +396,14 @@ test('who leaves, and a service that ends, leave what is booked in the diary, an
   await page.goto(`${stack.base}/calendar?view=day&day=${day}`);
   await settle(page);
   await page.getByText('Katherine Johnson').first().waitFor();
+  await page.goto(`${stack.base}/calendar/sync`);
+  await settle(page);
   await page.goto(`${stack.base}/calendar/services`);
   await settle(page);
   await page.getByRole('button', { name: /^Change Check-up/ }).click();
-  await page.getByRole('button', { name: 'Offer it no more' }).click();
-  await page.getByRole('button', { name: 'Offer it no more' }).click();
+  await page.getByRole('button', { name: 'Stop offering it' }).click();
+  await page.getByRole('heading', { name: 'Stop offering “Check-up”?' }).waitFor();
+  await page.getByRole('button', { name: 'Stop offering it' }).click();
   await page.getByRole('heading', { name: 'Still in the diary' }).waitFor();
   await page.getByRole('button', { name: 'Done' }).click();
   await settle(page);

@@ -34,6 +34,9 @@ pub struct Contact {
     /// Where mail reaches them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailAddress>,
+    /// Since when the address is this one, or none; absent in records from before this was kept.
+    #[serde(default, with = "crate::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub email_since: Option<Timestamp>,
     /// What was last said of texts to the number: that they may be sent, or that none may; none where nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_text: Option<bool>,
@@ -62,6 +65,7 @@ impl Contact {
             name: patient.name.clone(),
             phone_number: patient.phone_number.clone(),
             email: patient.email.clone(),
+            email_since: Some(now),
             may_text: patient.may_text,
             answers: Vec::new(),
             notes: None,
@@ -77,7 +81,14 @@ impl Contact {
         let email = self.email.clone().or_else(|| patient.email.clone());
         let may_text = patient.may_text.or(self.may_text);
         let is_news = email != self.email || may_text != self.may_text;
-        is_news.then(|| Self { email, may_text, updated_at: whole_millis(now), ..self.clone() })
+        let now = whole_millis(now);
+        let email_since = if email == self.email { self.email_since } else { Some(now) };
+        is_news.then(|| Self { email, email_since, may_text, updated_at: now, ..self.clone() })
+    }
+
+    /// Returns whether the address was made this one after `at`. Of a record from before that was kept, the last change may have.
+    pub fn has_moved_since(&self, at: Timestamp) -> bool {
+        self.email_since.unwrap_or(self.updated_at) > at
     }
 
     /// Returns the contact after they answered something; none when there is nothing new.
@@ -126,6 +137,12 @@ mod tests {
         let learned = known.learning(&says("ada@example.com"), now).unwrap();
         assert_eq!(learned.email, Some(address("ada@example.com")));
         assert_eq!(learned.learning(&says("eve@example.com"), now), None);
+        // What else is noted later does not make the address newer.
+        let later = now.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+        let texts = learned.learning(&Patient { may_text: Some(true), ..patient.clone() }, later).unwrap();
+        assert!(texts.updated_at > now && !texts.has_moved_since(now));
+        let old = Contact { email_since: None, ..texts };
+        assert!(old.has_moved_since(now), "of old records the last change may have");
     }
 
     #[test]

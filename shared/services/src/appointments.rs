@@ -135,9 +135,7 @@ impl Person {
             None => Self { contact: known, is_news: false },
         }
     }
-}
 
-impl Person {
     /// What is to be written of them, if anything.
     pub(crate) fn news(&self) -> Option<&Contact> {
         Some(&self.contact).filter(|_| self.is_news)
@@ -356,7 +354,11 @@ impl Appointments {
         let days = days_of(service, request.starts_at);
         let person = async {
             match request.contact {
-                Some(contact) => Ok(Person::told(contact.clone(), request.patient, now)),
+                // Read anew in each round: another may have written it.
+                Some(contact) => {
+                    let there = self.contacts.get(org, &contact.contact_id).await?;
+                    Ok(Person::told(there.unwrap_or_else(|| contact.clone()), request.patient, now))
+                }
                 None => self.person(org, request.patient, now).await,
             }
         };
@@ -442,7 +444,7 @@ impl Appointments {
         wish: &Move<'_>,
     ) -> Result<Result<Attempt<Appointment>, Unfit>, StoreError> {
         let (appointment, now) = (wish.appointment, self.clock.now());
-        let Some(service) = catalog.service(&appointment.service_id) else {
+        let Some(service) = catalog.service_of(&appointment.service_id) else {
             return Ok(Err(Unfit::NotItsResources));
         };
         let resources: Vec<ResourceId> = service.terms.resources().into_iter().cloned().collect();
@@ -569,7 +571,7 @@ impl Appointments {
         (starts_at, only, moving): (Timestamp, Option<&ResourceId>, Option<&AppointmentId>),
     ) -> Result<Vec<Slot>, StoreError> {
         let catalog = self.bookings.catalog(org).await?;
-        let Some(service) = catalog.service(service_id) else { return Ok(Vec::new()) };
+        let Some(service) = catalog.service_of(service_id) else { return Ok(Vec::new()) };
         let Some(first) = service.terms.resources().first().and_then(|id| catalog.resource(id)) else {
             return Ok(Vec::new());
         };

@@ -167,7 +167,7 @@ impl Messenger {
         let said = contact.as_ref().and_then(|contact| contact.may_text).or(appointment.may_text);
         let text = self.texts.way(clinic, appointment, said).await;
         // Where the patient said when it was booked, or what the clinic has put right since.
-        let mail = match contact.filter(|contact| contact.updated_at > appointment.created_at) {
+        let mail = match contact.filter(|contact| contact.has_moved_since(appointment.created_at)) {
             Some(contact) => contact.email,
             None => appointment.email.clone(),
         };

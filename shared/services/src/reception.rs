@@ -9,7 +9,7 @@ mod over;
 mod reschedule;
 mod tell;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base::{alarm, alarm::chain, clock::Clock};
@@ -77,6 +77,8 @@ impl Line {
     }
 }
 
+/// How long an answer waits for the use of the tool to be kept: the caller hears nothing meanwhile.
+const NOTED_WITHIN: Duration = Duration::from_millis(500);
 /// How often a change of the diary is decided again when others write the same days.
 const TRIES: u32 = 4;
 
@@ -139,18 +141,21 @@ impl Reception {
     }
 
     /// Does what a tool is asked for, and returns its answer for the model: one line. An error is an answer too. What was done is kept
-    /// with the call; what cannot be kept does not keep the caller from the answer.
+    /// with the call; a store that fails or is slow keeps the caller from the answer for half a second at the most.
     pub async fn answer(&self, line: &Line, tool: &ToolCall) -> String {
         let at = self.clock.now();
         let answer = self.done(line, tool).await;
         let given = if tool.arguments.is_null() { String::new() } else { tool.arguments.to_string() };
         let used = ToolUse::of(&tool.name, &given, &answer, at, self.clock.now());
-        let noted =
-            self.calls.note_tool(line.org_id, &line.call_id, &Arguments(tool).tool_call(), &used).await;
-        if let Err(error) = noted {
-            tracing::error!(org_id = %line.org_id, call_id = %line.call_id, tool = tool.name, cause = chain(&error),
-                "a use of a tool could not be kept with its call");
-        }
+        let mark = Arguments(tool).tool_call();
+        let noting = self.calls.note_tool(line.org_id, &line.call_id, &mark, &used);
+        let cause = match tokio::time::timeout(NOTED_WITHIN, noting).await {
+            Ok(Ok(())) => return answer,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "the store does not answer in time".to_owned(),
+        };
+        tracing::error!(org_id = %line.org_id, call_id = %line.call_id, outcome = used.outcome, cause,
+            "a use of a tool could not be kept with its call");
         answer
     }
 
@@ -237,7 +242,7 @@ impl<'a> Arguments<'a> {
 /// A slot as it is said: "Tuesday the 8th of December at half past two in the afternoon with Dr Rahman".
 fn said(slot: &Slot, catalog: &Catalog, today: DateTime) -> String {
     let when = spoken::instant(slot.wall_clock(), today.date());
-    match slot.resources.first().and_then(|first| catalog.name(first)) {
+    match slot.resources.first().and_then(|first| catalog.resource_name(first)) {
         Some(name) => format!("{when} with {name}"),
         None => when,
     }

@@ -328,10 +328,13 @@ async fn a_service_that_ends_is_booked_no_more_and_what_was_booked_stands() {
     let asked = ("checkAvailability", json!({"service": "check-up", "when": "tomorrow"}));
     let answer = crate::booking::uses(&reception, &line, asked).await;
     assert!(!answer.starts_with("FREE"), "{answer}");
-    // What stands can still be shown, and cancelled.
+    // What stands can still be shown, moved, and cancelled.
     let path = format!("{PATH}/{}", one["id"].as_str().unwrap());
     assert_eq!(harness.get(&path, &harness.owner()).await.1["service_type"], "Check-up");
-    assert_eq!(delete(&harness, &one).await.0, 200);
+    let to = json!({"revision": 1, "scheduled_at": "2026-01-13T11:00:00Z"});
+    let (status, moved) = patch(&harness, &one["id"], &to).await;
+    assert_eq!((status, &moved["scheduled_time"]), (200, &json!("2026-01-13T11:00:00.000Z")), "{moved}");
+    assert_eq!(delete(&harness, &moved).await.0, 200);
 }
 
 #[tokio::test]
@@ -358,6 +361,10 @@ async fn who_leaves_is_booked_no_more_and_leaves_what_others_do_to_them() {
     assert_eq!(post(&harness, &wanted, None).await.0, 409, "not with who left");
     wanted["overbook"] = json!("She asked for her.");
     assert_eq!(post(&harness, &wanted, None).await.0, 409, "and not over anything");
+    // What stands with who left goes to who is there.
+    let to = json!({"revision": 1, "scheduled_at": MONDAY_TEN, "resource_id": rahman["id"]});
+    let (status, moved) = patch(&harness, &one["id"], &to).await;
+    assert_eq!((status, &moved["resource_ids"]), (200, &json!([rahman["id"]])), "{moved}");
     let (status, problem) = del(&harness, &path(&rahman)).await;
     assert_eq!(status, 400, "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("Check-up"), "{problem}");
@@ -395,7 +402,18 @@ async fn a_time_away_shows_what_is_booked_inside() {
         .unwrap()
         .push(json!({"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}));
     let (_, saved) = patch_at(&harness, &path, &json!({"version": saved["version"], "hours": away})).await;
-    assert_eq!(saved["inside"]["appointments"], json!([]), "it was shown before");
+    let ids = |saved: &Value| {
+        saved["inside"]["appointments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&saved), [one["id"].clone()], "who asks again is told again");
+    away["closures"] = json!([]);
+    let (_, saved) = patch_at(&harness, &path, &json!({"version": saved["version"], "hours": away})).await;
+    assert_eq!(ids(&saved), [] as [Value; 0]);
 }
 
 async fn patch_at(harness: &Harness, path: &str, body: &Value) -> (u16, Value) {
@@ -404,4 +422,36 @@ async fn patch_at(harness: &Harness, path: &str, body: &Value) -> (u16, Value) {
 
 fn hours(name: &str, closures: &[Value]) -> Value {
     json!({"name": name, "time_zone": "Europe/London", "closures": closures})
+}
+
+#[tokio::test]
+async fn a_service_is_not_left_with_needs_that_who_stays_cannot_meet() {
+    let harness = Harness::with_wallet(10_000, 600).await;
+    crate::booking::offers(&harness, ORG, &["Dr Rahman", "Dr Jones"]).await;
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let ids: Vec<Value> =
+        listed["resources"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    let pair = json!({"name": "Surgery", "duration_mins": 60, "needs": [ids, ids]});
+    assert_eq!(harness.post("/api/services", &harness.owner(), pair.to_string()).await.0, 201);
+    let (status, problem) = del(&harness, &format!("/api/resources/{}", ids[0].as_str().unwrap())).await;
+    assert_eq!(status, 400, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("Surgery"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_saved_while_its_practitioner_leaves_does_not_keep_them() {
+    let harness = Harness::with_wallet(10_000, 600).await;
+    crate::booking::offers(&harness, ORG, &["Dr Rahman", "Dr Jones"]).await;
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let id = listed["resources"][0]["id"].as_str().unwrap();
+    let bookings = store::booking::Bookings::new(harness.stack.db());
+    let catalog = bookings.catalog(ORG).await.unwrap();
+    assert_eq!(del(&harness, &format!("/api/resources/{id}")).await.0, 200);
+    // It was decided on what was read before.
+    let of: Vec<_> = catalog.resources.iter().collect();
+    let service = &catalog.services[0];
+    let late =
+        domain::booking::catalog::Service { version: service.version.saturating_add(1), ..service.clone() };
+    let saved = bookings.save_service(&late, &of).await;
+    assert!(matches!(saved, Err(store::ChangeError::Moved)), "{saved:?}");
 }

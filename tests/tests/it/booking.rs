@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base::clock::Clock;
 use bytes::Bytes;
 use domain::{
+    call::ToolUse,
     ids::{CallId, OrgId},
     personal::Personal,
     phone_number::PhoneNumber,
@@ -215,6 +216,13 @@ async fn a_use_of_a_tool_is_kept_once_and_keeps_no_caller_from_the_answer() {
     let answer = delivered(&reception, &line, "use-twice", asks("tomorrow")).await;
     harness.stack.aws.clear_plan();
     assert!(answer.starts_with("FREE"), "{answer}");
+    // The same use, delivered again, is answered otherwise: the last answer is what was heard.
+    for outcome in ["NOT BOOKED", "FREE"] {
+        let used = ToolUse::of("checkAvailability", "", outcome, harness.clock.now(), harness.clock.now());
+        calls.note_tool(ORG, &CallId::parse("call-9").unwrap(), "mark", &used).await.unwrap();
+    }
+    let kept = calls.tools(ORG, &CallId::parse("call-9").unwrap()).await.unwrap();
+    assert_eq!(kept.iter().map(|used| used.outcome.as_str()).collect::<Vec<_>>(), ["FREE"]);
     assert_eq!(calls.tools(ORG, &line.call_id).await.unwrap().len(), 1);
 }
 

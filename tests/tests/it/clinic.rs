@@ -232,6 +232,7 @@ async fn a_call_that_was_put_through_stays_so_whatever_is_heard_of_it_and_whatev
     assert_eq!(harness.money().await, before);
     let (_, shown) = harness.get("/api/calls-dashboard/call-1", &harness.owner()).await;
     assert_eq!(shown["status"], "transferred", "{shown}");
+    assert_eq!((&shown["put_through_to"], &shown["bill"]), (&json!(LINE), &json!(null)), "{shown}");
     harness.stack.aws.set_plan(|sent| {
         let table = sent.body["TableName"].as_str().unwrap_or_default();
         let fails = table.ends_with("-clinics") || table.ends_with("-org_credentials");

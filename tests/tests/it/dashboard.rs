@@ -197,7 +197,19 @@ async fn calls_are_found_by_why_they_ended_and_what_they_cost() {
             "{query}"
         );
     }
-    for query in ["min_cost_pence=-1", "max_cost_pence=1.5", "min_cost_pence=many"] {
+    // What is not billed yet has no cost, and is not free.
+    let live = harness.ring(300);
+    harness.pass(10).await;
+    assert_eq!(ids(&harness, "max_cost_pence=0").await, (vec![], 0));
+    assert_eq!(ids(&harness, "status=in-progress").await, (vec![live], 1));
+    let long = format!("ended_reason={}", "x".repeat(101));
+    for query in [
+        "min_cost_pence=-1",
+        "max_cost_pence=1.5",
+        "min_cost_pence=many",
+        "min_cost_pence=2&max_cost_pence=1",
+        &long,
+    ] {
         let (status, problem) = harness.get(&format!("{LIST}?{query}"), &harness.owner()).await;
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_value")), "{query}: {problem}");
     }

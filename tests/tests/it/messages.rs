@@ -406,6 +406,10 @@ async fn the_clinics_people_add_and_change_contacts() {
     assert_eq!(status, 201, "{made}");
     let (status, again) = post(json!({"contact_name": "ADA LOVELACE", "phone_number": ANN})).await;
     assert_eq!((status, &again), (200, &made), "whom the clinic knows is shown");
+    // What they say of texts now is theirs, known or not.
+    let (status, told) =
+        post(json!({"contact_name": "ADA LOVELACE", "phone_number": ANN, "may_text": false})).await;
+    assert_eq!((status, &told["id"], &told["may_text"]), (200, &made["id"], &json!(false)), "{told}");
     let (_, ida) = post(json!({"contact_name": "Ida Lovelace", "phone_number": ANN})).await;
     let place = |one: &Value| format!("/api/contacts/{}", one["id"].as_str().unwrap());
     let patch = |one: Value, body: Value| {
@@ -455,7 +459,7 @@ async fn the_clinics_people_add_and_change_contacts() {
     let (_, acts) = harness.get(&format!("/api/operations/wallets/{ORG}/acts"), &operator).await;
     let of_contacts =
         acts["acts"].as_array().unwrap().iter().filter(|act| act["record"]["kind"] == "contact");
-    assert_eq!(of_contacts.count(), 4, "two added, one changed twice: {acts}");
+    assert_eq!(of_contacts.count(), 5, "two added, one changed, another changed twice: {acts}");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ pub struct Wanted {
     /// or one whom it may not know yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contact: Option<Named>,
-    /// Whether the contact said now that texts may be sent to their number, or that none may. Of somebody by name it stands there.
+    /// Whether the contact says now that texts may be sent to their number, or that none may. For a person by name say it in `contact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     may_text: Option<bool>,
     #[serde(default)]
@@ -177,12 +177,12 @@ async fn patient(
                 name: there.name.clone(),
                 phone_number: there.phone_number.clone(),
                 email: there.email.clone(),
-                may_text: wanted.may_text.or(there.may_text),
+                may_text: wanted.may_text,
             };
             Ok((patient, Some(there)))
         }
         (None, Some(_)) if wanted.may_text.is_some() => {
-            Err(invalid("may_text of somebody by name stands in contact."))
+            Err(invalid("may_text: for a person by name say it in contact."))
         }
         (None, Some(named)) => {
             let name = PatientName::parse(&named.name).map_err(|error| invalid(format!("name: {error}.")))?;

@@ -63,7 +63,7 @@ pub fn meanwhile() -> Problem {
 pub struct Standing {
     /// The appointments, the soonest first; at most fifty.
     appointments: Vec<Ahead>,
-    /// Whether there are more.
+    /// Whether there may be more: the diary has them.
     has_more: bool,
 }
 

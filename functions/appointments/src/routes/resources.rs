@@ -3,7 +3,7 @@
 use domain::{
     booking::{
         appointment::Appointment,
-        catalog::{Closure, Hours, Resource},
+        catalog::{Closure, Hours, Resource, Service},
     },
     ids::ResourceId,
 };
@@ -22,6 +22,8 @@ use web::{
 use super::former::{Seen, Standing, meanwhile, still};
 use crate::Deps;
 
+/// How many services are changed together with a resource: one write has a hundred parts (DynamoDB, `TransactWriteItems`).
+const MOST_AT_ONCE: usize = 99;
 /// How many practitioners and rooms a clinic may have.
 const MOST: usize = 50;
 
@@ -50,7 +52,7 @@ pub struct Shown {
     hours: Hours,
 }
 
-/// A practitioner or a room as it was saved, with what is booked inside the times away that are new.
+/// A practitioner or a room as it was saved, with what is booked inside the times away that are ahead.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Saved {
     #[serde(flatten)]
@@ -114,7 +116,7 @@ pub async fn create(
 }
 
 /// Changes a practitioner or a room that is still as the client read it. What is booked stays booked; what of it lies inside a time
-/// away that is new is shown, so that staff can move it.
+/// away is shown, so that staff can move it: also to who asks again.
 ///
 /// # Errors
 /// When there is none of this id, it has changed meanwhile, or as [`create`].
@@ -128,18 +130,18 @@ pub async fn change(
     let hours = checked(input.body.hours)?;
     let there = deps.appointments.bookings.resource(caller.org, &id).await?;
     let there = there.filter(|there| !there.is_former).ok_or_else(|| Problem::new(Code::NotFound))?;
-    if there.hours == hours {
-        return Ok(Answer::ok(Saved { resource: there.into(), inside: Standing::default() }));
-    }
-    let is_new = |closure: &&Closure| !there.hours.closures.contains(closure);
-    let away: Vec<Closure> = hours.closures.iter().filter(is_new).cloned().collect();
-    let resource = Resource { version: input.body.version, hours, ..there };
-    let resource = saved(deps, &resource).await?;
+    let resource = if there.hours == hours {
+        there.into()
+    } else {
+        saved(deps, &Resource { version: input.body.version, hours: hours.clone(), ..there }).await?
+    };
+    let now = deps.platform.clock.now();
+    let away: Vec<&Closure> = hours.closures.iter().filter(|closure| now < closure.to).collect();
     let Some(to) = away.iter().map(|closure| closure.to).max() else {
         return Ok(Answer::ok(Saved { resource, inside: Standing::default() }));
     };
     let lies_inside = |one: &Appointment| {
-        let meets = |closure: &Closure| one.blocked.from < closure.to && closure.from < one.blocked.to;
+        let meets = |closure: &&Closure| one.blocked.from < closure.to && closure.from < one.blocked.to;
         one.resource_ids.contains(&id) && away.iter().any(meets)
     };
     let inside = Standing::ahead(deps, caller.org, to, lies_inside).await?;
@@ -164,11 +166,18 @@ pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Ans
         still(there.version, seen)?;
         let catalog = bookings.catalog(caller.org).await?;
         let of_it = catalog.services.iter().filter(|service| service.terms.resources().contains(&id));
-        let rest: Result<Vec<_>, _> = of_it.map(|service| service.without(id)).collect();
-        let rest = rest.map_err(|service| {
-            let name = &service.terms.name;
-            invalid(format!("Nobody else does “{name}”: say who does, or end that service first."))
-        })?;
+        let without = |service: &Service| {
+            service.without(id).ok_or_else(|| {
+                let name = &service.terms.name;
+                invalid(format!("Nobody else can do “{name}”: say who can, or end that service first."))
+            })
+        };
+        let rest = of_it.map(without).collect::<Result<Vec<_>, Problem>>()?;
+        if rest.len() > MOST_AT_ONCE {
+            return Err(invalid(
+                "It does more services than can be changed at once: take it out of one of them first.",
+            ));
+        }
         let former = Resource { is_former: true, ..there };
         Ok(Attempt::of(bookings.save_with(&former, &rest).await.map(|_| ()))?)
     };

@@ -1,13 +1,13 @@
 //! `/api/services`: what the clinic offers.
 
 use domain::{
-    booking::catalog::{Service, Terms},
+    booking::catalog::{Resource, Service, Terms},
     ids::ServiceId,
 };
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{ChangeError, booking::Catalog};
+use store::{Attempt, ChangeError, booking::Catalog};
 use utoipa::ToSchema;
 use web::{
     auth::Caller,
@@ -95,7 +95,7 @@ pub async fn create(
     let service_id = ServiceId::parse(deps.platform.entropy.uuid(now).to_string())
         .unwrap_or_else(|_| unreachable!("a UUID is an id"));
     let service = Service { org_id: caller.org, service_id, version: 0, is_former: false, terms };
-    Ok(Answer::with(StatusCode::CREATED, saved(deps, &service).await?))
+    Ok(Answer::with(StatusCode::CREATED, saved(deps, &service, &catalog).await?))
 }
 
 /// Changes a service that is still as the client read it. What is booked stays as it was booked.
@@ -116,7 +116,7 @@ pub async fn change(
         return Ok(Answer::ok(there.into()));
     }
     let service = Service { version: input.body.version, terms, ..there };
-    Ok(Answer::ok(saved(deps, &service).await?))
+    Ok(Answer::ok(saved(deps, &service, &catalog).await?))
 }
 
 /// Offers a service no more: callers and staff book nothing of it. What was booked stands, and is shown. A repeat says the same.
@@ -127,12 +127,18 @@ pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Ans
     caller.may_change()?;
     let id = ServiceId::parse(input.path.get("id")).map_err(|_| Problem::new(Code::NotFound))?;
     let seen = input.query.version()?;
-    let there = deps.appointments.bookings.service(caller.org, &id).await?;
-    let there = there.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if !there.is_former {
+    let (bookings, service) = (&deps.appointments.bookings, &id);
+    let end = || async move {
+        let there = bookings.service(caller.org, service).await?;
+        let there = there.ok_or_else(|| Problem::new(Code::NotFound))?;
+        if there.is_former {
+            return Ok::<_, Problem>(Attempt::Done(()));
+        }
         still(there.version, seen)?;
-        saved(deps, &Service { is_former: true, ..there }).await?;
-    }
+        let former = Service { is_former: true, ..there };
+        Ok(Attempt::of(bookings.save_service(&former, &[]).await.map(|_| ()))?)
+    };
+    deps.db.until_written("the service", end).await?;
     Standing::ahead(deps, caller.org, Timestamp::MAX, |one| one.service_id == id).await.map(Answer::ok)
 }
 
@@ -146,8 +152,10 @@ fn checked(terms: Terms, catalog: &Catalog) -> Result<Terms, Problem> {
     }
 }
 
-async fn saved(deps: &Deps, service: &Service) -> Result<Shown, Problem> {
-    match deps.appointments.bookings.save_service(service).await {
+async fn saved(deps: &Deps, service: &Service, catalog: &Catalog) -> Result<Shown, Problem> {
+    let of: Vec<&Resource> =
+        service.terms.resources().into_iter().filter_map(|id| catalog.resource(id)).collect();
+    match deps.appointments.bookings.save_service(service, &of).await {
         Ok(saved) => Ok(saved.into()),
         Err(ChangeError::Moved) => Err(meanwhile()),
         Err(ChangeError::Store(error)) => Err(error.into()),

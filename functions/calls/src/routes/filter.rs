@@ -9,6 +9,7 @@ use domain::{
 use web::{
     auth::Caller,
     problem::{Code, Problem},
+    request::invalid,
 };
 
 use super::row::{Status, cost_of, phone_number};
@@ -54,7 +55,7 @@ macro_rules! filtered {
             /// Vapi's reason for the end, whole.
             #[param(max_length = 100)]
             ended_reason: Option<String>,
-            /// The least that the call cost, in pence.
+            /// The least that the call cost, in pence. A call that is not billed yet has no cost.
             #[param(value_type = Option<u32>)]
             min_cost_pence: Option<String>,
             /// The most that the call cost, in pence.
@@ -101,15 +102,19 @@ impl Filter {
     /// # Errors
     /// When a value is not usable, or somebody who may not see money asks for calls by what they cost.
     pub fn read(wanted: &Wanted<'_>, caller: &Caller) -> Result<Self, Problem> {
-        let looked_for = wanted.search.map(|text| short("search", text)).transpose()?;
-        let reason = wanted.ended_reason.map(|text| short("ended_reason", text)).transpose()?;
+        let looked_for = wanted.search.map(|text| lowercased("search", text)).transpose()?;
+        let reason = wanted.ended_reason.map(|text| lowercased("ended_reason", text)).transpose()?;
         let bounds = [("min_cost_pence", wanted.min_cost_pence), ("max_cost_pence", wanted.max_cost_pence)];
         let [least, most] = bounds.map(|(name, text)| text.map(|text| pence(name, text)).transpose());
         let cost = match (least?, most?) {
             (None, None) => None,
             (least, most) => {
                 caller.may_see_the_business()?;
-                Some(least.unwrap_or(0)..=most.unwrap_or(i64::MAX))
+                let cost = least.unwrap_or(0)..=most.unwrap_or(i64::MAX);
+                if cost.is_empty() {
+                    return Err(invalid("min_cost_pence is no more than max_cost_pence."));
+                }
+                Some(cost)
             }
         };
         Ok(Self {
@@ -136,7 +141,10 @@ impl Filter {
             && self.direction.is_none_or(|direction| call.parties.direction == direction)
             && self.search.as_ref().is_none_or(|search| search.finds(call))
             && self.ended_reason.as_ref().is_none_or(|reason| is_its_reason(call, reason))
-            && self.cost.as_ref().is_none_or(|cost| cost.contains(&cost_of(call).pence()))
+            && self
+                .cost
+                .as_ref()
+                .is_none_or(|cost| cost_of(call).is_some_and(|of_call| cost.contains(&of_call.pence())))
     }
 }
 
@@ -198,7 +206,7 @@ fn pence(name: &str, text: &str) -> Result<i64, Problem> {
 }
 
 /// A text in lower case. In a query string a `+` means a space, so that around the text it says nothing: `+44` looks for `44`.
-fn short(name: &str, text: &str) -> Result<String, Problem> {
+fn lowercased(name: &str, text: &str) -> Result<String, Problem> {
     let text = text.trim().to_lowercase();
     if text.chars().count() <= LONGEST_TEXT {
         return Ok(text);

@@ -97,7 +97,7 @@ impl Row {
     /// When the store does not answer, or a record does not decode.
     pub async fn read(deps: &Deps, call: Call) -> Result<Self, StoreError> {
         let content = deps.charging.calls.content(call.org_id, &call.call_id).await?;
-        Ok(Self { cost: cost_of(&call), content: content.unwrap_or_default(), call })
+        Ok(Self { cost: cost_of(&call).unwrap_or(Amount::ZERO), content: content.unwrap_or_default(), call })
     }
 
     /// As the list shows it to `caller`.
@@ -156,16 +156,12 @@ pub struct Shown {
     tools_used: Vec<String>,
 }
 
-/// What a call cost: nothing until it is billed.
-pub const fn cost_of(call: &Call) -> Amount {
+/// What a call cost; none until that is decided.
+pub const fn cost_of(call: &Call) -> Option<Amount> {
     match &call.state {
-        State::Settled(bill) => bill.charged,
-        State::Authorizing
-        | State::Authorized
-        | State::InProgress { .. }
-        | State::Ended { .. }
-        | State::Released
-        | State::Refused { .. } => Amount::ZERO,
+        State::Settled(bill) => Some(bill.charged),
+        State::Released | State::Refused { .. } => Some(Amount::ZERO),
+        State::Authorizing | State::Authorized | State::InProgress { .. } | State::Ended { .. } => None,
     }
 }
 

@@ -11,8 +11,8 @@ export function useCatalog() {
   return {
     services: services.data?.services ?? null,
     resources: resources.data?.resources ?? null,
-    former: resources.data?.former ?? [],
-    all: resources.data ? [...resources.data.resources, ...(resources.data.former ?? [])] : null,
+    former: resources.data?.former ?? null,
+    all: resources.data ? [...resources.data.resources, ...resources.data.former] : null,
     failure: services.failure ?? resources.failure,
     reload: async () => {
       await Promise.all([services.reload(), resources.reload()]);

@@ -49,8 +49,11 @@ export function useDraft(record, names) {
   };
 }
 
-/** What somebody else wrote where this person writes: one of the two holds. @param {{draft: ReturnType<typeof useDraft>, labels: Record<string, string>, onSettled: () => void}} props */
-export function Disputed({ draft, labels, onSettled }) {
+/**
+ * What somebody else wrote where this person writes: one of the two holds.
+ * @param {{draft: ReturnType<typeof useDraft>, labels: Record<string, string>, words?: Record<string, (value: string) => string>, onSettled: () => void}} props `words` says what stands for a value that is chosen
+ */
+export function Disputed({ draft, labels, words = {}, onSettled }) {
   if (draft.disputed.length === 0) return null;
   const settle = (/** @type {boolean} */ keepsMine) => {
     draft.settle(keepsMine);
@@ -58,7 +61,7 @@ export function Disputed({ draft, labels, onSettled }) {
   };
   return html`<div class="stack" role="alert">
     <${Note} tone="warn" title="Somebody else wrote here while you were writing.">Yours is in the form. This is theirs:<//>
-    ${draft.disputed.map((name) => html`<div key=${name} class="stack" style=${{ gap: '0.25rem' }}><p class="fine">${labels[name]}</p><p class="wrap" data-theirs=${name} style=${{ whiteSpace: 'pre-wrap' }}>${draft.theirs[name] || 'They took it away.'}</p></div>`)}
+    ${draft.disputed.map((name) => html`<div key=${name} class="stack" style=${{ gap: '0.25rem' }}><p class="fine">${labels[name]}</p><p class="wrap" data-theirs=${name} style=${{ whiteSpace: 'pre-wrap' }}>${words[name]?.(draft.theirs[name]) || draft.theirs[name] || 'They took it away.'}</p></div>`)}
     <div class="row"><${Button} small onClick=${() => settle(true)}>Keep mine<//><${Button} small onClick=${() => settle(false)}>Take theirs<//></div>
   </div>`;
 }

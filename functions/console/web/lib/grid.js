@@ -129,7 +129,7 @@ function useMoving({ columns, hours, onDrop, step, body }) {
     if (!moved) return;
     const column = columns[moved.column];
     const { appointment } = moved.event;
-    if (moved.column === columnOf(columns, moved.event) && moved.from === moved.event.from) return;
+    if (column.isFormer || (moved.column === columnOf(columns, moved.event) && moved.from === moved.event.from)) return;
     const resourceId = column.resource && !appointment.resource_ids.includes(column.resource.id) ? column.resource.id : '';
     onDrop(appointment, { at: instant(column.day, hourText(moved.from), here.zone).toISOString(), resourceId });
   };
@@ -180,12 +180,12 @@ function Column({ column, hours, moving, ghost, onPick }) {
   /** A click on a free place books there. @param {MouseEvent} click */
   const pick = (click) => {
     const place = /** @type {HTMLElement} */ (click.currentTarget);
-    if (!onPick || /** @type {HTMLElement} */ (click.target).closest('.event')) return;
+    if (!onPick || column.isFormer || /** @type {HTMLElement} */ (click.target).closest('.event')) return;
     const clicked = hours.from + ((click.clientY - place.getBoundingClientRect().top) / HOUR) * 60;
     const at = instant(column.day, hourText(Math.floor(clicked / 15) * 15), here.zone);
     if (at.getTime() > now()) onPick(at.toISOString(), column.resource?.id ?? '');
   };
-  return html`<div class=${classes('cal-column', onPick && 'cal-free')} onClick=${pick}>
+  return html`<div class=${classes('cal-column', onPick && !column.isFormer && 'cal-free')} onClick=${pick}>
     ${offOf(column.work, hours).map((part) => html`<div key=${part.from} class="cal-off" style=${{ top: top(part.from, hours), height: high(part) }}></div>`)}
     ${closed.map((part) => html`<div key=${part.from} class="cal-closed" style=${{ top: top(part.from, hours), height: high(part) }}>${part.reason || 'Away'}</div>`)}
     ${column.day === today && minutes >= hours.from && minutes <= hours.to && html`<div class="cal-now" style=${{ top: top(minutes, hours) }}></div>`}

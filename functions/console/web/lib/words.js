@@ -100,14 +100,14 @@ export const ended = (reason) => (reason ? (ENDED[reason] ?? plain(reason)) : 'N
 
 /** @type {Record<string, string>} */
 const TOOLS = {
-  checkAvailability: 'Looked for free times',
-  bookClinicAppointment: 'Booked an appointment',
-  findMyAppointments: 'Looked for the caller’s appointments',
-  rescheduleAppointment: 'Moved an appointment',
-  cancelAppointment: 'Cancelled an appointment',
-  takeMessage: 'Took a message',
-  reportEmergency: 'Reported an emergency',
-  endCall: 'Ended the call',
+  checkAvailability: 'Free times',
+  bookClinicAppointment: 'Booking',
+  findMyAppointments: 'The caller’s appointments',
+  rescheduleAppointment: 'Move',
+  cancelAppointment: 'Cancellation',
+  takeMessage: 'Message',
+  reportEmergency: 'Emergency',
+  endCall: 'End of the call',
 };
 /** @param {string} name */
 export const tool = (name) => TOOLS[name] ?? plain(name);

@@ -45,7 +45,7 @@ function columnsOf({ view, days, resources, chosen, appointments, zone }) {
       .filter((one) => one.status !== 'cancelled' && dayOf(one.scheduled_time, zone) === day && one.resource_ids.some((id) => whose.some((of) => of.id === id)))
       .map((one) => ({ appointment: one, from: minutesOn(one.scheduled_time, day, zone), to: minutesOn(one.ends_at, day, zone) })),
   });
-  if (view === 'day') return shown.map((one) => ({ key: one.id, title: one.name, sub: '', resource: one, ...on(days[0], [one]) }));
+  if (view === 'day') return shown.map((one) => ({ key: one.id, title: one.isFormer ? `${one.name}, no longer bookable` : one.name, sub: '', resource: one, isFormer: Boolean(one.isFormer), ...on(days[0], [one]) }));
   return days.map((day) => ({ key: day, title: dayLabel(day), sub: '', resource: shown.length === 1 ? shown[0] : null, ...on(day, shown) }));
 }
 
@@ -102,7 +102,7 @@ export default function Calendar() {
     grid = html`<${Card}><${Empty} icon="team" title="There is nobody to book yet." action=${html`<${Button} onClick=${() => go('/calendar/hours')}>Add people and rooms<//>`}>Add who works here, and when.<//><//>`;
   } else {
     const isBooked = (/** @type {any} */ one) => list.data.appointments.some((appointment) => appointment.resource_ids.includes(one.id));
-    const columns = columnsOf({ view, days, resources: [...catalog.resources, ...catalog.former.filter(isBooked)], chosen, appointments: list.data.appointments, zone: here.zone });
+    const columns = columnsOf({ view, days, resources: [...catalog.resources, ...catalog.former.filter(isBooked).map((one) => ({ ...one, weekly: {}, overrides: {}, isFormer: true }))], chosen, appointments: list.data.appointments, zone: here.zone });
     grid = html`<${Problem} failure=${list.failure} onRetry=${list.reload} />
       <${Grid} columns=${columns} hours=${hoursOf(columns)} step=${step} onDrop=${(appointment, to) => setMove({ appointment, to })} onPick=${here.mayKeepDiary ? (at, whom) => route.set({ new: '1', at, whom }) : null} />
       ${here.mayKeepDiary && html`<p class="fine">Click a free place to book there. Drag an appointment to move it; or go to it with Tab, press M, and use the arrow keys and Enter.</p>`}`;

@@ -88,20 +88,22 @@ const heldOf = (bill) => `${money(bill.held_pence)}${bill.extensions === 0 ? '' 
 function Cost({ call }) {
   const { bill } = call;
   if (call.cost_pence === null || call.status === 'in-progress') return null;
-  if (!bill) return html`<${Card} title="What it cost"><p>Nothing: nobody talked, or the call is not charged. What was held went back.</p><//>`;
+  if (!bill) return html`<${Card} title="What it cost"><p>Nothing is charged.</p><//>`;
   const rate = bill.rate_per_minute_pence;
+  const [first, ...corrections] = bill.entries;
+  // What a later word has corrected is no estimate any more.
+  const isEstimate = bill.is_estimated && corrections.length === 0;
   return html`<${Card} title="What it cost">
     <div class="stack">
       <div class="sum">
-        <div><span>Talked${bill.is_estimated ? ', by our own times' : ''}</span><span>${duration(bill.duration_seconds)}</span></div>
+        <div><span>Talked${isEstimate ? ', by our own times' : ''}</span><span>${duration(bill.duration_seconds)}</span></div>
         <div><span>Rate, by price list ${bill.price_list}</span><span>${rate}p a minute, by the second</span></div>
         ${bill.held_pence !== null && html`<div><span>Held</span><span>${heldOf(bill)}</span></div>`}
-        <div><span>${bill.duration_seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(bill.charged_pence)}</span></div>
-        ${bill.held_pence !== null && bill.held_pence > bill.charged_pence && html`<div><span>Went back</span><span>${money(bill.held_pence - bill.charged_pence)}</span></div>`}
-        <div><span>Charged</span><span>${money(bill.charged_pence)}</span></div>
+        ${first && bill.held_pence > first.amount_pence && html`<div><span>Went back when it was billed</span><span>${money(bill.held_pence - first.amount_pence)}</span></div>`}
+        <div><span>Charged: ${bill.duration_seconds.toLocaleString('en-GB')} s × ${rate}p ÷ 60, rounded up</span><span>${money(bill.charged_pence)}</span></div>
       </div>
-      ${bill.is_estimated && html`<p class="fine">The voice service did not say how long they talked, so that our own times were taken.</p>`}
-      ${bill.doubted_seconds !== null && html`<${Note} tone="warn" title="A longer call is stated.">The voice service says ${duration(bill.doubted_seconds)}; our records confirm what is charged. Somebody of ours decides, and nothing more is owed until then.<//>`}
+      ${isEstimate && html`<p class="fine">The voice service did not say in time how long they talked, so that our own times were taken.</p>`}
+      ${bill.doubted_seconds !== null && html`<${Note} tone="warn" title="A longer call is stated.">The voice service now says ${duration(bill.doubted_seconds)}; our records confirm what is charged. Somebody of ours decides, and nothing more is owed until then.<//>`}
       <p class="fine">Money is held when a call begins. When it ends, what it cost is taken from that, and the rest goes back.</p>
       <${Entries} entries=${bill.entries} />
       <p class="fine"><${Link} to="/wallet">All entries in the wallet<//></p>
@@ -147,7 +149,7 @@ function Tools({ call }) {
   return html`<${Card} title="What the agent did">
     <ol class="notices">${call.tools.map(
       (used, at) => html`<li key=${at}><span class="sub num">${at + 1}.</span><div>
-        <p class="row" style=${{ justifyContent: 'space-between' }}><span class="strong">${tool(used.tool)}</span><${Badge}>${plain(used.outcome.toLowerCase())}<//></p>
+        <p class="row" style=${{ justifyContent: 'space-between' }}><span class="strong">${tool(used.tool)}</span><${Badge} tone=${/^(NOT|NO) /.test(used.outcome) ? 'warn' : 'quiet'}>${plain(used.outcome.toLowerCase())}<//></p>
         <p class="fine num">${clockSeconds(used.at, here.zone)}, answered in ${used.milliseconds.toLocaleString('en-GB')} ms</p>
         ${used.arguments && html`<details><summary class="fine">What it was given</summary><${Facts} items=${given(used.arguments)} /></details>`}
       </div></li>`,

@@ -211,8 +211,9 @@ export default function Calls() {
     set({ status: '', direction: '', ended: '', cost: '', from: '', to: '' });
     setClears(clears + 1);
   };
-  const [min_cost_pence, max_cost_pence] = here.maySeeBusiness ? of('cost').split('-') : [];
-  const filters = { status: of('status'), call_type: of('direction'), search: sought, ended_reason: of('ended'), min_cost_pence, max_cost_pence, startDate: of('from'), endDate: of('to') };
+  const cost = here.maySeeBusiness ? (COSTS.find(([value]) => value === of('cost')) ?? COSTS[0])[0] : '';
+  const [least, most] = cost.split('-');
+  const filters = { status: of('status'), call_type: of('direction'), search: sought, ended_reason: of('ended'), min_cost_pence: least, max_cost_pence: most, startDate: of('from'), endDate: of('to') };
   const isFiltered = Object.values(filters).some(Boolean);
   return html`<div class="page">
     <${PageHead}
@@ -225,7 +226,7 @@ export default function Calls() {
       <${Select} label="Outcome" value=${of('status')} onInput=${(status) => set({ status })} options=${[['', 'Any'], ...CALL_STATUSES]} />
       <${Select} label="Direction" value=${of('direction')} onInput=${(direction) => set({ direction })} options=${[['', 'Both'], ['inbound', 'Inbound'], ['outbound', 'Outbound']]} />
       <${Select} label="How it ended" value=${of('ended')} onInput=${(reason) => set({ ended: reason })} options=${[['', 'Any way'], ...ENDINGS]} />
-      ${here.maySeeBusiness && html`<${Select} label="Cost" value=${of('cost')} onInput=${(cost) => set({ cost })} options=${COSTS} />`}
+      ${here.maySeeBusiness && html`<${Select} label="Cost" value=${cost} onInput=${(next) => set({ cost: next })} options=${COSTS} />`}
       <${Text} label="From" type="date" value=${of('from')} onInput=${(from) => set({ from })} />
       <${Text} label="To" type="date" value=${of('to')} onInput=${(to) => set({ to })} />
       ${isFiltered && html`<${Button} kind="link" onClick=${clear}>Clear<//>`}

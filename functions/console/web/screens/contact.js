@@ -47,7 +47,7 @@ function Details({ contact }) {
         ${contact.phone_number && html`<${Select} label=${LABELS.texts} value=${form.texts} onInput=${set('texts')} options=${record.texts ? TEXTS.slice(1) : TEXTS} disabled=${!here.mayKeepDiary} hint="Confirmations and changes by text. What they say on a call is noted here, too." />`}
         <${Area} label="Notes" rows=${5} maxlength="2000" value=${form.notes} onInput=${set('notes')} readonly=${!here.mayKeepDiary} />
         ${!isDisputed && html`<${Problem} failure=${action.failure} />`}
-        <${Disputed} draft=${draft} labels=${LABELS} onSettled=${action.clear} />
+        <${Disputed} draft=${draft} labels=${LABELS} words=${{ texts: (value) => TEXTS.find(([of]) => of === value)?.[1] ?? value }} onSettled=${action.clear} />
         ${here.mayKeepDiary && html`<div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy} disabled=${draft.isSame || isDisputed}>Save<//></div>`}
       </div>
     <//>

@@ -4,7 +4,7 @@ import { useHere } from '../lib/clinic.js';
 import { now } from '../lib/clock.js';
 import { DAYS, useCatalog } from '../lib/diary.js';
 import { html, useState } from '../lib/html.js';
-import { Ending, Standing } from '../lib/standing.js';
+import { Ending, Standing, stands } from '../lib/standing.js';
 import { dayOf, instant, moment, timeOfDay } from '../lib/time.js';
 import { Button, Card, Dialog, Empty, Form, Note, Problem, Skeleton, Table, Text, toast } from '../lib/ui.js';
 import { plain } from '../lib/words.js';
@@ -133,7 +133,7 @@ function HoursDialog({ resource, onClose }) {
     const { data } = resource ? await send('PATCH', `/api/resources/${encodeURIComponent(resource.id)}`, { version: resource.version, hours }) : await send('POST', '/api/resources', hours);
     changed('/api/resources', '/api/appointments');
     toast('The hours are saved.');
-    if (data.inside?.appointments.length > 0) setInside(data.inside);
+    if (data.inside && stands(data.inside)) setInside(data.inside);
     else onClose();
   });
   const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setForm({ ...form, [name]: value });
@@ -144,7 +144,7 @@ function HoursDialog({ resource, onClose }) {
   };
   if (inside) return html`<${Standing} title="Booked in the time away" standing=${inside} onClose=${onClose} />`;
   if (isEnding) {
-    return html`<${Ending} title=${`Is ${resource.name} there no more?`} verb="There no more" end=${(send) => send('DELETE', `/api/resources/${encodeURIComponent(resource.id)}?version=${resource.version}`)} done=${`${resource.name} can be booked no more.`} onClose=${onClose}>
+    return html`<${Ending} title=${`Remove ${resource.name}?`} verb=${`Remove ${resource.name}`} end=${(send) => send('DELETE', `/api/resources/${encodeURIComponent(resource.id)}?version=${resource.version}`)} done=${`${resource.name} can no longer be booked.`} onBack=${() => setEnding(false)} onClose=${onClose}>
       <p>Nobody is booked with ${resource.name} from now on, and services that others do, too, go on with them. What is booked stands.</p>
     <//>`;
   }
@@ -157,7 +157,7 @@ function HoursDialog({ resource, onClose }) {
         <${Away} closures=${form.closures} today=${today} zone=${zone} onInput=${set('closures')} onError=${setError} />
         ${error && html`<div role="alert"><${Note} tone="bad">${error}<//></div>`}
         <${Problem} failure=${action.failure} />
-        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${resource && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>There no more<//>`}</div>
+        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${resource && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>Remove<//>`}</div>
       </div>
     <//>
   <//>`;

@@ -88,7 +88,7 @@ function ServiceDialog({ service, resources, onClose }) {
     });
   };
   if (isEnding) {
-    return html`<${Ending} title=${`Offer “${service.name}” no more?`} verb="Offer it no more" end=${(send) => send('DELETE', `/api/services/${encodeURIComponent(service.id)}?version=${service.version}`)} done="The service is offered no more." onClose=${onClose}>
+    return html`<${Ending} title=${`Stop offering “${service.name}”?`} verb="Stop offering it" end=${(send) => send('DELETE', `/api/services/${encodeURIComponent(service.id)}?version=${service.version}`)} done=${`${service.name} is no longer offered.`} onBack=${() => setEnding(false)} onClose=${onClose}>
       <p>Neither callers nor staff can book it from now on. What is booked stands.</p>
     <//>`;
   }
@@ -111,7 +111,7 @@ function ServiceDialog({ service, resources, onClose }) {
         <${Questions} intake=${form.intake} onInput=${set('intake')} />
         <${Check} label="Callers may book it" hint="Staff always may." checked=${form.callers_may_book} onInput=${set('callers_may_book')} />
         <${Problem} failure=${action.failure} />
-        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${service && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>Offer it no more<//>`}</div>
+        <div class="form-actions"><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Save<//><${Button} onClick=${onClose}>Cancel<//>${service && html`<${Button} kind="danger" icon="trash" onClick=${() => setEnding(true)}>Stop offering it<//>`}</div>
       </div>
     <//>
   <//>`;
@@ -166,7 +166,7 @@ function useConnect() {
 }
 
 function CalendarDialog({ calendar, resources, onClose }) {
-  const [chosen, setChosen] = useState(/** @type {string[]} */ (calendar.resource_ids));
+  const [chosen, setChosen] = useState(/** @type {string[]} */ (calendar.resource_ids.filter((id) => resources.some((one) => one.id === id))));
   const action = useAction(async (send) => {
     await send('PATCH', `/api/calendars/${encodeURIComponent(calendar.id)}`, { version: calendar.version, resource_ids: chosen });
     changed('/api/calendars', '/api/google-oauth/status', '/api/appointments');
@@ -196,7 +196,7 @@ function Calendars({ status }) {
   });
   const columns = [
     { name: 'name', label: 'Calendar', main: true, cell: (one) => one.name },
-    { name: 'whose', label: 'Whose time', long: true, cell: (one) => (one.resource_ids.length > 0 ? namesOf(catalog.resources, one.resource_ids) : 'Nobody’s') },
+    { name: 'whose', label: 'Whose time', long: true, cell: (one) => (one.resource_ids.length > 0 ? namesOf(catalog.all, one.resource_ids) : 'Nobody’s') },
     { name: 'state', label: 'State', cell: (one) => html`<${Badge} tone=${(STATES[one.state] ?? ['', 'quiet'])[1]}>${(STATES[one.state] ?? [plain(one.state)])[0]}<//>${one.access === 'read' && html`<small>May be read, not written: it gets no appointments.</small>`}` },
     { name: 'synced', label: 'Read last', cell: (one) => (one.last_synced_at ? html`<span class="num">${moment(one.last_synced_at, here.zone)}</span><small>${one.watched ? 'Tells us of changes at once' : 'Asked every ten minutes'}</small>` : '–') },
     here.mayChange && { name: 'change', label: '', align: 'end', cell: (one) => html`<${Button} small icon="edit" aria-label=${`Change whose time ${one.name} is`} onClick=${() => setEdited(one)}>Change<//>` },

@@ -135,7 +135,8 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     Ok(Answer::ok(Listed { contacts, pagination: Pagination { next_cursor } }))
 }
 
-/// Adds a person whom the clinic does not know. One of this number and name that it knows is shown instead.
+/// Adds a person whom the clinic does not know. One of this number and name that it knows is shown instead, after what is said anew of
+/// texts, and with the address where it had none.
 ///
 /// # Errors
 /// When the caller may not, or a value is not usable.
@@ -154,13 +155,18 @@ pub async fn create(
     };
     let (patient, input) = (&patient, &input);
     let write = || async move {
+        let now = deps.platform.clock.now();
         if let Some(number) = &patient.phone_number {
             let known = deps.contacts.find(caller.org, number.reveal(), &patient.name).await?;
             if let Some(known) = known {
-                return Ok::<_, Problem>(Attempt::Done(Answer::ok(known.into())));
+                let Some(after) = known.learning(patient, now) else {
+                    return Ok::<_, Problem>(Attempt::Done(Answer::ok(known.into())));
+                };
+                let act = act(caller, input, &after, Action::ChangeContact, now);
+                let written = Attempt::of(deps.contacts.rename(&known, &after, &act).await)?;
+                return Ok(written.map(|()| Answer::ok(after.written().into())));
             }
         }
-        let now = deps.platform.clock.now();
         let id = ContactId::parse(deps.platform.entropy.uuid(now).to_string())
             .map_err(|error| Problem::internal(&error))?;
         let contact = Contact::of(caller.org, id, patient, now);
@@ -193,13 +199,15 @@ pub async fn change(
     let change = &input.body;
     let before = there(deps, caller, input.path.get("id")).await?;
     let now = deps.platform.clock.now();
+    let after_email = match change.email.as_deref() {
+        None => before.email.clone(),
+        Some("") => None,
+        Some(text) => Some(email(text)?),
+    };
     let changed = Contact {
         name: change.contact_name.as_deref().map(name).transpose()?.unwrap_or_else(|| before.name.clone()),
-        email: match change.email.as_deref() {
-            None => before.email.clone(),
-            Some("") => None,
-            Some(text) => Some(email(text)?),
-        },
+        email: after_email.clone(),
+        email_since: if after_email == before.email { before.email_since } else { Some(whole_millis(now)) },
         notes: match change.notes.as_deref() {
             None => before.notes.clone(),
             Some(text) => notes(text)?,

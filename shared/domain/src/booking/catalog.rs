@@ -44,19 +44,18 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns the service without `leaving`, where it can do without; as an error itself, where one of its needs has nobody else.
-    ///
-    /// # Errors
-    /// When nobody else can do it.
-    pub fn without(&self, leaving: &ResourceId) -> Result<Self, &Self> {
-        let needs = self.terms.needs.iter().map(|Need(any)| {
-            let rest: Vec<ResourceId> = any.iter().filter(|id| *id != leaving).cloned().collect();
-            (!rest.is_empty()).then_some(Need(rest))
-        });
-        let needs: Option<Vec<Need>> = needs.collect();
-        let needs = needs.ok_or(self)?;
-        Ok(Self { terms: Terms { needs, ..self.terms.clone() }, ..self.clone() })
+    /// Returns the service without a resource that leaves; none where those who stay cannot give it: each need takes another of them.
+    pub fn without(&self, leaving: &ResourceId) -> Option<Self> {
+        let stays = |Need(any): &Need| Need(any.iter().filter(|id| *id != leaving).cloned().collect());
+        let needs: Vec<Need> = self.terms.needs.iter().map(stays).collect();
+        can_be_met(&needs, &[]).then(|| Self { terms: Terms { needs, ..self.terms.clone() }, ..self.clone() })
     }
+}
+
+/// Whether each of these needs can have a resource of its own, none of which is `taken`.
+fn can_be_met(needs: &[Need], taken: &[&ResourceId]) -> bool {
+    let Some((Need(any), rest)) = needs.split_first() else { return true };
+    any.iter().filter(|id| !taken.contains(id)).any(|id| can_be_met(rest, &[taken, &[id]].concat()))
 }
 
 /// What the clinic says of a service. Times are whole minutes.

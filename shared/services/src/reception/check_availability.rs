@@ -150,7 +150,7 @@ fn wish<'a>(
 ) -> Result<Wish<'a>, String> {
     let service = match &moving {
         Some(appointment) => catalog
-            .service(&appointment.service_id)
+            .service_of(&appointment.service_id)
             .ok_or_else(|| format!("NO TIMES. {}", question(Unfit::NotItsResources)))?,
         None => service(catalog, arguments.text("service").unwrap_or_default())?,
     };

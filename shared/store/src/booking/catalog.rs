@@ -21,7 +21,9 @@ pub struct Catalog {
     pub services: Vec<Service>,
     /// The practitioners and rooms, by name.
     pub resources: Vec<Resource>,
-    /// Those that are there no more, by name: what was booked with them stands.
+    /// Services that are offered no more: what was booked of them stands, and can be moved.
+    pub former_services: Vec<Service>,
+    /// Practitioners and rooms that are there no more, by name: what was booked with them stands.
     pub former: Vec<Resource>,
 }
 
@@ -31,13 +33,18 @@ impl Catalog {
         self.services.iter().find(|service| service.service_id == *id)
     }
 
+    /// The service that an appointment was booked of, whether or not it is still offered.
+    pub fn service_of(&self, id: &ServiceId) -> Option<&Service> {
+        self.service(id).or_else(|| self.former_services.iter().find(|service| service.service_id == *id))
+    }
+
     /// The resource of this id.
     pub fn resource(&self, id: &ResourceId) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.resource_id == *id)
     }
 
-    /// What a resource is called, whether or not it is still there.
-    pub fn name(&self, id: &ResourceId) -> Option<&str> {
+    /// Returns what a resource is called, whether or not it is still there.
+    pub fn resource_name(&self, id: &ResourceId) -> Option<&str> {
         let all = self.resources.iter().chain(&self.former);
         all.into_iter()
             .find(|resource| resource.resource_id == *id)
@@ -46,7 +53,7 @@ impl Catalog {
 }
 
 impl Bookings {
-    /// All that a clinic offers, consistently. A service that it offers no more is left out.
+    /// All that a clinic offers and has offered, consistently.
     ///
     /// # Errors
     /// When the database does not answer, or a record does not decode.
@@ -63,7 +70,9 @@ impl Bookings {
                     .is_some_and(|key| key.starts_with("service#"));
                 if is_service {
                     let service: Service = decode(Table::BookingCatalog, item)?;
-                    catalog.services.extend((!service.is_former).then_some(service));
+                    let place =
+                        if service.is_former { &mut catalog.former_services } else { &mut catalog.services };
+                    place.push(service);
                 } else {
                     let resource: Resource = decode(Table::BookingCatalog, item)?;
                     let place = if resource.is_former { &mut catalog.former } else { &mut catalog.resources };
@@ -78,14 +87,18 @@ impl Bookings {
         Ok(catalog)
     }
 
-    /// Writes `service` in the place of the one of its version; 0 for a new one. Returns it as written.
+    /// Writes `service` in the place of the one of its version; 0 for a new one; on the condition that the resources that it rests on
+    /// are as read, so that none of them leaves meanwhile. Returns it as written.
     ///
     /// # Errors
     /// [`ChangeError::Moved`] when another write came between.
-    pub async fn save_service(&self, service: &Service) -> Result<Service, ChangeError> {
+    pub async fn save_service(&self, service: &Service, of: &[&Resource]) -> Result<Service, ChangeError> {
         let after = Service { version: service.version.saturating_add(1), ..service.clone() };
-        let part = self.service_part(service)?;
-        self.db.of_org(service.org_id).change(vec![part]).await?;
+        let mut parts = vec![self.service_part(service)?];
+        for resource in of {
+            parts.push(self.resource_is_as_read(resource)?);
+        }
+        self.db.of_org(service.org_id).change(parts).await?;
         Ok(after)
     }
 

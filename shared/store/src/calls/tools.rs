@@ -18,7 +18,7 @@ const MOST: usize = 500;
 
 impl Calls {
     /// Keeps what was done on a call by the use of a tool that `mark` tells from every other: a part of a key, letters and digits.
-    /// A use that is kept already stays as it is.
+    /// Of a use that is delivered again the last answer counts: it is what the model heard.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -33,7 +33,7 @@ impl Calls {
         let mut item: Item = encode(Table::Calls, used)?;
         item.insert(name.to_owned(), text(value));
         item.insert("call_id".to_owned(), text(format!("{}{mark}", prefix(call))));
-        self.db.of_org(org).put_new(Table::Calls, "call_id", item).await.map(|_| ())
+        self.db.of_org(org).put(Table::Calls, item).await
     }
 
     /// Returns what was done on a call, in order; at most the first 500 by their marks.

@@ -99,7 +99,7 @@ impl Desk {
     async fn of(harness: &Harness) -> Self {
         let bookings = Bookings::new(harness.stack.db());
         let resource = bookings.save_resource(&resource()).await.unwrap();
-        let service = bookings.save_service(&service()).await.unwrap();
+        let service = bookings.save_service(&service(), &[]).await.unwrap();
         Self { bookings, service, resource, act: None }
     }
 
@@ -228,7 +228,7 @@ async fn a_day_is_taken_as_it_was_read(harness: Harness) -> Result<(), String> {
 async fn nothing_is_booked_by_a_service_that_has_changed(harness: Harness) -> Result<(), String> {
     let desk = Desk::of(&harness).await;
     let terms = Terms { duration_mins: 60, ..desk.service.terms.clone() };
-    desk.bookings.save_service(&Service { terms, ..desk.service.clone() }).await.unwrap();
+    desk.bookings.save_service(&Service { terms, ..desk.service.clone() }, &[]).await.unwrap();
     refused(
         desk.book(&desk.diary(MONDAY).await, MONDAY, ("a1", ("i1", 0)), None).await,
         "it was booked as it had been",
@@ -393,15 +393,15 @@ async fn options_are_added_to_those_that_are_there(harness: Harness) -> Result<(
 
 async fn a_service_is_made_once(harness: Harness) -> Result<(), String> {
     let bookings = Bookings::new(harness.stack.db());
-    bookings.save_service(&service()).await.unwrap();
-    refused(bookings.save_service(&service()).await, "a service was made over another")
+    bookings.save_service(&service(), &[]).await.unwrap();
+    refused(bookings.save_service(&service(), &[]).await, "a service was made over another")
 }
 
 async fn an_older_service_changes_nothing(harness: Harness) -> Result<(), String> {
     let bookings = Bookings::new(harness.stack.db());
-    let first = bookings.save_service(&service()).await.unwrap();
-    bookings.save_service(&first).await.unwrap();
-    refused(bookings.save_service(&first).await, "a change was lost")
+    let first = bookings.save_service(&service(), &[]).await.unwrap();
+    bookings.save_service(&first, &[]).await.unwrap();
+    refused(bookings.save_service(&first, &[]).await, "a change was lost")
 }
 
 async fn a_resource_is_made_once(harness: Harness) -> Result<(), String> {
@@ -420,7 +420,7 @@ async fn older_hours_change_nothing(harness: Harness) -> Result<(), String> {
 /// Does all that the store can do with appointments.
 pub(super) async fn use_everything(harness: &Harness) {
     let mut desk = Desk::of(harness).await;
-    desk.service = desk.bookings.save_service(&desk.service).await.unwrap();
+    desk.service = desk.bookings.save_service(&desk.service, &[]).await.unwrap();
     desk.resource = desk.bookings.save_resource(&desk.resource).await.unwrap();
     desk.bookings.save_conversation(&begun()).await.unwrap();
     let there = desk.bookings.conversation(ORG, &begun().call_id).await.unwrap();

@@ -45,10 +45,12 @@ pub struct PasswordSet {
 /// [`Code::SessionEnded`] without a cookie, or when the issuer does not take it: then the browser drops it. Else [`Code::SignInUnavailable`] or [`Code::TooManyRequests`], and
 /// the browser keeps it.
 pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedIn>, Problem> {
-    admit(deps, &input.headers, &input.origin)?;
+    deps.place.is_own(&input.headers)?;
     let Some(token) = deps.place.kept(&input.headers) else {
         return Err(Problem::new(Code::SessionEnded));
     };
+    // What has no cookie asks the issuer nothing, and is not counted.
+    admit(deps, &input.headers, &input.origin)?;
     let session = deps.sessions.refresh(&token).await;
     signed_in(
         deps,
@@ -68,7 +70,10 @@ pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<Signed
 /// # Errors
 /// When another origin asks for it.
 pub async fn sign_out(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedOut>, Problem> {
-    admit(deps, &input.headers, &input.origin)?;
+    deps.place.is_own(&input.headers)?;
+    // The browser drops the cookie also where the issuer is not to be asked.
+    let admitted = deps.renewals.admit(input.origin.source.as_deref(), deps.clock.now());
+    admitted.map_err(|problem| problem.with_cookie(&deps.place.drops()))?;
     let revoked = is_ended(deps, &input.headers).await.unwrap_or_else(|error| {
         tracing::warn!(cause = chain(&error), "the issuer did not end a session whose person signed out");
         false
