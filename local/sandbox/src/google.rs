@@ -83,6 +83,8 @@ pub struct Faults {
     pub loses_notices: bool,
     /// Pages have at most so many entries, whatever is asked for.
     pub page: Option<usize>,
+    /// The next list of what has changed tells of nothing but that one event is deleted, which is not so.
+    pub shows_one_deleted: bool,
 }
 
 /// A body of ours that came here, whether it was taken or refused.
@@ -237,6 +239,13 @@ impl GoogleSandbox {
             .filter(|event| !event.is_deleted)
             .map(|event| event.fields.clone())
             .collect()
+    }
+
+    /// The events of a calendar that have a part in a time, a series as its instances, as their owner sees them.
+    pub fn within(&self, calendar: &str, (from, to): (Timestamp, Timestamp)) -> Vec<Value> {
+        let state = self.lock();
+        let Some(calendar) = state.calendars.get(calendar) else { return Vec::new() };
+        calendar.standing((Some(from), Some(to)))
     }
 
     /// The calendars: id, name, and how many events stand in each.

@@ -4,7 +4,11 @@
 use jiff::SignedDuration;
 use sandbox::stripe::{Act, Card};
 
-use crate::{rng::Stream, world::World};
+use crate::{
+    desk::{self, Desk, Touch, Turn},
+    rng::Stream,
+    world::World,
+};
 
 /// How many actions a world has.
 pub const ACTIONS: (i64, i64) = (30, 60);
@@ -139,6 +143,22 @@ pub enum What {
     Look,
     /// A new tariff is in force from now on.
     Tariff,
+    /// Somebody does something at the desk of a clinic with calendars.
+    AtDesk {
+        /// What.
+        desk: Desk,
+        /// To which of those that are there then.
+        which: u64,
+    },
+    /// Somebody does something in one of a clinic's calendars.
+    ByHand {
+        /// What.
+        touch: Touch,
+        /// To which of those that are there then.
+        which: u64,
+    },
+    /// Something becomes of a clinic's account at Google.
+    AtGoogle(Turn),
 }
 
 /// What becomes of a refund.
@@ -197,6 +217,7 @@ pub fn plan(seed: u64, world: &World) -> Vec<Action> {
             actions.push(Action { after, clinic, what: what(&mut own) });
         }
     }
+    actions.extend(desk::plan(seed, world));
     actions
 }
 

@@ -26,6 +26,8 @@ pub struct Diaries {
     known: BTreeSet<AppointmentId>,
     /// What each appointment was, and since when.
     versions: BTreeMap<AppointmentId, Vec<(Timestamp, Appointment)>>,
+    /// How often what is rare became of one.
+    pub tallies: BTreeMap<&'static str, u64>,
 }
 
 /// Something that does not hold: what, and what was found instead.
@@ -80,17 +82,77 @@ impl Diaries {
         overlaps(&records)?;
         taken(&records)?;
         intents(&records)?;
-        changes(&records)?;
+        self.follow(world, &records)?;
+        self.changes(world, &records)?;
+        self.offered(&records)
+    }
+
+    /// Notes what has become of each appointment. Where it was not dragged there in a calendar, none comes to lie on what others keep
+    /// busy and we know of.
+    fn follow(&mut self, world: &World, records: &Records) -> Result<(), Broken> {
         for appointment in &records.appointments {
             let versions = self.versions.entry(appointment.appointment_id.clone()).or_default();
-            let is_known = |(_, last): &(Timestamp, Appointment)| {
+            let last = versions.last().map(|(_, last)| last);
+            if last.is_some_and(|last| {
                 last.revision == appointment.revision && last.status == appointment.status
+            }) {
+                continue;
+            }
+            let is_at_another = last.is_none_or(|last| last.interval != appointment.interval);
+            let (id, interval) = (appointment.appointment_id.as_str(), appointment.interval);
+            let is_dragged = world.calendars.wishes.has_dragged(id, interval.from, interval.to);
+            if is_at_another && !is_dragged {
+                on_others(records, appointment)?;
+            }
+            let by_hand = match last {
+                Some(_) if is_at_another && is_dragged => Some("appointments moved by a hand"),
+                Some(_) if world.calendars.wishes.has_deleted(id) => Some("appointments cancelled by a hand"),
+                Some(_) | None => None,
             };
-            if !versions.last().is_some_and(is_known) {
-                versions.push((world.time(), appointment.clone()));
+            if let Some(what) = by_hand {
+                *self.tallies.entry(what).or_default() += 1;
+            }
+            versions.push((world.time(), appointment.clone()));
+        }
+        Ok(())
+    }
+
+    /// Each move and each cancellation is noted on the call that made it, once. Of a clinic with calendars, those that are not were asked
+    /// for at the desk, or by a hand in a calendar: neither our own echo nor any error has changed an appointment.
+    fn changes(&self, world: &World, records: &Records) -> Result<(), Broken> {
+        for appointment in &records.appointments {
+            let noted = noted(records, appointment);
+            let moved = usize::try_from(appointment.revision.saturating_sub(1)).unwrap_or(usize::MAX);
+            let made = moved + usize::from(appointment.status == Status::Cancelled);
+            let has_calendars =
+                world.clinic_of(&appointment.org_id.to_string()).is_some_and(|at| world.calendars.has(at));
+            if noted > made || !has_calendars && noted < made {
+                return Err((
+                    "each change is noted on its call",
+                    format!("{noted} are noted of {made} of {appointment:?}"),
+                ));
+            }
+            if noted + self.asked_for(world, &appointment.appointment_id) < made {
+                let versions = self.versions.get(&appointment.appointment_id);
+                return Err((
+                    "an appointment is changed by nobody but people",
+                    format!("{noted} of {made} changes are noted on calls: {versions:?}"),
+                ));
             }
         }
-        self.offered(&records)
+        Ok(())
+    }
+
+    /// How many of an appointment's changes were asked for at the desk or by a hand.
+    fn asked_for(&self, world: &World, id: &AppointmentId) -> usize {
+        let versions = self.versions.get(id).map(Vec::as_slice).unwrap_or_default();
+        let wishes = &world.calendars.wishes;
+        let is_asked_for = |pair: &&[(Timestamp, Appointment)]| match pair {
+            [(_, before), (_, after)] if before.status != after.status => wishes.has_cancelled(id.as_str()),
+            [_, (_, after)] => wishes.has_moved(id.as_str(), after.interval.from, after.interval.to),
+            _ => false,
+        };
+        versions.windows(2).filter(is_asked_for).count()
     }
 
     /// What a caller was told of a change is so: the appointment that the letter means on that call was cancelled, or stood at the time
@@ -198,42 +260,44 @@ fn taken(records: &Records) -> Result<(), Broken> {
     }
 }
 
-/// One intent is one appointment; one that was cancelled may have given its intent to another.
+/// One intent is one appointment; one that was cancelled may have given its intent to another, and what the desk asks for in the same words
+/// ten minutes later is another.
 fn intents(records: &Records) -> Result<(), Broken> {
     const ONE: &str = "one intent is one appointment";
     let of = |intent: &Value| intent["appointment_id"].as_str().unwrap_or_default().to_owned();
     let booked: BTreeSet<String> = records.intents.iter().map(of).collect();
     let made = |appointment: &Appointment| appointment.appointment_id.to_string();
     let all: BTreeSet<String> = records.appointments.iter().map(made).collect();
-    let standing: BTreeSet<String> = records.standing().map(made).collect();
+    let is_by_voice = |appointment: &&Appointment| matches!(appointment.made, MadeBy::Caller { .. });
+    let standing: BTreeSet<String> = records.standing().filter(is_by_voice).map(made).collect();
     if booked.len() == records.intents.len() && booked.is_subset(&all) && standing.is_subset(&booked) {
         return Ok(());
     }
     Err((ONE, format!("{} intents became {booked:?}, and there are {all:?}", records.intents.len())))
 }
 
-/// Each move and each cancellation is noted on the call that made it, once: in these worlds only callers change appointments.
-fn changes(records: &Records) -> Result<(), Broken> {
-    for appointment in &records.appointments {
-        let is_it = |conversation: &Conversation, which| {
-            let found = conversation.found(which);
-            found.is_some_and(|found| found.appointment_id == appointment.appointment_id)
-        };
-        let noted: usize = records
-            .conversations
-            .iter()
-            .map(|call| call.changed.iter().filter(|changed| is_it(call, &changed.which)).count())
-            .sum();
-        let moved = usize::try_from(appointment.revision.saturating_sub(1)).unwrap_or(usize::MAX);
-        let made = moved + usize::from(appointment.status == Status::Cancelled);
-        if noted != made {
-            return Err((
-                "each change is noted on its call",
-                format!("{noted} are noted of {made} of {appointment:?}"),
-            ));
+/// How many moves and cancellations of an appointment are noted on calls.
+fn noted(records: &Records, appointment: &Appointment) -> usize {
+    let is_it = |conversation: &Conversation, which: &Letter| {
+        let found = conversation.found(which);
+        found.is_some_and(|found| found.appointment_id == appointment.appointment_id)
+    };
+    let of_call =
+        |call: &Conversation| call.changed.iter().filter(|changed| is_it(call, &changed.which)).count();
+    records.conversations.iter().map(of_call).sum()
+}
+
+/// An appointment does not lie on what others keep busy.
+fn on_others(records: &Records, appointment: &Appointment) -> Result<(), Broken> {
+    let days = records.days.iter().filter(|day| appointment.resource_ids.contains(&day.resource_id));
+    let mut others =
+        days.flat_map(|day| &day.entries).filter(|entry| matches!(entry.taken, Taken::External { .. }));
+    match others.find(|entry| entry.interval.overlaps(&appointment.blocked)) {
+        Some(entry) if appointment.status != Status::Cancelled => {
+            Err(("nothing is booked onto what others keep busy", format!("{appointment:?} on {entry:?}")))
         }
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// What callers were told is so: each "BOOKED" has its appointment, of that call and for that patient. What they heard of changes was

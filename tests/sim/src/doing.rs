@@ -18,6 +18,7 @@ use vendors::vapi::tools::{
 
 use crate::{
     actions::{CALLERS, PATIENTS, What},
+    calendars::consented,
     driver::{After, Driver, Due},
     faults::Kind,
     items,
@@ -68,6 +69,8 @@ impl Driver {
             Due::VapiCopy(text) => self.post_vapi_copy(&text),
             Due::Stripe(post) => self.post_stripe(post),
             Due::StripeCopy(post) => self.post_stripe_copy(post),
+            Due::Google(post) => self.post_google(post),
+            Due::Consent(clinic) => self.consent(clinic),
             Due::Again { consumer, message } => self.consume_once(consumer, message),
         }
     }
@@ -115,6 +118,12 @@ impl Driver {
                         "no key of another org is touched",
                         format!("{name} shows another's: {text}"),
                     );
+                }
+            }
+            After::Consent { clinic } => {
+                let back = answer.and_then(|page| consented(&self.world, clinic, page));
+                if let Some(back) = back {
+                    self.begin_request(format!("clinic {clinic} consents"), None, After::Nothing, back);
                 }
             }
             After::Nothing => {}
@@ -176,25 +185,30 @@ impl Driver {
             What::Card { card } => self.set_card(clinic, card),
             What::Freeze { secs } => self.freeze(clinic, secs),
             What::Trouble { secs } => self.trouble_vapi(secs),
-            What::Look => {
-                let paths = [
-                    "/api/billing/wallet",
-                    "/api/billing/wallet/transactions",
-                    "/api/calls-dashboard",
-                    "/api/calls-dashboard/live",
-                    "/api/integrations/vapi/numbers",
-                    "/api/managed-telephony/phone-status",
-                ];
-                let path = self.chance.pick(&paths).unwrap_or("/api/billing/wallet");
-                self.route(clinic, "GET", path, &Value::Null, After::Look { clinic });
-            }
-            // Ahead of what is done in this very millisecond, by the price that is in force.
+            What::Look => self.look(clinic),
+            What::AtDesk { desk, which } => self.at_desk(clinic, desk, which),
+            What::ByHand { touch, which } => self.by_hand(clinic, touch, which),
+            What::AtGoogle(turn) => self.at_google(clinic, turn),
             What::Tariff => change_price(self.world.time() + SignedDuration::from_millis(1)),
         }
     }
 
+    /// The clinic looks at one of its pages.
+    fn look(&mut self, clinic: usize) {
+        let paths = [
+            "/api/billing/wallet",
+            "/api/billing/wallet/transactions",
+            "/api/calls-dashboard",
+            "/api/calls-dashboard/live",
+            "/api/integrations/vapi/numbers",
+            "/api/managed-telephony/phone-status",
+        ];
+        let path = self.chance.pick(&paths).unwrap_or("/api/billing/wallet");
+        self.route(clinic, "GET", path, &Value::Null, After::Look { clinic });
+    }
+
     /// Begins a request of a clinic's.
-    fn route(&mut self, clinic: usize, method: &str, path: &str, body: &Value, after: After) {
+    pub(crate) fn route(&mut self, clinic: usize, method: &str, path: &str, body: &Value, after: After) {
         let request = self.world.request(clinic, method, path, body);
         self.begin_request(format!("{method} {path} of clinic {clinic}"), Some(clinic), after, request);
     }

@@ -23,6 +23,7 @@ use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use local::{queue::Message, schedule::Schedule};
 use sandbox::{
+    google,
     stripe::{self, Act, Card},
     vapi,
 };
@@ -34,8 +35,9 @@ use crate::{
     faults::Kind,
     lag::Indexes,
     monitor::{Monitor, Violation},
+    pairs,
     plant::Plant,
-    quiet::{Quiet, has_nothing_to_do, is_thorough},
+    quiet::{Quiet, has_nothing_to_do, is_thorough, no_calendar_is_due},
     rest,
     rng::Stream,
     slots, weather,
@@ -63,6 +65,9 @@ const STAYS_BUSY: SignedDuration = SignedDuration::from_mins(15);
 const IDLE_CALLS: u64 = 60;
 const IDLE_LISTINGS: u64 = 20;
 const IDLE_PAYMENTS: u64 = 4;
+/// Calendars are asked each fourth hour then, and whether they have their channels each sixth.
+const IDLE_POLLS: u64 = 48;
+const IDLE_WATCHES: u64 = 6;
 /// How often it is asked whether a world is at rest.
 const ASKED: SignedDuration = SignedDuration::from_hours(6);
 /// How long a world that is at rest goes on: each schedule comes once more, and finds it so.
@@ -139,6 +144,10 @@ pub(crate) enum After {
     Look {
         clinic: usize,
     },
+    /// The clinic is told where to consent.
+    Consent {
+        clinic: usize,
+    },
     Nothing,
 }
 
@@ -184,6 +193,8 @@ pub(crate) enum Due {
     VapiCopy(String),
     Stripe(stripe::Post),
     StripeCopy(stripe::Post),
+    Google(google::Post),
+    Consent(usize),
     Again { consumer: String, message: Message },
     Scheduled(Schedule),
 }
@@ -194,6 +205,7 @@ enum Source {
     Agenda,
     Vapi,
     Stripe,
+    Google,
     Queue,
     Schedule,
     Late,
@@ -301,7 +313,9 @@ impl Driver {
         let indexes = lags.then(|| Indexes::of(&self.world));
         let over_aws = weather::over_aws(self.world.now.clone(), ids, config.plant, indexes);
         self.world.stack.aws.set_plan(over_aws);
-        self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone()));
+        let google = &self.world.stack.google;
+        let lies = config.plant.is_some_and(Plant::shows_failures_as_deletions).then(|| Arc::clone(google));
+        self.world.stack.faults.set_plan(weather::over_vendors(self.world.now.clone(), lies));
         if self.world.is_long {
             self.enter(self.world.time() + ALTERED_AFTER, Due::Alter);
         }
@@ -328,6 +342,7 @@ impl Driver {
             self.unfreeze(at);
             self.set_card(at, Card::Good);
         }
+        self.mend_calendars();
     }
 
     /// Runs until all is at rest and has stayed so for a day; a thorough world, and a long one, to the very end.
@@ -338,6 +353,7 @@ impl Driver {
                 return self.run_until(end.min(self.world.time() + STAYS_AT_REST)).await;
             }
             self.run_until(end.min(self.world.time() + ASKED)).await;
+            self.mend_calendars();
         }
     }
 
@@ -391,8 +407,11 @@ impl Driver {
             tallies: std::mem::take(&mut self.monitor.tallies)
                 .into_iter()
                 .chain(std::mem::take(&mut self.tallies))
+                .chain(std::mem::take(&mut self.diaries.tallies))
                 .chain([
                     ("automatic charges", self.monitor.cards.begun()),
+                    ("worlds with calendars", u64::from(!self.world.calendars.of.is_empty())),
+                    ("appointments to be looked at", pairs::looked_at(&self.world)),
                     ("worlds of forty days", u64::from(self.world.is_long)),
                     (
                         "worlds that cross a month's end",
@@ -528,6 +547,7 @@ impl Driver {
         let mut now = locked(&self.world.now);
         now.dirty.extend(all);
         now.is_about_live_calls = true;
+        now.is_about_bookings = true;
     }
 
     fn poll_one(&mut self, at: usize) {
@@ -635,6 +655,9 @@ impl Driver {
         if is_due(stack.stripe.next_due()) {
             sources.push(Source::Stripe);
         }
+        if is_due(stack.google.next_due()) {
+            sources.push(Source::Google);
+        }
         if is_due(stack.aws.queues().next_due()) {
             sources.push(Source::Queue);
         }
@@ -649,6 +672,7 @@ impl Driver {
             Source::Agenda => self.follow_agenda(now),
             Source::Vapi => self.step_vapi(),
             Source::Stripe => self.step_stripe(),
+            Source::Google => self.step_google(),
             Source::Queue => self.take_message(),
             Source::Late => {
                 self.apply_late();
@@ -718,12 +742,15 @@ impl Driver {
         let stack = Rc::clone(&self.world.stack);
         let Some(schedule) = stack.take_scheduled() else { return false };
         let task = schedule.input["task"].as_str().unwrap_or(&schedule.function).to_owned();
+        let has_calendars = !self.world.calendars.of.is_empty();
         // While there is no talk and nothing has happened for some time, most runs of the schedules that compare with the vendors are
         // left out, for speed, as a schedule may fail to come.
         let one_of = match task.as_str() {
             "calls" | "reminders" if self.is_thorough => IDLE_CALLS,
             "listing" => IDLE_LISTINGS,
             "payments" if !self.is_thorough => IDLE_PAYMENTS,
+            "poll" if has_calendars => IDLE_POLLS,
+            "watch" if has_calendars => IDLE_WATCHES,
             _ => 1,
         };
         let is_idle =
@@ -757,6 +784,10 @@ impl Driver {
             return;
         }
         if !self.is_thorough && has_nothing_to_do(&self.world, &schedule.function) {
+            return;
+        }
+        let has_calendars = !self.world.calendars.of.is_empty();
+        if task == "poll" && has_calendars && no_calendar_is_due(&self.world) {
             return;
         }
         let name = format!("{} {task} by schedule", schedule.function);

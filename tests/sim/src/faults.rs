@@ -63,11 +63,17 @@ pub enum Kind {
     VendorKept,
     /// An index of the database is behind.
     IndexBehind,
+    /// A vendor says that it was asked too often.
+    TooMany,
+    /// A vendor takes longer than some wait for it.
+    VendorSlow,
+    /// A vendor says that a clinic's consent has ended.
+    GrantEnded,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Duplicate,
         Self::Delay,
         Self::Lost,
@@ -96,6 +102,9 @@ impl Kind {
         Self::PutThrough,
         Self::VendorKept,
         Self::IndexBehind,
+        Self::TooMany,
+        Self::VendorSlow,
+        Self::GrantEnded,
     ];
 
     /// Its name, also its stream's.
@@ -129,6 +138,9 @@ impl Kind {
             Self::PutThrough => "caller put through",
             Self::VendorKept => "vendor failed, and kept the answer",
             Self::IndexBehind => "index behind",
+            Self::TooMany => "vendor asked too often",
+            Self::VendorSlow => "vendor slow",
+            Self::GrantEnded => "consent ended",
         }
     }
 
@@ -138,10 +150,17 @@ impl Kind {
             Self::Duplicate | Self::Delay => 500,
             Self::Lost | Self::QueueEarly | Self::QueueLate | Self::QueueTwice | Self::IndexBehind => 300,
             Self::Crash | Self::EndIgnored | Self::RecordBehind | Self::RecordChanged => 200,
-            Self::Forged | Self::VendorFails | Self::Untrue | Self::PutThrough | Self::VendorKept => 100,
+            Self::Forged
+            | Self::VendorFails
+            | Self::Untrue
+            | Self::PutThrough
+            | Self::VendorKept
+            | Self::TooMany
+            | Self::VendorSlow => 100,
             Self::QueueLost | Self::VendorLost | Self::VendorUnanswered => 80,
             Self::StoreFails | Self::StoreConflict => 60,
             Self::StoreLost | Self::StoreUnanswered | Self::StoreLate | Self::QueueFails => 40,
+            Self::GrantEnded => 50,
             Self::Slow => 20,
             Self::Skew | Self::Unmarked => 1_000,
         }

@@ -27,7 +27,7 @@ fn plain(attribute: &Value) -> Value {
 }
 
 /// A record as plain JSON.
-fn record(item: &Value) -> Value {
+pub fn record(item: &Value) -> Value {
     let fields = item.as_object().into_iter().flatten();
     Value::Object(fields.map(|(name, value)| (name.clone(), plain(value))).collect::<Map<_, _>>())
 }

@@ -6,17 +6,21 @@
 
 mod actions;
 mod asked_back;
+mod calendars;
 mod cards;
+mod desk;
 mod diary;
 mod doing;
 mod driver;
 mod faults;
+mod hand;
 mod interleave;
 mod items;
 mod lag;
 mod letters;
 mod logs;
 mod monitor;
+mod pairs;
 mod plant;
 mod quiet;
 mod rare;

@@ -18,9 +18,10 @@ pub struct Plant {
 }
 
 /// The bugs that are not changes of a request to AWS: the functions are told that nothing is kept for callers, or see no refund beside a
-/// dispute that gave money back.
+/// dispute that gave money back, or see an event deleted where Google fails.
 const TAKING_WHAT_IS_KEPT: &str = "calling_out_on_what_is_kept_for_callers";
 const REINSTATING_WHAT_WAS_REFUNDED: &str = "giving_back_what_was_refunded";
+const CANCELLING_BY_A_FAILURE: &str = "taking_a_failure_for_a_deletion";
 /// Why a call of ours ends whose call at Vapi has a record already.
 const SAME_CALL_REASON: &str = "recorded-before";
 /// A time that no world comes to.
@@ -37,6 +38,11 @@ impl Plant {
         self.name == REINSTATING_WHAT_WAS_REFUNDED
     }
 
+    /// Whether the functions see an event as deleted where Google fails to tell what has changed.
+    pub fn shows_failures_as_deletions(&self) -> bool {
+        self.name == CANCELLING_BY_A_FAILURE
+    }
+
     /// The bug of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         PLANTS.iter().find(|plant| plant.name == name)
@@ -44,11 +50,11 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 33] = [
+pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "sending_what_another_copy_has_claimed",
         place: "claim of a message: attribute_not_exists(item)",
-        seed: 1_005,
+        seed: 1_000,
         change: |sent| without(sent, Write::Other, "messages", "attribute_not_exists(#key)"),
     },
     Plant {
@@ -66,7 +72,7 @@ pub static PLANTS: [Plant; 33] = [
     Plant {
         name: "texting_what_nobody_looks_for",
         place: "charge text: when it is looked for",
-        seed: 1_000,
+        seed: 1_017,
         change: |sent| without_put(sent, Write::Text, "due_messages"),
     },
     Plant {
@@ -94,7 +100,7 @@ pub static PLANTS: [Plant; 33] = [
     Plant {
         name: "settling_on_an_old_ledger",
         place: "settle: ledger_seq = :read",
-        seed: 1_003,
+        seed: 1_006,
         change: |sent| without(sent, Write::Settle, "wallets", "ledger_seq = :read"),
     },
     Plant {
@@ -130,7 +136,7 @@ pub static PLANTS: [Plant; 33] = [
     Plant {
         name: "two_purchases_of_one_direction",
         place: "claim: version = :read",
-        seed: 2_035,
+        seed: 1_006,
         change: |sent| without(sent, Write::Claim, "number_purchases", "version = :read"),
     },
     Plant {
@@ -194,13 +200,13 @@ pub static PLANTS: [Plant; 33] = [
     Plant {
         name: "taking_time_without_the_next_day",
         place: "take time: the day after UTC's midnight",
-        seed: 1_000,
+        seed: 1_003,
         change: without_the_next_day,
     },
     Plant {
         name: "booking_by_an_old_service",
         place: "take time: version = :read of the service",
-        seed: 1_034,
+        seed: 1_023,
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
     Plant {
@@ -326,7 +332,54 @@ pub static PLANTS: [Plant; 33] = [
         seed: 1_002,
         change: |_| {},
     },
+    Plant {
+        name: CANCELLING_BY_A_FAILURE,
+        place: "changes of a calendar: an answer that failed",
+        seed: 1_000,
+        change: |_| {},
+    },
+    Plant {
+        name: "taking_an_echo_for_a_change",
+        place: "note of a push: what was pushed",
+        seed: 1_021,
+        change: |sent| {
+            each_calendar_item(sent, "event#", |item| item["pushed"] = json!({"L": []}));
+        },
+    },
+    Plant {
+        name: "taking_our_own_event_for_anothers",
+        place: "note of our ids, before they are used",
+        seed: 1_000,
+        change: |sent| each_calendar_item(sent, "ours#", |item| item["item"]["S"] = "ours#lost".into()),
+    },
+    Plant {
+        name: "sweeping_what_was_seen",
+        place: "keep an event of others: its reading",
+        seed: 1_004,
+        change: |sent| {
+            if is_of(&sent.body, "external_events") && sent.body["Item"].is_object() {
+                sent.body["Item"]["generation"]["N"] = "0".into();
+            }
+        },
+    },
 ];
+
+/// Changes each record of a kind that is written about calendars.
+fn each_calendar_item(sent: &mut Sent, kind: &str, change: impl Fn(&mut Value)) {
+    let Sent { body, .. } = sent;
+    let is_it = |part: &Value| {
+        is_of(part, "calendars")
+            && part["Item"]["item"]["S"].as_str().is_some_and(|key| key.starts_with(kind))
+    };
+    if is_it(body) {
+        change(&mut body["Item"]);
+    }
+    for part in body["TransactItems"].as_array_mut().into_iter().flatten() {
+        if is_it(&part["Put"]) {
+            change(&mut part["Put"]["Item"]);
+        }
+    }
+}
 
 /// Whether a request writes an appointment that was there, so that it stands like this.
 fn changes_an_appointment(sent: &Sent, status: &str) -> bool {

@@ -98,3 +98,14 @@ pub fn has_nothing_to_do(world: &World, function: &str) -> bool {
     };
     items::all(&world.stack.aws, table).is_empty()
 }
+
+/// Whether no calendar is to be asked yet, by whichever clock.
+pub fn no_calendar_is_due(world: &World) -> bool {
+    let ahead = if world.is_skewed { MOST_SKEW_SECS } else { 0 };
+    let now = world.time() + SignedDuration::from_secs(ahead.into());
+    let is_due = |row: &Value| {
+        let at = row["poll_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        row["poll_shard"].is_string() && at.is_none_or(|at| at <= now)
+    };
+    !items::all(&world.stack.aws, "calendars").iter().any(is_due)
+}

@@ -15,7 +15,7 @@ const HOURS_A_YEAR: i64 = 8_766;
 const BOUNDS: [u32; 6] = [1, 5, 15, 60, 300, 1_800];
 
 /// What must come about in many worlds, so that what holds of it is known to hold.
-const RARE: [&str; 17] = [
+const RARE: [&str; 22] = [
     "refunds pending, then failed",
     "payments refunded twice",
     "payments refunded and disputed",
@@ -33,6 +33,11 @@ const RARE: [&str; 17] = [
     "worlds that cross a month's end",
     "worlds of forty days",
     "entries altered",
+    "worlds with calendars",
+    "appointments moved by a hand",
+    "appointments cancelled by a hand",
+    "appointments to be looked at",
+    "consents withdrawn",
 ];
 
 /// The sums over many worlds.

@@ -9,6 +9,7 @@ use domain::{
 };
 use sandbox::vapi;
 use serde_json::Value;
+use store::calendars::GOOGLE_CALENDAR;
 
 use crate::{
     items::{self, ENVIRONMENT},
@@ -43,6 +44,7 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     purchases(world, monitor)?;
     crate::slots::at_rest(world)?;
     crate::letters::at_rest(world)?;
+    crate::pairs::at_rest(world)?;
     crate::diary::told(world)
 }
 
@@ -216,7 +218,8 @@ fn numbers(world: &World) -> Checked {
     if let Some(open) = claims.iter().find(|row| !over.contains(&row["state"].as_str().unwrap_or_default())) {
         return Err(format!("a purchase is still open: {open}"));
     }
-    let rows = items::all(aws, "org_credentials");
+    let mut rows = items::all(aws, "org_credentials");
+    rows.retain(|row| row["provider_type"] != GOOGLE_CALENDAR);
     if let Some(row) = rows.iter().find(|row| row["status"] != "active") {
         return Err(format!("a number is still being given up: {row}"));
     }

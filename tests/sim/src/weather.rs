@@ -1,7 +1,9 @@
 //! What happens to requests on their way: to AWS, and to the vendors.
 
+use std::sync::Arc;
+
 use local::aws::{Outcome, Sent};
-use sandbox::faults::Mode;
+use sandbox::{faults::Mode, google::GoogleSandbox};
 use serde_json::json;
 
 use crate::{
@@ -131,27 +133,56 @@ fn over_queue(dice: &mut Dice, sent: &mut Sent) -> Outcome {
 }
 
 /// How each request to a vendor goes wrong, if it does. A vendor that does not answer is waited for as long as the function waits. While
-/// Vapi is in trouble, all of its requests go wrong.
-pub fn over_vendors(now: SharedNow) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
-    move |vendor, _| {
-        let mut now = locked(&now);
-        now.vendor_requests = now.vendor_requests.saturating_add(1);
-        now.is_about_numbers |= vendor == "twilio";
-        let kinds = [
-            (Kind::VendorFails, Mode::Error),
-            (Kind::VendorLost, Mode::Hang),
-            (Kind::VendorUnanswered, Mode::HangAfter),
-        ];
-        if vendor == "stripe" && now.dice.strikes(Kind::VendorKept) {
-            let is_done = now.dice.between(Kind::VendorKept, 0, 1) == 0;
-            return Some(if is_done { Mode::ErrorAfterKept } else { Mode::ErrorKept });
+/// Vapi is in trouble, all of its requests go wrong. A plant may have Google show an event as deleted where it would show nothing.
+pub fn over_vendors(
+    now: SharedNow,
+    google: Option<Arc<GoogleSandbox>>,
+) -> impl FnMut(&str, &str) -> Option<Mode> + Send + 'static {
+    move |vendor, operation| {
+        let mode = over_vendor(&mut locked(&now), vendor, operation);
+        match &google {
+            Some(google) if operation == "list_events" && mode.is_some() => {
+                google.with_faults(|faults| faults.shows_one_deleted = true);
+                None
+            }
+            Some(_) | None => mode,
         }
-        let is_in_trouble = vendor == "vapi" && now.is_vapi_in_trouble;
-        let trouble = kinds.into_iter().find(|(kind, _)| is_in_trouble && now.dice.has(*kind));
-        if let Some((kind, mode)) = trouble {
-            now.dice.note(kind);
-            return Some(mode);
-        }
-        kinds.into_iter().find(|(kind, _)| now.dice.strikes(*kind)).map(|(_, mode)| mode)
     }
+}
+
+fn over_vendor(now: &mut Now, vendor: &str, operation: &str) -> Option<Mode> {
+    now.vendor_requests = now.vendor_requests.saturating_add(1);
+    now.is_about_numbers |= vendor == "twilio";
+    let kinds = [
+        (Kind::VendorFails, Mode::Error),
+        (Kind::VendorLost, Mode::Hang),
+        (Kind::VendorUnanswered, Mode::HangAfter),
+    ];
+    if vendor == "stripe" && now.dice.strikes(Kind::VendorKept) {
+        let is_done = now.dice.between(Kind::VendorKept, 0, 1) == 0;
+        return Some(if is_done { Mode::ErrorAfterKept } else { Mode::ErrorKept });
+    }
+    if vendor == "google"
+        && let Some(mode) = over_google(&mut now.dice, operation)
+    {
+        return Some(mode);
+    }
+    let is_in_trouble = vendor == "vapi" && now.is_vapi_in_trouble;
+    let trouble = kinds.into_iter().find(|(kind, _)| is_in_trouble && now.dice.has(*kind));
+    if let Some((kind, mode)) = trouble {
+        now.dice.note(kind);
+        return Some(mode);
+    }
+    kinds.into_iter().find(|(kind, _)| now.dice.strikes(*kind)).map(|(_, mode)| mode)
+}
+
+/// What of a calendar goes wrong beside.
+fn over_google(dice: &mut Dice, operation: &str) -> Option<Mode> {
+    if operation == "token" && dice.strikes(Kind::GrantEnded) {
+        return Some(Mode::Refuse);
+    }
+    if dice.strikes(Kind::TooMany) {
+        return Some(Mode::TooMany);
+    }
+    dice.strikes(Kind::VendorSlow).then_some(Mode::Slow)
 }

@@ -30,6 +30,7 @@ use store::{
 use uuid::Uuid;
 
 use crate::{
+    calendars::{self, Calendars},
     faults::{Dice, Kind},
     items::ENVIRONMENT,
     plant::Plant,
@@ -96,6 +97,25 @@ pub struct Now {
     pub foul: Option<String>,
 }
 
+impl Now {
+    /// Before anything was done.
+    const fn before(dice: Dice) -> Self {
+        Self {
+            dice,
+            acting: None,
+            dirty: BTreeSet::new(),
+            is_about_numbers: false,
+            is_about_bookings: false,
+            is_about_slots: false,
+            is_about_live_calls: true,
+            is_vapi_in_trouble: false,
+            requests: 0,
+            vendor_requests: 0,
+            foul: None,
+        }
+    }
+}
+
 /// What is shared by the driver and everything that it drives.
 pub type SharedNow = Arc<Mutex<Now>>;
 
@@ -126,6 +146,8 @@ pub struct World {
     pub changed: BTreeSet<String>,
     /// Whether it goes on for forty days.
     pub is_long: bool,
+    /// The calendars that its clinics have at Google.
+    pub calendars: Calendars,
     /// What a number costs a month, and what is lent to a call beyond its clinic's money, in pence.
     pub rental: i64,
     /// See [`World::rental`].
@@ -178,19 +200,6 @@ impl World {
         if plant.is_some_and(Plant::hides_refunds) {
             stack.stripe.with_faults(|faults| faults.hides_refunds_of_reinstated = true);
         }
-        let now = Now {
-            dice,
-            acting: None,
-            dirty: BTreeSet::new(),
-            is_about_numbers: false,
-            is_about_bookings: false,
-            is_about_slots: false,
-            is_about_live_calls: true,
-            is_vapi_in_trouble: false,
-            requests: 0,
-            vendor_requests: 0,
-            foul: None,
-        };
         let mut crowd = Stream::of(seed, "scarcity");
         let is_crowded = crowd.chance(CROWDED);
         if is_crowded {
@@ -200,22 +209,24 @@ impl World {
         let few = usize::try_from(chance.between(2, 4)).unwrap_or(2);
         let count = if is_crowded { CROWD } else { few };
         let clinics = (0..count).map(clinic).collect();
-        let world = Self {
+        let mut world = Self {
             stack,
             clock,
             clinics,
-            now: Arc::new(Mutex::new(now)),
+            now: Arc::new(Mutex::new(Now::before(dice))),
             is_skewed,
             is_untrue,
             is_faultless,
             changed: BTreeSet::new(),
             is_long: !is_crowded && Stream::of(seed, "long").chance(LONG),
+            calendars: Calendars::default(),
             rental: rental.parse().unwrap_or_default(),
             outage_credit: outage_credit.parse().unwrap_or_default(),
         };
         for at in 0..count {
             world.set_up(at, &mut chance).await;
         }
+        calendars::set_up(&mut world, seed).await;
         world
     }
 
@@ -303,7 +314,7 @@ impl World {
     }
 
     /// Lets some seconds pass while nothing goes wrong.
-    async fn pass(&self, secs: i64) {
+    pub async fn pass(&self, secs: i64) {
         let end = self.clock.now() + SignedDuration::from_secs(secs);
         loop {
             Box::pin(self.stack.settle_down()).await;

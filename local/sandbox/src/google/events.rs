@@ -61,6 +61,20 @@ impl Calendar {
         fields
     }
 
+    /// The events that have a part in a time and are not deleted, a series as its instances.
+    pub(super) fn standing(&self, window: Window) -> Vec<Value> {
+        let mut items = Vec::new();
+        for event in self.events.values().filter(|event| !event.is_deleted) {
+            if event.fields["recurrence"].is_array() {
+                let id = event.fields["id"].as_str().unwrap_or_default();
+                items.extend(self.instances(id, window));
+            } else if event.fields["recurringEventId"].is_null() && self.is_within(&event.fields, window) {
+                items.push(event.fields.clone());
+            }
+        }
+        items
+    }
+
     /// An event as the API shows it: of a deleted one little is left.
     pub(super) fn seen(event: &Event) -> Value {
         if !event.is_deleted {
@@ -175,6 +189,18 @@ impl State {
             page["nextSyncToken"] = json!(format!("S{}", calendar.changes));
         }
         Ok(shown(page))
+    }
+
+    /// What a list would say if the first event of a calendar were deleted, and nothing else had changed.
+    pub(super) fn one_deleted(&self, asked: &Asked<'_>) -> Answer {
+        let calendar = self.calendars.get(asked.calendar).ok_or_else(missing)?;
+        let first = calendar.events.values().find(|event| !event.is_deleted);
+        let items: Vec<Value> = first
+            .map(|event| json!({"kind": "calendar#event", "status": "cancelled", "id": event.fields["id"]}))
+            .into_iter()
+            .collect();
+        Ok(shown(json!({"kind": "calendar#events", "items": items, "timeZone": calendar.time_zone,
+            "nextSyncToken": format!("S{}", calendar.changes)})))
     }
 
     /// `events.instances`.

@@ -17,7 +17,7 @@ use services::provisioning::LEASE;
 use store::{calls::Calls, ledger::Ledger, wallets::Wallets};
 
 use super::{
-    operation::{Operation, Part},
+    operation::{Operation, Part, Wish},
     scene::{METER_QUEUE, Money, ORG, REFUND_PENCE, SETTLED_PENCE, Scene, TOP_UP_PENCE, top_up_of},
 };
 
@@ -47,6 +47,9 @@ impl Scene {
             self.deliver_again(*part, *end).await?;
         }
         Box::pin(self.stack.settle_down()).await;
+        if self.wishes_for(Wish::Import) {
+            self.read_on().await;
+        }
         self.verdict().await
     }
 
@@ -57,7 +60,8 @@ impl Scene {
                 self.ask_again(part).await;
                 Ok(())
             }
-            (Operation::Extend | Operation::End, _) | (_, End::Acknowledged | End::Charged) => Ok(()),
+            (Operation::Extend | Operation::End | Operation::Diary(Wish::Import), _)
+            | (_, End::Acknowledged | End::Charged) => Ok(()),
             (_, End::Failed | End::Crashed) => {
                 for _ in 0..RETRIES {
                     if self.deliver(part).await {

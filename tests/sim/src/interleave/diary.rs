@@ -39,6 +39,7 @@ fn name_of(part: Part, wish: Wish) -> String {
         Wish::Book => "Booker",
         Wish::Move => "Mover",
         Wish::Cancel => "Canceller",
+        Wish::Import | Wish::Expire | Wish::Close => "Nobody",
     };
     format!("{first} {second}")
 }
@@ -70,6 +71,7 @@ impl Scene {
         let hours = json!({"name": "Dr Rahman", "time_zone": "Europe/London",
             "weekly": {"tuesday": spans, "wednesday": spans}});
         let resource = self.asked("/api/resources", &hours).await;
+        *self.resource.borrow_mut() = resource.clone();
         let service = json!({"name": "Check-up", "duration_mins": 30, "start_interval_mins": 30,
             "needs": [[resource["id"]]], "min_notice_mins": 0});
         self.asked("/api/services", &service).await;
@@ -80,7 +82,23 @@ impl Scene {
                     self.must_use(part, (CHECK_AVAILABILITY, asked)).await;
                 }
                 Wish::Move | Wish::Cancel => self.has_an_appointment(part, wish).await,
+                Wish::Import | Wish::Expire | Wish::Close => {
+                    let asked = json!({"service": "check-up", "when": WANTED});
+                    self.must_use(part, (CHECK_AVAILABILITY, asked)).await;
+                    self.note_wanted(part).await;
+                    self.prepare(part, wish).await;
+                }
             }
+        }
+    }
+
+    /// Prepares what is no caller's wish, once the callers before have been told of the time.
+    async fn prepare(&self, part: Part, wish: Wish) {
+        match wish {
+            Wish::Import => self.connect_a_calendar(part).await,
+            // It is kept for somebody who never comes back.
+            Wish::Expire => self.must_use(part, (BOOK_APPOINTMENT, json!({"option": "A"}))).await,
+            Wish::Hold | Wish::Book | Wish::Move | Wish::Cancel | Wish::Close => {}
         }
     }
 
@@ -95,11 +113,7 @@ impl Scene {
     }
 
     async fn asked(&self, path: &str, body: &Value) -> Value {
-        let token = local::token::issue(ORG, "owner", self.gate.now()).expect("a token");
-        let request = Request::post(path)
-            .header("authorization", format!("Bearer {token}"))
-            .body(Bytes::from(body.to_string()))
-            .expect("a request");
+        let request = self.owners("POST", path, body);
         let answer = Box::pin(self.stack.request(request)).await;
         assert!(answer.status().is_success(), "{path}: {:?}", answer.body());
         serde_json::from_slice(answer.body()).expect("the API answers in JSON")
@@ -122,7 +136,8 @@ impl Scene {
     /// What Vapi posts that is this operation; the same each time.
     pub(super) fn use_of(&self, part: Part, wish: Wish) -> Request<Bytes> {
         let (tool, arguments) = match wish {
-            Wish::Hold => (BOOK_APPOINTMENT, json!({"option": "A"})),
+            Wish::Close => return self.closes(),
+            Wish::Hold | Wish::Import | Wish::Expire => (BOOK_APPOINTMENT, json!({"option": "A"})),
             Wish::Book => (BOOK_APPOINTMENT, json!({"option": "A", "patient_name": name_of(part, wish)})),
             Wish::Move => (RESCHEDULE_APPOINTMENT, json!({"which": HAS, "option": "E"})),
             Wish::Cancel => (CANCEL_APPOINTMENT, json!({"which": HAS})),
@@ -148,7 +163,7 @@ impl Scene {
                 |one: &&Appointment| matches!(&one.made, MadeBy::Caller { call_id } if *call_id == call);
             let own: Vec<Status> = appointments.iter().filter(is_its).map(|one| one.status).collect();
             let is_right = match wish {
-                Wish::Hold => own.is_empty(),
+                Wish::Hold | Wish::Import | Wish::Expire | Wish::Close => own.is_empty(),
                 Wish::Book => own.is_empty() || own == [Status::Confirmed],
                 Wish::Move => own == [Status::Confirmed],
                 Wish::Cancel => own == [Status::Cancelled],
@@ -163,7 +178,15 @@ impl Scene {
         let have_it = appointments.iter().filter(has_it).count();
         let entries = || days.iter().flat_map(|day| &day.entries);
         let is_kept = entries().any(|entry| matches!(entry.taken, Taken::Hold { .. }));
-        let wants = wishes.iter().any(|(_, wish)| matches!(wish, Wish::Book | Wish::Move));
+        if self.wishes_for(Wish::Import) {
+            self.check_the_calendar((&appointments, &days)).await?;
+        }
+        if self.wishes_for(Wish::Close) {
+            self.check_the_closure().await?;
+        }
+        // Where it is shut, or was kept for somebody for a while, it may be nobody's in the end.
+        let is_all_callers = wishes.iter().all(|(_, wish)| wish.is_a_callers());
+        let wants = is_all_callers && wishes.iter().any(|(_, wish)| matches!(wish, Wish::Book | Wish::Move));
         match have_it {
             0 if wants && !is_kept => Err("nobody has the time that was free".to_owned()),
             0 | 1 => Ok(()),

@@ -16,16 +16,23 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use base::clock::Clock as _;
+
 use super::{
     check::End,
+    days::Days,
     gate::Knock,
     operation::{Operation, Part},
     records::Records,
     scene::{Delivery, Scene},
 };
+use crate::rng::Stream;
 
 /// How many polls one step may take. One that takes more waits for something that never comes.
 const MOST_POLLS: u32 = 5_000;
+
+/// How many of a thousand operations die, in a schedule that chance decides, after each thing that they have done.
+const DIES: u64 = 250;
 
 /// Something that was not as it must be, and how it came to that.
 #[derive(Clone, Debug)]
@@ -143,6 +150,8 @@ struct Run<'s> {
     tasks: Vec<Task<'s>>,
     records: Records,
     available: i64,
+    /// What is taken of the practitioner's time, where it is that which operations meet at.
+    days: Option<Days>,
 }
 
 impl<'s> Run<'s> {
@@ -158,7 +167,10 @@ impl<'s> Run<'s> {
             flag: Arc::default(),
         };
         let tasks = scene.combination.parts.iter().enumerate().map(task).collect();
-        Self { scene, tasks, records: scene.baseline.clone(), available: 0 }
+        let is_of_the_diary =
+            matches!(scene.combination.parts[..], [Part { operation: Operation::Diary(_), .. }, ..]);
+        let days = is_of_the_diary.then(Days::default);
+        Self { scene, tasks, records: scene.baseline.clone(), available: 0, days }
     }
 
     async fn poll(&mut self, place: usize) {
@@ -217,6 +229,9 @@ impl<'s> Run<'s> {
         }
         self.refresh();
         self.available = self.records.available()?;
+        if let Some(days) = &mut self.days {
+            *days = Days::of(&self.records, self.scene.gate.now())?;
+        }
         Ok(())
     }
 
@@ -279,6 +294,9 @@ impl<'s> Run<'s> {
 
     /// What must be true after every step.
     fn check(&mut self, place: usize) -> Result<(), String> {
+        if let Some(days) = &mut self.days {
+            days.follow(Days::of(&self.records, self.scene.gate.now())?)?;
+        }
         let before = std::mem::replace(&mut self.available, self.records.available()?);
         let may_make_debt = self.tasks.get(place).is_some_and(|task| task.part.operation.may_make_debt());
         if self.available < 0 && self.available < before && !may_make_debt {
@@ -326,6 +344,7 @@ impl<'s> Run<'s> {
             .collect();
         messages.sort();
         messages.hash(&mut hasher);
+        self.scene.gate.now().as_millisecond().hash(&mut hasher);
         for task in &self.tasks {
             task.status.hash(&mut hasher);
             match task.status {
@@ -398,6 +417,43 @@ impl<'s> Explorer<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Goes through so many schedules, each step of which chance decides, or as far as the first violation. What operations have in common
+    /// is learned on the way: the first schedules, in which they learn it, are not counted.
+    pub(super) async fn sample(&mut self, schedules: u64, chance: &mut Stream) -> Result<(), Violation> {
+        while self.schedules < schedules {
+            let mut path = Vec::new();
+            if let Err(what) = self.run_at_random(&mut path, chance).await {
+                return Err(Violation { schedule: self.tale(&path), what });
+            }
+            if !self.scene.gate.take_grown() {
+                self.schedules = self.schedules.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_at_random(&mut self, path: &mut Vec<Frame>, chance: &mut Stream) -> Result<(), String> {
+        let mut run = Run::begin(self.scene);
+        run.catch_up(&self.root().histories)?;
+        let mut choices = self.root().todo;
+        loop {
+            let (dies, on): (Vec<Act>, Vec<Act>) =
+                choices.into_iter().partition(|act| act.what == Move::Crash);
+            let is_last = dies.into_iter().next().filter(|_| chance.chance(DIES));
+            let Some(act) = is_last.or_else(|| on.get(chance.index(on.len())).cloned()) else { break };
+            path.push(Frame {
+                done: Some(Done { act: act.clone(), polls: 0, is_cut: false }),
+                ..self.root()
+            });
+            run.act(&act).await?;
+            choices = run.choices()?;
+            self.seen.insert(run.state(), BTreeSet::new());
+        }
+        let ends = run.ends();
+        drop(run);
+        self.scene.come_to_rest(&ends).await
     }
 
     fn root(&self) -> Frame {

@@ -23,6 +23,9 @@ use super::records::{Place, digest_of};
 /// The condition that keeps two movements from resting on one read, and what a planted bug puts in its place.
 const THE_READ: &str = "ledger_seq = :read";
 const ANY_READ: &str = "(ledger_seq = :read OR attribute_exists(org_id))";
+/// The same of an import, which keeps what was booked meanwhile.
+const THE_READ_DAY: &str = "version = :read";
+const ANY_READ_DAY: &str = "(version = :read OR attribute_exists(org_id))";
 
 /// One record, or a whole table, as a request touches it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -351,6 +354,11 @@ impl State {
 
 /// The planted bug: an operation that books a movement no longer cares what it was decided on.
 fn forget_the_read(body: &mut Value) {
+    // A day that others' busy times are written into: by itself, and not with a booking.
+    let is_of_a_day = body["TableName"].as_str().is_some_and(|name| name.ends_with("-resource_days"));
+    if is_of_a_day && body["ConditionExpression"] == THE_READ_DAY {
+        body["ConditionExpression"] = ANY_READ_DAY.into();
+    }
     let items = body.get_mut("TransactItems").and_then(Value::as_array_mut);
     for item in items.into_iter().flatten() {
         let condition =

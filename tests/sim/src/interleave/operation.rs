@@ -21,11 +21,11 @@ pub(super) enum Operation {
     Purchase,
     /// A call without talk is reported.
     Release,
-    /// A caller wants something of the diary.
+    /// Somebody wants something of the diary.
     Diary(Wish),
 }
 
-/// What a caller wants of the diary.
+/// What somebody wants of the diary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Wish {
     /// To be kept a time.
@@ -36,6 +36,22 @@ pub(super) enum Wish {
     Move,
     /// To cancel an appointment.
     Cancel,
+    /// A calendar is read, in which others keep the time busy.
+    Import,
+    /// Time passes: what is kept for callers is kept no longer.
+    Expire,
+    /// The clinic saves that it is closed at that time.
+    Close,
+}
+
+impl Wish {
+    /// Whether it is a caller's.
+    pub(super) const fn is_a_callers(self) -> bool {
+        match self {
+            Self::Hold | Self::Book | Self::Move | Self::Cancel => true,
+            Self::Import | Self::Expire | Self::Close => false,
+        }
+    }
 }
 
 impl Operation {
@@ -52,11 +68,14 @@ impl Operation {
     ];
 
     /// Every operation on the diary.
-    pub(super) const OF_THE_DIARY: [Self; 4] = [
+    pub(super) const OF_THE_DIARY: [Self; 7] = [
         Self::Diary(Wish::Hold),
         Self::Diary(Wish::Book),
         Self::Diary(Wish::Move),
         Self::Diary(Wish::Cancel),
+        Self::Diary(Wish::Import),
+        Self::Diary(Wish::Expire),
+        Self::Diary(Wish::Close),
     ];
 
     /// Its name.
@@ -74,6 +93,9 @@ impl Operation {
             Self::Diary(Wish::Book) => "book",
             Self::Diary(Wish::Move) => "move",
             Self::Diary(Wish::Cancel) => "cancel",
+            Self::Diary(Wish::Import) => "import",
+            Self::Diary(Wish::Expire) => "expire",
+            Self::Diary(Wish::Close) => "close",
         }
     }
 

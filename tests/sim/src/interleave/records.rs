@@ -5,9 +5,11 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::gate::Access;
+use crate::items;
 
 /// Where a record lies; without a key, a whole table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +118,15 @@ impl Records {
         for (place, (_, digest)) in self.0.iter().filter(|(place, _)| !place.is_of_slots()) {
             (place, digest).hash(hasher);
         }
+    }
+
+    /// The records of a table whose sort key begins so, as the domain reads them.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(super) fn typed<T: DeserializeOwned>(&self, name: &str, beginning: &str) -> Result<Vec<T>, String> {
+        let is_it = |item: &&Value| item["item"]["S"].as_str().is_some_and(|key| key.starts_with(beginning));
+        self.of_table(name).filter(is_it).map(|item| items::typed(&items::record(item))).collect()
     }
 
     fn of_table(&self, name: &str) -> impl Iterator<Item = &Value> {

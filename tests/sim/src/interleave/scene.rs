@@ -37,7 +37,8 @@ use uuid::Uuid;
 
 use super::{
     gate::Gate,
-    operation::{Operation, Part},
+    operation::{Operation, Part, Wish},
+    others::CALENDAR_QUEUE,
     records::{Place, Records},
 };
 
@@ -91,6 +92,11 @@ impl Combination {
     /// Whether any of them is this operation.
     pub(super) fn has(&self, operation: Operation) -> bool {
         self.parts.iter().any(|part| part.operation == operation)
+    }
+
+    /// Whether there are too many schedules to go through all: some are, as chance decides.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.crashes && self.parts.len() > 2
     }
 
     /// Its parts, each once.
@@ -154,6 +160,10 @@ pub(super) struct Scene {
     waiting: Vec<(String, String, SignedDuration)>,
     /// The messages that are operations.
     looks: RefCell<BTreeMap<Part, Message>>,
+    /// The practitioner, as the dashboard shows it, where there is a diary.
+    pub(super) resource: RefCell<Value>,
+    /// When all want to come, where that is shut by one of the operations.
+    pub(super) wanted: RefCell<Timestamp>,
 }
 
 impl Scene {
@@ -190,6 +200,8 @@ impl Scene {
             now: plus_secs(test_epoch(), LATER_SECS),
             waiting: Vec::new(),
             looks: RefCell::default(),
+            resource: RefCell::default(),
+            wanted: RefCell::default(),
         };
         scene.add_clinic().await;
         let credit = scene.pay_and_refund().await;
@@ -369,15 +381,22 @@ impl Scene {
 
     /// Puts the message into its queue that is this operation, if it is one.
     fn look(&self, part: Part) -> Option<Message> {
+        if part.operation == Operation::Diary(Wish::Import) {
+            return Some(self.put(CALENDAR_QUEUE, &Self::pull()));
+        }
         if !matches!(part.operation, Operation::Extend | Operation::End) {
             return None;
         }
         let call_id = CallId::parse(part.call()).expect("an id");
         let message = MeterMessage { org_id: ORG, call_id, due_at: self.now, urgent: true };
-        let body = serde_json::to_string(&message).expect("a message is JSON");
+        Some(self.put(METER_QUEUE, &message))
+    }
+
+    fn put(&self, queue: &str, message: &impl serde::Serialize) -> Message {
+        let body = serde_json::to_string(message).expect("a message is JSON");
         let queues = self.stack.aws.queues();
-        let id = queues.send(METER_QUEUE, &body, SignedDuration::ZERO).expect("the queue is declared");
-        queues.messages().into_iter().find(|message| message.id == id)
+        let id = queues.send(queue, &body, SignedDuration::ZERO).expect("the queue is declared");
+        queues.messages().into_iter().find(|message| message.id == id).expect("the message is there")
     }
 
     /// What the next id comes from.
@@ -425,7 +444,8 @@ impl Scene {
                 self.answered(self.stack.stripe.signed(&event))
             }
             Operation::Purchase => self.answered(self.asks_for_a_number(part)),
-            Operation::Extend | Operation::End => self.looked(part),
+            Operation::Extend | Operation::End | Operation::Diary(Wish::Import) => self.looked(part),
+            Operation::Diary(Wish::Expire) => self.runs_out(),
             Operation::Diary(wish) => self.answered(self.use_of(part, wish)),
         }
     }
@@ -436,7 +456,8 @@ impl Scene {
         Box::pin(async move {
             let Some(look) = look else { return false };
             let id = look.id.clone();
-            self.stack.consume("call-meter", look).await;
+            let consumer = if look.queue == METER_QUEUE { "call-meter" } else { "calendar-sync" };
+            self.stack.consume(consumer, look).await;
             !self.stack.aws.queues().messages().iter().any(|message| message.id == id)
         })
     }
