@@ -193,7 +193,7 @@ async fn calls_are_found_by_why_they_ended_and_what_they_cost() {
         let (found, total) = ids(&harness, query).await;
         assert_eq!(
             (found.iter().collect::<Vec<_>>(), total),
-            (expected.clone(), expected.len() as u64),
+            (expected.clone(), u64::try_from(expected.len()).unwrap()),
             "{query}"
         );
     }
