@@ -92,7 +92,7 @@ test('a bill that rests on our own times says so, and so does one in doubt', asy
   await page.goto(`${stack.base}/calls/${call.id}`);
   const cost = page.getByRole('region', { name: 'What it cost' });
   await cost.getByText('our own times were taken').waitFor();
-  await cost.getByText('The voice service says 1 h').waitFor();
+  await cost.getByText('The voice service now says 1 h').waitFor();
   assert.match(await cost.locator('.sum').innerText(), /Held\s+£5\.60, extended once/);
   await whole(page);
   assert.deepEqual(complaints, []);

@@ -94,7 +94,7 @@ pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "booking_on_an_old_ledger",
         place: "book: ledger_seq = :read",
-        seed: 1_000,
+        seed: 1_006,
         change: |sent| without(sent, Write::Book, "wallets", "ledger_seq = :read"),
     },
     Plant {
@@ -118,7 +118,7 @@ pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "authorizing_on_a_frozen_wallet",
         place: "authorize: attribute_not_exists(frozen)",
-        seed: 1_005,
+        seed: 1_024,
         change: |sent| without(sent, Write::Authorize, "wallets", "attribute_not_exists(frozen)"),
     },
     Plant {
@@ -130,7 +130,7 @@ pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "extending_twice",
         place: "extend: holds.#call.step = :step",
-        seed: 1_000,
+        seed: 1_001,
         change: |sent| without(sent, Write::Extend, "wallets", "holds.#call.step = :step"),
     },
     Plant {
@@ -206,7 +206,7 @@ pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "booking_by_an_old_service",
         place: "take time: version = :read of the service",
-        seed: 1_023,
+        seed: 1_087,
         change: |sent| without(sent, Write::TakeTime, "booking_catalog", "version = :read"),
     },
     Plant {
@@ -281,7 +281,7 @@ pub static PLANTS: [Plant; 37] = [
     Plant {
         name: "billing_one_call_by_two_records",
         place: "give way: all of it",
-        seed: 1_024,
+        seed: 1_006,
         change: |sent| {
             let Some(items) = sent.body["TransactItems"].as_array_mut() else { return };
             let gives_way = |item: &Value| item["Put"]["Item"]["ended_reason"]["S"] == SAME_CALL_REASON;
