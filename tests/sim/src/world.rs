@@ -332,13 +332,7 @@ impl World {
         // Issued before, so that no clock finds it to be of the future.
         let issued_at = self.clock.now() - SignedDuration::from_mins(10);
         let token = local::token::issue(clinic.org, "owner", issued_at).expect("a token");
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {token}"))
-            .body(body)
-            .expect("a request")
+        request_with(&token, method, path, body)
     }
 
     /// Whether many clinics share the slots.
@@ -403,4 +397,15 @@ fn skews(dice: &mut Dice) -> Vec<(String, SignedDuration)> {
 pub fn session_of(answer: &Value) -> Option<String> {
     let url = answer["url"].as_str()?;
     url.rsplit('/').next().map(str::to_owned)
+}
+
+/// A request of whoever has this token; without a body where that is null.
+pub fn request_with(token: &str, method: &str, path: &str, body: &Value) -> Request<Bytes> {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {token}"))
+        .body(body)
+        .expect("a request")
 }

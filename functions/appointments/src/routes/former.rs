@@ -34,26 +34,26 @@ pub struct Seen {
 web::query_values!(Seen);
 
 impl Seen {
-    /// The version that was seen; none where any will do.
+    /// Returns the version that was seen; none where any will do.
     ///
     /// # Errors
-    /// When it is no number.
+    /// [`Code::InvalidValue`] when it is no number.
     pub fn version(&self) -> Result<Option<u64>, Problem> {
         let seen = self.version.as_deref().map(str::parse).transpose();
         seen.map_err(|_| invalid("version is the number that was read with it."))
     }
 }
 
-/// Passes what is still in the version that was seen.
+/// Passes a record that is still in the version that was seen, or of which any version will do.
 ///
 /// # Errors
-/// When another came between.
-pub fn still(version: u64, seen: Option<u64>) -> Result<(), Problem> {
-    if seen.is_none_or(|seen| seen == version) { Ok(()) } else { Err(meanwhile()) }
+/// [`Code::VersionConflict`] when another write came between.
+pub fn check_version(version: u64, seen: Option<u64>) -> Result<(), Problem> {
+    if seen.is_none_or(|seen| seen == version) { Ok(()) } else { Err(version_conflict()) }
 }
 
-/// Somebody else was first.
-pub fn meanwhile() -> Problem {
+/// Returns what somebody is told whose change rests on a version that another has replaced.
+pub fn version_conflict() -> Problem {
     Problem::new(Code::VersionConflict)
         .saying("Somebody saved this meanwhile. Load it again, and make your change to that.")
 }
@@ -90,10 +90,11 @@ impl From<Appointment> for Ahead {
 }
 
 impl Standing {
-    /// The appointments ahead of a clinic that are like this, of those that begin before `to`.
+    /// Returns a clinic's appointments that are like this and begin from now until before `to`, of the first 5,000 of them. It is read
+    /// after the change that it is shown with, so that whoever dies in between is told by the repeat.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// When the store does not answer. The change that it is shown with stands all the same.
     pub async fn ahead(
         deps: &Deps,
         org: OrgId,

@@ -19,7 +19,7 @@ use web::{
     routes::{Answer, Input},
 };
 
-use super::former::{Seen, Standing, meanwhile, still};
+use super::former::{Seen, Standing, check_version, version_conflict};
 use crate::Deps;
 
 /// How many services are changed together with a resource: one write has a hundred parts (DynamoDB, `TransactWriteItems`).
@@ -163,7 +163,7 @@ pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Ans
         if there.is_former {
             return Ok::<_, Problem>(Attempt::Done(()));
         }
-        still(there.version, seen)?;
+        check_version(there.version, seen)?;
         let catalog = bookings.catalog(caller.org).await?;
         let of_it = catalog.services.iter().filter(|service| service.terms.resources().contains(&id));
         let without = |service: &Service| {
@@ -194,7 +194,7 @@ fn checked(hours: Hours) -> Result<Hours, Problem> {
 async fn saved(deps: &Deps, resource: &Resource) -> Result<Shown, Problem> {
     match deps.appointments.bookings.save_resource(resource).await {
         Ok(saved) => Ok(saved.into()),
-        Err(ChangeError::Moved) => Err(meanwhile()),
+        Err(ChangeError::Moved) => Err(version_conflict()),
         Err(ChangeError::Store(error)) => Err(error.into()),
     }
 }

@@ -16,7 +16,7 @@ use web::{
     routes::{Answer, Input},
 };
 
-use super::former::{Seen, Standing, meanwhile, still};
+use super::former::{Seen, Standing, check_version, version_conflict};
 use crate::Deps;
 
 /// How many services a clinic may have.
@@ -134,7 +134,7 @@ pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Ans
         if there.is_former {
             return Ok::<_, Problem>(Attempt::Done(()));
         }
-        still(there.version, seen)?;
+        check_version(there.version, seen)?;
         let former = Service { is_former: true, ..there };
         Ok(Attempt::of(bookings.save_service(&former, &[]).await.map(|_| ()))?)
     };
@@ -157,7 +157,7 @@ async fn saved(deps: &Deps, service: &Service, catalog: &Catalog) -> Result<Show
         service.terms.resources().into_iter().filter_map(|id| catalog.resource(id)).collect();
     match deps.appointments.bookings.save_service(service, &of).await {
         Ok(saved) => Ok(saved.into()),
-        Err(ChangeError::Moved) => Err(meanwhile()),
+        Err(ChangeError::Moved) => Err(version_conflict()),
         Err(ChangeError::Store(error)) => Err(error.into()),
     }
 }

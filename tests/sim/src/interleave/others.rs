@@ -27,6 +27,7 @@ use super::{
     operation::{Operation, Part, Wish},
     scene::{Delivery, ORG, Scene},
 };
+use crate::world::request_with;
 
 /// The clinic's account at Google, and the calendar that is shared with it, in which it may write nothing: what operations push changes
 /// nothing there, so that every schedule finds the same.
@@ -51,13 +52,7 @@ impl Scene {
     /// A request of the clinic's owner.
     pub(super) fn owners(&self, method: &str, path: &str, body: &Value) -> Request<Bytes> {
         let token = local::token::issue(ORG, "owner", self.gate.now()).expect("a token");
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {token}"))
-            .body(body)
-            .expect("a request")
+        request_with(&token, method, path, body)
     }
 
     /// The practitioner's time is kept in a calendar, which was read, and in which somebody has since entered what takes the time that
