@@ -283,13 +283,17 @@ test('an API that fails says its sentence and the request’s id, keeps what was
 test('a slow answer is waited for in its place, and one that never comes can be asked for again', async () => {
   const { page, context } = await open(browser, stack, { role: 'owner' });
   let isSlow = true;
+  /** @type {() => void} */
+  let giveUp = () => {};
+  const given = new Promise((/** @type {(_: void) => void} */ done) => (giveUp = done));
   await page.route('**/api/contacts?**', async (route) => {
     if (!isSlow) return route.continue();
-    await new Promise((done) => setTimeout(done, 400));
+    await given;
     return route.abort();
   });
   await page.goto(`${stack.base}/contacts`);
   await page.locator('.skeleton').first().waitFor();
+  giveUp();
   await page.getByText('The server cannot be reached.').waitFor();
   isSlow = false;
   await page.getByRole('button', { name: 'Try again' }).click();
