@@ -101,12 +101,7 @@ impl CalendarSync {
             .iter()
             .any(|mirror| mirror.event_id.as_str() == told.id && mirror.calendar_id != calendar.calendar_id);
         if is_from_another && appointment.is_ahead(self.now()) {
-            let text = format!(
-                "Somebody has put the appointment of {} into the calendar {}. Here it stays with whom it was booked: move it in the \
-                 diary, if it is another's now.",
-                appointment.patient_name.reveal(),
-                calendar.name.reveal()
-            );
+            let text = is_with_another(appointment, calendar);
             self.look_at(calendar, appointment, &["elsewhere"], text).await?;
         }
         // Its time is taken there, as any event's is.
@@ -214,7 +209,7 @@ impl CalendarSync {
                 self.queue
                     .send(&CalendarTask::Push { org_id: appointment.org_id, appointment_id }, 0)
                     .await?;
-            } else if !self.is_elsewhere(calendar, &appointment, &mirror).await? {
+            } else if !self.may_be_elsewhere(calendar, &appointment, &mirror).await? {
                 gone.push(appointment);
             }
         }
@@ -227,24 +222,48 @@ impl CalendarSync {
         Ok(())
     }
 
-    /// Whether the event stands in another of the clinic's calendars, to which somebody has given it.
-    async fn is_elsewhere(
+    /// Whether the event stands, or may stand, in another of the clinic's calendars, to which somebody has given it; a person is to
+    /// look then. What a calendar cannot be asked is no "no".
+    async fn may_be_elsewhere(
         &self,
         calendar: &Calendar,
         appointment: &Appointment,
         mirror: &Mirror,
     ) -> Result<bool, SyncError> {
+        let mut unseen = None;
         for other in self.calendars.of_org(calendar.org_id).await? {
-            if other.calendar_id == calendar.calendar_id || !other.is_read() {
+            if other.calendar_id == calendar.calendar_id {
                 continue;
             }
-            let there = self.event(&other, mirror.event_id.as_str()).await?;
-            if let Some(there) = there.filter(|there| !there.is_cancelled) {
-                self.stands_elsewhere(&other, appointment, std::slice::from_ref(mirror), &there).await?;
-                return Ok(true);
+            match self.event(&other, mirror.event_id.as_str()).await {
+                Ok(Some(there)) if !there.is_cancelled && other.is_read() => {
+                    self.stands_elsewhere(&other, appointment, std::slice::from_ref(mirror), &there).await?;
+                    return Ok(true);
+                }
+                Ok(Some(there)) if !there.is_cancelled => {
+                    let text = is_with_another(appointment, &other);
+                    self.look_at(calendar, appointment, &["elsewhere"], text).await?;
+                    return Ok(true);
+                }
+                // 404 says of a calendar that nobody can reach nothing of what stands in it.
+                Ok(_) if other.stance == Stance::Broken => unseen = Some(other),
+                Ok(_) => {}
+                Err(SyncError::Google(error)) if !other.is_read() && !error.is_transient() => {
+                    unseen = Some(other);
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        let Some(unseen) = unseen else { return Ok(false) };
+        let text = format!(
+            "The appointment of {} was deleted in the calendar {}, or given to the calendar {}, which cannot be read. Here it stays: \
+             cancel it in the diary, or move it there to whom it is with now.",
+            appointment.patient_name.reveal(),
+            calendar.name.reveal(),
+            unseen.name.reveal()
+        );
+        self.look_at(calendar, appointment, &["unseen"], text).await?;
+        Ok(true)
     }
 
     /// Counts cancellations. Returns whether they are too many: then the calendar asks, and none of them is applied.
@@ -330,6 +349,15 @@ impl CalendarSync {
         let parts = ["outdated", appointment.appointment_id.as_str(), &appointment.revision.to_string()];
         self.told(appointment.org_id, changed_too_late(appointment), &parts)
     }
+}
+
+fn is_with_another(appointment: &Appointment, calendar: &Calendar) -> String {
+    format!(
+        "Somebody has put the appointment of {} into the calendar {}. Here it stays with whom it was booked: move it in the diary, if \
+         it is another's now.",
+        appointment.patient_name.reveal(),
+        calendar.name.reveal()
+    )
 }
 
 fn changed_too_late(appointment: &Appointment) -> String {

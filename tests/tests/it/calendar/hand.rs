@@ -1,5 +1,7 @@
 //! The clinic's hand: what somebody does in the calendar to an event of ours.
 
+use sandbox::faults::Mode;
+
 use super::*;
 
 /// The id of the one event of ours.
@@ -184,13 +186,14 @@ async fn who_clears_a_calendar_cancels_nobody_and_is_asked() {
     assert_eq!(shown(&harness, &all[0]).await["calendar"], "synced");
 }
 
-#[tokio::test]
-async fn what_is_given_to_another_practitioners_calendar_is_not_cancelled() {
-    // C9
+const SECOND: &str = "second@group.calendar.example";
+
+/// A clinic of two practitioners, each with a calendar of the account's.
+async fn of_two() -> Harness {
     let harness = clinic().await;
     let google = &harness.stack.google;
     google.add_account(ACCOUNT, "Europe/London");
-    google.add_calendar(ACCOUNT, "second@group.calendar.example", "Second", "Europe/London");
+    google.add_calendar(ACCOUNT, SECOND, "Second", "Europe/London");
     consent(&harness, ORG, Some(ACCOUNT), &[]).await;
     let hours = json!({"name": "Dr Second", "time_zone": "Europe/London"});
     let (_, second) = harness.post("/api/resources", &harness.owner(), hours.to_string()).await;
@@ -198,16 +201,52 @@ async fn what_is_given_to_another_practitioners_calendar_is_not_cancelled() {
         resources(&harness, ORG).await.into_iter().filter(|id| *id != second["id"]).collect::<Vec<_>>();
     map(&harness, ORG, ACCOUNT, &first).await;
     map(&harness, ORG, "Second", std::slice::from_ref(&second["id"])).await;
+    harness
+}
+
+#[tokio::test]
+async fn what_is_given_to_another_practitioners_calendar_is_not_cancelled() {
+    // C9
+    let harness = of_two().await;
     let one = book(&harness, MONDAY_TEN, "Ada Lovelace").await;
     harness.pass(60).await;
     let id = ours(&harness);
-    hand(
-        &harness,
-        json!({"act": "hand", "calendar": ACCOUNT, "id": id, "to": "second@group.calendar.example"}),
-    );
+    hand(&harness, json!({"act": "hand", "calendar": ACCOUNT, "id": id, "to": SECOND}));
     harness.pass(120).await;
     let now = shown(&harness, &one).await;
     assert_eq!((&now["status"], &now["calendar"]), (&json!("confirmed"), &json!("attention")), "{now}");
     assert_eq!(told(&harness).await.len(), 1);
     assert_eq!(mirrors(&harness, &one).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_may_be_in_a_calendar_that_is_not_read_is_not_cancelled() {
+    // C9: one that is not used any more, one that nobody can reach, and one that may not be asked.
+    for way in ["unused", "broken", "refused"] {
+        let harness = of_two().await;
+        let one = book(&harness, MONDAY_TEN, "Ada Lovelace").await;
+        harness.pass(60).await;
+        let id = ours(&harness);
+        if way == "broken" {
+            harness.stack.google.share(SECOND, ACCOUNT, None);
+            harness.pass(3_700).await;
+            schedule(&harness, "poll").await;
+            hand(&harness, json!({"act": "delete", "calendar": ACCOUNT, "id": id}));
+        } else {
+            map(&harness, ORG, "Second", &[]).await;
+            hand(&harness, json!({"act": "hand", "calendar": ACCOUNT, "id": id, "to": SECOND}));
+        }
+        if way == "refused" {
+            harness.fault(("google", "get_event"), Mode::Refuse, 100);
+        }
+        let before = told(&harness).await.len();
+        harness.pass(120).await;
+        let now = shown(&harness, &one).await;
+        assert_eq!(
+            (&now["status"], &now["calendar"]),
+            (&json!("confirmed"), &json!("attention")),
+            "{way}: {now}"
+        );
+        assert_eq!(told(&harness).await.len(), before + 1, "{way}: it is told once");
+    }
 }
