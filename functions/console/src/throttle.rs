@@ -1,4 +1,4 @@
-//! How often somebody may try to sign in from one address. The issuer counts, too, but by the address that it sees, which is ours: one
+//! How often those at one address may try to sign in, and go on with their sessions. The issuer counts, too, but by the address that it sees, which is ours: one
 //! who guesses would use up what all others have.
 
 use std::{
@@ -28,12 +28,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Lets an address try to sign in.
+    /// Returns what counts tries to sign in.
     pub fn of_sign_ins() -> Self {
         Self { most: MOST, tries: Mutex::default() }
     }
 
-    /// Lets an address go on with its sessions, and end them.
+    /// Returns what counts how often sessions are gone on with, and ended.
     pub fn of_sessions() -> Self {
         Self { most: MOST_OF_SESSIONS, tries: Mutex::default() }
     }

@@ -221,7 +221,15 @@ async fn report(
 ) -> Result<(), Problem> {
     let closed = deps.charging.report(owner, call, testimony).await?;
     let text = deps.charging.keep_content(owner.org_id, &owner.call_id, content);
-    let time = Box::pin(deps.reception.over(owner.org_id, &owner.call_id));
+    // While Vapi says that the call goes on, its caller is still asked for that time.
+    let time = async {
+        match closed {
+            Closed::Pending => Ok(()),
+            Closed::Settled(_) | Closed::Released | Closed::Refused => {
+                Box::pin(deps.reception.give_back_time(owner.org_id, &owner.call_id)).await
+            }
+        }
+    };
     let (text, time) = tokio::join!(text, time);
     text?;
     // What it kept lapses by itself, too: the report does not come again for it.

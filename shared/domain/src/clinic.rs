@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    answering::Answering, email::EmailAddress, ids::OrgId, onboarding::Diversion, personal::plain,
-    phone_number::PhoneNumber, texting::SenderName,
+    answering::Answering, email::EmailAddress, ids::OrgId, message::Reminder, onboarding::Diversion,
+    personal::plain, phone_number::PhoneNumber, texting::SenderName,
 };
 
 /// The longest name of a clinic, in characters.
@@ -170,6 +170,9 @@ pub struct Clinic {
     /// The name that patients' telephones show of its texts, where it wants to send any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_name: Option<SenderName>,
+    /// When its patients are reminded.
+    #[serde(default = "Reminder::of_unsaved")]
+    pub reminders: Vec<Reminder>,
     /// Its own line, which patients ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main_line: Option<PhoneNumber>,
@@ -210,6 +213,7 @@ impl Clinic {
             notice: None,
             alert_emails: Vec::new(),
             sender_name: None,
+            reminders: Reminder::of_unsaved(),
             main_line: None,
             answering: Answering::Always,
             red_flags: None,

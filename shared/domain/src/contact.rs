@@ -81,13 +81,21 @@ impl Contact {
         let email = self.email.clone().or_else(|| patient.email.clone());
         let may_text = patient.may_text.or(self.may_text);
         let is_news = email != self.email || may_text != self.may_text;
-        let now = whole_millis(now);
-        let email_since = if email == self.email { self.email_since } else { Some(now) };
-        is_news.then(|| Self { email, email_since, may_text, updated_at: now, ..self.clone() })
+        let updated_at = whole_millis(now);
+        is_news.then(|| Self { may_text, updated_at, ..self.clone().with_email(email, now) })
     }
 
-    /// Returns whether the address was made this one after `at`. Of a record from before that was kept, the last change may have.
-    pub fn has_moved_since(&self, at: Timestamp) -> bool {
+    /// Returns it with this address. Since when it has it is noted where that was not yet: of a record from before it was kept, the last
+    /// change may have made it.
+    #[must_use]
+    pub fn with_email(self, email: Option<EmailAddress>, now: Timestamp) -> Self {
+        let since =
+            if email == self.email { self.email_since.unwrap_or(self.updated_at) } else { whole_millis(now) };
+        Self { email, email_since: Some(since), ..self }
+    }
+
+    /// Returns whether the address was made this one after `at`.
+    pub fn email_has_changed_since(&self, at: Timestamp) -> bool {
         self.email_since.unwrap_or(self.updated_at) > at
     }
 
@@ -95,7 +103,12 @@ impl Contact {
     pub fn answering(&self, answers: &[Answered], now: Timestamp) -> Option<Self> {
         let after = learned(&self.answers, answers);
         let is_new = after != self.answers;
-        is_new.then(|| Self { answers: after, updated_at: whole_millis(now), ..self.clone() })
+        let email = self.email.clone();
+        is_new.then(|| Self {
+            answers: after,
+            updated_at: whole_millis(now),
+            ..self.clone().with_email(email, now)
+        })
     }
 
     /// Returns it as the store has it once it is written.
@@ -140,9 +153,9 @@ mod tests {
         // What else is noted later does not make the address newer.
         let later = now.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
         let texts = learned.learning(&Patient { may_text: Some(true), ..patient.clone() }, later).unwrap();
-        assert!(texts.updated_at > now && !texts.has_moved_since(now));
+        assert!(texts.updated_at > now && !texts.email_has_changed_since(now));
         let old = Contact { email_since: None, ..texts };
-        assert!(old.has_moved_since(now), "of old records the last change may have");
+        assert!(old.email_has_changed_since(now), "of old records the last change may have");
     }
 
     #[test]

@@ -31,11 +31,44 @@ pub enum Kind {
     Change,
     /// That it will not be.
     Cancellation,
+    /// That it is tomorrow.
+    DayBefore,
+    /// That it is soon.
+    TwoHoursBefore,
+}
+
+/// When a patient is reminded of an appointment, as the clinic chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reminder {
+    /// The day before, when the clock shows the same.
+    DayBefore,
+    /// Two hours before; the evening before where that is in the quiet hours.
+    TwoHoursBefore,
+}
+
+impl Reminder {
+    /// Returns both.
+    pub const ALL: [Self; 2] = [Self::DayBefore, Self::TwoHoursBefore];
+
+    /// Returns what a clinic wants that has not said.
+    pub fn of_unsaved() -> Vec<Self> {
+        vec![Self::DayBefore]
+    }
+
+    /// Returns what the patient is told then.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::DayBefore => Kind::DayBefore,
+            Self::TwoHoursBefore => Kind::TwoHoursBefore,
+        }
+    }
 }
 
 impl Kind {
     /// Returns every kind.
-    pub const ALL: [Self; 3] = [Self::Confirmation, Self::Change, Self::Cancellation];
+    pub const ALL: [Self; 5] =
+        [Self::Confirmation, Self::Change, Self::Cancellation, Self::DayBefore, Self::TwoHoursBefore];
 
     /// Returns the word under which it is stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -43,7 +76,14 @@ impl Kind {
             Self::Confirmation => "confirmation",
             Self::Change => "change",
             Self::Cancellation => "cancellation",
+            Self::DayBefore => "day_before",
+            Self::TwoHoursBefore => "two_hours_before",
         }
+    }
+
+    /// Returns which reminder it is; none for what tells of a write.
+    pub fn reminder(self) -> Option<Reminder> {
+        Reminder::ALL.into_iter().find(|reminder| reminder.kind() == self)
     }
 }
 
@@ -93,7 +133,7 @@ pub enum State {
     },
     /// The vendor did not answer. It may have been sent, so it is not sent again.
     Unknown,
-    /// It is paid for, and the vendor took nothing at that moment: it is tried again.
+    /// The vendor took nothing at that moment: it is tried again. A text is paid for.
     Waiting,
     /// The clinic had not the money for it: nothing was sent.
     Unpaid,

@@ -393,7 +393,7 @@ impl Appointments {
         };
         let action = if overbook.is_some() { Action::Overbook } else { Action::BookAppointment };
         let act = act_of(&appointment, (request.by, action, overbook), now);
-        let due = Due::after(&appointment, Kind::Confirmation, Cause::of_clinic(&appointment), now);
+        let due = Due::of(&appointment, Kind::Confirmation, Cause::of_clinic(&appointment), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
@@ -401,7 +401,7 @@ impl Appointments {
             intent: Some(&intent),
             act: Some(&act),
             contact: person.news(),
-            due: due.as_ref(),
+            due: &due,
             ..Booking::default()
         };
         let written = Attempt::of(self.book(org, &booking).await)?;
@@ -475,14 +475,14 @@ impl Appointments {
             (Asker::Person(actor), Some(_)) => Some(act_of(&moved, (actor, Action::Overbook, overbook), now)),
             (asker, _) => asker.act(&moved, Action::MoveAppointment, now),
         };
-        let due = Due::after(&moved, Kind::Change, wish.asker.cause(appointment, &moved), now);
+        let due = Due::of(&moved, Kind::Change, wish.asker.cause(appointment, &moved), now);
         let booking = Booking {
             by: Some((service, &ground.resources(&slot))),
             days: &days,
             conversation: conversation.as_ref(),
             appointment: Some(&moved),
             act: act.as_ref(),
-            due: due.as_ref(),
+            due: &due,
             ..Booking::default()
         };
         let written = Attempt::of(self.book(appointment.org_id, &booking).await)?;
@@ -507,13 +507,13 @@ impl Appointments {
         let days = diary.giving_back(Owner::Appointment(&appointment.appointment_id), now);
         let after = Appointment { status: Status::Cancelled, ..appointment.clone() };
         let act = asker.act(&after, Action::CancelAppointment, now);
-        let due = Due::after(&after, Kind::Cancellation, asker.cause(appointment, &after), now);
+        let due = Due::of(&after, Kind::Cancellation, asker.cause(appointment, &after), now);
         let booking = Booking {
             days: &days,
             conversation: asker.conversation(),
             appointment: Some(&after),
             act: act.as_ref(),
-            due: due.as_ref(),
+            due: &due,
             ..Booking::default()
         };
         let written = Attempt::of(self.book(org, &booking).await)?;
@@ -572,7 +572,7 @@ impl Appointments {
     ) -> Result<Vec<Slot>, StoreError> {
         let catalog = self.bookings.catalog(org).await?;
         let Some(service) = catalog.service_of(service_id) else { return Ok(Vec::new()) };
-        let Some(first) = service.terms.resources().first().and_then(|id| catalog.resource(id)) else {
+        let Some(first) = service.terms.resources().into_iter().find_map(|id| catalog.resource(id)) else {
             return Ok(Vec::new());
         };
         let shown = first.hours.time_zone.wall_clock(starts_at);

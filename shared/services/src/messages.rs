@@ -1,8 +1,8 @@
 //! What patients are told, and clinics of emergencies. A write leaves a message that is due; [`Dispatch`] gives it to the queue when its time has come, and
 //! [`Messenger`] sends it, once, if it still says what is so.
 //!
-//! No vendor of messages keeps us from sending twice, so the claim does: it is written before the vendor is asked, and only a
-//! certain no gives it back. A letter's claim without an outcome is never sent again, and alarms;
+//! No vendor of messages keeps us from sending twice, so the claim does: it is written before the vendor is asked, and only after a
+//! certain no is it taken again. A letter's claim without an outcome is never sent again, and alarms;
 //! a text's is looked for at the carrier (`texts`).
 
 mod dispatch;
@@ -123,6 +123,9 @@ impl Messenger {
             return Ok(());
         };
         let (clinic, line) = futures::try_join!(self.clinics.get(due.org_id), self.line_of(due.org_id))?;
+        if told.0.reminder().is_some_and(|reminder| !clinic.reminders.contains(&reminder)) {
+            return Ok(());
+        }
         let (mail, text) = self.ways(&clinic, &appointment).await?;
         if fate == Fate::TooLate {
             if mail.is_some() || !matches!(text, Ok(None)) {
@@ -167,7 +170,7 @@ impl Messenger {
         let said = contact.as_ref().and_then(|contact| contact.may_text).or(appointment.may_text);
         let text = self.texts.way(clinic, appointment, said).await;
         // Where the patient said when it was booked, or what the clinic has put right since.
-        let mail = match contact.filter(|contact| contact.has_moved_since(appointment.created_at)) {
+        let mail = match contact.filter(|contact| contact.email_has_changed_since(appointment.created_at)) {
             Some(contact) => contact.email,
             None => appointment.email.clone(),
         };
@@ -209,21 +212,22 @@ impl Messenger {
         clinic: &str,
         letter: &Letter,
     ) -> Result<(), MessengerError> {
-        match self.messages.claim(message).await? {
-            Some(there) => self.settle_claimed(there).await,
-            None => self.send(message, to, clinic, letter).await,
+        let Some(there) = self.messages.claim(message).await? else {
+            return self.send(message, to, clinic, letter).await;
+        };
+        let now = self.clock.now();
+        match there.state {
+            State::Waiting => match self.messages.resume(&there, now).await {
+                Ok(again) => self.send(&again, to, clinic, letter).await,
+                Err(ChangeError::Moved) => Err(MessengerError::InHand),
+                Err(ChangeError::Store(error)) => Err(error.into()),
+            },
+            State::Sending if now.duration_since(there.at) < IN_HAND => Err(MessengerError::InHand),
+            State::Sending => self.note(&there, State::Unknown).await,
+            State::Sent { .. } | State::Refused { .. } | State::Unknown | State::Unpaid | State::NotSent => {
+                Ok(())
+            }
         }
-    }
-
-    /// What to do with a message that was claimed before.
-    async fn settle_claimed(&self, there: Message) -> Result<(), MessengerError> {
-        if there.state != State::Sending {
-            return Ok(());
-        }
-        if self.clock.now().duration_since(there.at) < IN_HAND {
-            return Err(MessengerError::InHand);
-        }
-        self.note(&there, State::Unknown).await
     }
 
     async fn send(
@@ -248,10 +252,11 @@ impl Messenger {
                 tracing::warn!(message_id = %message.message_id, cause = chain(&error), "a message has no answer");
                 self.note(message, State::Unknown).await
             }
-            Err(error @ MailError::NotNow(_)) => match self.messages.give_back(message).await {
-                Ok(()) | Err(ChangeError::Moved) => Err(MessengerError::NotNow(error)),
-                Err(ChangeError::Store(error)) => Err(error.into()),
-            },
+            Err(error @ MailError::NotNow(_)) => {
+                // Its record stays: what comes again is the same message, and is not counted twice.
+                self.note(message, State::Waiting).await?;
+                Err(MessengerError::NotNow(error))
+            }
         }
     }
 

@@ -5,7 +5,8 @@ mod book;
 mod cancel;
 mod check_availability;
 mod find;
-mod over;
+mod give_back;
+
 mod reschedule;
 mod tell;
 

@@ -84,8 +84,8 @@ pub struct Booking<'a> {
     pub notification: Option<&'a Notification>,
     /// The patient, where the clinic did not know them so.
     pub contact: Option<&'a Contact>,
-    /// What the patient is to be told of it.
-    pub due: Option<&'a Due>,
+    /// What is to be told of it, and when.
+    pub due: &'a [Due],
 }
 
 impl Bookings {
@@ -130,7 +130,7 @@ impl Bookings {
         if let Some(contact) = booking.contact {
             parts.extend(contacts::parts(&self.db, contact)?);
         }
-        if let Some(due) = booking.due {
+        for due in booking.due {
             parts.push(messages::due_part(&self.db, due)?);
         }
         self.db.of_org(org).change(parts).await

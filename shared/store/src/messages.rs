@@ -6,7 +6,7 @@ use domain::{
     ids::{AppointmentId, OrgId},
     message::{Due, Message, State, prefix},
     notification::Notification,
-    time::rfc3339_millis,
+    time::{rfc3339_millis, whole_millis},
 };
 use jiff::Timestamp;
 
@@ -52,11 +52,23 @@ impl Messages {
     /// # Errors
     /// [`ChangeError::Moved`] when it is noted already, or the claim is another's by now.
     pub async fn note(&self, message: &Message, state: State) -> Result<Message, ChangeError> {
-        let after = Message { state, ..message.clone() };
+        self.put_over(message, Message { state, ..message.clone() }).await
+    }
+
+    /// Takes a letter up again that waits.
+    ///
+    /// # Errors
+    /// [`ChangeError::Moved`] when it waits no longer.
+    pub async fn resume(&self, letter: &Message, now: Timestamp) -> Result<Message, ChangeError> {
+        let again = Message { state: State::Sending, at: whole_millis(now), ..letter.clone() };
+        self.put_over(letter, again).await
+    }
+
+    /// Writes a message in the place of one that stands as it was read.
+    async fn put_over(&self, before: &Message, after: Message) -> Result<Message, ChangeError> {
         let item = record(Table::Messages, &after)?;
-        let values = claim_of(message);
-        let db = self.db.of_org(message.org_id);
-        db.put_if(Table::Messages, item, SAME_CLAIM, NAMES, &values).await?;
+        let values = claim_of(before);
+        self.db.of_org(before.org_id).put_if(Table::Messages, item, SAME_CLAIM, NAMES, &values).await?;
         Ok(after)
     }
 

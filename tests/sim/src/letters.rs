@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     booking::appointment::{Appointment, Status},
-    message::{Channel, Matter, Message, State},
+    message::{Channel, Due, Matter, Message, State},
 };
 
 use crate::{items, world::World};
@@ -16,8 +16,9 @@ use crate::{items, world::World};
 /// What does not hold: a sentence.
 pub fn at_rest(world: &World) -> Result<(), String> {
     let aws = &world.stack.aws;
-    if let Some(due) = items::all(aws, "due_messages").first() {
-        return Err(format!("a message is still due: {due}"));
+    let due: Vec<Due> = items::all(aws, "due_messages").iter().map(items::typed).collect::<Result<_, _>>()?;
+    if let Some(due) = due.iter().find(|due| due.due_at <= world.time()) {
+        return Err(format!("a message is still due: {due:?}"));
     }
     let messages: Vec<Message> =
         items::all(aws, "messages").iter().map(items::typed).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@
 //! written; so nothing that is due is passed over. What is not seen is a run that begins when nothing is due and meets what
 //! others write under it: in one seed of sixteen it is therefore done each minute while anything happens, and each hour afterwards.
 
-use domain::{ids::CallId, overspend::LOST_AFTER_SECS, slots::Slots};
+use domain::{ids::CallId, message::Due, overspend::LOST_AFTER_SECS, slots::Slots};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -89,20 +89,29 @@ fn lapses_at(world: &World) -> Option<Timestamp> {
     lapses.min()
 }
 
-/// Whether what a function of this name is run for is not there at all: nobody is to be told anything, no clinic has a calendar.
+/// Whether there is nothing at all that a function of this name is run for: nobody is to be told anything by whichever clock, no clinic
+/// has a calendar.
 pub fn has_nothing_to_do(world: &World, function: &str) -> bool {
-    let table = match function {
-        "reminders" => "due_messages",
-        "calendar-watch" => "calendars",
-        _ => return false,
-    };
-    items::all(&world.stack.aws, table).is_empty()
+    match function {
+        "reminders" => {
+            let is_due =
+                |row: &Value| items::typed::<Due>(row).map_or(true, |due| due.due_at <= latest_clock(world));
+            !items::all(&world.stack.aws, "due_messages").iter().any(is_due)
+        }
+        "calendar-watch" => items::all(&world.stack.aws, "calendars").is_empty(),
+        _ => false,
+    }
+}
+
+/// What the clock shows that is the furthest ahead.
+fn latest_clock(world: &World) -> Timestamp {
+    let ahead = if world.is_skewed { MOST_SKEW_SECS } else { 0 };
+    world.time() + SignedDuration::from_secs(ahead.into())
 }
 
 /// Whether no calendar is to be asked yet, by whichever clock.
 pub fn no_calendar_is_due(world: &World) -> bool {
-    let ahead = if world.is_skewed { MOST_SKEW_SECS } else { 0 };
-    let now = world.time() + SignedDuration::from_secs(ahead.into());
+    let now = latest_clock(world);
     let is_due = |row: &Value| {
         let at = row["poll_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
         row["poll_shard"].is_string() && at.is_none_or(|at| at <= now)

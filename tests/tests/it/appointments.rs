@@ -380,6 +380,61 @@ async fn who_leaves_is_booked_no_more_and_leaves_what_others_do_to_them() {
 }
 
 #[tokio::test]
+async fn who_moves_what_a_former_service_was_booked_for_is_offered_other_times() {
+    let harness = Harness::with_wallet(10_000, 600).await;
+    harness.clock.turn_to("2026-01-05T09:00:00Z".parse().unwrap());
+    crate::booking::offers(&harness, ORG, &["Dr Rahman", "Dr Jones"]).await;
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let [jones, rahman] = [0, 1].map(|at| listed["resources"][at]["id"].clone());
+    let mut made = Vec::new();
+    for at in [MONDAY_TEN, "2026-01-12T11:00:00Z"] {
+        let mut wanted = wanted(&harness, at, "Ada Lovelace").await;
+        wanted["resource_id"] = rahman.clone();
+        let (status, one) = post(&harness, &wanted, None).await;
+        assert_eq!(status, 201, "{one}");
+        made.push(one);
+    }
+    let service = service(&harness).await;
+    assert_eq!(del(&harness, &format!("/api/services/{service}")).await.0, 200);
+    assert_eq!(del(&harness, &format!("/api/resources/{}", jones.as_str().unwrap())).await.0, 200);
+    let to = json!({"revision": 1, "scheduled_at": "2026-01-12T11:00:00Z", "resource_id": rahman});
+    let (status, problem) = patch(&harness, &made[0]["id"], &to).await;
+    assert_eq!(status, 409, "{problem}");
+    assert!(problem["alternatives"].as_array().is_some_and(|others| !others.is_empty()), "{problem}");
+}
+
+#[tokio::test]
+async fn a_time_away_shows_what_is_prepared_for_inside() {
+    let harness = clinic().await;
+    let owner = harness.owner();
+    let (_, listed) = harness.get("/api/services", &owner).await;
+    let mut terms = listed["services"][0].clone();
+    let path = format!("/api/services/{}", terms["id"].as_str().unwrap());
+    for name in ["id", "version"] {
+        terms.as_object_mut().unwrap().remove(name);
+    }
+    terms["buffer_before_mins"] = json!(30);
+    let (status, saved) = patch_at(&harness, &path, &json!({"version": 1, "terms": terms})).await;
+    assert_eq!(status, 200, "{saved}");
+    let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;
+    let (_, listed) = harness.get("/api/resources", &owner).await;
+    let path = format!("/api/resources/{}", listed["resources"][0]["id"].as_str().unwrap());
+    let mut away = listed["resources"][0].clone();
+    let version = away["version"].clone();
+    for name in ["id", "version"] {
+        away.as_object_mut().unwrap().remove(name);
+    }
+    let closure = json!({"from": "2026-01-12T08:00:00Z", "to": MONDAY_TEN, "reason": "Training"});
+    away["closures"] = json!([closure]);
+    let (status, saved) = patch_at(&harness, &path, &json!({"version": version, "hours": away})).await;
+    assert_eq!((status, &saved["inside"]["appointments"][0]["id"]), (200, &one["id"]), "{saved}");
+    away["closures"][0]["reason"] = json!("x".repeat(201));
+    let (status, problem) =
+        patch_at(&harness, &path, &json!({"version": saved["version"], "hours": away})).await;
+    assert!(status == 400 && problem["detail"].as_str().unwrap().contains("reason"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_time_away_shows_what_is_booked_inside() {
     let harness = clinic().await;
     let one = made(&harness, MONDAY_TEN, "Ada Lovelace").await;

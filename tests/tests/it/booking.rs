@@ -190,7 +190,7 @@ async fn the_time_that_a_call_has_kept_is_free_when_its_report_comes() {
     assert!(free.contains(kept), "{free}");
     // Once more, and for a call that kept nothing.
     for id in [call.as_str(), "call-3"] {
-        reception.over(ORG, &CallId::parse(id).unwrap()).await.unwrap();
+        reception.give_back_time(ORG, &CallId::parse(id).unwrap()).await.unwrap();
     }
     let booked = uses(&reception, &line(ORG, "call-3"), books("A", "Ada Lovelace")).await;
     assert!(booked.starts_with("BOOKED"), "{booked}");

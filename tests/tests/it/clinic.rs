@@ -40,7 +40,7 @@ async fn a_clinic_is_in_london_until_an_admin_says_where_it_is() {
     let viewer = harness.token(ORG, "viewer");
     let shown = |version: u64, zone: &str| {
         json!({"version": version, "time_zone": zone, "name": null, "address": null, "notice": null, "alert_emails": [], "sender_name": null,
-            "main_line": null, "answering": "always", "red_flags": null, "emergency_sentence": null})
+            "reminders": ["day_before"], "main_line": null, "answering": "always", "red_flags": null, "emergency_sentence": null})
     };
     let said = async |token: &str| {
         let (status, mut said) = harness.get(CLINIC, token).await;

@@ -263,6 +263,79 @@ async fn a_move_and_a_cancellation_are_told_and_what_they_overtake_is_not() {
     assert_eq!(mail(&harness).len(), 2);
 }
 
+/// Lets time pass up to an instant, with the minute's run there, twice.
+async fn until(harness: &Harness, at: &str) {
+    harness.clock.turn_to(at.parse().unwrap());
+    a_minute_passes(harness).await;
+    a_minute_passes(harness).await;
+}
+
+#[tokio::test]
+async fn a_patient_is_reminded_once_when_the_clinic_wants_it_of_what_is_still_so() {
+    // M1
+    let harness = clinic().await;
+    a_minute_passes(&harness).await;
+    let one = made(&harness, MONDAY_TEN).await;
+    let subjects = || mail(&harness).into_iter().skip(1).map(|letter| letter.subject).collect::<Vec<_>>();
+    until(&harness, "2026-01-06T12:00:00Z").await;
+    assert_eq!(mail(&harness).len(), 1, "the confirmation");
+    // A move in between: the reminder of the older time says nothing.
+    let path = format!("/api/appointments/{}", one["id"].as_str().unwrap());
+    let to = json!({"revision": 1, "scheduled_at": "2026-01-13T11:00:00Z"});
+    assert_eq!(harness.call_api(("PATCH", &path), &harness.owner(), None, &to).await.0, 200);
+    until(&harness, "2026-01-06T12:10:00Z").await;
+    until(&harness, "2026-01-11T10:05:00Z").await;
+    assert_eq!(subjects(), ["Your appointment is now on Tuesday 13 January 2026 at 11:00"]);
+    until(&harness, "2026-01-12T10:59:00Z").await;
+    assert_eq!(subjects().len(), 1, "it is not due yet");
+    until(&harness, "2026-01-12T11:00:10Z").await;
+    let reminder = "A reminder of your appointment on Tuesday 13 January 2026 at 11:00";
+    assert_eq!(subjects()[1..], [reminder]);
+    // Two hours before, where the clinic wants that, too: by what it wants then.
+    let both = json!({"reminders": ["two_hours_before", "day_before"], "time_zone": "Europe/London"});
+    let (status, saved) = harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &both).await;
+    assert_eq!((status, &saved["reminders"]), (200, &json!(["day_before", "two_hours_before"])), "{saved}");
+    until(&harness, "2026-01-13T09:00:10Z").await;
+    assert_eq!(subjects()[1..], [reminder, reminder]);
+    assert_eq!(
+        messages_of(&harness, &one).await.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(),
+        ["confirmation", "change", "day_before", "two_hours_before"]
+    );
+}
+
+#[tokio::test]
+async fn a_clinic_that_wants_no_reminders_sends_none() {
+    let harness = clinic().await;
+    a_minute_passes(&harness).await;
+    made(&harness, MONDAY_TEN).await;
+    let none = json!({"reminders": [], "time_zone": "Europe/London"});
+    assert_eq!(harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &none).await.0, 200);
+    let bad = json!({"reminders": ["weekly"]});
+    assert_eq!(harness.call_api(("PATCH", "/api/clinic"), &harness.owner(), None, &bad).await.0, 400);
+    for at in ["2026-01-06T12:00:00Z", "2026-01-11T10:00:10Z", "2026-01-12T08:00:10Z"] {
+        until(&harness, at).await;
+    }
+    assert_eq!(mail(&harness).len(), 1, "the confirmation");
+}
+
+#[tokio::test]
+async fn a_letter_that_the_vendor_takes_late_is_counted_once() {
+    // The day's count to one address is ten: a vendor that takes nothing for an hour uses up none of it.
+    let harness = clinic().await;
+    let one = made(&harness, MONDAY_TEN).await;
+    harness.fault(("ses", "send"), Mode::TooMany, 30);
+    let due = confirmation(&one);
+    for _ in 0..30 {
+        let outcome = messenger(&harness).deliver(&due).await;
+        assert!(matches!(outcome, Err(MessengerError::NotNow(_))), "{outcome:?}");
+        assert_eq!(messages_of(&harness, &one).await, [("confirmation".into(), "waiting".into())]);
+    }
+    let outcomes = join_all((0..4).map(|_| async { messenger(&harness).deliver(&due).await })).await;
+    assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
+    assert_eq!(mail(&harness).len(), 1);
+    assert_eq!(messages_of(&harness, &one).await, [("confirmation".into(), "sent".into())]);
+}
+
 #[tokio::test]
 async fn a_message_is_sent_once_however_often_it_comes() {
     // M1

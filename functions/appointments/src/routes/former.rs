@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// Passes a record that is still in the version that was seen, or of which any version will do.
+/// Checks that the record has the version that the client saw; without one, any will do.
 ///
 /// # Errors
 /// [`Code::VersionConflict`] when another write came between.
@@ -91,7 +91,7 @@ impl From<Appointment> for Ahead {
 
 impl Standing {
     /// Returns a clinic's appointments that are like this and begin from now until before `to`, of the first 5,000 of them. It is read
-    /// after the change that it is shown with, so that whoever dies in between is told by the repeat.
+    /// after the change that it is shown with, so that a repeated request lists them too.
     ///
     /// # Errors
     /// When the store does not answer. The change that it is shown with stands all the same.

@@ -8,7 +8,7 @@ use domain::{
     ids::ResourceId,
 };
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Attempt, ChangeError};
 use utoipa::ToSchema;
@@ -24,6 +24,8 @@ use crate::Deps;
 
 /// How many services are changed together with a resource: one write has a hundred parts (DynamoDB, `TransactWriteItems`).
 const MOST_AT_ONCE: usize = 99;
+/// The longest that is kept free before an appointment (`Terms::buffer_before_mins`).
+const LONGEST_BUFFER: SignedDuration = SignedDuration::from_mins(120);
 /// How many practitioners and rooms a clinic may have.
 const MOST: usize = 50;
 
@@ -144,6 +146,8 @@ pub async fn change(
         let meets = |closure: &&Closure| one.blocked.from < closure.to && closure.from < one.blocked.to;
         one.resource_ids.contains(&id) && away.iter().any(meets)
     };
+    // What begins after it may be prepared for inside it.
+    let to = to.checked_add(LONGEST_BUFFER).unwrap_or(Timestamp::MAX);
     let inside = Standing::ahead(deps, caller.org, to, lies_inside).await?;
     Ok(Answer::ok(Saved { resource, inside }))
 }
@@ -169,13 +173,15 @@ pub async fn end(deps: &Deps, caller: &Caller, input: Input<Seen>) -> Result<Ans
         let without = |service: &Service| {
             service.without(id).ok_or_else(|| {
                 let name = &service.terms.name;
-                invalid(format!("Nobody else can do “{name}”: say who can, or end that service first."))
+                invalid(format!(
+                    "Nobody else can do “{name}”: say who can, or stop offering that service first."
+                ))
             })
         };
         let rest = of_it.map(without).collect::<Result<Vec<_>, Problem>>()?;
         if rest.len() > MOST_AT_ONCE {
             return Err(invalid(
-                "It does more services than can be changed at once: take it out of one of them first.",
+                "More services are done by this one than can be changed at once: take it out of one of them first.",
             ));
         }
         let former = Resource { is_former: true, ..there };

@@ -86,8 +86,8 @@ pub struct Row {
     pub call: Call,
     /// What was said; empty until it came.
     pub content: Content,
-    /// What it cost, as the ledger says too: bill and entry are one transaction. Nothing until it is billed.
-    pub cost: Amount,
+    /// What it cost, as the ledger says too: bill and entry are one transaction. None until that is decided.
+    pub cost: Option<Amount>,
 }
 
 impl Row {
@@ -97,7 +97,7 @@ impl Row {
     /// When the store does not answer, or a record does not decode.
     pub async fn read(deps: &Deps, call: Call) -> Result<Self, StoreError> {
         let content = deps.charging.calls.content(call.org_id, &call.call_id).await?;
-        Ok(Self { cost: cost_of(&call).unwrap_or(Amount::ZERO), content: content.unwrap_or_default(), call })
+        Ok(Self { cost: cost_of(&call), content: content.unwrap_or_default(), call })
     }
 
     /// As the list shows it to `caller`.
@@ -119,7 +119,7 @@ impl Row {
             outcome: content.outcome,
             outcome_summary: content.summary,
             urgency: content.urgency,
-            cost_pence: sees_money.then(|| cost.pence()),
+            cost_pence: cost.filter(|_| sees_money).map(Amount::pence),
             ended_reason: call.ended_reason,
             tools_used: content.tools_used,
         }

@@ -5,6 +5,7 @@ use domain::{
     call::Direction,
     clinic::{Clinic, ClinicName, ClinicZone, Notice},
     email::EmailAddress,
+    message::Reminder,
     notification::emergency_sentence,
     number::Country,
     personal::plain,
@@ -50,6 +51,8 @@ pub struct Wanted {
     alert_emails: Option<Vec<String>>,
     /// The name that patients' telephones show of its texts, which are paid for; an empty text takes it away, and no text is sent.
     sender_name: Option<String>,
+    /// When patients are reminded: `day_before`, `two_hours_before`, both or none. Reminders by text are paid for.
+    reminders: Option<Vec<Reminder>>,
     /// The line that patients ring, in E.164: a landline or mobile of the US, GB, CA or AU; an empty text takes it away.
     main_line: Option<String>,
     /// `always`, `outside_hours` or `paused`: when the receptionist answers. Else calls are put through to that line, from a number of
@@ -87,6 +90,7 @@ pub struct Shown {
     alert_emails: Vec<EmailAddress>,
     #[schema(value_type = Option<String>)]
     sender_name: Option<SenderName>,
+    reminders: Vec<Reminder>,
     main_line: Option<PhoneNumber>,
     answering: &'static str,
     red_flags: Option<Vec<String>>,
@@ -124,6 +128,7 @@ impl From<Clinic> for Shown {
             notice: clinic.notice,
             alert_emails: clinic.alert_emails,
             sender_name: clinic.sender_name,
+            reminders: clinic.reminders,
         }
     }
 }
@@ -210,6 +215,7 @@ struct Change {
     notice: Set<Notice>,
     alert_emails: Option<Vec<EmailAddress>>,
     sender_name: Set<SenderName>,
+    reminders: Option<Vec<Reminder>>,
     main_line: Set<PhoneNumber>,
     answering: Option<Answering>,
     red_flags: Set<Vec<String>>,
@@ -229,6 +235,11 @@ impl Change {
             notice: wanted.notice.as_ref().map(notice).transpose()?.map_or(Set::Kept, Set::To),
             alert_emails: wanted.alert_emails.as_deref().map(addresses).transpose()?,
             sender_name: wanted.sender_name.as_deref().map(sender).transpose()?.map_or(Set::Kept, Set::To),
+            reminders: wanted.reminders.clone().map(|mut reminders| {
+                reminders.sort_unstable();
+                reminders.dedup();
+                reminders
+            }),
             main_line: wanted.main_line.as_deref().map(main_line).transpose()?.map_or(Set::Kept, Set::To),
             answering: wanted.answering.as_deref().map(answering).transpose()?,
             red_flags: match &wanted.red_flags {
@@ -256,6 +267,7 @@ impl Change {
             notice: self.notice.of(there.notice.as_ref()),
             alert_emails: self.alert_emails.clone().unwrap_or_else(|| there.alert_emails.clone()),
             sender_name: self.sender_name.of(there.sender_name.as_ref()),
+            reminders: self.reminders.clone().unwrap_or_else(|| there.reminders.clone()),
             ..there.clone()
         };
         match &self.emergency_sentence {

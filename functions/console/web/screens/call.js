@@ -149,7 +149,7 @@ function Tools({ call }) {
   return html`<${Card} title="What the agent did">
     <ol class="notices">${call.tools.map(
       (used, at) => html`<li key=${at}><span class="sub num">${at + 1}.</span><div>
-        <p class="row" style=${{ justifyContent: 'space-between' }}><span class="strong">${tool(used.tool)}</span><${Badge} tone=${/^(NOT|NO) /.test(used.outcome) ? 'warn' : 'quiet'}>${plain(used.outcome.toLowerCase())}<//></p>
+        <p class="row" style=${{ justifyContent: 'space-between' }}><span class="strong">${tool(used.tool)}</span><${Badge} tone=${/^(NOT|NO|NOTHING) /.test(used.outcome) ? 'warn' : 'quiet'}>${plain(used.outcome.toLowerCase())}<//></p>
         <p class="fine num">${clockSeconds(used.at, here.zone)}, answered in ${used.milliseconds.toLocaleString('en-GB')} ms</p>
         ${used.arguments && html`<details><summary class="fine">What it was given</summary><${Facts} items=${given(used.arguments)} /></details>`}
       </div></li>`,

@@ -17,6 +17,7 @@ const textsOf = (clinic) => ({
   until: clinic.notice?.until,
   emails: clinic.alert_emails.join('\n'),
   sender: clinic.sender_name,
+  reminders: clinic.reminders.join(),
   answering: clinic.answering,
   line: clinic.main_line,
   flags: (clinic.red_flags ?? []).join('\n'),
@@ -31,6 +32,7 @@ const LABELS = {
   until: 'It holds until',
   emails: 'Told at once of an emergency',
   sender: 'Sender of texts',
+  reminders: 'Patients are reminded',
   answering: 'The receptionist answers',
   line: 'The clinic’s own line',
   flags: 'The clinic’s own red flags',
@@ -90,8 +92,9 @@ function Editor({ clinic }) {
     ...((of.isMine('notice') || of.isMine('until')) && { notice: form.notice.trim() ? { text: form.notice.trim(), until: form.until } : { text: '' } }),
     ...(of.isMine('emails') && { alert_emails: addresses(form.emails) }),
     ...(of.isMine('sender') && { sender_name: form.sender.trim() }),
+    ...(of.isMine('reminders') && { reminders: form.reminders.split(',').filter(Boolean) }),
   });
-  const of = useClinicForm(clinic, ['name', 'time_zone', 'address', 'notice', 'until', 'emails', 'sender'], body, 'Saved. The receptionist knows it on the next call.');
+  const of = useClinicForm(clinic, ['name', 'time_zone', 'address', 'notice', 'until', 'emails', 'sender', 'reminders'], body, 'Saved. The receptionist knows it on the next call.');
   const { form, set } = of;
   const emails = addresses(form.emails);
   const submit = () => {
@@ -112,12 +115,15 @@ function Editor({ clinic }) {
       <${Text} label=${LABELS.address} maxlength="200" value=${form.address} onInput=${set('address')} readonly=${readonly} hint="Where callers find it." />
       <${Area} label=${LABELS.notice} rows=${2} maxlength="300" value=${form.notice} onInput=${set('notice')} readonly=${readonly} hint="What callers are told for some time, such as “Closed on Friday.” Empty for none." />
       ${form.notice.trim() && html`<div class="fields"><${Text} label="It holds until, and on" type="date" value=${form.until} onInput=${set('until')} error=${errors.until} readonly=${readonly} /></div>`}
-      <div class="fields"><${Text} label=${LABELS.sender} maxlength="11" autocomplete="off" spellcheck="false" value=${form.sender} onInput=${set('sender')} readonly=${readonly} hint="What patients’ telephones show: at most 11 letters and figures. Texts are paid for from the wallet; without a name none is sent." /></div>
+      <div class="fields"><${Text} label=${LABELS.sender} maxlength="11" autocomplete="off" spellcheck="false" value=${form.sender} onInput=${set('sender')} readonly=${readonly} hint="What patients’ telephones show: at most 11 letters and figures. Texts are paid for from the wallet; without a name none is sent." />
+        <${Select} label=${LABELS.reminders} value=${form.reminders} onInput=${set('reminders')} disabled=${readonly} options=${REMINDERS} hint="By mail, and by text where texts are sent." /></div>
       <${Area} label=${LABELS.emails} rows=${3} value=${form.emails} onInput=${set('emails')} error=${errors.emails} readonly=${readonly} hint="E-mail addresses, one a line, at most five." />
       <${Ending} of=${of} primary />
     </div>
   <//>`;
 }
+
+const REMINDERS = [['', 'Never'], ['day_before', 'The day before'], ['two_hours_before', 'Two hours before'], ['day_before,two_hours_before', 'The day before, and two hours before']];
 
 const ANSWERING = [['always', 'Always'], ['outside_hours', 'Outside working hours'], ['paused', 'Not for now']];
 

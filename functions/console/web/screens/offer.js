@@ -166,7 +166,7 @@ function useConnect() {
 }
 
 function CalendarDialog({ calendar, resources, onClose }) {
-  const [chosen, setChosen] = useState(/** @type {string[]} */ (calendar.resource_ids.filter((id) => resources.some((one) => one.id === id))));
+  const [chosen, setChosen] = useState(/** @type {string[]} */ (calendar.resource_ids));
   const action = useAction(async (send) => {
     await send('PATCH', `/api/calendars/${encodeURIComponent(calendar.id)}`, { version: calendar.version, resource_ids: chosen });
     changed('/api/calendars', '/api/google-oauth/status', '/api/appointments');
@@ -222,7 +222,7 @@ function Calendars({ status }) {
         </div>
       <//>`
     }
-    ${edited && html`<${CalendarDialog} calendar=${edited} resources=${catalog.resources ?? []} onClose=${() => setEdited(null)} />`}`;
+    ${edited && html`<${CalendarDialog} calendar=${edited} resources=${catalog.all.filter((one) => !catalog.former.includes(one) || edited.resource_ids.includes(one.id))} onClose=${() => setEdited(null)} />`}`;
 }
 
 function Sync() {

@@ -206,16 +206,14 @@ pub async fn change(
     };
     let changed = Contact {
         name: change.contact_name.as_deref().map(name).transpose()?.unwrap_or_else(|| before.name.clone()),
-        email: after_email.clone(),
-        email_since: if after_email == before.email { before.email_since } else { Some(whole_millis(now)) },
         notes: match change.notes.as_deref() {
             None => before.notes.clone(),
             Some(text) => notes(text)?,
         },
         may_text: change.may_text.or(before.may_text),
-        ..before.clone()
+        ..before.clone().with_email(after_email, now)
     };
-    if changed == before {
+    if (Contact { email_since: before.email_since, ..changed.clone() }) == before {
         return Ok(Answer::ok(before.into()));
     }
     if change.version != before.version {

@@ -42,23 +42,25 @@ pub struct Shown {
     channel: Channel,
     status: &'static str,
     reason: Option<String>,
-    /// What was paid for it and not given back; absent for what costs nothing.
+    /// What was paid for it and not given back; absent for what costs nothing, and for who does not see the clinic's money.
     cost_pence: Option<i64>,
     created_at: String,
 }
 
-impl From<Message> for Shown {
-    fn from(message: Message) -> Self {
+impl Shown {
+    /// A message as it is shown to somebody, who may or may not see what it cost.
+    fn of(message: Message, sees_money: bool) -> Self {
         let status = message.state.as_str();
         let reason = match message.state {
             State::Refused { why } => Some(why),
-            State::Unpaid => Some("the wallet had not the money for it".to_owned()),
+            State::Unpaid if sees_money => Some("the wallet had not the money for it".to_owned()),
+            State::Unpaid => Some("it could not be sent: ask who keeps the clinic's wallet".to_owned()),
             State::NotSent => Some("the carrier never had it".to_owned()),
-            State::Waiting => Some("the carrier takes no more at the moment".to_owned()),
+            State::Waiting => Some("no more is taken at the moment: it is tried again".to_owned()),
             State::Sending | State::Sent { .. } | State::Unknown => None,
         };
         let is_paid = matches!(status, "sending" | "sent" | "waiting");
-        let price = message.text.filter(|text| is_paid && text.price > Amount::ZERO);
+        let price = message.text.filter(|text| sees_money && is_paid && text.price > Amount::ZERO);
         Self {
             id: message.message_id,
             matter: message.matter,
@@ -82,5 +84,7 @@ pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
         invalid("Say of which appointment: ?appointment_id=, as the list of appointments has it.")
     })?;
     let messages = deps.messages.of(caller.org, &id).await?;
-    Ok(Answer::ok(Listed { messages: messages.into_iter().map(Shown::from).collect() }))
+    let sees_money = caller.may_see_the_business().is_ok();
+    let messages = messages.into_iter().map(|message| Shown::of(message, sees_money)).collect();
+    Ok(Answer::ok(Listed { messages }))
 }

@@ -307,7 +307,7 @@ impl ClinicZone {
     }
 
     /// Returns the same, and where the clocks skip it the instant when they go on.
-    fn first_instant_from(&self, wall_clock: DateTime) -> Option<Timestamp> {
+    pub(crate) fn first_instant_from(&self, wall_clock: DateTime) -> Option<Timestamp> {
         let before = self.zone().to_ambiguous_timestamp(wall_clock).earlier().ok()?;
         let goes_on = || self.zone().following(before).next().map(|transition| transition.timestamp());
         self.first_instant(wall_clock).or_else(goes_on)

@@ -25,6 +25,8 @@ pub const MOST_ALTERNATIVES: usize = 20;
 pub const MOST_SPANS: usize = 6;
 /// How many dated overrides, and how many closures, a resource may have.
 pub const MOST_DATED: usize = 200;
+/// The longest reason of a closure, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// Something that can be booked, as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -303,6 +305,9 @@ impl Hours {
         }
         if self.closures.iter().any(|closure| closure.from >= closure.to) {
             return Err(Flaw("A closure ends after it begins.".to_owned()));
+        }
+        if self.closures.iter().any(|closure| closure.reason.chars().count() > LONGEST_REASON) {
+            return Err(Flaw(format!("The reason of a closure has at most {LONGEST_REASON} characters.")));
         }
         Ok(Self { name, ..self })
     }

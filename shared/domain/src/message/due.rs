@@ -1,10 +1,13 @@
 //! When a message is due, and what becomes of it then.
 
-use jiff::{SignedDuration, Timestamp, civil::Time};
+use jiff::{
+    SignedDuration, Timestamp, ToSpan as _,
+    civil::{Date, Time},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Channel, Kind, Message, prefix};
+use super::{Channel, Kind, Message, Reminder, prefix};
 use crate::{
     booking::appointment::{Appointment, Status},
     clinic::ClinicZone,
@@ -19,6 +22,10 @@ pub const DELAY: SignedDuration = SignedDuration::from_mins(3);
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(15);
 /// What the clinic changes by night is told in the morning, unless the appointment is nearer than this.
 const NEAR: SignedDuration = SignedDuration::from_hours(12);
+/// Before how much time a patient is not reminded of what was just written: the message of the write says the same.
+const JUST_TOLD: SignedDuration = SignedDuration::from_hours(2);
+/// When the last reminders of an evening go.
+const EVENING: Time = Time::constant(19, 30, 0, 0);
 /// How long after a text was paid for it is looked for at the carrier, if no answer is noted by then: longer than its sending takes.
 pub const LOOKED_FOR: SignedDuration = SignedDuration::from_mins(2);
 /// How long after it was paid for a text that the carrier has no trace of is given up: the carrier lists a text long before.
@@ -97,6 +104,12 @@ pub enum Matter {
 }
 
 impl Matter {
+    /// Returns that this is told of an appointment as it is.
+    fn of(appointment: &Appointment, kind: Kind) -> Self {
+        let (appointment_id, revision) = (appointment.appointment_id.clone(), appointment.revision);
+        Self::Appointment { appointment_id, revision, kind }
+    }
+
     /// Returns what all messages of it, and no others, have in common.
     pub(super) fn name(&self) -> String {
         match self {
@@ -139,9 +152,22 @@ impl Due {
         let waits =
             cause != Cause::Patient && kind != Kind::Confirmation && expected.duration_since(now) > NEAR;
         let due_at = if waits { after_quiet(soon, &appointment.time_zone) } else { soon };
-        let (appointment_id, revision) = (appointment.appointment_id.clone(), appointment.revision);
-        let matter = Matter::Appointment { appointment_id, revision, kind };
-        Some(Self::at(due_at, appointment.org_id, matter))
+        Some(Self::at(due_at, appointment.org_id, Matter::of(appointment, kind)))
+    }
+
+    /// Returns all that a write of an appointment, as it is after, makes due: that the patient is told of it ([`Due::after`]), and is
+    /// reminded, at both times that a clinic may choose. What the clinic has chosen, and whether the appointment is still at this time,
+    /// is looked at when a reminder goes: one of an older revision says nothing, so a move needs to take none out.
+    pub fn of(appointment: &Appointment, kind: Kind, cause: Cause, now: Timestamp) -> Vec<Self> {
+        let Some(told) = Self::after(appointment, kind, cause, now) else { return Vec::new() };
+        let reminders =
+            Reminder::ALL.into_iter().filter(|_| kind != Kind::Cancellation).filter_map(|reminder| {
+                let due_at = reminded_at(reminder, appointment)?;
+                let is_news = due_at.duration_since(now) >= JUST_TOLD && due_at < appointment.interval.from;
+                let matter = Matter::of(appointment, reminder.kind());
+                is_news.then(|| Self::at(due_at, appointment.org_id, matter))
+            });
+        std::iter::once(told).chain(reminders).collect()
     }
 
     /// Returns the message that tells the clinic's people of an emergency, at once.
@@ -173,13 +199,16 @@ impl Due {
 /// Returns what is to become of what is due of this revision of an appointment, now that it stands so.
 pub fn fate((kind, revision): (Kind, u64), appointment: &Appointment, now: Timestamp) -> Fate {
     let is_so = match kind {
-        Kind::Confirmation | Kind::Change => appointment.status == Status::Confirmed,
+        Kind::Confirmation | Kind::Change | Kind::DayBefore | Kind::TwoHoursBefore => {
+            appointment.status == Status::Confirmed
+        }
         Kind::Cancellation => appointment.status == Status::Cancelled,
     };
     if !is_so || appointment.revision != revision {
         Fate::Overtaken
     } else if appointment.interval.from <= now {
-        Fate::TooLate
+        // Nobody waits for a reminder.
+        if kind.reminder().is_some() { Fate::Overtaken } else { Fate::TooLate }
     } else {
         Fate::Send
     }
@@ -196,15 +225,40 @@ fn shard_of(org: OrgId) -> u8 {
     u8::try_from(last).unwrap_or_default().checked_rem(SHARDS).unwrap_or_default()
 }
 
+/// Returns when a patient is reminded of an appointment, by the clock of its own zone; none where that clock shows no such time.
+fn reminded_at(reminder: Reminder, appointment: &Appointment) -> Option<Timestamp> {
+    let zone = &appointment.time_zone;
+    match reminder {
+        Reminder::DayBefore => {
+            let the_same = appointment.wall_clock.checked_sub(1.day()).ok()?;
+            // Where the clocks go on over that time, it is when they do.
+            Some(after_quiet(zone.first_instant_from(the_same)?, zone))
+        }
+        Reminder::TwoHoursBefore => {
+            let at = appointment.interval.from.checked_sub(2.hours()).ok()?;
+            match night_of(at, zone) {
+                Some((evening, _)) => zone.first_instant(evening.to_datetime(EVENING)),
+                None => Some(at),
+            }
+        }
+    }
+}
+
 /// Returns `at`, or the end of the quiet hours that it lies in.
 fn after_quiet(at: Timestamp, zone: &ClinicZone) -> Timestamp {
+    let morning = night_of(at, zone).map(|(_, morning)| morning);
+    morning.and_then(|day| zone.first_instant(day.to_datetime(QUIET.1))).unwrap_or(at)
+}
+
+/// The days on which the quiet hours begin and end that an instant lies in; none where it lies in none.
+fn night_of(at: Timestamp, zone: &ClinicZone) -> Option<(Date, Date)> {
     let shown = zone.wall_clock(at);
-    let morning = if shown.time() < QUIET.1 {
-        Some(shown.date())
+    let day = shown.date();
+    if shown.time() < QUIET.1 {
+        day.yesterday().ok().map(|evening| (evening, day))
     } else if shown.time() >= QUIET.0 {
-        shown.date().tomorrow().ok()
+        day.tomorrow().ok().map(|morning| (day, morning))
     } else {
         None
-    };
-    morning.and_then(|day| zone.first_instant(day.to_datetime(QUIET.1))).unwrap_or(at)
+    }
 }

@@ -86,6 +86,103 @@ fn a_message_is_due_in_three_minutes_or_in_the_morning() {
 }
 
 #[test]
+fn a_reminder_is_the_day_before_at_the_same_time_and_never_by_night() {
+    let reminded = |start: &str, zone: &str, now: &str| {
+        let due = Due::of(&appointment(at(start), zone), Kind::Confirmation, Cause::Patient, at(now));
+        let when = |kind: Kind| {
+            due.iter()
+                .find(|due| matches!(&due.matter, Matter::Appointment { kind: of, .. } if *of == kind))
+                .map(|due| due.due_at.to_string())
+        };
+        (when(Kind::DayBefore), when(Kind::TwoHoursBefore))
+    };
+    for (start, zone, now, day_before, two_hours_before) in [
+        (
+            "2026-12-08T14:30:00Z",
+            "Europe/London",
+            "2026-12-01T12:00:00Z",
+            "2026-12-07T14:30:00Z",
+            "2026-12-08T12:30:00Z",
+        ),
+        // The morning's is said the evening before; early and late ones of the day before in the morning.
+        (
+            "2026-12-08T09:00:00Z",
+            "Europe/London",
+            "2026-12-01T12:00:00Z",
+            "2026-12-07T09:00:00Z",
+            "2026-12-07T19:30:00Z",
+        ),
+        (
+            "2026-12-08T07:00:00Z",
+            "Europe/London",
+            "2026-12-01T12:00:00Z",
+            "2026-12-07T08:00:00Z",
+            "2026-12-07T19:30:00Z",
+        ),
+        (
+            "2026-12-08T20:30:00Z",
+            "Europe/London",
+            "2026-12-01T12:00:00Z",
+            "2026-12-08T08:00:00Z",
+            "2026-12-08T18:30:00Z",
+        ),
+        // The same wall clock, although the clocks went back in between: 25 hours before.
+        (
+            "2026-10-25T10:00:00Z",
+            "Europe/London",
+            "2026-10-20T12:00:00Z",
+            "2026-10-24T09:00:00Z",
+            "2026-10-25T08:00:00Z",
+        ),
+        // What was just told is not said again at once.
+        ("2026-12-08T14:30:00Z", "Europe/London", "2026-12-07T13:00:00Z", "", "2026-12-08T12:30:00Z"),
+        ("2026-12-08T14:30:00Z", "Europe/London", "2026-12-08T11:00:00Z", "", ""),
+    ] {
+        let wanted = [day_before, two_hours_before].map(|at| Some(at.to_owned()).filter(|at| !at.is_empty()));
+        assert_eq!(<[_; 2]>::from(reminded(start, zone, now)), wanted, "{start} from {now}");
+    }
+    let there = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
+    let now = at("2026-12-01T12:00:00Z");
+    assert_eq!(
+        Due::of(&there, Kind::Cancellation, Cause::Patient, now).len(),
+        1,
+        "nobody is reminded of none"
+    );
+    assert!(
+        Due::of(&Appointment { email: None, ..there.clone() }, Kind::Confirmation, Cause::Patient, now)
+            .is_empty()
+    );
+    // One of an older time, of what is cancelled, or that comes when it has begun, says nothing and alarms nobody.
+    let begun = there.interval.from;
+    let moved = Appointment { revision: 2, ..there.clone() };
+    let cancelled = Appointment { status: Status::Cancelled, ..there.clone() };
+    for (appointment, now, fate) in [
+        (&there, now, Fate::Send),
+        (&moved, now, Fate::Overtaken),
+        (&cancelled, now, Fate::Overtaken),
+        (&there, begun, Fate::Overtaken),
+    ] {
+        assert_eq!(super::fate((Kind::DayBefore, 1), appointment, now), fate);
+    }
+}
+
+proptest! {
+    /// Whatever the zone and the time, a reminder comes by day, before the appointment, and after its booking.
+    #[test]
+    fn a_reminder_comes_by_day(zone in 0_usize..5, hours in 3_i64..400, minutes in 0_i64..60, year in 0_i64..20) {
+        let zones = ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Vancouver"];
+        let now = at("2026-03-01T00:00:00Z").saturating_add((year * 8_784).hours()).unwrap();
+        let start = now.saturating_add(hours.hours().minutes(minutes)).unwrap();
+        let there = appointment(start, zones[zone]);
+        for due in &Due::of(&there, Kind::Confirmation, Cause::Patient, now)[1..] {
+            let shown = there.time_zone.wall_clock(due.due_at).time();
+            prop_assert!((QUIET.1..QUIET.0).contains(&shown), "{:?} at {shown}", due.matter);
+            prop_assert!(now < due.due_at && due.due_at < start);
+        }
+    }
+}
+
+#[test]
 fn nobody_is_told_who_cannot_be_or_of_what_has_begun() {
     let there = appointment(at("2026-12-08T14:30:00Z"), "Europe/London");
     let due = |appointment: &Appointment, now: &str| {

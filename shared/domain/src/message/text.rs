@@ -39,14 +39,16 @@ pub fn letter(kind: Kind, clinic: &Clinic, appointment: &Appointment, line: Opti
             format!("Your appointment on {when} is cancelled"),
             format!("Your appointment at {name} on {when} ({zone}) is cancelled."),
         ),
+        Kind::DayBefore | Kind::TwoHoursBefore => (
+            format!("A reminder of your appointment on {when}"),
+            format!("This is to remind you of your appointment at {name} on {when} ({zone})."),
+        ),
     };
     let next = match (kind, line) {
-        (Kind::Confirmation | Kind::Change, Some(line)) => {
-            format!("To change or cancel it, ring {}.", line.as_str())
-        }
-        (Kind::Confirmation | Kind::Change, None) => format!("To change or cancel it, ring {name}."),
         (Kind::Cancellation, Some(line)) => format!("To book another, ring {}.", line.as_str()),
         (Kind::Cancellation, None) => format!("To book another, ring {name}."),
+        (_, Some(line)) => format!("To change or cancel it, ring {}.", line.as_str()),
+        (_, None) => format!("To change or cancel it, ring {name}."),
     };
     let text = format!(
         "Hello,\n\n{said}\n\n{next}\n\nThis message was sent because an appointment was made with this address. Nobody reads answers \
@@ -68,6 +70,7 @@ pub fn text(
         Kind::Confirmation => format!("your appointment is on {when}."),
         Kind::Change => format!("your appointment has changed. It is now on {when}."),
         Kind::Cancellation => format!("your appointment on {when} is cancelled."),
+        Kind::DayBefore | Kind::TwoHoursBefore => format!("a reminder of your appointment on {when}."),
     };
     let ring = line.map_or_else(
         || "Questions? Ring us.".to_owned(),

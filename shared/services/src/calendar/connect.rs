@@ -259,7 +259,11 @@ impl CalendarSync {
     ) -> Result<Mapped, SyncError> {
         let Some(there) = self.calendars.calendar(org, id).await? else { return Ok(Mapped::NoCalendar) };
         let catalog = self.bookings.catalog(org).await?;
-        if !resource_ids.iter().all(|resource| catalog.resource(resource).is_some()) {
+        // Who left and has appointments ahead in it stays in it.
+        let is_known = |resource: &ResourceId| {
+            catalog.resource(resource).is_some() || there.resource_ids.contains(resource)
+        };
+        if !resource_ids.iter().all(is_known) {
             return Ok(Mapped::NoResource);
         }
         if there.version != version {

@@ -101,7 +101,7 @@ impl CalendarSync {
             .iter()
             .any(|mirror| mirror.event_id.as_str() == told.id && mirror.calendar_id != calendar.calendar_id);
         if is_from_another && appointment.is_ahead(self.now()) {
-            let text = is_with_another(appointment, calendar);
+            let text = given_to_another(appointment, calendar);
             self.look_at(calendar, appointment, &["elsewhere"], text).await?;
         }
         // Its time is taken there, as any event's is.
@@ -185,9 +185,8 @@ impl CalendarSync {
         let Some(days) = diary.taking(&moved.entry(), &there.resource_ids, &own, now) else {
             return Ok(Attempt::Moved);
         };
-        let due = Due::after(&moved, Kind::Change, Cause::moved_by_clinic(there, &moved), now);
-        let booking =
-            Booking { days: &days, appointment: Some(&moved), due: due.as_ref(), ..Booking::default() };
+        let due = Due::of(&moved, Kind::Change, Cause::moved_by_clinic(there, &moved), now);
+        let booking = Booking { days: &days, appointment: Some(&moved), due: &due, ..Booking::default() };
         Ok(Attempt::of(self.bookings.book(org, &booking).await)?.map(|()| Wish::Moved))
     }
 
@@ -223,7 +222,7 @@ impl CalendarSync {
     }
 
     /// Whether the event stands, or may stand, in another of the clinic's calendars, to which somebody has given it; a person is to
-    /// look then. What a calendar cannot be asked is no "no".
+    /// look then. A calendar that cannot be asked may hold it.
     async fn may_be_elsewhere(
         &self,
         calendar: &Calendar,
@@ -241,11 +240,11 @@ impl CalendarSync {
                     return Ok(true);
                 }
                 Ok(Some(there)) if !there.is_cancelled => {
-                    let text = is_with_another(appointment, &other);
+                    let text = given_to_another(appointment, &other);
                     self.look_at(calendar, appointment, &["elsewhere"], text).await?;
                     return Ok(true);
                 }
-                // 404 says of a calendar that nobody can reach nothing of what stands in it.
+                // Google answers 404 also for a calendar that the account cannot reach, so nothing is known of its events.
                 Ok(_) if other.stance == Stance::Broken => unseen = Some(other),
                 Ok(_) => {}
                 Err(SyncError::Google(error)) if !other.is_read() && !error.is_transient() => {
@@ -255,13 +254,7 @@ impl CalendarSync {
             }
         }
         let Some(unseen) = unseen else { return Ok(false) };
-        let text = format!(
-            "The appointment of {} was deleted in the calendar {}, or given to the calendar {}, which cannot be read. Here it stays: \
-             cancel it in the diary, or move it there to whom it is with now.",
-            appointment.patient_name.reveal(),
-            calendar.name.reveal(),
-            unseen.name.reveal()
-        );
+        let text = deleted_or_given(appointment, calendar, &unseen);
         self.look_at(calendar, appointment, &["unseen"], text).await?;
         Ok(true)
     }
@@ -334,9 +327,8 @@ impl CalendarSync {
             let diary = self.bookings.diary(org, &resources, &there.blocked.days()).await?;
             let days = diary.giving_back(Owner::Appointment(id), self.now());
             let after = Appointment { status: Status::Cancelled, ..there };
-            let due = Due::after(&after, Kind::Cancellation, Cause::of_clinic(&after), self.now());
-            let booking =
-                Booking { days: &days, appointment: Some(&after), due: due.as_ref(), ..Booking::default() };
+            let due = Due::of(&after, Kind::Cancellation, Cause::of_clinic(&after), self.now());
+            let booking = Booking { days: &days, appointment: Some(&after), due: &due, ..Booking::default() };
             Attempt::of(self.bookings.book(org, &booking).await)
         };
         self.db.until_written("the diary", write).await?;
@@ -351,7 +343,17 @@ impl CalendarSync {
     }
 }
 
-fn is_with_another(appointment: &Appointment, calendar: &Calendar) -> String {
+fn deleted_or_given(appointment: &Appointment, calendar: &Calendar, unseen: &Calendar) -> String {
+    format!(
+        "The appointment of {} was deleted in the calendar {}, or given to the calendar {}, which cannot be read. Here it stays: \
+         cancel it in the diary, or move it there to whom it is with now.",
+        appointment.patient_name.reveal(),
+        calendar.name.reveal(),
+        unseen.name.reveal()
+    )
+}
+
+fn given_to_another(appointment: &Appointment, calendar: &Calendar) -> String {
     format!(
         "Somebody has put the appointment of {} into the calendar {}. Here it stays with whom it was booked: move it in the diary, if \
          it is another's now.",

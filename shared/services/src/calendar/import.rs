@@ -20,7 +20,7 @@ use super::{CalendarSync, SyncError};
 
 /// How far ahead busy times are kept at the least, and at the most.
 const LEAST_DAYS: u32 = 30;
-const MOST_DAYS: u32 = 400;
+const MOST_DAYS: u32 = 730;
 
 /// What an event of ours shows that somebody has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl CalendarSync {
     pub(super) async fn window(&self, calendar: &Calendar) -> Result<Window, SyncError> {
         let catalog = self.bookings.catalog(calendar.org_id).await?;
         let horizon = |service: &Service| service.terms.horizon_days;
-        let days = catalog.services.iter().map(horizon).max().unwrap_or(LEAST_DAYS);
+        let days =
+            catalog.services.iter().chain(&catalog.former_services).map(horizon).max().unwrap_or(LEAST_DAYS);
         let days = i64::from(days.clamp(LEAST_DAYS, MOST_DAYS)).saturating_add(2);
         let now = self.now();
         let day = SignedDuration::from_hours(24);

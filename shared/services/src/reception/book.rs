@@ -312,7 +312,7 @@ impl Reception {
             body_hash: None,
             tool_call: Some(wish.tool_call.clone()),
         };
-        let due = Due::after(&appointment, Kind::Confirmation, Cause::Patient, now);
+        let due = Due::of(&appointment, Kind::Confirmation, Cause::Patient, now);
         let booking = Booking {
             by: Some((service, &read.resources(slot))),
             days: &days,
@@ -320,7 +320,7 @@ impl Reception {
             appointment: Some(&appointment),
             intent: Some(&intent),
             contact: person.news(),
-            due: due.as_ref(),
+            due: &due,
             ..Booking::default()
         };
         let written = self.appointments.book(line.org_id, &booking).await;

@@ -91,7 +91,7 @@ impl Reception {
         let booking = Booking {
             conversation: Some(&after),
             notification: Some(&notification),
-            due: due.as_ref(),
+            due: due.as_slice(),
             ..Booking::default()
         };
         let written = Attempt::of(self.bookings().book(line.org_id, &booking).await)?;

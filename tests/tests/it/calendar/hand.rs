@@ -220,6 +220,53 @@ async fn what_is_given_to_another_practitioners_calendar_is_not_cancelled() {
 }
 
 #[tokio::test]
+async fn who_left_stays_in_the_calendar_that_has_their_appointments() {
+    let harness = of_two().await;
+    let owner = harness.owner();
+    let all = resources(&harness, ORG).await;
+    let (_, listed) = harness.get("/api/resources", &owner).await;
+    let second =
+        listed["resources"].as_array().unwrap().iter().find(|one| one["name"] == "Dr Second").unwrap();
+    let (_, listed) = harness.get("/api/services", &owner).await;
+    let mut terms = listed["services"][0].clone();
+    let service = terms["id"].clone();
+    let path = format!("/api/services/{}", service.as_str().unwrap());
+    for name in ["id", "version"] {
+        terms.as_object_mut().unwrap().remove(name);
+    }
+    terms["needs"] = json!([all]);
+    let change = json!({"version": 1, "terms": terms});
+    assert_eq!(harness.call_api(("PATCH", &path), &owner, None, &change).await.0, 200);
+    let mut hours = second.clone();
+    for name in ["id", "version"] {
+        hours.as_object_mut().unwrap().remove(name);
+    }
+    hours["weekly"] = json!({"monday": [{"from": "09:00", "to": "17:00"}]});
+    let path = format!("/api/resources/{}", second["id"].as_str().unwrap());
+    let change = json!({"version": second["version"], "hours": hours});
+    assert_eq!(harness.call_api(("PATCH", &path), &owner, None, &change).await.0, 200);
+    let body = json!({"service_id": service, "scheduled_at": MONDAY_TEN, "resource_id": second["id"], "contact": {"name": "Ada Lovelace"}});
+    let (status, one) = harness.post("/api/appointments", &owner, body.to_string()).await;
+    assert_eq!(status, 201, "{one}");
+    harness.pass(60).await;
+    assert_eq!(harness.stack.google.events(SECOND).len(), 1);
+    assert_eq!(harness.call_api(("DELETE", &path), &owner, None, &Value::Null).await.0, 200);
+    // Somebody saves the calendar anew.
+    map(&harness, ORG, "Second", &[second["id"].clone()]).await;
+    harness.pass(60).await;
+    assert_eq!(harness.stack.google.events(SECOND).len(), 1, "who comes still stands there");
+    let (_, listed) = harness.get("/api/calendars", &owner).await;
+    let calendar = listed["calendars"].as_array().unwrap().iter().find(|one| one["name"] == ACCOUNT).unwrap();
+    let path = format!("/api/calendars/{}", calendar["id"].as_str().unwrap());
+    let body = json!({"version": calendar["version"], "resource_ids": [second["id"]]});
+    assert_eq!(
+        harness.call_api(("PATCH", &path), &owner, None, &body).await.0,
+        400,
+        "no other gets who left"
+    );
+}
+
+#[tokio::test]
 async fn what_may_be_in_a_calendar_that_is_not_read_is_not_cancelled() {
     // C9: one that is not used any more, one that nobody can reach, and one that may not be asked.
     for way in ["unused", "broken", "refused"] {

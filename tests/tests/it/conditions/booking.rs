@@ -41,10 +41,11 @@ pub(super) fn guards() -> Vec<Guard> {
         "take time", "appointments intent#", VERSION, VERSION => one_intent_is_replaced_once;
         "offer", "appointments call#", NEW, NEW => a_calls_first_options_are_offered_once;
         "offer", "appointments call#", VERSION, VERSION => options_are_added_to_those_that_are_there;
-        "save offer", "booking_catalog service#", NEW, NEW => a_service_is_made_once;
-        "save offer", "booking_catalog service#", VERSION, VERSION => an_older_service_changes_nothing;
         "save offer", "booking_catalog resource#", NEW, NEW => a_resource_is_made_once;
         "save offer", "booking_catalog resource#", VERSION, VERSION => older_hours_change_nothing;
+        "save service", "booking_catalog service#", NEW, NEW => a_service_is_made_once;
+        "save service", "booking_catalog service#", VERSION, VERSION => an_older_service_changes_nothing;
+        "save service", "booking_catalog resource#", VERSION, VERSION => a_service_names_resources_as_they_were_read;
     }
 }
 
@@ -56,7 +57,8 @@ pub(super) fn transaction_of(items: &[Value]) -> Option<&'static str> {
         return Some(if rests_on_an_offer { "take time" } else { "give time back" });
     }
     if puts("booking_catalog") {
-        return Some("save offer");
+        let rests_on_resources = items.iter().any(|item| item["ConditionCheck"].is_object());
+        return Some(if rests_on_resources { "save service" } else { "save offer" });
     }
     let is_of_a_call =
         |item: &Value| item["Put"]["Item"]["item"]["S"].as_str().is_some_and(|key| key.starts_with("call#"));
@@ -99,7 +101,7 @@ impl Desk {
     async fn of(harness: &Harness) -> Self {
         let bookings = Bookings::new(harness.stack.db());
         let resource = bookings.save_resource(&resource()).await.unwrap();
-        let service = bookings.save_service(&service(), &[]).await.unwrap();
+        let service = bookings.save_service(&service(), &[&resource]).await.unwrap();
         Self { bookings, service, resource, act: None }
     }
 
@@ -393,15 +395,25 @@ async fn options_are_added_to_those_that_are_there(harness: Harness) -> Result<(
 
 async fn a_service_is_made_once(harness: Harness) -> Result<(), String> {
     let bookings = Bookings::new(harness.stack.db());
-    bookings.save_service(&service(), &[]).await.unwrap();
-    refused(bookings.save_service(&service(), &[]).await, "a service was made over another")
+    let resource = bookings.save_resource(&resource()).await.unwrap();
+    bookings.save_service(&service(), &[&resource]).await.unwrap();
+    refused(bookings.save_service(&service(), &[&resource]).await, "a service was made over another")
 }
 
 async fn an_older_service_changes_nothing(harness: Harness) -> Result<(), String> {
     let bookings = Bookings::new(harness.stack.db());
-    let first = bookings.save_service(&service(), &[]).await.unwrap();
-    bookings.save_service(&first, &[]).await.unwrap();
-    refused(bookings.save_service(&first, &[]).await, "a change was lost")
+    let resource = bookings.save_resource(&resource()).await.unwrap();
+    let first = bookings.save_service(&service(), &[&resource]).await.unwrap();
+    bookings.save_service(&first, &[&resource]).await.unwrap();
+    refused(bookings.save_service(&first, &[&resource]).await, "a change was lost")
+}
+
+async fn a_service_names_resources_as_they_were_read(harness: Harness) -> Result<(), String> {
+    let desk = Desk::of(&harness).await;
+    let read = desk.resource.clone();
+    desk.bookings.save_resource(&Resource { is_former: true, ..read.clone() }).await.unwrap();
+    let saved = desk.bookings.save_service(&desk.service, &[&read]).await;
+    refused(saved, "a service kept a practitioner who has left")
 }
 
 async fn a_resource_is_made_once(harness: Harness) -> Result<(), String> {
@@ -420,7 +432,7 @@ async fn older_hours_change_nothing(harness: Harness) -> Result<(), String> {
 /// Does all that the store can do with appointments.
 pub(super) async fn use_everything(harness: &Harness) {
     let mut desk = Desk::of(harness).await;
-    desk.service = desk.bookings.save_service(&desk.service, &[]).await.unwrap();
+    desk.service = desk.bookings.save_service(&desk.service, &[&desk.resource]).await.unwrap();
     desk.resource = desk.bookings.save_resource(&desk.resource).await.unwrap();
     desk.bookings.save_conversation(&begun()).await.unwrap();
     let there = desk.bookings.conversation(ORG, &begun().call_id).await.unwrap();

@@ -116,11 +116,7 @@ fn sent() -> State {
 }
 
 /// Writes what a booking writes beside the appointment.
-async fn book_for(
-    harness: &Harness,
-    contact: Option<&Contact>,
-    due: Option<&Due>,
-) -> Result<(), ChangeError> {
+async fn book_for(harness: &Harness, contact: Option<&Contact>, due: &[Due]) -> Result<(), ChangeError> {
     let booking = Booking { contact, due, ..Booking::default() };
     Bookings::new(harness.stack.db()).book(ORG, &booking).await
 }
@@ -156,20 +152,20 @@ async fn what_is_logged_of_a_contact_stays(harness: Harness) -> Result<(), Strin
 }
 
 async fn a_contact_is_booked_for_as_it_is(harness: Harness) -> Result<(), String> {
-    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), None).await.unwrap();
-    let second = book_for(&harness, Some(&contact("c1", "Ida Lovelace")), None).await;
+    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), &[]).await.unwrap();
+    let second = book_for(&harness, Some(&contact("c1", "Ida Lovelace")), &[]).await;
     refused(second, "a contact was made over another")
 }
 
 async fn two_bookings_of_one_person_make_one_contact(harness: Harness) -> Result<(), String> {
-    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), None).await.unwrap();
-    let second = book_for(&harness, Some(&contact("c2", "Ada Lovelace")), None).await;
+    book_for(&harness, Some(&contact("c1", "Ada Lovelace")), &[]).await.unwrap();
+    let second = book_for(&harness, Some(&contact("c2", "Ada Lovelace")), &[]).await;
     refused(second, "one person is two contacts")
 }
 
 async fn what_is_due_is_written_over_nothing(harness: Harness) -> Result<(), String> {
-    book_for(&harness, None, Some(&due())).await.unwrap();
-    let outcome = book_for(&harness, None, Some(&Due { slot: due().slot, ..due() })).await;
+    book_for(&harness, None, &[due()]).await.unwrap();
+    let outcome = book_for(&harness, None, &[Due { slot: due().slot, ..due() }]).await;
     refused(outcome, "what was due was written over")
 }
 
@@ -219,7 +215,7 @@ pub(super) async fn use_everything(harness: &Harness) {
         .rename(&read, &Contact { version: read.version, ..renamed }, &logged("request-2"))
         .await
         .unwrap();
-    book_for(harness, Some(&contact("c3", "Ida Lovelace")), Some(&due())).await.unwrap();
+    book_for(harness, Some(&contact("c3", "Ida Lovelace")), &[due()]).await.unwrap();
     let messages = Messages::new(harness.stack.db());
     messages.claim(&claim("m1")).await.unwrap();
     messages.give_back(&claim("m1")).await.unwrap();

@@ -50,7 +50,7 @@ pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<Signed
         return Err(Problem::new(Code::SessionEnded));
     };
     // What has no cookie asks the issuer nothing, and is not counted.
-    admit(deps, &input.headers, &input.origin)?;
+    admit(deps, &input.origin)?;
     let session = deps.sessions.refresh(&token).await;
     signed_in(
         deps,
@@ -68,12 +68,11 @@ pub async fn refresh(deps: &Deps, (): &(), input: Input) -> Result<Answer<Signed
 /// Signs out: the issuer ends this session, and the browser drops the cookie in any case.
 ///
 /// # Errors
-/// When another origin asks for it.
+/// When another origin asks for it; [`Code::TooManyRequests`], with which the browser drops the cookie all the same.
 pub async fn sign_out(deps: &Deps, (): &(), input: Input) -> Result<Answer<SignedOut>, Problem> {
     deps.place.is_own(&input.headers)?;
     // The browser drops the cookie also where the issuer is not to be asked.
-    let admitted = deps.renewals.admit(input.origin.source.as_deref(), deps.clock.now());
-    admitted.map_err(|problem| problem.with_cookie(&deps.place.drops()))?;
+    admit(deps, &input.origin).map_err(|problem| problem.with_cookie(&deps.place.drops()))?;
     let revoked = is_ended(deps, &input.headers).await.unwrap_or_else(|error| {
         tracing::warn!(cause = chain(&error), "the issuer did not end a session whose person signed out");
         false
@@ -81,9 +80,8 @@ pub async fn sign_out(deps: &Deps, (): &(), input: Input) -> Result<Answer<Signe
     Ok(Answer::ok(SignedOut { revoked }).with_cookie(&deps.place.drops()))
 }
 
-/// Passes what a page of ours sends, as often as those at an address may: the issuer counts all that comes from us as one.
-fn admit(deps: &Deps, headers: &HeaderMap, origin: &Origin) -> Result<(), Problem> {
-    deps.place.is_own(headers)?;
+/// Counts what those at an address ask of the issuer, who counts all that comes from us as one.
+fn admit(deps: &Deps, origin: &Origin) -> Result<(), Problem> {
     deps.renewals.admit(origin.source.as_deref(), deps.clock.now())
 }
 
