@@ -311,6 +311,12 @@ async fn what_a_dashboard_asks_for_is_answered_in_time_whoever_hangs() {
     let own = crate::numbers::own::own("own-token", "+14155550177");
     let routes = [
         ("provision-number", "POST", "/api/managed-telephony/provision", us("inbound")),
+        (
+            "provision-number",
+            "POST",
+            "/api/managed-telephony/provision",
+            crate::numbers::papers::abroad("GB", "inbound"),
+        ),
         ("provision-number", "POST", "/api/integrations/twilio", own),
         ("provision-number", "GET", "/api/managed-telephony/available-numbers?country=US", json!(null)),
         ("wallet", "POST", "/api/billing/wallet/topup", json!({"amount_pence": 2_500})),
