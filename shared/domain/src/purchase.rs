@@ -154,6 +154,10 @@ pub struct Purchase {
     /// every try names the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle_sid: Option<BundleSid>,
+    /// The address that the bundle's papers name (`AD…`), which is written with the number: under such a bundle the number is bought for
+    /// that address and for no other. Absent when they name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_address_sid: Option<String>,
     /// The number as Twilio names it (`PN…`); absent until the account has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number_sid: Option<NumberSid>,

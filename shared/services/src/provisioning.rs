@@ -279,6 +279,7 @@ impl Provisioning {
             tried: Vec::new(),
             account_sid: None,
             bundle_sid: None,
+            bundle_address_sid: None,
             number_sid: None,
             vapi_phone_id: None,
             quiet_until: None,

@@ -328,6 +328,7 @@ async fn what_a_dashboard_asks_for_is_answered_in_time_whoever_hangs() {
             harness.wallets.ensure(ORG).await.unwrap();
             harness.top_up(ORG, "pi_first", 5_000).await;
             harness.stack.twilio.add_account(crate::numbers::own::OWN_SID, "own-token", &["+14155550177"]);
+            harness.stack.twilio.add_address_to_bundles(local::stack::TWILIO_SID);
             harness.has_number("outbound").await;
             harness
         };

@@ -18,6 +18,8 @@ pub const OPERATIONS: [(&str, &[&str]); 6] = [
             "create_address",
             "list_bundles",
             "clone_bundle",
+            "list_bundle_items",
+            "get_document",
             "buy",
             "release",
             "end_call",
@@ -102,7 +104,7 @@ pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
 
 fn twilio(method: &Method, segments: &[&str]) -> &'static str {
     let below = match segments {
-        ["v1", "Settings"] | ["v2", "RegulatoryCompliance", "Bundles", ..] => segments,
+        ["v1", "Settings"] | ["v2", "RegulatoryCompliance", ..] => segments,
         ["2010-04-01", "Accounts", _, below @ ..] if !below.is_empty() => below,
         ["2010-04-01", below @ ..] => below,
         _ => return "other",
@@ -111,6 +113,10 @@ fn twilio(method: &Method, segments: &[&str]) -> &'static str {
         (&Method::POST, ["v1", "Settings"]) => "dialling_permissions",
         (&Method::GET, ["v2", "RegulatoryCompliance", "Bundles"]) => "list_bundles",
         (&Method::POST, ["v2", "RegulatoryCompliance", "Bundles", _, "Clones"]) => "clone_bundle",
+        (&Method::GET, ["v2", "RegulatoryCompliance", "Bundles", _, "ItemAssignments"]) => {
+            "list_bundle_items"
+        }
+        (&Method::GET, ["v2", "RegulatoryCompliance", "SupportingDocuments", _]) => "get_document",
         (&Method::GET, ["Accounts.json"]) => "find_subaccount",
         (&Method::POST, ["Accounts.json"]) => "create_subaccount",
         (&Method::GET, ["Accounts", _]) => "check_account",

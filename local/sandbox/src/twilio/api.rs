@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Account, State, TwilioSandbox, page::page};
+use super::{Account, State, TwilioSandbox, bundles, page::page};
 
 /// The longest friendly name.
 const LONGEST_NAME: usize = 64;
@@ -84,6 +84,9 @@ impl TwilioSandbox {
             }
             (method, ["v2", "RegulatoryCompliance", "Bundles", below @ ..]) => {
                 self.of_bundles(state, &caller, (method, below), path, &params)
+            }
+            (&Method::GET, ["v2", "RegulatoryCompliance", "SupportingDocuments", sid]) => {
+                bundles::document(state, &caller, sid).ok_or_else(|| missing(path))
             }
             (&Method::GET, ["2010-04-01", "Accounts.json"]) => {
                 Ok((StatusCode::OK, list_accounts(state, &caller, path, &params)))

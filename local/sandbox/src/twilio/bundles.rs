@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Made, State, TwilioSandbox,
+    Address, Made, State, TwilioSandbox,
     api::{Answer, Params, Refusal, bad, missing},
     inventory::{Area, COUNTRIES_WITH_BUNDLES},
     page::page_v2,
@@ -31,6 +31,9 @@ pub(super) struct Bundle {
     status: String,
     valid_until: Option<Timestamp>,
     friendly_name: String,
+    /// The address that its papers name, one of the account's.
+    #[serde(default)]
+    address: Option<String>,
     made: Made,
 }
 
@@ -61,6 +64,7 @@ impl TwilioSandbox {
             status: APPROVED.into(),
             valid_until: None,
             friendly_name: format!("{country} {kind}"),
+            address: None,
             made,
         };
         state.bundles.insert(sid.clone(), bundle);
@@ -81,6 +85,21 @@ impl TwilioSandbox {
         }
     }
 
+    /// The papers of an account's bundles name an address from now on: one that it has, and no other is sold for.
+    pub fn add_address_to_bundles(&self, account_sid: &str) {
+        let sid = self.sid("AD");
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let made = state.made(now);
+        let fields = ["CustomerName", "Street", "City", "Region", "PostalCode"];
+        let fields = fields.into_iter().map(|name| (name.to_owned(), "of the papers".to_owned())).collect();
+        let address = Address { sid: sid.clone(), account: account_sid.to_owned(), fields, made };
+        state.addresses.insert(sid.clone(), address);
+        for bundle in state.bundles.values_mut().filter(|bundle| bundle.account == account_sid) {
+            bundle.address = Some(sid.clone());
+        }
+    }
+
     /// Every bundle of every account, oldest first.
     pub fn bundles(&self) -> Vec<Value> {
         let state = self.lock();
@@ -89,7 +108,8 @@ impl TwilioSandbox {
         let told = bundles.into_iter();
         told.map(|bundle| {
             json!({"sid": bundle.sid, "account_sid": bundle.account, "country": bundle.country,
-                "number_type": bundle.kind, "status": bundle.status, "valid_until": bundle.valid_until})
+                "number_type": bundle.kind, "status": bundle.status, "valid_until": bundle.valid_until,
+                "address_sid": bundle.address})
         })
         .collect()
     }
@@ -98,6 +118,12 @@ impl TwilioSandbox {
     pub fn bundle_of(&self, number: &str) -> Option<String> {
         let state = self.lock();
         state.numbers.values().find(|owned| owned.number == number).and_then(|owned| owned.bundle.clone())
+    }
+
+    /// The address that a number was bought for, if it was bought for one.
+    pub fn address_of(&self, number: &str) -> Option<String> {
+        let state = self.lock();
+        state.numbers.values().find(|owned| owned.number == number).and_then(|owned| owned.address.clone())
     }
 
     /// Answers what is asked at `/v2/RegulatoryCompliance/Bundles`, for the caller's own account: no other's papers are there.
@@ -114,6 +140,11 @@ impl TwilioSandbox {
             (&Method::GET, [sid]) => {
                 let bundle = state.bundles.get(*sid).filter(|bundle| bundle.account == caller);
                 bundle.map(|bundle| (StatusCode::OK, bundle_json(bundle))).ok_or_else(|| missing(path))
+            }
+            (&Method::GET, [sid, "ItemAssignments"]) => {
+                let bundle = state.bundles.get(*sid).filter(|bundle| bundle.account == caller);
+                let bundle = bundle.ok_or_else(|| missing(path))?;
+                Ok((StatusCode::OK, items(bundle, path, params)))
             }
             (&Method::POST, [sid, "Clones"]) => self.clone_bundle(state, caller, sid, path, params),
             _ => Err(missing(path)),
@@ -140,10 +171,18 @@ impl TwilioSandbox {
             return Err(bad(20_001, format!("Bundle {sid} status is not twilio-approved")));
         }
         let name = params.get("FriendlyName").cloned();
+        let address = bundle.address.as_ref().and_then(|sid| state.addresses.get(sid)).cloned();
+        let address = address.map(|address| Address {
+            sid: self.sid("AD"),
+            account: target.to_owned(),
+            made: state.made(self.clock.now()),
+            ..address
+        });
         let clone = Bundle {
             sid: self.sid("BU"),
             account: target.to_owned(),
             friendly_name: name.unwrap_or_else(|| bundle.friendly_name.clone()),
+            address: address.as_ref().map(|address| address.sid.clone()),
             made: state.made(self.clock.now()),
             ..bundle
         };
@@ -153,15 +192,17 @@ impl TwilioSandbox {
             fields.remove("sid");
             fields.remove("links");
         }
+        state.addresses.extend(address.map(|address| (address.sid.clone(), address)));
         state.bundles.insert(clone.sid.clone(), clone);
         Ok((StatusCode::CREATED, body))
     }
 }
 
-/// Refuses a purchase that is not made under an approved bundle of the buyer's, for this country and kind: Twilio's error 21649.
+/// Refuses a purchase that is not made under an approved bundle of the buyer's, for this country and kind (Twilio's error 21649), or for
+/// another address than the bundle's own (21651).
 pub(super) fn check(
     state: &State,
-    (account, area, named): (&str, &Area, Option<&String>),
+    (account, area, named, address): (&str, &Area, Option<&String>, Option<&String>),
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let refuse = |message: String| Err(bad(21_649, message));
@@ -182,7 +223,39 @@ pub(super) fn check(
     if bundle.country != area.country || !is_of_kind {
         return refuse(format!("Bundle [{sid}] is not of this country and kind of number"));
     }
+    if bundle.address.is_some() && bundle.address.as_ref() != address {
+        return Err(bad(21_651, "Address not contained in bundle"));
+    }
     Ok(())
+}
+
+/// What an account's bundle consists of: its one document, when it names an address.
+fn items(bundle: &Bundle, path: &str, params: &Params) -> Value {
+    let (sid, made) = (&bundle.sid, time(bundle.made.at));
+    let url = format!("{HOST}/v2/RegulatoryCompliance/Bundles/{sid}/ItemAssignments");
+    let row = bundle.address.as_ref().map(|_| {
+        let item = sid.replacen("BU", "BV", 1);
+        json!({"sid": item, "bundle_sid": sid, "account_sid": bundle.account, "object_sid": document_of(bundle),
+            "date_created": made, "url": format!("{url}/{item}")})
+    });
+    let rows: Vec<(u64, Value)> = row.into_iter().map(|row| (bundle.made.order, row)).collect();
+    page_v2(HOST, path, params, &rows)
+}
+
+fn document_of(bundle: &Bundle) -> String {
+    bundle.sid.replacen("BU", "RD", 1)
+}
+
+/// The document of one of the caller's bundles.
+pub(super) fn document(state: &State, caller: &str, sid: &str) -> Option<(StatusCode, Value)> {
+    let is_it = |bundle: &&Bundle| bundle.account == caller && document_of(bundle) == sid;
+    let bundle = state.bundles.values().find(is_it)?;
+    let (address, made) = (bundle.address.as_ref()?, time(bundle.made.at));
+    let body = json!({"sid": sid, "account_sid": caller, "friendly_name": "Proof of address", "mime_type": null,
+        "status": bundle.status, "failure_reason": null, "errors": null, "type": "proof_of_address",
+        "attributes": {"address_sids": [address]}, "date_created": made, "date_updated": made,
+        "url": format!("{HOST}/v2/RegulatoryCompliance/SupportingDocuments/{sid}")});
+    Some((StatusCode::OK, body))
 }
 
 fn list(state: &State, caller: &str, path: &str, params: &Params) -> Value {

@@ -75,7 +75,8 @@ impl TwilioSandbox {
         }
         let bundle = params.get("BundleSid").filter(|sid| !sid.is_empty());
         if area.needs_bundle() || bundle.is_some() {
-            bundles::check(state, (account, area, bundle), self.clock.now())?;
+            let address = address.as_ref();
+            bundles::check(state, (account, area, bundle, address), self.clock.now())?;
         }
         let owned = Owned {
             sid: self.sid("PN"),

@@ -83,17 +83,26 @@ impl Provisioning {
             return self.bought(purchase, &account, owned).await;
         }
         let Some(number) = &purchase.phone_number else {
+            let bundle_address_sid = match &purchase.bundle_sid {
+                Some(bundle) => self.twilio.address_of_bundle(&account, bundle).await?,
+                None => None,
+            };
             let chosen = self.choose(wanted, purchase).await?;
-            let after =
-                Purchase { phone_number: Some(chosen), account_sid: Some(account.sid), ..purchase.clone() };
+            let after = Purchase {
+                phone_number: Some(chosen),
+                account_sid: Some(account.sid),
+                bundle_address_sid,
+                ..purchase.clone()
+            };
             return self.save(purchase, about_to_ask(after)).await;
         };
-        let address = match &wanted.address {
-            Some(address) => {
+        let address = match (&purchase.bundle_address_sid, &wanted.address) {
+            (Some(of_bundle), _) => Some(of_bundle.clone()),
+            (None, Some(address)) => {
                 let made = self.twilio.ensure_address(&account, wanted.country, address).await;
                 Some(made.map_err(|error| StepError::from(error).certain_if(is_first))?)
             }
-            None => None,
+            (None, None) => None,
         };
         let mark = self.mark(purchase);
         let order = Order {

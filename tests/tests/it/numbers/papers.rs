@@ -119,6 +119,33 @@ async fn a_number_is_bought_under_a_clone_of_our_papers_in_the_orgs_own_account(
 }
 
 #[tokio::test]
+async fn a_number_is_bought_for_the_address_that_its_papers_name() {
+    let harness = rich().await;
+    harness.stack.twilio.add_address_to_bundles(TWILIO_SID);
+    let (status, answer) = harness.buy_for(ORG, &abroad("GB", "inbound"), None).await;
+    assert_eq!(status, 201, "{answer}");
+    let number = answer["phoneNumber"].as_str().unwrap();
+    let named = harness.stack.twilio.bundle_of(number).unwrap();
+    let bundles = harness.stack.twilio.bundles();
+    let bundle = bundles.iter().find(|bundle| bundle["sid"] == named.as_str()).unwrap();
+    assert_eq!(harness.stack.twilio.address_of(number).as_deref(), bundle["address_sid"].as_str());
+    assert_eq!(asked_for(&harness, "create_address"), 0, "the clinic's own is not asked for");
+    // Papers that come to name another address on the way: Twilio refuses the old one, and the price comes back.
+    let harness = rich().await;
+    let twilio = std::sync::Arc::clone(&harness.stack.twilio);
+    harness.stack.faults.set_plan(move |_, asked| {
+        if asked == "create_address" {
+            let buyer = twilio.accounts().pop().unwrap().0;
+            twilio.add_address_to_bundles(&buyer);
+        }
+        None
+    });
+    let (status, problem) = harness.buy_for(ORG, &abroad("GB", "inbound"), None).await;
+    assert_eq!((status, problem["code"].as_str()), (422, Some("purchase_failed")), "{problem}");
+    assert!(!assert_one_of_two(&harness, "another address").await);
+}
+
+#[tokio::test]
 async fn papers_of_the_orgs_own_account_do_where_we_have_none() {
     let harness = rich().await;
     harness.has_number("outbound").await;
@@ -227,12 +254,13 @@ async fn a_purchase_that_was_begun_before_papers_were_asked_for_comes_to_its_end
 async fn every_fault_on_the_way_to_the_papers_leaves_the_money_whole() {
     let modes =
         [Mode::Error, Mode::Refuse, Mode::TooMany, Mode::TimeoutBefore, Mode::TimeoutAfter, Mode::Slow];
-    for operation in ["list_bundles", "clone_bundle"] {
-        for after in 0..4 {
+    for operation in ["list_bundles", "clone_bundle", "list_bundle_items", "get_document"] {
+        for after in 0..3 {
             for mode in modes {
                 for times in [1, 10] {
                     let what = format!("{operation} after {after} {mode:?} {times} times");
                     let harness = rich().await;
+                    harness.stack.twilio.add_address_to_bundles(TWILIO_SID);
                     harness.fault_after(("twilio", operation), after, mode, times);
                     let (status, answer) = harness.buy_for(ORG, &abroad("GB", "inbound"), None).await;
                     assert!([201, 422, 503].contains(&status), "{what}: {status} {answer}");
