@@ -111,7 +111,8 @@ async fn route(gateway: &Gateway, peer: SocketAddr, request: Request<Bytes>) -> 
     if path.starts_with("/_sandbox/vapi/control/") {
         return gateway.stack.vapi.answer(&request);
     }
-    if let Some(rest) = path.strip_prefix("/_sandbox/twilio/voice/") {
+    let host = ["/_sandbox/twilio/voice/", "/_sandbox/twilio/numbers/"];
+    if let Some(rest) = host.into_iter().find_map(|host| path.strip_prefix(host)) {
         let request = with_path(request, &format!("/{rest}"));
         return ask_twilio(&gateway.stack.twilio, &gateway.stack.vapi, &request);
     }
@@ -274,7 +275,7 @@ fn overview(gateway: &Gateway) -> Value {
             "POST /_sandbox/google/events {act: create|move|change|delete|copy|hand, calendar, …}: the clinic's own hand",
             "GET /_sandbox/supabase: accounts, and the letters that they were sent; the issuer's API at /_sandbox/supabase/auth/v1",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
-            "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice",
+            "Twilio's REST API at /2010-04-01, its voice host's at /_sandbox/twilio/voice, its numbers host's at /_sandbox/twilio/numbers",
         ],
         "token": "POST /_sandbox/token gives a token for the demo clinic; send it as Authorization: Bearer …",
         "alarms": gateway.alarms.raised(),
@@ -288,7 +289,7 @@ fn vapi_overview(gateway: &Gateway) -> Value {
     json!({"numbers": gateway.stack.vapi.numbers(), "assistants": ids})
 }
 
-/// What the Twilio sandbox keeps: accounts and numbers.
+/// What the Twilio sandbox keeps: accounts, numbers and bundles.
 fn twilio_overview(gateway: &Gateway) -> Value {
     let accounts = gateway.stack.twilio.accounts().into_iter().map(
         |(sid, friendly_name, status)| json!({"sid": sid, "friendly_name": friendly_name, "status": status}),
@@ -296,7 +297,8 @@ fn twilio_overview(gateway: &Gateway) -> Value {
     let numbers = gateway.stack.twilio.numbers().into_iter().map(|(account_sid, number, friendly_name)| {
         json!({"account_sid": account_sid, "phone_number": number, "friendly_name": friendly_name})
     });
-    json!({"accounts": accounts.collect::<Vec<_>>(), "numbers": numbers.collect::<Vec<_>>()})
+    json!({"accounts": accounts.collect::<Vec<_>>(), "numbers": numbers.collect::<Vec<_>>(),
+        "bundles": gateway.stack.twilio.bundles()})
 }
 
 /// What the issuer's sandbox keeps: accounts, and the letters that it sent, with their links.

@@ -58,7 +58,7 @@ web::routes! { Deps, Caller;
     GET "/api/managed-telephony/available-numbers" => routes::search::search, for Business, answers 200, fails CarrierUnavailable;
     /// Buys a number and connects it. A repeat with the same `Idempotency-Key` answers the purchase that was begun.
     POST "/api/managed-telephony/provision" => routes::provision::provision, for Change, answers 201 | 202, fails AddressRequired
-        | NumberExists | NumberTaken | NoNumberAvailable | PurchaseUnderway | PurchaseFailed | IdempotencyKeyReused | InsufficientFunds
+        | BundleRequired | NumberExists | NumberTaken | NoNumberAvailable | PurchaseUnderway | PurchaseFailed | IdempotencyKeyReused | InsufficientFunds
         | WalletFrozen | CarrierUnavailable | VoiceUnavailable;
     /// Shows the clinic's numbers, and the purchases that are underway.
     GET "/api/managed-telephony/phone-status" => routes::show::phone_status, for Business, answers 200;
@@ -74,7 +74,7 @@ web::routes! { Deps, Caller;
     /// Connects a number of the clinic's own account at Twilio.
     POST "/api/integrations/twilio" => routes::connect::connect, for Change, answers 201 | 202, fails CredentialsRefused | NumberExists
         | NumberTaken | PurchaseUnderway | PurchaseFailed | IdempotencyKeyReused | CarrierUnavailable | VoiceUnavailable
-        | NoNumberAvailable | AddressRequired | InsufficientFunds | WalletFrozen;
+        | NoNumberAvailable | AddressRequired | BundleRequired | InsufficientFunds | WalletFrozen;
 }
 
 /// What each route of this function reads and answers.

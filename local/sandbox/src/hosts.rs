@@ -56,7 +56,7 @@ impl Hosts {
             _ if is_control => Some("vapi"),
             Some("api.vapi.sandbox" | "storage.vapi.sandbox") => Some("vapi"),
             Some("api.stripe.sandbox") => Some("stripe"),
-            Some("api.twilio.sandbox" | "voice.twilio.sandbox") => Some("twilio"),
+            Some("api.twilio.sandbox" | "voice.twilio.sandbox" | "numbers.twilio.sandbox") => Some("twilio"),
             Some(mail::HOST) => Some("ses"),
             Some(supabase::HOST) => Some("supabase"),
             Some("oauth2.googleapis.sandbox" | "www.googleapis.sandbox") => Some("google"),

@@ -1,7 +1,8 @@
-//! Twilio: accounts and subaccounts, numbers that can be searched, bought and released, addresses, and the
+//! Twilio: accounts and subaccounts, numbers that can be searched, bought and released, addresses and regulatory bundles, and the
 //! leg of a call that can be hung up. The inventory is invented, of numbers that regulators keep for fiction.
 
 mod api;
+mod bundles;
 mod inventory;
 mod numbers;
 mod page;
@@ -46,6 +47,9 @@ struct State {
     /// By the SID of each: `PN…`.
     numbers: BTreeMap<String, Owned>,
     addresses: BTreeMap<String, Address>,
+    /// By the SID of each: `BU…`.
+    #[serde(default)]
+    bundles: BTreeMap<String, bundles::Bundle>,
     calls: BTreeMap<String, Leg>,
     /// Numbers that a customer outside the sandbox has taken.
     taken_away: BTreeSet<String>,
@@ -92,6 +96,8 @@ struct Owned {
     number: String,
     friendly_name: String,
     address: Option<String>,
+    #[serde(default)]
+    bundle: Option<String>,
     address_requirements: String,
     made: Made,
 }
@@ -136,7 +142,7 @@ impl State {
 }
 
 impl TwilioSandbox {
-    /// One with nothing but the parent account.
+    /// One with nothing but the parent account, whose papers are approved wherever papers are needed.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
         let sandbox = Self { state: Kept::open(settings.kept_in), clock, entropy };
         let token_before = sandbox.token_of(&settings.account_sid);
@@ -150,6 +156,7 @@ impl TwilioSandbox {
             }
             Some(_) => {}
         }
+        sandbox.file_papers(&settings.account_sid);
         sandbox
     }
 
@@ -190,6 +197,7 @@ impl TwilioSandbox {
                 number: (*number).to_owned(),
                 friendly_name: inventory::friendly_name(number),
                 address: None,
+                bundle: None,
                 address_requirements: "none".into(),
                 made: state.made(now),
             };
@@ -209,6 +217,7 @@ impl TwilioSandbox {
             number: number.to_owned(),
             friendly_name: friendly_name.to_owned(),
             address: None,
+            bundle: None,
             address_requirements: "none".into(),
             made: state.made(now),
         };

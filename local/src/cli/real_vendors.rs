@@ -157,6 +157,7 @@ fn from(pairs: &BTreeMap<String, String>, allow_live: bool, speed: u32) -> Resul
 fn real_twilio(pairs: &BTreeMap<String, String>, vendors: &mut Vendors) -> Result<(), String> {
     vendors.settings.push(("TWILIO_BASE_URL".into(), "https://api.twilio.com".into()));
     vendors.settings.push(("TWILIO_VOICE_BASE_URL".into(), "https://voice.twilio.com".into()));
+    vendors.settings.push(("TWILIO_NUMBERS_BASE_URL".into(), "https://numbers.twilio.com".into()));
     for name in ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CREDENTIAL_KEYS"] {
         let missing = format!("{name} is missing in .env: it is needed with a real Twilio account.");
         vendors.settings.push((name.to_owned(), pairs.get(name).cloned().ok_or(missing)?));

@@ -67,6 +67,7 @@ const STRIPE_BASE: &str = "http://api.stripe.sandbox";
 pub const TWILIO_SID: &str = "AC00000000000000000000000000000001";
 const TWILIO_BASE: &str = "http://api.twilio.sandbox";
 const TWILIO_VOICE_BASE: &str = "http://voice.twilio.sandbox";
+const TWILIO_NUMBERS_BASE: &str = "http://numbers.twilio.sandbox";
 const MAIL_BASE: &str = "http://email.ses.sandbox";
 const GOOGLE_TOKENS: &str = "http://oauth2.googleapis.sandbox";
 const GOOGLE_API: &str = "http://www.googleapis.sandbox";
@@ -78,11 +79,12 @@ pub const PUBLISHABLE_KEY: &str = "sb_publishable_sandbox";
 /// Our application at the Google sandbox.
 const GOOGLE_CLIENT_ID: &str = "voxanne.apps.googleusercontent.sandbox";
 /// The sandboxes' addresses for a function of this process, and the paths of the port that they have for one of another.
-pub(crate) const SANDBOXES: [(&str, &str); 8] = [
+pub(crate) const SANDBOXES: [(&str, &str); 9] = [
     (VAPI_BASE, "/_sandbox/vapi/api"),
     (STRIPE_BASE, ""),
     (TWILIO_BASE, ""),
     (TWILIO_VOICE_BASE, "/_sandbox/twilio/voice"),
+    (TWILIO_NUMBERS_BASE, "/_sandbox/twilio/numbers"),
     (MAIL_BASE, "/_sandbox/ses"),
     (GOOGLE_TOKENS, "/_sandbox/google/tokens"),
     (GOOGLE_API, "/_sandbox/google/api"),
@@ -110,6 +112,7 @@ impl Plan {
             ("STRIPE_API_KEY", keys.stripe_api_key.clone()),
             ("TWILIO_BASE_URL", TWILIO_BASE.to_owned()),
             ("TWILIO_VOICE_BASE_URL", TWILIO_VOICE_BASE.to_owned()),
+            ("TWILIO_NUMBERS_BASE_URL", TWILIO_NUMBERS_BASE.to_owned()),
             ("TWILIO_ACCOUNT_SID", TWILIO_SID.to_owned()),
             ("TWILIO_AUTH_TOKEN", keys.twilio_auth_token.clone()),
             ("GOOGLE_CLIENT_ID", GOOGLE_CLIENT_ID.to_owned()),

@@ -202,14 +202,17 @@ pub struct TwilioSettings {
     pub base_url: String,
     /// The address of the Voice API, which holds an account's dialling permissions (`TWILIO_VOICE_BASE_URL`).
     pub voice_base_url: String,
+    /// The address of the Numbers API, which holds an account's regulatory bundles (`TWILIO_NUMBERS_BASE_URL`).
+    pub numbers_base_url: String,
 }
 
 impl TwilioSettings {
-    /// Reads the addresses, which both have a default.
+    /// Reads the addresses, each of which has a default.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             base_url: reader.or("TWILIO_BASE_URL", "https://api.twilio.com".to_owned()),
             voice_base_url: reader.or("TWILIO_VOICE_BASE_URL", "https://voice.twilio.com".to_owned()),
+            numbers_base_url: reader.or("TWILIO_NUMBERS_BASE_URL", "https://numbers.twilio.com".to_owned()),
         }
     }
 }

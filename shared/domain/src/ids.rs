@@ -121,6 +121,8 @@ opaque_ids! {
     AccountSid
     /// A number as Twilio names it (`PN…`): the carrier's handle of what it bills us for.
     NumberSid
+    /// A regulatory bundle as Twilio names it (`BU…`): papers by which it may sell numbers of one country and kind.
+    BundleSid
     /// One purchase of a number, from claim to the end: ours, fresh for each.
     PurchaseId
     /// A payment as Stripe names it (`pi_…`).

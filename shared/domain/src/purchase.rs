@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     amount::Amount,
     call::Direction,
-    ids::{AccountSid, NumberSid, OrgId, PurchaseId, VapiPhoneId},
+    ids::{AccountSid, BundleSid, NumberSid, OrgId, PurchaseId, VapiPhoneId},
     number::{Address, Country, NumberType},
     phone_number::PhoneNumber,
     sealed::Sealed,
@@ -150,6 +150,14 @@ pub struct Purchase {
     /// The Twilio account that the number belongs to; absent until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_sid: Option<AccountSid>,
+    /// The bundle that the number is bought under, where its country needs one. This is written before the carrier is asked, so that
+    /// every try names the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_sid: Option<BundleSid>,
+    /// The address that the bundle's papers name (`AD…`), which is written with the number: under such a bundle the number is bought for
+    /// that address and for no other. Absent when they name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_address_sid: Option<String>,
     /// The number as Twilio names it (`PN…`); absent until the account has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number_sid: Option<NumberSid>,
@@ -196,5 +204,27 @@ impl Purchase {
             Source::Managed(wanted) => Some(wanted),
             Source::Own { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_record_without_a_bundle_is_read_as_one_and_a_bundle_is_kept() {
+        let written = json!({"org_id": "00000000-0000-0000-0000-00000000000a", "direction": "inbound",
+            "purchase_id": "p1", "source": "managed", "country": "GB", "number_type": "local", "body_hash": "h",
+            "state": "charged", "version": 3, "lease_until": "2025-12-18T00:00:35.000Z",
+            "created_at": "2025-12-18T00:00:00.000Z", "charged": 1000});
+        let purchase: Purchase = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(purchase.bundle_sid, None);
+        assert_eq!(serde_json::to_value(&purchase).unwrap(), written);
+        let chosen = Purchase { bundle_sid: BundleSid::parse("BU1").ok(), ..purchase };
+        let kept: Value = serde_json::to_value(&chosen).unwrap();
+        assert_eq!(kept["bundle_sid"], "BU1");
+        assert_eq!(serde_json::from_value::<Purchase>(kept).unwrap(), chosen);
     }
 }

@@ -145,7 +145,8 @@ impl Platform {
 
     /// Returns a client of Twilio's APIs, for accounts that are given with each request.
     pub fn twilio(&self, settings: TwilioSettings) -> Twilio {
-        Twilio::new(self.vendors.clone(), settings.base_url, settings.voice_base_url)
+        let http = self.vendors.clone();
+        Twilio::new(http, settings.base_url, settings.voice_base_url, settings.numbers_base_url)
     }
 
     /// Returns a client of Google's APIs, for accounts whose tokens are given with each request.

@@ -5,6 +5,7 @@ mod activate;
 mod buy;
 mod error;
 mod inventory;
+mod papers;
 mod release;
 mod renew;
 mod rotate;
@@ -132,6 +133,8 @@ pub enum Provisioned {
     },
     /// The wallet is frozen.
     Frozen,
+    /// The carrier sells it under approved papers only, and there are none.
+    NoPapers,
     /// The org has tried too often of late: it may again after so long.
     TooOften(SignedDuration),
 }
@@ -175,6 +178,7 @@ impl Provisioning {
         &self,
         asked: &ProvisionRequest,
     ) -> Result<Attempt<Provisioned>, ProvisionError> {
+        let began = self.clock.now();
         if let Some(key) = &asked.key
             && let Some(used) = self.purchases.key_use(asked.org_id, key).await?
         {
@@ -217,9 +221,14 @@ impl Provisioning {
         {
             return Ok(Attempt::Done(Provisioned::TooOften(wait)));
         }
+        if let Some(refused) = self.refused_for_papers(asked).await? {
+            return Ok(Attempt::Done(refused));
+        }
         let source = Source::Managed(asked.wanted.clone());
         let body_hash = asked.body_hash.clone();
         let purchase = self.new_purchase((asked.org_id, asked.direction), source, body_hash, claim.as_ref());
+        // The carrier may have been asked for papers by now, and the function has its time from the beginning.
+        let purchase = Purchase { lease_until: began + LEASE, ..purchase };
         match self.purchases.claim(&purchase, claim.as_ref(), asked.key.as_deref()).await {
             Ok(()) => self.outcome(self.run(purchase).await?).await.map(Attempt::Done),
             Err(ChangeError::Moved) => Ok(Attempt::Moved),
@@ -269,6 +278,8 @@ impl Provisioning {
             phone_number: None,
             tried: Vec::new(),
             account_sid: None,
+            bundle_sid: None,
+            bundle_address_sid: None,
             number_sid: None,
             vapi_phone_id: None,
             quiet_until: None,

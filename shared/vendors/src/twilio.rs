@@ -1,7 +1,8 @@
-//! Twilio: accounts below ours, numbers for sale, numbers owned, the carrier's end of a call, its webhook's
+//! Twilio: accounts below ours, numbers for sale and the papers for them, numbers owned, the carrier's end of a call, its webhook's
 //! signature.
 
 mod accounts;
+mod bundles;
 mod error;
 mod lists;
 mod texts;
@@ -15,14 +16,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use accounts::age;
-pub use error::TwilioError;
+pub use error::{NO_PAPERS, TwilioError};
 pub use lists::Listed;
 pub use texts::{Taken, Text};
 pub use webhook::{SIGNATURE_HEADER, TwilioWebhook};
 
 use super::http::{Http, HttpError, is_transient_status};
 use domain::{
-    ids::{AccountSid, NumberSid},
+    ids::{AccountSid, BundleSid, NumberSid},
     number::{Address, Available, Country, NumberType, Search},
     phone_number::PhoneNumber,
 };
@@ -53,12 +54,26 @@ pub struct Owned {
     pub friendly_name: String,
 }
 
+/// A number to buy.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Which.
+    pub number: &'a PhoneNumber,
+    /// The name to give it.
+    pub friendly_name: &'a str,
+    /// The address of who takes it (`AD…`), where its country demands one.
+    pub address_sid: Option<&'a str>,
+    /// The bundle to buy it under, one of the account's own, where its country demands one.
+    pub bundle_sid: Option<&'a BundleSid>,
+}
+
 /// A client of Twilio's APIs, with our own account, under which every org's subaccount lives.
 #[derive(Clone, Debug)]
 pub struct Twilio {
     http: Http,
     base_url: String,
     voice_base_url: String,
+    numbers_base_url: String,
     parent: Option<Account>,
 }
 
@@ -120,8 +135,14 @@ fn address_name(country: Country, address: &Address) -> String {
 
 impl Twilio {
     /// Returns a client of the APIs at these addresses, for accounts that are given with each request.
-    pub fn new(http: Http, base_url: impl Into<String>, voice_base_url: impl Into<String>) -> Self {
-        Self { http, base_url: base_url.into(), voice_base_url: voice_base_url.into(), parent: None }
+    pub fn new(
+        http: Http,
+        base_url: impl Into<String>,
+        voice_base_url: impl Into<String>,
+        numbers_base_url: impl Into<String>,
+    ) -> Self {
+        let (base_url, voice_base_url) = (base_url.into(), voice_base_url.into());
+        Self { http, base_url, voice_base_url, numbers_base_url: numbers_base_url.into(), parent: None }
     }
 
     /// Returns the same client with our own account, under which every org's subaccount lives, and which
@@ -256,15 +277,10 @@ impl Twilio {
     ///
     /// # Errors
     /// See [`TwilioError`].
-    pub async fn buy(
-        &self,
-        account: &Account,
-        number: &PhoneNumber,
-        friendly_name: &str,
-        address_sid: Option<&str>,
-    ) -> Result<Owned, TwilioError> {
-        let mut fields = vec![("PhoneNumber", number.as_str()), ("FriendlyName", friendly_name)];
-        fields.extend(address_sid.map(|sid| ("AddressSid", sid)));
+    pub async fn buy(&self, account: &Account, order: &Order<'_>) -> Result<Owned, TwilioError> {
+        let mut fields = vec![("PhoneNumber", order.number.as_str()), ("FriendlyName", order.friendly_name)];
+        fields.extend(order.address_sid.map(|sid| ("AddressSid", sid)));
+        fields.extend(order.bundle_sid.map(|sid| ("BundleSid", sid.as_str())));
         let answer = self.post(account, &self.of(account, "IncomingPhoneNumbers.json"), &fields).await?;
         Ok(read::<NumberEntry>(&answer)?.into_owned())
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 pub(crate) mod own;
+pub(crate) mod papers;
 
 use std::sync::{Arc, Mutex};
 

@@ -311,6 +311,12 @@ async fn what_a_dashboard_asks_for_is_answered_in_time_whoever_hangs() {
     let own = crate::numbers::own::own("own-token", "+14155550177");
     let routes = [
         ("provision-number", "POST", "/api/managed-telephony/provision", us("inbound")),
+        (
+            "provision-number",
+            "POST",
+            "/api/managed-telephony/provision",
+            crate::numbers::papers::abroad("GB", "inbound"),
+        ),
         ("provision-number", "POST", "/api/integrations/twilio", own),
         ("provision-number", "GET", "/api/managed-telephony/available-numbers?country=US", json!(null)),
         ("wallet", "POST", "/api/billing/wallet/topup", json!({"amount_pence": 2_500})),
@@ -322,6 +328,7 @@ async fn what_a_dashboard_asks_for_is_answered_in_time_whoever_hangs() {
             harness.wallets.ensure(ORG).await.unwrap();
             harness.top_up(ORG, "pi_first", 5_000).await;
             harness.stack.twilio.add_account(crate::numbers::own::OWN_SID, "own-token", &["+14155550177"]);
+            harness.stack.twilio.add_address_to_bundles(local::stack::TWILIO_SID);
             harness.has_number("outbound").await;
             harness
         };

@@ -91,7 +91,7 @@ pub enum Begun {
 /// Buys a number, or says how far its purchase has come.
 ///
 /// # Errors
-/// When the caller may not buy, something in the body is not usable, the country demands an address, the wallet is short, the
+/// When the caller may not buy, something in the body is not usable, the country demands an address or approved papers, the wallet is short, the
 /// direction is taken, or the purchase came to nothing: whatever was charged is back then.
 pub async fn provision(
     deps: &Deps,
@@ -168,6 +168,7 @@ pub(super) fn answer(provisioned: Provisioned) -> Result<Answer<Begun>, Problem>
         Provisioned::KeyReused => Err(Problem::new(Code::IdempotencyKeyReused)),
         Provisioned::Short { required, wallet } => Err(short_of(required, &wallet)),
         Provisioned::Frozen => Err(Problem::new(Code::WalletFrozen)),
+        Provisioned::NoPapers => Err(Problem::new(Code::BundleRequired)),
         Provisioned::TooOften(wait) => Err(Problem::too_often(wait)),
     }
 }

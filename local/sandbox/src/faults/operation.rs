@@ -16,6 +16,10 @@ pub const OPERATIONS: [(&str, &[&str]); 6] = [
             "find_number",
             "find_address",
             "create_address",
+            "list_bundles",
+            "clone_bundle",
+            "list_bundle_items",
+            "get_document",
             "buy",
             "release",
             "end_call",
@@ -100,13 +104,19 @@ pub fn operation(vendor: &str, request: &Request<Bytes>) -> &'static str {
 
 fn twilio(method: &Method, segments: &[&str]) -> &'static str {
     let below = match segments {
-        ["v1", "Settings"] => segments,
+        ["v1", "Settings"] | ["v2", "RegulatoryCompliance", ..] => segments,
         ["2010-04-01", "Accounts", _, below @ ..] if !below.is_empty() => below,
         ["2010-04-01", below @ ..] => below,
         _ => return "other",
     };
     match (method, below) {
         (&Method::POST, ["v1", "Settings"]) => "dialling_permissions",
+        (&Method::GET, ["v2", "RegulatoryCompliance", "Bundles"]) => "list_bundles",
+        (&Method::POST, ["v2", "RegulatoryCompliance", "Bundles", _, "Clones"]) => "clone_bundle",
+        (&Method::GET, ["v2", "RegulatoryCompliance", "Bundles", _, "ItemAssignments"]) => {
+            "list_bundle_items"
+        }
+        (&Method::GET, ["v2", "RegulatoryCompliance", "SupportingDocuments", _]) => "get_document",
         (&Method::GET, ["Accounts.json"]) => "find_subaccount",
         (&Method::POST, ["Accounts.json"]) => "create_subaccount",
         (&Method::GET, ["Accounts", _]) => "check_account",

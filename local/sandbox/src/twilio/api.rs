@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Account, State, TwilioSandbox, page::page};
+use super::{Account, State, TwilioSandbox, bundles, page::page};
 
 /// The longest friendly name.
 const LONGEST_NAME: usize = 64;
@@ -47,7 +47,8 @@ fn forbidden(code: u32, message: &str) -> Refusal {
 }
 
 impl TwilioSandbox {
-    /// Answers a request of the REST API (`/2010-04-01/…`) or of the voice host (`/v1/Settings`).
+    /// Answers a request of the REST API (`/2010-04-01/…`), of the voice host (`/v1/Settings`) or of the numbers host
+    /// (`/v2/RegulatoryCompliance/…`).
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let mut state = self.lock();
         let outcome = if state.faults.rest_is_down {
@@ -80,6 +81,12 @@ impl TwilioSandbox {
             (&Method::GET, ["v1", "Settings"]) => settings(state, &caller, None),
             (&Method::POST, ["v1", "Settings"]) => {
                 settings(state, &caller, params.get("DialingPermissionsInheritance"))
+            }
+            (method, ["v2", "RegulatoryCompliance", "Bundles", below @ ..]) => {
+                self.of_bundles(state, &caller, (method, below), path, &params)
+            }
+            (&Method::GET, ["v2", "RegulatoryCompliance", "SupportingDocuments", sid]) => {
+                bundles::document(state, &caller, sid).ok_or_else(|| missing(path))
             }
             (&Method::GET, ["2010-04-01", "Accounts.json"]) => {
                 Ok((StatusCode::OK, list_accounts(state, &caller, path, &params)))

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+/// Where numbers are sold under an approved bundle only.
+pub(super) const COUNTRIES_WITH_BUNDLES: [&str; 2] = ["GB", "AU"];
 /// How many numbers an area has.
 const EACH: u16 = 100;
 
@@ -102,6 +104,11 @@ impl Area {
     /// Whether the regulator demands an address, in Twilio's words.
     pub(super) fn address_requirements(&self) -> &'static str {
         if matches!(self.country, "GB" | "AU") { "any" } else { "none" }
+    }
+
+    /// Whether numbers are sold under an approved bundle only. A search does not say so.
+    pub(super) fn needs_bundle(&self) -> bool {
+        COUNTRIES_WITH_BUNDLES.contains(&self.country)
     }
 
     /// Whether texts can be sent as well.

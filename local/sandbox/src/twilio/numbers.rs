@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Address, Owned, State, TwilioSandbox,
     api::{Answer, Params, Refusal, bad, date, friendly_name, missing},
-    inventory,
+    bundles, inventory,
     page::page,
 };
 
@@ -56,7 +56,7 @@ impl TwilioSandbox {
         page(path, params, "incoming_phone_numbers", &rows)
     }
 
-    /// Buys a number, for an address where the country demands one.
+    /// Buys a number, for an address and under a bundle where the country demands them.
     pub(super) fn buy(&self, state: &mut State, account: &str, params: &Params) -> Answer {
         let number = params.get("PhoneNumber").map_or("", String::as_str);
         if PhoneNumber::parse(number).is_err() {
@@ -73,12 +73,18 @@ impl TwilioSandbox {
             let message = "Phone Number Requires an Address but the 'AddressSid' parameter was empty.";
             return Err(bad(21_631, message));
         }
+        let bundle = params.get("BundleSid").filter(|sid| !sid.is_empty());
+        if area.needs_bundle() || bundle.is_some() {
+            let address = address.as_ref();
+            bundles::check(state, (account, area, bundle, address), self.clock.now())?;
+        }
         let owned = Owned {
             sid: self.sid("PN"),
             account: account.to_owned(),
             number: number.to_owned(),
             friendly_name: name,
             address,
+            bundle: bundle.cloned(),
             address_requirements: area.address_requirements().into(),
             made: state.made(self.clock.now()),
         };
@@ -146,7 +152,7 @@ fn number_json(owned: &Owned) -> Value {
         "address_requirements": owned.address_requirements, "api_version": "2010-04-01", "beta": false,
         "capabilities": {"voice": true, "sms": true, "mms": false, "fax": false},
         "date_created": made, "date_updated": made, "origin": "twilio", "status": "in-use",
-        "emergency_status": "Inactive", "emergency_address_sid": null, "bundle_sid": null,
+        "emergency_status": "Inactive", "emergency_address_sid": null, "bundle_sid": owned.bundle,
         "sms_url": "", "sms_method": "POST", "status_callback": "", "status_callback_method": "POST",
         "trunk_sid": null, "voice_url": null, "voice_method": "POST", "voice_receive_mode": "voice",
         "uri": format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{sid}.json")})

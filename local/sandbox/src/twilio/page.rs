@@ -38,6 +38,24 @@ pub(super) fn page(path: &str, params: &Params, name: &str, rows: &[(u64, Value)
     })
 }
 
+/// The same page as the newer APIs give it (`numbers.twilio.com`): the rows as `results`, the rest as `meta`, with whole URLs.
+pub(super) fn page_v2(host: &str, path: &str, params: &Params, rows: &[(u64, Value)]) -> Value {
+    let page = page(path, params, "results", rows);
+    let url = |name: &str| page[name].as_str().map(|uri| format!("{host}{uri}"));
+    json!({
+        "results": page["results"],
+        "meta": {
+            "key": "results",
+            "page": page["page"],
+            "page_size": page["page_size"],
+            "first_page_url": url("first_page_uri"),
+            "previous_page_url": url("previous_page_uri"),
+            "next_page_url": url("next_page_uri"),
+            "url": url("uri"),
+        },
+    })
+}
+
 fn uri(path: &str, params: &Params, size: usize, number: usize, after: Option<u64>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let is_ours = |name: &str| matches!(name, "PageSize" | "Page" | "PageToken");

@@ -19,7 +19,7 @@ use store::{
     numbers::provider_type,
 };
 use vendors::{
-    twilio::{Account, Owned, TwilioError},
+    twilio::{Account, Order, Owned, TwilioError},
     vapi::numbers::Import,
 };
 
@@ -71,6 +71,9 @@ impl Provisioning {
     /// no idempotency key.
     pub(super) async fn buy(&self, purchase: &Purchase) -> Result<Step, StepError> {
         let Source::Managed(wanted) = &purchase.source else { return Ok(Step::Wait) };
+        if Self::lacks_papers(purchase, wanted) {
+            return self.lay_out_papers(purchase, wanted).await;
+        }
         // Until this round asks for the number, no round has: whatever fails before is certain.
         let is_first = !may_have_been_asked(purchase);
         let account =
@@ -80,22 +83,37 @@ impl Provisioning {
             return self.bought(purchase, &account, owned).await;
         }
         let Some(number) = &purchase.phone_number else {
+            let bundle_address_sid = match &purchase.bundle_sid {
+                Some(bundle) => self.twilio.address_of_bundle(&account, bundle).await?,
+                None => None,
+            };
             let chosen = self.choose(wanted, purchase).await?;
-            let after =
-                Purchase { phone_number: Some(chosen), account_sid: Some(account.sid), ..purchase.clone() };
+            let after = Purchase {
+                phone_number: Some(chosen),
+                account_sid: Some(account.sid),
+                bundle_address_sid,
+                ..purchase.clone()
+            };
             return self.save(purchase, about_to_ask(after)).await;
         };
-        let address = match &wanted.address {
-            Some(address) => {
+        let address = match (&purchase.bundle_address_sid, &wanted.address) {
+            (Some(of_bundle), _) => Some(of_bundle.clone()),
+            (None, Some(address)) => {
                 let made = self.twilio.ensure_address(&account, wanted.country, address).await;
                 Some(made.map_err(|error| StepError::from(error).certain_if(is_first))?)
             }
-            None => None,
+            (None, None) => None,
         };
         let mark = self.mark(purchase);
+        let order = Order {
+            number,
+            friendly_name: &mark,
+            address_sid: address.as_deref(),
+            bundle_sid: purchase.bundle_sid.as_ref(),
+        };
         let mut is_unsure = !is_first;
         for _ in 0..2 {
-            let error = match self.twilio.buy(&account, number, &mark, address.as_deref()).await {
+            let error = match self.twilio.buy(&account, &order).await {
                 Ok(owned) => return self.bought(purchase, &account, owned).await,
                 Err(error) => error,
             };
@@ -222,7 +240,7 @@ impl Provisioning {
     }
 
     /// The org's subaccount at the carrier: known, else found by its name, else made. One of each org's purchases at a time.
-    async fn subaccount(&self, org: OrgId) -> Result<Account, StepError> {
+    pub(super) async fn subaccount(&self, org: OrgId) -> Result<Account, StepError> {
         if let Some(account) = self.known_subaccount(org).await? {
             return Ok(account);
         }

@@ -85,7 +85,8 @@ impl TwilioError {
                 (Some(21_408), _) => "The Twilio account has no permission for this region.",
                 (Some(21_421), _) => "Twilio says that this number is not valid. Choose another.",
                 (Some(21_422), _) => "The number is no longer available; please choose another.",
-                (Some(21_631 | 21_649 | 21_651), _) => {
+                (Some(21_649), _) => NO_PAPERS,
+                (Some(21_631 | 21_650 | 21_651), _) => {
                     "This number needs an approved address or documents for its country."
                 }
                 _ => "Twilio refused it. Check the number and the account, and try again.",
@@ -97,4 +98,7 @@ impl TwilioError {
     }
 }
 
+/// What to tell the clinic when Twilio sells a number under approved papers only, and there are none.
+pub const NO_PAPERS: &str = "Twilio sells numbers of this country only to a business whose papers it has approved, and none are \
+    approved at the moment. Ask us to have them approved, or choose a number of another country.";
 const NOT_FOUND: &str = "Twilio does not know this account or number. Check both.";

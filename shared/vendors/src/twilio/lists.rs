@@ -47,7 +47,9 @@ impl Twilio {
         }
         let parent = self.parent()?;
         let first = format!("{}/2010-04-01/Accounts.json?{}", self.base_url, form(&[("PageSize", PAGE)]));
-        let listed = self.pages(parent, first, |page: Page| (page.accounts, page.next_page_uri)).await?;
+        let listed = self
+            .pages(parent, &self.base_url, first, |page: Page| (page.accounts, page.next_page_uri))
+            .await?;
         let below_ours = listed.into_iter().filter(|entry| entry.sid != parent.sid).map(Listed::from);
         Ok(below_ours.filter(|listed| listed.friendly_name.starts_with(prefix)).collect())
     }
@@ -66,7 +68,7 @@ impl Twilio {
         let first =
             format!("{}?{}", self.of(account, "IncomingPhoneNumbers.json"), form(&[("PageSize", PAGE)]));
         let parts = |page: Page| (page.incoming_phone_numbers, page.next_page_uri);
-        let listed = self.pages(account, first, parts).await?;
+        let listed = self.pages(account, &self.base_url, first, parts).await?;
         Ok(listed.into_iter().map(NumberEntry::into_owned).collect())
     }
 
@@ -83,10 +85,11 @@ impl Twilio {
         }
     }
 
-    /// Returns the rows of all pages, or an error rather than a part of them.
+    /// Returns the rows of all pages at one host, or an error rather than a part of them.
     pub(super) async fn pages<P: DeserializeOwned, R>(
         &self,
         account: &Account,
+        host: &str,
         first: String,
         parts: impl Fn(P) -> (Vec<R>, Option<String>),
     ) -> Result<Vec<R>, TwilioError> {
@@ -99,7 +102,7 @@ impl Twilio {
             match next {
                 None => return Ok(rows),
                 // A path is of the same host: the token that opens the account goes nowhere else.
-                Some(next) if next.starts_with('/') => url = format!("{}{next}", self.base_url),
+                Some(next) if next.starts_with('/') => url = format!("{host}{next}"),
                 Some(_) => break,
             }
         }

@@ -115,7 +115,8 @@ fn the_clinic_reads_a_sentence_for_each_code() {
         (21_421, "not valid"),
         (21_422, "no longer available"),
         (21_631, "address"),
-        (21_649, "address"),
+        (21_649, "papers it has approved"),
+        (21_650, "documents"),
         (21_651, "address"),
         (99_999, "refused"),
     ] {
@@ -151,6 +152,10 @@ fn the_oldest_comes_first_and_the_undated_last() {
     assert!(older < newer && newer < undated && age(Some("never"), "AC1") > undated);
 }
 
+fn client(http: Http) -> Twilio {
+    Twilio::new(http, "http://api.example", "http://voice.example", "http://numbers.example")
+}
+
 /// Returns a client whose every page of a list leads to `next`, and which counts them.
 fn endless(next: &'static str) -> (Twilio, Arc<AtomicUsize>) {
     let pages = Arc::new(AtomicUsize::new(0));
@@ -161,7 +166,7 @@ fn endless(next: &'static str) -> (Twilio, Arc<AtomicUsize>) {
         Box::pin(async move { Ok(Response::new(Bytes::from(body.to_string()))) })
     };
     let http = Http::Sandbox(Arc::new(sandbox));
-    (Twilio::new(http, "http://api.example", "http://voice.example"), pages)
+    (client(http), pages)
 }
 
 #[tokio::test]

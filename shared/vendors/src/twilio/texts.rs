@@ -67,6 +67,6 @@ impl Twilio {
         }
         let query = form(&[("To", to.as_str()), ("From", from), ("PageSize", PAGE)]);
         let first = format!("{}?{query}", self.of(account, "Messages.json"));
-        self.pages(account, first, |page: Page| (page.messages, page.next_page_uri)).await
+        self.pages(account, &self.base_url, first, |page: Page| (page.messages, page.next_page_uri)).await
     }
 }

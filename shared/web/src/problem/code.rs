@@ -49,6 +49,8 @@ pub enum Code {
     NoNumberAvailable,
     /// The country demands an address, and none came.
     AddressRequired,
+    /// The carrier sells numbers of the country under approved papers only, and there are none.
+    BundleRequired,
     /// A purchase came to nothing; whatever was charged came back.
     PurchaseFailed,
     /// Another purchase of that direction is underway.
@@ -117,7 +119,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::InvalidBody,
@@ -140,6 +142,7 @@ impl Code {
         Self::NumberTaken,
         Self::NoNumberAvailable,
         Self::AddressRequired,
+        Self::BundleRequired,
         Self::PurchaseFailed,
         Self::PurchaseUnderway,
         Self::IdempotencyKeyReused,
@@ -289,6 +292,13 @@ impl Code {
                 "address_required",
                 StatusCode::BAD_REQUEST,
                 "Numbers of this country need the clinic's address: send it with the request. Nothing was charged.",
+            ),
+            Self::BundleRequired => (
+                "bundle_required",
+                StatusCode::CONFLICT,
+                "Numbers of this country are sold only to a business whose papers Twilio has approved, and none are \
+                 approved for this kind. Nothing was charged. Ask us to have the clinic's papers approved, or bring a \
+                 number from the clinic's own Twilio account.",
             ),
             Self::PurchaseFailed => (
                 "purchase_failed",

@@ -249,6 +249,8 @@ fn purchase(org_id: OrgId, direction: Direction, id: &str) -> Purchase {
         phone_number: None,
         tried: vec![],
         account_sid: None,
+        bundle_sid: None,
+        bundle_address_sid: None,
         number_sid: None,
         vapi_phone_id: None,
         quiet_until: None,
