@@ -136,6 +136,7 @@ functions! {
         operations => "operations",
         provision_number => "provision-number",
         stripe_webhook => "stripe-webhook",
+        twilio_webhook => "twilio-webhook",
         vapi_webhook => "vapi-webhook",
         wallet => "wallet",
     }

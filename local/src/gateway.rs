@@ -234,6 +234,7 @@ fn sandbox(gateway: &Gateway, request: &Request<Bytes>, path: &str) -> Response<
         (&Method::GET, ["vapi"]) => say(StatusCode::OK, &vapi_overview(gateway)),
         (&Method::GET, ["twilio"]) => say(StatusCode::OK, &twilio_overview(gateway)),
         (&Method::GET, ["mail"]) => say(StatusCode::OK, &json!({"mail": gateway.stack.mail.letters()})),
+        (&Method::POST, ["twilio", "texts"]) => say_text(gateway, request.body()),
         (&Method::GET, ["texts"]) => say(StatusCode::OK, &json!({"texts": gateway.stack.twilio.texts()})),
         (&Method::GET, ["supabase"]) => say(StatusCode::OK, &supabase_overview(gateway)),
         (&Method::GET, ["google"]) => say(StatusCode::OK, &google_overview(gateway)),
@@ -272,6 +273,7 @@ fn overview(gateway: &Gateway) -> Value {
             "GET /_sandbox/stripe/authenticate/{payment_intent}, POST the same with act=succeed|fail",
             "POST /_sandbox/faults {vendor, operation, mode, times?, after?}; GET the same lists, DELETE clears",
             "GET /_sandbox/twilio, GET /_sandbox/vapi, GET /_sandbox/google: what is there; GET /_sandbox/mail, GET /_sandbox/texts: what was sent",
+            "POST /_sandbox/twilio/texts {from, to, body}: what a patient writes to a clinic's number",
             "POST /_sandbox/google/events {act: create|move|change|delete|copy|hand, calendar, …}: the clinic's own hand",
             "GET /_sandbox/supabase: accounts, and the letters that they were sent; the issuer's API at /_sandbox/supabase/auth/v1",
             "Vapi's REST API at /_sandbox/vapi/api, Stripe's at /v1",
@@ -280,6 +282,18 @@ fn overview(gateway: &Gateway) -> Value {
         "token": "POST /_sandbox/token gives a token for the demo clinic; send it as Authorization: Bearer …",
         "alarms": gateway.alarms.raised(),
     })
+}
+
+/// A patient writes to a clinic's number.
+fn say_text(gateway: &Gateway, body: &[u8]) -> Response<Bytes> {
+    let Ok(asked) = serde_json::from_slice::<Value>(body) else {
+        return refuse("The body is JSON: from, to and body.");
+    };
+    let text = |name: &str| asked[name].as_str().unwrap_or_default();
+    match gateway.stack.twilio.say(text("from"), text("to"), text("body")) {
+        Some(sid) => say(StatusCode::CREATED, &json!({ "sid": sid })),
+        None => refuse("No clinic has this number, or it takes no texts."),
+    }
 }
 
 /// What the Vapi sandbox keeps: numbers, and the ids of the assistants.

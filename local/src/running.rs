@@ -96,6 +96,13 @@ fn begin_due(stack: &Arc<Stack>, in_hand: &InHand) -> bool {
         }
         return true;
     }
+    if let Some(step) = stack.twilio.step() {
+        if let Some(post) = step {
+            let stack = Arc::clone(stack);
+            in_hand.run(async move { stack.post_twilio(post).await });
+        }
+        return true;
+    }
     if let Some(schedule) = stack.take_scheduled() {
         in_hand.run_scheduled(stack, schedule);
         return true;

@@ -40,7 +40,7 @@ use sandbox::{
     mail::MailSandbox,
     stripe::{self, StripeSandbox},
     supabase::SupabaseSandbox,
-    twilio::TwilioSandbox,
+    twilio::{self, TwilioSandbox},
     vapi::{self, VapiSandbox},
 };
 
@@ -253,14 +253,26 @@ impl Stack {
         self.request(post.request).await;
     }
 
+    /// Posts what a step of the Twilio sandbox leads to, once.
+    pub async fn post_twilio(&self, post: twilio::Post) {
+        self.request(post.request).await;
+    }
+
     /// When anything next happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         let scheduled = self.schedules.as_ref().and_then(Schedules::next_due);
-        let google = self.google.next_due();
-        [self.aws.queues().next_due(), self.vapi.next_due(), self.stripe.next_due(), google, scheduled]
-            .into_iter()
-            .flatten()
-            .min()
+        let (google, twilio) = (self.google.next_due(), self.twilio.next_due());
+        [
+            self.aws.queues().next_due(),
+            self.vapi.next_due(),
+            self.stripe.next_due(),
+            google,
+            twilio,
+            scheduled,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Turns `clock`, which is this stack's, to `end`: whatever becomes due by then is done at its time.
@@ -293,6 +305,12 @@ impl Stack {
             if let Some(step) = self.google.step() {
                 if let Some(post) = step {
                     Box::pin(self.post_google(post)).await;
+                }
+                continue;
+            }
+            if let Some(step) = self.twilio.step() {
+                if let Some(post) = step {
+                    Box::pin(self.post_twilio(post)).await;
                 }
                 continue;
             }

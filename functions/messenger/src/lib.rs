@@ -43,9 +43,11 @@ impl Deps {
         let twilio = TwilioSettings::read(&mut reader);
         let keyring = Keyring::read(&mut reader, Arc::clone(&platform.entropy));
         let watch = Watch::read(&mut reader, &platform);
+        let public_url = reader.required("PUBLIC_URL").trim_end_matches('/').to_owned();
         reader.finish()?;
         let db = platform.database(&base.table_prefix);
-        let carrier = Carrier { twilio: platform.twilio(twilio), keyring, watch, country: texted_country };
+        let carrier =
+            Carrier { twilio: platform.twilio(twilio), public_url, keyring, watch, country: texted_country };
         Ok(Self { messenger: Messenger::new(&platform, &db, mail, carrier) })
     }
 }

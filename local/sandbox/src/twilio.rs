@@ -6,6 +6,7 @@ mod bundles;
 mod inventory;
 mod numbers;
 mod page;
+mod posts;
 mod texts;
 
 use std::{
@@ -19,7 +20,11 @@ use base::entropy::Entropy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::kept::{Guard, Kept};
+use super::{
+    agenda::Agenda,
+    kept::{Guard, Kept},
+};
+pub use posts::Post;
 pub use texts::Text;
 
 /// The sandbox.
@@ -59,6 +64,9 @@ struct State {
     /// Sender and number, of those who answered STOP.
     #[serde(default)]
     opted_out: BTreeSet<String>,
+    /// What is to be posted, and when.
+    #[serde(default)]
+    agenda: Agenda<posts::Word>,
     /// Calls whose end was requested and not handed on yet.
     ended: Vec<String>,
     made: u64,
@@ -73,6 +81,10 @@ pub struct Faults {
     pub ignores_end_call: bool,
     /// The REST API answers 503.
     pub rest_is_down: bool,
+    /// What would be posted is lost.
+    pub loses_words: bool,
+    /// Numbers that no text reaches, each with the code of why.
+    pub undelivered: BTreeMap<String, u32>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,6 +111,9 @@ struct Owned {
     #[serde(default)]
     bundle: Option<String>,
     address_requirements: String,
+    /// Where what people write to it is posted.
+    #[serde(default)]
+    sms_url: Option<String>,
     made: Made,
 }
 
@@ -199,6 +214,7 @@ impl TwilioSandbox {
                 address: None,
                 bundle: None,
                 address_requirements: "none".into(),
+                sms_url: None,
                 made: state.made(now),
             };
             state.numbers.insert(owned_sid, owned);
@@ -219,6 +235,7 @@ impl TwilioSandbox {
             address: None,
             bundle: None,
             address_requirements: "none".into(),
+            sms_url: None,
             made: state.made(now),
         };
         state.numbers.insert(sid.clone(), owned);

@@ -22,6 +22,7 @@ pub mod notification;
 pub mod number;
 pub mod onboarding;
 pub mod opening;
+pub mod opt_out;
 pub mod overspend;
 pub mod ownership;
 pub mod payment;

@@ -4,6 +4,7 @@
 
 mod due;
 mod text;
+mod word;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::{
 
 pub use due::{Cause, DELAY, Due, Fate, GIVEN_UP, LOOKED_FOR, Matter, SHARDS, fate, slot};
 pub use text::{Letter, VERSION, alert, letter, text};
+pub use word::{Effect, Word};
 
 /// What a patient is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -126,6 +128,18 @@ pub enum State {
         /// How the vendor calls it.
         vendor_id: String,
     },
+    /// The carrier says that the telephone has it.
+    Delivered {
+        /// How the vendor calls it.
+        vendor_id: String,
+    },
+    /// The vendor took it, and the telephone does not have it.
+    Undelivered {
+        /// How the vendor calls it.
+        vendor_id: String,
+        /// Why, in the vendor's word for it.
+        why: String,
+    },
     /// The vendor will not take it: nothing was sent.
     Refused {
         /// Why, in the vendor's word for it.
@@ -147,6 +161,8 @@ impl State {
         match self {
             Self::Sending => "sending",
             Self::Sent { .. } => "sent",
+            Self::Delivered { .. } => "delivered",
+            Self::Undelivered { .. } => "undelivered",
             Self::Refused { .. } => "refused",
             Self::Unknown => "unknown",
             Self::Waiting => "waiting",

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     clinic::ClinicZone,
     ids::{CallId, NotificationId, OrgId},
+    opt_out::Received,
     personal::{Number, Personal, Words},
     phone_number::PhoneNumber,
     time::rfc3339_millis,
@@ -110,6 +111,15 @@ impl Notification {
             text: said.text,
             expires_at: at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
         }
+    }
+
+    /// Returns that somebody has written a text to the clinic.
+    pub fn of_text(received: &Received) -> Self {
+        let digits: String = received.vendor_id.chars().filter(char::is_ascii_alphanumeric).collect();
+        let id = format!("{}-{digits}", rfc3339_millis(received.at));
+        let text = format!("A text: {}", received.text.reveal());
+        let told = Self::of_clinic(received.org_id, Kind::MessageTaken, (text, id), received.at);
+        Self { phone_number: Some(received.from.clone()), ..told }
     }
 
     /// Returns what a clinic is told of its calendar at `at`. `fingerprint` tells it from everything else that is told of that time.

@@ -5,7 +5,10 @@
 //! certain no is it taken again. A letter's claim without an outcome is never sent again, and alarms;
 //! a text's is looked for at the carrier (`texts`).
 
+mod accounts;
 mod dispatch;
+mod ending;
+mod heard;
 mod limits;
 mod texts;
 
@@ -34,6 +37,7 @@ use store::{
 };
 
 pub use dispatch::Dispatch;
+pub use heard::{Heard, STATUSES, Status, TEXTS, texts_url};
 use limits::{LETTERS, Limits};
 pub use texts::{Carrier, TextError};
 use texts::{Texts, Way};
@@ -224,9 +228,13 @@ impl Messenger {
             },
             State::Sending if now.duration_since(there.at) < IN_HAND => Err(MessengerError::InHand),
             State::Sending => self.note(&there, State::Unknown).await,
-            State::Sent { .. } | State::Refused { .. } | State::Unknown | State::Unpaid | State::NotSent => {
-                Ok(())
-            }
+            State::Sent { .. }
+            | State::Delivered { .. }
+            | State::Undelivered { .. }
+            | State::Refused { .. }
+            | State::Unknown
+            | State::Unpaid
+            | State::NotSent => Ok(()),
         }
     }
 

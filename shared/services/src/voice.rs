@@ -119,6 +119,11 @@ impl VapiResources {
         Self { vapi, objects, settings, clock }
     }
 
+    /// Where our API is, seen from outside, without a slash at its end.
+    pub fn public_url(&self) -> &str {
+        &self.settings.public_url
+    }
+
     /// The mark of this environment.
     pub fn environment(&self) -> &str {
         &self.settings.environment

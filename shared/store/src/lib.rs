@@ -20,6 +20,7 @@ pub mod mappings;
 pub mod messages;
 pub mod notifications;
 pub mod numbers;
+pub mod opt_outs;
 pub mod outbox;
 pub mod purchases;
 pub mod queue;

@@ -65,6 +65,8 @@ pub struct Order<'a> {
     pub address_sid: Option<&'a str>,
     /// The bundle to buy it under, one of the account's own, where its country demands one.
     pub bundle_sid: Option<&'a BundleSid>,
+    /// Where what people write to it is to be posted.
+    pub texts_url: &'a str,
 }
 
 /// A client of Twilio's APIs, with our own account, under which every org's subaccount lives.
@@ -278,7 +280,11 @@ impl Twilio {
     /// # Errors
     /// See [`TwilioError`].
     pub async fn buy(&self, account: &Account, order: &Order<'_>) -> Result<Owned, TwilioError> {
-        let mut fields = vec![("PhoneNumber", order.number.as_str()), ("FriendlyName", order.friendly_name)];
+        let mut fields = vec![
+            ("PhoneNumber", order.number.as_str()),
+            ("FriendlyName", order.friendly_name),
+            ("SmsUrl", order.texts_url),
+        ];
         fields.extend(order.address_sid.map(|sid| ("AddressSid", sid)));
         fields.extend(order.bundle_sid.map(|sid| ("BundleSid", sid.as_str())));
         let answer = self.post(account, &self.of(account, "IncomingPhoneNumbers.json"), &fields).await?;

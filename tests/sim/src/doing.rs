@@ -70,6 +70,7 @@ impl Driver {
             Due::Stripe(post) => self.post_stripe(post),
             Due::StripeCopy(post) => self.post_stripe_copy(post),
             Due::Google(post) => self.post_google(post),
+            Due::Twilio(post) => self.post_twilio(post),
             Due::Consent(clinic) => self.consent(clinic),
             Due::Again { consumer, message } => self.consume_once(consumer, message),
         }
@@ -118,6 +119,12 @@ impl Driver {
                         "no key of another org is touched",
                         format!("{name} shows another's: {text}"),
                     );
+                }
+            }
+            After::Twilio(sid) => {
+                let at = self.world.time();
+                if status == Some(200) && self.monitor.stops.heard(&sid, at) {
+                    self.tally("patients who said stop");
                 }
             }
             After::Consent { clinic } => {

@@ -25,7 +25,7 @@ use local::{queue::Message, schedule::Schedule};
 use sandbox::{
     google,
     stripe::{self, Act, Card},
-    vapi,
+    twilio, vapi,
 };
 
 use crate::{
@@ -144,6 +144,8 @@ pub(crate) enum After {
     Look {
         clinic: usize,
     },
+    /// What the carrier calls the text that it speaks of.
+    Twilio(String),
     /// The clinic is told where to consent.
     Consent {
         clinic: usize,
@@ -194,6 +196,7 @@ pub(crate) enum Due {
     Stripe(stripe::Post),
     StripeCopy(stripe::Post),
     Google(google::Post),
+    Twilio(twilio::Post),
     Consent(usize),
     Again { consumer: String, message: Message },
     Scheduled(Schedule),
@@ -206,6 +209,7 @@ enum Source {
     Vapi,
     Stripe,
     Google,
+    Twilio,
     Queue,
     Schedule,
     Late,
@@ -227,7 +231,7 @@ pub(crate) struct Driver {
     agenda: BTreeMap<(Timestamp, u64), Due>,
     entered: u64,
     tasks: Vec<Task>,
-    choice: Stream,
+    pub(crate) choice: Stream,
     busy_until: Timestamp,
     idle_runs: BTreeMap<String, u64>,
     quiet: Quiet,
@@ -658,6 +662,9 @@ impl Driver {
         if is_due(stack.google.next_due()) {
             sources.push(Source::Google);
         }
+        if is_due(stack.twilio.next_due()) {
+            sources.push(Source::Twilio);
+        }
         if is_due(stack.aws.queues().next_due()) {
             sources.push(Source::Queue);
         }
@@ -673,6 +680,7 @@ impl Driver {
             Source::Vapi => self.step_vapi(),
             Source::Stripe => self.step_stripe(),
             Source::Google => self.step_google(),
+            Source::Twilio => self.step_twilio(),
             Source::Queue => self.take_message(),
             Source::Late => {
                 self.apply_late();

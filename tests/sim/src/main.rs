@@ -8,6 +8,7 @@ mod actions;
 mod asked_back;
 mod calendars;
 mod cards;
+mod carrier;
 mod desk;
 mod diary;
 mod doing;

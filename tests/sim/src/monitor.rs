@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::{
     cards::Cards,
+    carrier::Stops,
     doing::FROZEN_BY_HAND,
     items::{self, ENVIRONMENT},
     world::{MOST_SKEW_SECS, World},
@@ -79,6 +80,8 @@ pub struct Monitor {
     pub doubts: u64,
     /// What must hold of charges that nobody asks for.
     pub cards: Cards,
+    /// Who said that they want no more texts.
+    pub stops: Stops,
     /// Clinics an entry of whose ledger was altered: their books are to be found wrong.
     pub altered: BTreeSet<usize>,
     /// Which call each call at Vapi is billed as.
@@ -115,6 +118,7 @@ impl Monitor {
             taken_at: Vec::new(),
         };
         Self {
+            stops: Stops::default(),
             books: world.clinics.iter().map(book).collect(),
             booked: BTreeMap::new(),
             charged: BTreeSet::new(),

@@ -50,7 +50,7 @@ impl Plant {
 }
 
 /// Every bug that can be planted.
-pub static PLANTS: [Plant; 37] = [
+pub static PLANTS: [Plant; 38] = [
     Plant {
         name: "sending_what_another_copy_has_claimed",
         place: "claim of a message: attribute_not_exists(item)",
@@ -88,6 +88,17 @@ pub static PLANTS: [Plant; 37] = [
                 if let Some(fields) = item.as_object_mut() {
                     fields.remove("vendor_id");
                 }
+            }
+        },
+    },
+    Plant {
+        name: "texting_who_said_stop",
+        place: "a text that came: what its number says",
+        seed: 1_000,
+        change: |sent| {
+            let is_stop = |item: &Value| item["Put"]["Item"]["is_stopped"]["BOOL"] == true;
+            if let Some(items) = sent.body["TransactItems"].as_array_mut() {
+                items.retain(|item| !is_stop(item));
             }
         },
     },

@@ -15,7 +15,7 @@ const HOURS_A_YEAR: i64 = 8_766;
 const BOUNDS: [u32; 6] = [1, 5, 15, 60, 300, 1_800];
 
 /// What must come about in many worlds, so that what holds of it is known to hold.
-const RARE: [&str; 22] = [
+const RARE: [&str; 23] = [
     "refunds pending, then failed",
     "payments refunded twice",
     "payments refunded and disputed",
@@ -38,6 +38,7 @@ const RARE: [&str; 22] = [
     "appointments cancelled by a hand",
     "appointments to be looked at",
     "consents withdrawn",
+    "patients who said stop",
 ];
 
 /// The sums over many worlds.

@@ -44,6 +44,7 @@ pub fn check(world: &World, monitor: &Monitor, underway: usize) -> Checked {
     purchases(world, monitor)?;
     crate::slots::at_rest(world)?;
     crate::letters::at_rest(world)?;
+    crate::carrier::at_rest(world, monitor)?;
     crate::pairs::at_rest(world)?;
     crate::diary::told(world)
 }

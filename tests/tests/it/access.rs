@@ -257,8 +257,13 @@ const OPEN_ROUTES: [(&str, &str); 8] = [
     ("POST", "/api/session/set-password"),
 ];
 /// Those that need a signature, or the token of a channel.
-const MACHINE_ROUTES: [(&str, &str); 3] =
-    [("POST", "/api/vapi/webhook"), ("POST", "/api/webhooks/stripe"), calendar::routes::word::WORD];
+const MACHINE_ROUTES: [(&str, &str); 5] = [
+    ("POST", "/api/vapi/webhook"),
+    ("POST", "/api/webhooks/stripe"),
+    ("POST", services::messages::STATUSES),
+    ("POST", services::messages::TEXTS),
+    calendar::routes::word::WORD,
+];
 
 async fn call(
     harness: &Harness,
@@ -359,7 +364,7 @@ async fn a_functions_table_and_the_templates_routes_of_it_are_the_same() {
         ("provision-number", provision_number::ROUTES),
         ("wallet", wallet::ROUTES),
     ];
-    let machines = ["stripe-webhook", "vapi-webhook"];
+    let machines = ["stripe-webhook", "twilio-webhook", "vapi-webhook"];
     for route in &harness.stack.template.routes {
         let function = route.function.as_str();
         let listed = tables.iter().any(|(name, _)| *name == function) || machines.contains(&function);

@@ -10,6 +10,7 @@ mod bodies;
 mod booking;
 mod calendar;
 mod calls;
+mod carrier;
 mod clinic;
 mod conditions;
 mod console;

@@ -92,8 +92,14 @@ pub(crate) fn messenger(harness: &Harness) -> Messenger {
     let platform = &harness.stack.platform;
     let keyring = base::keyring::Keyring::read(&mut reader, Arc::clone(&platform.entropy));
     let watch = services::follow_up::Watch::read(&mut reader, platform);
-    let carrier =
-        Carrier { twilio: platform.twilio(twilio), keyring, watch, country: messenger::texted_country };
+    let public_url = reader.required("PUBLIC_URL");
+    let carrier = Carrier {
+        twilio: platform.twilio(twilio),
+        public_url,
+        keyring,
+        watch,
+        country: messenger::texted_country,
+    };
     Messenger::new(platform, &harness.stack.db(), mail, carrier)
 }
 

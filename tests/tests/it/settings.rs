@@ -4,7 +4,7 @@ use local::stack::{Keys, Plan, Stack, StackError, Storage};
 use tests::Harness;
 
 /// Each function's required settings, in the order they are read.
-const REQUIRED: [(&str, &[&str]); 22] = [
+const REQUIRED: [(&str, &[&str]); 23] = [
     (
         "vapi-webhook",
         &[
@@ -121,7 +121,8 @@ const REQUIRED: [(&str, &[&str]); 22] = [
     ("notifications", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
     ("operations", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER", "SUPABASE_SERVICE_KEY", "DASHBOARD_ORIGIN"]),
     ("contacts", &["VOXANNE_ENVIRONMENT", "JWT_ISSUER"]),
-    ("messenger", &["VOXANNE_ENVIRONMENT", "MAIL_URL", "MAIL_FROM"]),
+    ("messenger", &["VOXANNE_ENVIRONMENT", "MAIL_URL", "MAIL_FROM", "PUBLIC_URL"]),
+    ("twilio-webhook", &["VOXANNE_ENVIRONMENT", "PUBLIC_URL", "CREDENTIAL_KEYS"]),
     ("reminders", &["VOXANNE_ENVIRONMENT", "MESSAGES_QUEUE_URL"]),
 ];
 
@@ -150,6 +151,7 @@ async fn each_required_setting_is_missed_at_start() {
             "console" => console::Deps::new(world).map(|_| ()),
             "contacts" => contacts::Deps::new(world).map(|_| ()),
             "messenger" => messenger::Deps::new(world).map(|_| ()),
+            "twilio-webhook" => twilio_webhook::Deps::new(world).map(|_| ()),
             "reminders" => reminders::Deps::new(world).map(|_| ()),
             _ => wallet::Deps::new(world).map(|_| ()),
         };

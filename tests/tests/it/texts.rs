@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A clinic with a number, whose texts bear a name, with so much money.
-async fn texting(pence: u32) -> Harness {
+pub(crate) async fn texting(pence: u32) -> Harness {
     let harness = clinic().await;
     harness.has_number("inbound").await;
     let wallet = harness.wallet().await;
@@ -46,7 +46,7 @@ async fn spends(harness: &Harness, pence: u32) {
 }
 
 /// Staff books for Ada, who is reached by telephone alone.
-async fn made(harness: &Harness, contact: Value) -> Value {
+pub(crate) async fn made(harness: &Harness, contact: Value) -> Value {
     let (_, listed) = harness.get("/api/services", &harness.owner()).await;
     let body =
         json!({"service_id": listed["services"][0]["id"], "scheduled_at": MONDAY_TEN, "contact": contact});
@@ -55,22 +55,22 @@ async fn made(harness: &Harness, contact: Value) -> Value {
     made
 }
 
-fn ada() -> Value {
+pub(crate) fn ada() -> Value {
     json!({"name": "Ada Lovelace", "phone": ANN})
 }
 
-fn texts(harness: &Harness) -> Vec<Text> {
+pub(crate) fn texts(harness: &Harness) -> Vec<Text> {
     harness.stack.twilio.texts()
 }
 
 /// What was charged and given back for texts, in pence.
-async fn spent(harness: &Harness) -> Vec<i64> {
+pub(crate) async fn spent(harness: &Harness) -> Vec<i64> {
     let of_texts = |entry: &&Entry| entry.kind == EntryKind::Sms;
     let signed = |entry: &Entry| entry.balance_after.pence() - entry.balance_before.pence();
     harness.entries().await.iter().filter(of_texts).map(signed).collect()
 }
 
-async fn kept(harness: &Harness, appointment: &Value) -> Message {
+pub(crate) async fn kept(harness: &Harness, appointment: &Value) -> Message {
     let id = AppointmentId::parse(appointment["id"].as_str().unwrap()).unwrap();
     let [message] = &Messages::new(harness.stack.db()).of(ORG, &id).await.unwrap()[..] else {
         panic!("one message")
@@ -79,7 +79,7 @@ async fn kept(harness: &Harness, appointment: &Value) -> Message {
 }
 
 /// The minutes until what is due now, and what looks for it, is done.
-async fn comes_to_rest(harness: &Harness) {
+pub(crate) async fn comes_to_rest(harness: &Harness) {
     for _ in 0..16 {
         harness.pass(60).await;
         a_minute_passes(harness).await;
@@ -104,7 +104,7 @@ async fn a_patient_without_an_address_is_told_by_text_and_the_clinic_pays_8p() {
     assert_eq!(spent(&harness).await, [-8]);
     let [last] = &harness.entries().await.into_iter().rev().take(1).collect::<Vec<_>>()[..] else { panic!() };
     assert_eq!(last.description, "Text message to a patient, 1 segment");
-    assert_eq!(messages_of(&harness, &one).await, [("confirmation".into(), "sent".into())]);
+    assert_eq!(messages_of(&harness, &one).await, [("confirmation".into(), "delivered".into())]);
     harness.assert_books(ORG).await;
 }
 
@@ -168,10 +168,10 @@ async fn what_the_carrier_says_decides_what_becomes_of_the_money() {
     for (mode, sent, state, money, alarmed) in [
         (Mode::Refuse, 0, "refused", vec![-8, 8], true),
         (Mode::TimeoutBefore, 0, "not_sent", vec![-8, 8], true),
-        (Mode::TimeoutAfter, 1, "sent", vec![-8], false),
+        (Mode::TimeoutAfter, 1, "delivered", vec![-8], false),
         (Mode::Error, 0, "not_sent", vec![-8, 8], true),
-        (Mode::ErrorAfterKept, 1, "sent", vec![-8], false),
-        (Mode::TooMany, 1, "sent", vec![-8], false),
+        (Mode::ErrorAfterKept, 1, "delivered", vec![-8], false),
+        (Mode::TooMany, 1, "delivered", vec![-8], false),
     ] {
         let harness = texting(1_000).await;
         let one = made(&harness, ada()).await;
@@ -245,7 +245,7 @@ async fn a_process_that_dies_while_it_texts_never_texts_twice_and_never_keeps_th
         drop(guard);
         let state = kept(&harness, &one).await.state;
         match (texts(&harness).len(), state, &spent(&harness).await[..]) {
-            (1, State::Sent { .. }, [-8]) => sent += 1,
+            (1, State::Sent { .. } | State::Delivered { .. }, [-8]) => sent += 1,
             (0, State::NotSent, [-8, 8]) => unsent += 1,
             other => panic!("after {polls}: {other:?}"),
         }

@@ -43,6 +43,8 @@ const NUMBER = {
 const MESSAGE = {
   sending: ['On its way', 'quiet'],
   sent: ['Sent', 'good'],
+  delivered: ['Delivered', 'good'],
+  undelivered: ['Not delivered', 'bad'],
   waiting: ['Waits to be sent', 'warn'],
   unknown: ['Not known whether it was sent', 'warn'],
   refused: ['Refused', 'bad'],

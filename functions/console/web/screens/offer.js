@@ -222,7 +222,7 @@ function Calendars({ status }) {
         </div>
       <//>`
     }
-    ${edited && html`<${CalendarDialog} calendar=${edited} resources=${catalog.all.filter((one) => !catalog.former.includes(one) || edited.resource_ids.includes(one.id))} onClose=${() => setEdited(null)} />`}`;
+    ${edited && html`<${CalendarDialog} calendar=${edited} resources=${(catalog.all ?? []).filter((one) => !catalog.former.includes(one) || edited.resource_ids.includes(one.id))} onClose=${() => setEdited(null)} />`}`;
 }
 
 function Sync() {

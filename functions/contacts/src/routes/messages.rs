@@ -52,14 +52,14 @@ impl Shown {
     fn of(message: Message, sees_money: bool) -> Self {
         let status = message.state.as_str();
         let reason = match message.state {
-            State::Refused { why } => Some(why),
+            State::Refused { why } | State::Undelivered { why, .. } => Some(why),
             State::Unpaid if sees_money => Some("the wallet had not the money for it".to_owned()),
             State::Unpaid => Some("it could not be sent: ask who keeps the clinic's wallet".to_owned()),
             State::NotSent => Some("the carrier never had it".to_owned()),
             State::Waiting => Some("no more is taken at the moment: it is tried again".to_owned()),
-            State::Sending | State::Sent { .. } | State::Unknown => None,
+            State::Sending | State::Sent { .. } | State::Delivered { .. } | State::Unknown => None,
         };
-        let is_paid = matches!(status, "sending" | "sent" | "waiting");
+        let is_paid = matches!(status, "sending" | "sent" | "delivered" | "undelivered" | "waiting");
         let price = message.text.filter(|text| sees_money && is_paid && text.price > Amount::ZERO);
         Self {
             id: message.message_id,

@@ -86,6 +86,7 @@ impl TwilioSandbox {
             address,
             bundle: bundle.cloned(),
             address_requirements: area.address_requirements().into(),
+            sms_url: params.get("SmsUrl").filter(|url| !url.is_empty()).cloned(),
             made: state.made(self.clock.now()),
         };
         let body = number_json(&owned);

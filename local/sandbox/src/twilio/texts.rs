@@ -1,6 +1,7 @@
 //! Text messages: taken or refused as the rules of sender and number say, and listed.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,7 +30,17 @@ pub struct Text {
     pub body: String,
     /// How many segments the carriers make of it.
     pub segments: usize,
+    /// Where what becomes of it is posted.
+    #[serde(default)]
+    pub(super) status_url: Option<String>,
     pub(super) made: Made,
+}
+
+impl Text {
+    /// When it was taken.
+    pub fn at(&self) -> Timestamp {
+        self.made.at
+    }
 }
 
 impl TwilioSandbox {
@@ -58,11 +69,13 @@ impl TwilioSandbox {
             from: from.to_owned(),
             body: body.to_owned(),
             segments: counted(body),
+            status_url: params.get("StatusCallback").filter(|url| !url.is_empty()).cloned(),
             made: state.made(self.clock.now()),
         };
         // What it is at first: the carrier has not been asked yet.
-        let answer = shown(&text, "queued", None);
+        let (sid, answer) = (text.sid.clone(), shown(&text, "queued", None));
         state.texts.push(text);
+        state.tell(&sid, self.clock.now());
         Ok((StatusCode::CREATED, answer))
     }
 

@@ -11,6 +11,7 @@ use crate::{
     email::EmailAddress,
     ids::{AppointmentId, CallId, OrgId, ResourceId, ServiceId},
     notification::Notification,
+    opt_out::STOP_WORDS,
     personal::Personal,
     phone_number::PhoneNumber,
     texting::{Mark, segments},
@@ -321,8 +322,8 @@ fn a_text_names_the_clinic_and_the_time_and_asks_for_no_word_that_opts_out() {
         assert!(mark.ends(words) && !Mark::of(&MessageId::parse("m-2").unwrap()).ends(words));
         assert_eq!(segments(words), 1, "{words}");
         let names = words.split(|c: char| !c.is_alphanumeric()).map(str::to_uppercase);
-        let opting = ["STOP", "STOPALL", "UNSUBSCRIBE", "END", "QUIT", "REVOKE", "OPTOUT", "CANCEL", "REPLY"];
-        let asks: Vec<_> = names.filter(|word| opting.contains(&word.as_str())).collect();
+        let asks: Vec<_> =
+            names.filter(|word| STOP_WORDS.contains(&word.as_str()) || word == "REPLY").collect();
         assert!(asks.is_empty() && !words.contains("Ada") && !words.contains("Laser"), "{words}");
     }
 }

@@ -39,7 +39,10 @@ impl CalendarSync {
         // One process at a time writes what others keep busy; where one is at it, this comes tomorrow.
         if let Some(leased) = self.leased(org, id).await? {
             let outcome = self.go_on(&leased).await;
-            self.given_back(&leased, None).await?;
+            let after = self.given_back(&leased, None).await?;
+            if after.is_some_and(|after| after.dirty != leased.dirty) {
+                self.queue.send(&CalendarTask::Pull { org_id: org, calendar_id: id.clone() }, 0).await?;
+            }
             outcome?;
         }
         let now = self.now();

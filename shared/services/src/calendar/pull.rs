@@ -14,8 +14,6 @@ use vendors::google::{At, Changes, From, GoogleError};
 
 use super::{CalendarSync, LEASE, SyncError, hand::Ours, import::Window, push::id_of_ours};
 
-/// When a calendar that another process is reading is taken up again.
-const BUSY_SECS: i32 = 20;
 /// How often one run reads what changed while it read.
 const ROUNDS: u32 = 3;
 
@@ -44,7 +42,7 @@ impl CalendarSync {
             let after = self.given_back(&calendar, outcome.as_ref().ok().and_then(Option::as_ref)).await?;
             outcome?;
             match after {
-                Some(after) if after.dirty != dirty && after.is_read() => {
+                Some(after) if after.dirty != dirty => {
                     let Some(again) = self.leased(org, id).await? else { return Ok(()) };
                     calendar = again;
                 }
@@ -55,15 +53,18 @@ impl CalendarSync {
         Ok(())
     }
 
-    /// Takes the lease of a calendar; none where there is no such calendar, or another process reads it: then it is read later.
+    /// Takes the lease of a calendar; none where there is no such calendar, or another process reads it. That one reads it again when it
+    /// gives the lease back: a message for each word that comes meanwhile would wait with all others, and they would never be fewer.
     pub(super) async fn leased(&self, org: OrgId, id: &CalendarId) -> Result<Option<Calendar>, SyncError> {
         let take = || async {
             let now = self.clock.now();
             let Some(there) = self.calendars.calendar(org, id).await? else { return Ok(Attempt::Done(None)) };
             if there.lease_until > now {
-                let again = CalendarTask::Pull { org_id: org, calendar_id: id.clone() };
-                self.queue.send(&again, BUSY_SECS).await?;
-                return Ok(Attempt::Done(None));
+                self.calendars.raise_dirty(org, id).await?;
+                let there = self.calendars.calendar(org, id).await?;
+                let is_leased = there.is_some_and(|there| there.lease_until > now);
+                // Whoever has given it back in between has not seen this word.
+                return Ok(if is_leased { Attempt::Done(None) } else { Attempt::Moved });
             }
             let leased = Calendar { lease_until: now + LEASE, ..there };
             Ok::<_, StoreError>(Attempt::of(self.calendars.save_calendar(&leased, None).await)?.map(Some))

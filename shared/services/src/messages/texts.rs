@@ -14,11 +14,12 @@ use domain::{
     booking::appointment::Appointment,
     call::Direction,
     clinic::Clinic,
-    ids::{AccountSid, MessageId, OrgId},
-    ledger::{Posting, Reason},
+    ids::MessageId,
+    ledger::Reason,
     message::{Due, GIVEN_UP, LOOKED_FOR, Message, State},
     notification::Notification,
     number::Country,
+    opt_out::OptOut,
     personal::{Number, Personal},
     phone_number::PhoneNumber,
     texting::{Line, Mark, Sender, Text, may_be_texted, price, segments, sender},
@@ -27,15 +28,20 @@ use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
 use store::{
     Attempt, Dynamo, StoreError,
-    made_once::{MadeOnce, SUBACCOUNT_RECORD, Subaccount},
     messages::Messages,
     notifications::Notifications,
-    numbers::{Numbers, OrgNumber, provider_type},
+    numbers::{Numbers, OrgNumber},
+    opt_outs::OptOuts,
     wallets::Wallets,
 };
 use vendors::twilio::{self, Account, Twilio, TwilioError};
 
-use super::limits::{Limits, TEXTS};
+use super::{
+    accounts::Accounts,
+    ending::{Ending, price_of},
+    heard::status_url,
+    limits::{Limits, TEXTS},
+};
 use crate::follow_up::Watch;
 
 /// How long after its claim a text may still be handed to the carrier: well before it is first looked for.
@@ -48,6 +54,8 @@ const LONGEST_VALIDITY: i64 = 36_000;
 pub struct Carrier {
     /// The carrier.
     pub twilio: Twilio,
+    /// Where the carrier reaches us, without a slash at its end.
+    pub public_url: String,
     /// What opens the accounts' tokens.
     pub keyring: Keyring,
     /// What has the card charged, or the clinic told, when texts use the money up.
@@ -63,7 +71,9 @@ pub(super) struct Texts {
     messages: Messages,
     wallets: Wallets,
     numbers: Numbers,
-    subaccounts: MadeOnce<Subaccount>,
+    accounts: Accounts,
+    ending: Ending,
+    opt_outs: OptOuts,
     notifications: Notifications,
     limits: Limits,
     carrier: Carrier,
@@ -123,7 +133,9 @@ impl Texts {
             messages: Messages::new(db.clone()),
             wallets: Wallets::new(db.clone()),
             numbers: Numbers::new(db.clone()),
-            subaccounts: MadeOnce::subaccounts(db.clone()),
+            accounts: Accounts::new(db, carrier.keyring.clone()),
+            ending: Ending::new(platform, db),
+            opt_outs: OptOuts::new(db.clone()),
             notifications: Notifications::new(db.clone()),
             limits: Limits::new(db),
             carrier,
@@ -146,14 +158,20 @@ impl Texts {
         let Some(country) = country.filter(|country| may_be_texted(said, *country)) else {
             return Ok(None);
         };
-        let numbers = self.numbers.of_org(appointment.org_id).await?;
+        let (numbers, said) = futures::try_join!(
+            self.numbers.of_org(appointment.org_id),
+            self.opt_outs.of(appointment.org_id, to.reveal())
+        )?;
+        if said.is_some_and(|said| said.is_stopped) {
+            return Ok(None);
+        }
         let is_inbound = |number: &&OrgNumber| number.direction == Direction::Inbound;
         let Some(number) = numbers.iter().find(is_inbound).or_else(|| numbers.first()) else {
             return Ok(None);
         };
         let line = Line { number: &number.phone_number, is_own_account: !number.is_managed };
         let Some(sender) = sender(clinic.sender_name.as_ref(), line, country) else { return Ok(None) };
-        let account = self.opened(appointment.org_id, number)?;
+        let account = self.accounts.opened(appointment.org_id, number)?;
         Ok(Some(Way { to: to.clone(), country, sender, account }))
     }
 
@@ -183,6 +201,7 @@ impl Texts {
             from: &way.sender.from,
             body: &words(&Mark::of(&claimed.message_id)),
             validity_secs: u16::try_from(validity).unwrap_or(u16::MAX),
+            status_url: &status_url(&self.carrier.public_url, &claimed),
         };
         let answer = self.carrier.twilio.send_text(&way.account, &text).await;
         self.heard(&claimed, answer).await
@@ -196,12 +215,12 @@ impl Texts {
     ) -> Result<(), TextError> {
         match answer {
             Ok(taken) => {
-                self.end(message, Some(State::Sent { vendor_id: taken.sid })).await?;
+                self.ending.end(message, Some(State::Sent { vendor_id: taken.sid })).await?;
                 tracing::info!(org_id = %message.org_id, message_id = %message.message_id, "a text was sent");
                 Ok(())
             }
             Err(error) if error.is_too_many() => {
-                self.end(message, Some(State::Waiting)).await?;
+                self.ending.end(message, Some(State::Waiting)).await?;
                 Err(TextError::NotNow(error))
             }
             Err(error) if error.is_final() => {
@@ -209,7 +228,11 @@ impl Texts {
                     alarm!("message_refused", org_id = %message.org_id, message_id = %message.message_id,
                         cause = chain(&error), "a text is refused by its vendor");
                 }
-                self.end(message, Some(State::Refused { why: error.to_string() })).await?;
+                if let (true, Some(text)) = (error.is_opted_out(), &message.text) {
+                    let said = OptOut::said(message.org_id, text.to.clone(), true, message.at);
+                    self.opt_outs.note(&said).await?;
+                }
+                self.ending.end(message, Some(State::Refused { why: error.to_string() })).await?;
                 Ok(())
             }
             Err(error) => {
@@ -246,7 +269,7 @@ impl Texts {
         message: &Message,
     ) -> Result<Attempt<Option<Message>>, StoreError> {
         if !message.text.as_ref().is_some_and(|wanted| wanted.is_same(text)) {
-            self.end(there, None).await?;
+            self.ending.end(there, None).await?;
             return Ok(Attempt::Moved);
         }
         let again = there.again(&message.message_id, self.clock.now());
@@ -268,7 +291,7 @@ impl Texts {
             return self.unpaid(message).await;
         };
         let reason = Reason::Text { message: message.message_id.clone() };
-        let posting = self.posting(message, reason, "Text message to a patient");
+        let posting = self.ending.posting(message, reason, "Text message to a patient");
         let charged = Attempt::of(self.wallets.charge_text(wallet, &posting, message).await)?;
         if let Attempt::Done(after) = &charged {
             self.carrier.watch.after_or_later(after).await;
@@ -289,40 +312,6 @@ impl Texts {
         }))
     }
 
-    /// Ends the claim on a text, which is as read: it stands like `after`, or the claim is given back. The price goes back with it, unless
-    /// the text was sent or waits. One that has ended by now stays as it is.
-    async fn end(&self, message: &Message, after: Option<State>) -> Result<(), StoreError> {
-        let is_kept = matches!(after, Some(State::Sent { .. } | State::Waiting));
-        self.db
-            .until_written("a text", || async {
-                let there = self.messages.get(message.org_id, &message.item).await?;
-                let is_as_read =
-                    |there: &Message| there.message_id == message.message_id && there.state == message.state;
-                if !there.as_ref().is_some_and(is_as_read) {
-                    return Ok(Attempt::Done(()));
-                }
-                if is_kept || price_of(message) == Amount::ZERO {
-                    let written = match &after {
-                        Some(state) => self.messages.note(message, state.clone()).await.map(|_| ()),
-                        None => self.messages.give_back(message).await,
-                    };
-                    return Attempt::of(written);
-                }
-                let wallet = self.wallets.existing(message.org_id).await?;
-                let reason = Reason::TextRefund { message: message.message_id.clone() };
-                let posting = self.posting(message, reason, "Text message not sent");
-                Attempt::of(self.wallets.refund_text(&wallet, &posting, message, after.clone()).await)
-            })
-            .await
-    }
-
-    fn posting(&self, message: &Message, reason: Reason, what: &str) -> Posting {
-        let segments = message.text.as_ref().map_or(0, |text| text.segments);
-        let unit = if segments == 1 { "segment" } else { "segments" };
-        let description = format!("{what}, {segments} {unit}");
-        Posting { reason, amount: price_of(message), description, at: self.clock.now() }
-    }
-
     /// Looks for a text that has no outcome. What the carrier has was sent. What it has not the last time that it is looked for was not,
     /// and its price goes back.
     pub(super) async fn look_up(&self, due: &Due, (item, id): (&str, &MessageId)) -> Result<(), TextError> {
@@ -336,9 +325,11 @@ impl Texts {
         let is_last = due.due_at.duration_since(message.at) >= GIVEN_UP;
         match message.state {
             State::Sending => {}
-            State::Waiting if is_last => return Ok(self.end(&message, None).await?),
+            State::Waiting if is_last => return Ok(self.ending.end(&message, None).await?),
             State::Waiting
             | State::Sent { .. }
+            | State::Delivered { .. }
+            | State::Undelivered { .. }
             | State::Refused { .. }
             | State::Unknown
             | State::Unpaid
@@ -348,40 +339,18 @@ impl Texts {
             // It was claimed anew since, and is looked for later.
             return Ok(());
         }
-        let account = self.account_named(due.org_id, &text.account_sid).await?;
+        let account = self.accounts.named(due.org_id, &text.account_sid).await?;
         let had = self.carrier.twilio.texts_to(&account, text.to.reveal(), &text.from).await;
         let had = had.map_err(TextError::Unsearched)?;
         let mark = Mark::of(id);
         let is_it = |taken: &&twilio::Taken| taken.body.as_deref().is_some_and(|body| mark.ends(body));
         if let Some(found) = had.iter().find(is_it) {
-            self.end(&message, Some(State::Sent { vendor_id: found.sid.clone() })).await?;
+            self.ending.end(&message, Some(State::Sent { vendor_id: found.sid.clone() })).await?;
         } else if is_last {
             alarm!("message_refused", org_id = %due.org_id, message_id = %id,
                 "a text had no answer and its vendor has no trace of it: it was not sent");
-            self.end(&message, Some(State::NotSent)).await?;
+            self.ending.end(&message, Some(State::NotSent)).await?;
         }
         Ok(())
     }
-
-    fn opened(&self, org: OrgId, number: &OrgNumber) -> Result<Account, KeyringError> {
-        let token = self.carrier.keyring.open(org, &provider_type(number.direction), &number.token)?;
-        Ok(Account { sid: number.account_sid.clone(), token })
-    }
-
-    /// An account of the org's, by its name: that of a number, or the subaccount.
-    async fn account_named(&self, org: OrgId, sid: &AccountSid) -> Result<Account, TextError> {
-        let numbers = self.numbers.of_org(org).await?;
-        if let Some(number) = numbers.iter().find(|number| number.account_sid == *sid) {
-            return Ok(self.opened(org, number)?);
-        }
-        let slot = self.subaccounts.get(&org.to_string()).await?;
-        let made = slot.and_then(|slot| slot.made).filter(|made| made.account_sid == *sid);
-        let made = made.ok_or(TextError::NoAccount)?;
-        let token = self.carrier.keyring.open(org, SUBACCOUNT_RECORD, &made.token)?;
-        Ok(Account { sid: made.account_sid, token })
-    }
-}
-
-fn price_of(message: &Message) -> Amount {
-    message.text.as_ref().map_or(Amount::ZERO, |text| text.price)
 }

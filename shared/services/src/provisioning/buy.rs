@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use super::{ProvisionError, Provisioning, QUIET, Step, StepError};
+use crate::messages::texts_url;
 use base::alarm::chain;
 use domain::{
     ids::OrgId,
@@ -105,11 +106,13 @@ impl Provisioning {
             (None, None) => None,
         };
         let mark = self.mark(purchase);
+        let texts_url = texts_url(self.voice.public_url(), purchase.org_id);
         let order = Order {
             number,
             friendly_name: &mark,
             address_sid: address.as_deref(),
             bundle_sid: purchase.bundle_sid.as_ref(),
+            texts_url: &texts_url,
         };
         let mut is_unsure = !is_first;
         for _ in 0..2 {

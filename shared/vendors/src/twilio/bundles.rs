@@ -291,8 +291,14 @@ mod tests {
         let number = domain::phone_number::PhoneNumber::parse("+442079460100").unwrap();
         let bundle = BundleSid::parse("BU1").unwrap();
         for (bundle_sid, expected) in [
-            (Some(&bundle), "PhoneNumber=%2B442079460100&FriendlyName=m&AddressSid=AD1&BundleSid=BU1"),
-            (None, "PhoneNumber=%2B442079460100&FriendlyName=m&AddressSid=AD1"),
+            (
+                Some(&bundle),
+                "PhoneNumber=%2B442079460100&FriendlyName=m&SmsUrl=https%3A%2F%2Fapi.example.com%2Ftexts&AddressSid=AD1&BundleSid=BU1",
+            ),
+            (
+                None,
+                "PhoneNumber=%2B442079460100&FriendlyName=m&SmsUrl=https%3A%2F%2Fapi.example.com%2Ftexts&AddressSid=AD1",
+            ),
         ] {
             let (twilio, asked) = answering(vec![json!({"sid": "PN1", "phone_number": "+442079460100"})]);
             let order = crate::twilio::Order {
@@ -300,6 +306,7 @@ mod tests {
                 friendly_name: "m",
                 address_sid: Some("AD1"),
                 bundle_sid,
+                texts_url: "https://api.example.com/texts",
             };
             twilio.buy(&account("AC1"), &order).await.unwrap();
             assert_eq!(&asked.lock().unwrap()[0].body()[..], expected.as_bytes());

@@ -55,6 +55,11 @@ impl TwilioError {
         matches!(self, Self::Refused { code: Some(21_211 | 21_610 | 21_614 | 21_635), .. })
     }
 
+    /// Returns whether Twilio refuses the number that a text goes to because it wants none from this sender.
+    pub const fn is_opted_out(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(21_610), .. })
+    }
+
     /// Returns whether Twilio took too many requests to take this one: nothing was done, and it may be asked again later.
     pub const fn is_too_many(&self) -> bool {
         matches!(self, Self::Trouble { status: StatusCode::TOO_MANY_REQUESTS })

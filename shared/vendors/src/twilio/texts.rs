@@ -19,6 +19,8 @@ pub struct Text<'a> {
     pub body: &'a str,
     /// For how many seconds the carrier may keep it back, 1 to 36,000: after that it is of no use any more.
     pub validity_secs: u16,
+    /// The address at which the carrier says what becomes of it.
+    pub status_url: &'a str,
 }
 
 /// A text that the account has: Twilio took it, whatever became of it.
@@ -43,6 +45,7 @@ impl Twilio {
             ("From", text.from),
             ("Body", text.body),
             ("ValidityPeriod", validity.as_str()),
+            ("StatusCallback", text.status_url),
         ];
         let answer = self.post(account, &self.of(account, "Messages.json"), &fields).await?;
         read(&answer)

@@ -1,6 +1,7 @@
 //! What goes wrong at Google, or on the way there: nothing is lost, nothing stands twice, and nothing is freed.
 
 use super::*;
+use base::clock::Clock as _;
 use sandbox::faults::Mode;
 
 const MODES: [Mode; 7] = [
@@ -134,6 +135,33 @@ async fn a_channel_is_replaced_before_it_ends_and_a_calendar_without_one_is_aske
     harness.pass(3_700).await;
     schedule(&harness, "poll").await;
     assert_eq!(busy(&harness, "2026-01-20").await.len(), 1);
+}
+
+#[tokio::test]
+async fn words_that_come_while_a_calendar_is_read_wait_as_one() {
+    // However many they are, and however often the queue brings each: who reads it reads it again.
+    let harness = connected().await;
+    let store = Calendars::new(harness.stack.db());
+    let [calendar] = &store.of_org(ORG).await.unwrap()[..] else { panic!("one calendar") };
+    let until = harness.clock.now() + jiff::SignedDuration::from_mins(5);
+    let leased = domain::calendar::Calendar { lease_until: until, ..calendar.clone() };
+    let leased = store.save_calendar(&leased, None).await.unwrap();
+    for hour in 10..16 {
+        enter(&harness, &format!("2026-01-12T{hour}:00:00Z"), &format!("2026-01-12T{hour}:30:00Z"));
+        harness.pass(5).await;
+    }
+    let pulls = || {
+        let all = harness.stack.aws.queues().messages();
+        all.iter().filter(|message| message.body.contains("\"pull\"")).count()
+    };
+    assert_eq!((pulls(), busy(&harness, "2026-01-12").await.len()), (0, 0));
+    let there = store.calendar(ORG, &leased.calendar_id).await.unwrap().unwrap();
+    assert!(there.dirty > leased.dirty, "who reads it sees that there is more");
+    // Who had the lease died: the next look finds all of it.
+    harness.pass(3_700).await;
+    schedule(&harness, "poll").await;
+    harness.pass(60).await;
+    assert_eq!(busy(&harness, "2026-01-12").await.len(), 6);
 }
 
 #[tokio::test]

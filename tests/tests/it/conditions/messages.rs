@@ -12,6 +12,7 @@ use domain::{
     email::EmailAddress,
     ids::{AppointmentId, ContactId, MessageId, ResourceId, ServiceId},
     message::{Cause, Channel, Due, Kind, Message, State},
+    opt_out::{OptOut, Received},
     personal::Personal,
 };
 use jiff::SignedDuration;
@@ -19,6 +20,7 @@ use store::{
     booking::{Booking, Bookings},
     contacts::Contacts,
     messages::Messages,
+    opt_outs::OptOuts,
 };
 
 use super::{booking::refused, *};
@@ -39,6 +41,10 @@ pub(super) fn guards() -> Vec<Guard> {
         "put", "messages sent#", NEW, NEW => a_message_is_claimed_once;
         "put", "messages sent#", CLAIM, "message_id = :claim" => only_who_claimed_it_notes_the_outcome;
         "put", "messages sent#", CLAIM, "#state = :state" => an_outcome_is_noted_once;
+        "receive", "contacts received#", NEW, NEW => a_text_that_came_counts_once;
+        "receive", "contacts texts#", "attribute_not_exists(#item)", "attribute_not_exists(#item)" => a_first_word_is_said_over_none;
+        "receive", "contacts texts#", "#at = :read", "#at = :read" => a_word_is_said_over_the_one_that_was_read;
+        "put", "contacts texts#", "attribute_not_exists(#at) OR #at <= :at", "attribute_not_exists(#at) OR #at <= :at" => an_older_refusal_says_nothing;
         "take out", "messages", CLAIM, "message_id = :claim" => only_who_claimed_it_gives_it_back;
         "take out", "messages", CLAIM, "#state = :state" => what_was_sent_is_not_given_back;
     }
@@ -49,6 +55,12 @@ pub(super) fn transaction_of(items: &[Value]) -> Option<&'static str> {
     let puts = |table: &str| items.iter().any(|item| is_put_to(item, table));
     if puts("appointments") {
         return None;
+    }
+    let came = |item: &Value| {
+        item["Put"]["Item"]["item"]["S"].as_str().is_some_and(|key| key.starts_with("received#"))
+    };
+    if items.iter().any(came) {
+        return Some("receive");
     }
     if puts("due_messages") {
         return Some("book for");
@@ -204,6 +216,52 @@ async fn what_was_sent_is_not_given_back(harness: Harness) -> Result<(), String>
     refused(messages.give_back(&claim("m1")).await, "what was sent may be sent again")
 }
 
+fn came(id: &str, minutes: i64) -> Received {
+    let number = |text: &str| PhoneNumber::parse(text).unwrap();
+    let numbers = (Personal::new(number("+447700900101")), number("+447700900200"));
+    let at = local::stack::test_epoch() + SignedDuration::from_mins(minutes);
+    Received::new((ORG, id.to_owned()), numbers, "STOP", at)
+}
+
+fn says(is_stopped: bool, minutes: i64) -> OptOut {
+    let received = came("SM0", minutes);
+    OptOut::said(ORG, received.from, is_stopped, received.at)
+}
+
+async fn a_text_that_came_counts_once(harness: Harness) -> Result<(), String> {
+    let store = OptOuts::new(harness.stack.db());
+    store.receive(&came("SM1", 0), (None, None), None).await.unwrap();
+    refused(store.receive(&came("SM1", 0), (None, None), None).await, "a text counted twice")
+}
+
+async fn a_first_word_is_said_over_none(harness: Harness) -> Result<(), String> {
+    let store = OptOuts::new(harness.stack.db());
+    store.receive(&came("SM1", 0), (Some(&says(true, 0)), None), None).await.unwrap();
+    let second = store.receive(&came("SM2", 1), (Some(&says(false, 1)), None), None).await;
+    refused(second, "a word was said over one that was not read")
+}
+
+async fn a_word_is_said_over_the_one_that_was_read(harness: Harness) -> Result<(), String> {
+    let store = OptOuts::new(harness.stack.db());
+    let read = says(true, 0);
+    store.receive(&came("SM1", 0), (Some(&read), None), None).await.unwrap();
+    store.receive(&came("SM2", 1), (Some(&says(false, 1)), Some(&read)), None).await.unwrap();
+    let late = store.receive(&came("SM3", 2), (Some(&says(false, 2)), Some(&read)), None).await;
+    refused(late, "a word was said over one that was not read")
+}
+
+async fn an_older_refusal_says_nothing(harness: Harness) -> Result<(), String> {
+    let store = OptOuts::new(harness.stack.db());
+    store.receive(&came("SM1", 5), (Some(&says(false, 5)), None), None).await.unwrap();
+    store.note(&says(true, 0)).await.unwrap();
+    let there = store.of(ORG, came("SM1", 0).from.reveal()).await.unwrap();
+    if there.is_some_and(|there| there.is_stopped) {
+        Err("an older refusal stopped who had started".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
 /// Does all that the store can do with contacts and messages.
 pub(super) async fn use_everything(harness: &Harness) {
     let contacts = Contacts::new(harness.stack.db());
@@ -216,6 +274,11 @@ pub(super) async fn use_everything(harness: &Harness) {
         .await
         .unwrap();
     book_for(harness, Some(&contact("c3", "Ida Lovelace")), &[due()]).await.unwrap();
+    let opt_outs = OptOuts::new(harness.stack.db());
+    opt_outs.receive(&came("SM1", 0), (Some(&says(true, 0)), None), None).await.unwrap();
+    let read = says(true, 0);
+    opt_outs.receive(&came("SM2", 1), (Some(&says(false, 1)), Some(&read)), None).await.unwrap();
+    opt_outs.note(&says(true, 2)).await.unwrap();
     let messages = Messages::new(harness.stack.db());
     messages.claim(&claim("m1")).await.unwrap();
     messages.give_back(&claim("m1")).await.unwrap();
