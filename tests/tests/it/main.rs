@@ -19,6 +19,7 @@ mod dashboard;
 mod docs;
 mod endpoint;
 mod events;
+mod figures;
 mod isolation;
 mod issuer;
 mod limits;
