@@ -13,6 +13,7 @@ mod calls;
 mod clinic;
 mod conditions;
 mod console;
+mod contacts;
 mod contract;
 mod cost;
 mod dashboard;
