@@ -16,6 +16,7 @@ const ELSEWHERE = [
   [/^GET \/api\/openapi\.json$/, 'whoever writes another dashboard'],
   [/^GET \/api\/calls-dashboard\/live$/, 'the dashboard that was there before: /api/live says the same with the rest of Today'],
   [/^GET \/api\/phone-settings\/status$/, 'the dashboard that was there before: phone-status has the same numbers, and the purchases'],
+  [/^GET \/api\/analytics\//, 'the dashboard that was there before: the console has no screen of figures yet'],
   [/^POST \/api\/vapi\/webhook$/, 'Vapi'],
   [/^POST \/api\/webhooks\/(stripe|google-calendar)$/, 'Stripe and Google'],
 ];

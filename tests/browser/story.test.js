@@ -269,11 +269,11 @@ test('an API that fails says its sentence and the request’s id, keeps what was
     return route.continue();
   });
   await page.goto(`${stack.base}/contacts?new=1`);
-  await page.getByLabel('Name').fill('Mary Seacole');
+  await page.getByLabel('Name', { exact: true }).fill('Mary Seacole');
   await page.locator('dialog[open]').getByRole('button', { name: 'Add' }).click();
   await page.getByRole('alert').getByText('Something went wrong on our side.').waitFor();
   await page.getByText('request-77').waitFor();
-  assert.equal(await page.getByLabel('Name').inputValue(), 'Mary Seacole');
+  assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Mary Seacole');
   await page.locator('dialog[open]').getByRole('button', { name: 'Add' }).click();
   await page.getByRole('heading', { name: 'Mary Seacole' }).waitFor();
   assert.ok(keys[0] && keys[0] === keys[1], 'a repeat after a failure has the same idempotency key');

@@ -1,4 +1,4 @@
-//! The dashboard's calls: the way to ring a person, the list, one call, the figures, and what goes on now.
+//! The dashboard's calls: the way to ring a person, the list, one call, the clinic's figures, and what goes on now.
 
 #![recursion_limit = "256"]
 
@@ -11,7 +11,10 @@ use http::Response;
 use platform::Platform;
 use secrecy::SecretString;
 use services::charging::{Charging, Settings};
-use store::{agents::Agents, booking::Bookings, clinics::Clinics, ledger::Ledger, numbers::Numbers};
+use store::{
+    agents::Agents, booking::Bookings, clinics::Clinics, ledger::Ledger, notifications::Notifications,
+    numbers::Numbers,
+};
 use web::{
     auth::{Auth, Caller},
     contract::Operation,
@@ -36,6 +39,8 @@ pub struct Deps {
     pub clinics: Clinics,
     /// What was booked on calls.
     pub bookings: Bookings,
+    /// What the clinic was told.
+    pub notifications: Notifications,
     /// Where calls may go.
     pub allowed: Vec<Country>,
     /// What tickets for recordings are signed with.
@@ -68,7 +73,8 @@ impl Deps {
             numbers: Numbers::new(db.clone()),
             agents: Agents::new(db.clone()),
             clinics: Clinics::new(db.clone()),
-            bookings: Bookings::new(db),
+            bookings: Bookings::new(db.clone()),
+            notifications: Notifications::new(db),
             allowed,
             ticket_key,
             origin: origin.trim_end_matches('/').to_owned(),
@@ -106,6 +112,12 @@ web::routes! { Deps, Caller;
     GET "/api/calls-dashboard/stats" => routes::stats::show, for Business, answers 200, fails PeriodTooLarge;
     /// Lists the calls that are going on, with the money that is held for each.
     GET "/api/calls-dashboard/live" => routes::live::list, for Business, answers 200;
+    /// Shows the clinic's figures of the last days: calls, what came of them, and, but to staff, what was spent.
+    GET "/api/analytics/dashboard-pulse" => routes::pulse::show, for Members, answers 200;
+    /// Lists what happened last, the newest first: calls, appointments that were booked on them, and what the clinic was told.
+    GET "/api/analytics/recent-activity" => routes::activity::list, for Members, answers 200;
+    /// Shows what was spent on which day of the clinic, and on what.
+    GET "/api/analytics/spend" => routes::spend::show, for Business, answers 200, fails PeriodTooLarge;
     /// Shows a call with what was said.
     GET "/api/calls-dashboard/{id}" => routes::detail::show, for Members, answers 200;
     /// Gives an address at which the recording of a call can be heard for a while.

@@ -1,5 +1,6 @@
 //! A module for each route, and what they have in common.
 
+pub mod activity;
 pub mod create;
 pub mod detail;
 pub mod end;
@@ -9,6 +10,8 @@ pub mod live;
 pub mod now;
 pub mod period;
 pub mod piece;
+pub mod pulse;
 pub mod recording;
 pub mod row;
+pub mod spend;
 pub mod stats;

@@ -47,7 +47,7 @@ impl Deps {
 }
 
 web::routes! { Deps, Caller;
-    /// Lists the people whom the clinic knows, page by page.
+    /// Lists the people whom the clinic knows, page by page, or those of them whom a search finds.
     GET "/api/contacts" => routes::contacts::list, for Members, answers 200, fails InvalidCursor;
     /// Adds a person.
     POST "/api/contacts" => routes::contacts::create, for Diary, answers 201 | 200;

@@ -1,10 +1,13 @@
 //! A contact: a person whom the clinic knows. A number leads to several people, so a person is found by the number and the whole
 //! name; who withholds the number is never taken for anybody.
 
+mod search;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use self::search::Search;
 use crate::{
     booking::{
         appointment::{Patient, PatientName},

@@ -98,6 +98,15 @@ impl Kind {
             Self::Adjustment => "adjustment",
         }
     }
+
+    /// Returns whether a movement of this kind is what the org spends money on. What comes in by card, goes back there, or is
+    /// corrected by hand is not.
+    pub const fn is_spend(self) -> bool {
+        match self {
+            Self::Call | Self::PhoneNumber | Self::Sms => true,
+            Self::TopUp | Self::Refund | Self::Dispute | Self::DisputeReversal | Self::Adjustment => false,
+        }
+    }
 }
 
 /// A movement that is about to be booked.
@@ -175,6 +184,16 @@ impl Entry {
         };
         entry.hash = entry.computed_hash();
         entry
+    }
+
+    /// Returns what the entry adds to what the org has spent, in pence: below zero where something is given back, and nothing where
+    /// its kind is no spending.
+    pub const fn spent_pence(&self) -> i64 {
+        match (self.kind.is_spend(), self.direction) {
+            (true, EntrySide::Debit) => self.amount.pence(),
+            (true, EntrySide::Credit) => self.amount.pence().saturating_neg(),
+            (false, EntrySide::Debit | EntrySide::Credit) => 0,
+        }
     }
 
     /// Returns the head of the ledger once this entry is its last.

@@ -1,9 +1,13 @@
 //! Phone numbers in E.164.
 
+mod typed;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use self::typed::TypedNumber;
 
 /// A phone number in E.164: `+` and 7 to 15 digits, the first not zero (ITU-T E.164, section 6.2).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

@@ -79,6 +79,16 @@ pub struct Place {
     pub contact_id: ContactId,
 }
 
+impl Place {
+    /// The place of `contact`.
+    pub fn of(contact: &Contact) -> Self {
+        Self {
+            updated_at: domain::time::rfc3339_millis(contact.updated_at),
+            contact_id: contact.contact_id.clone(),
+        }
+    }
+}
+
 impl Contacts {
     /// The contacts of this environment.
     pub const fn new(db: Dynamo) -> Self {
@@ -145,11 +155,7 @@ impl Contacts {
         }
         let has_more = contacts.len() > most;
         contacts.truncate(most);
-        let last = contacts.last().filter(|_| has_more);
-        let next = last.map(|last| Place {
-            updated_at: domain::time::rfc3339_millis(last.updated_at),
-            contact_id: last.contact_id.clone(),
-        });
+        let next = contacts.last().filter(|_| has_more).map(Place::of);
         Ok(Listed { contacts, next })
     }
 

@@ -547,7 +547,7 @@ async fn a_call_that_cannot_be_paid_says_what_is_missing() {
 }
 
 /// Copies the one call that there is so often, each a second older than the one before.
-async fn copies(harness: &Harness, count: i64) {
+pub async fn copies(harness: &Harness, count: i64) {
     let client = harness.stack.unguarded();
     let table = harness.stack.db().table_name(Table::Calls);
     let mut there = client.scan().table_name(&table).send().await.unwrap().items.unwrap();

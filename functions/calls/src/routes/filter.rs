@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use domain::{
     call::{Call, Direction},
-    number::Country,
+    personal::Personal,
+    phone_number::{PhoneNumber, TypedNumber},
 };
 use web::{
     auth::Caller,
@@ -12,7 +13,7 @@ use web::{
     request::invalid,
 };
 
-use super::row::{Status, cost_of, phone_number};
+use super::row::{Status, cost_of};
 
 /// The longest text that is looked for, in characters.
 const LONGEST_TEXT: usize = 100;
@@ -153,31 +154,21 @@ impl Filter {
 struct Search {
     /// In lower case.
     text: String,
-    /// How a number begins in E.164, without its `+`, that the text has the beginning of as one dials it at home: `07…` in one of
-    /// the countries we serve.
-    dialled: Vec<String>,
+    /// The same as a number, where it is one or a part of one.
+    number: Option<TypedNumber>,
 }
 
 impl Search {
     fn of(text: String) -> Self {
-        let digits: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
-        let is_dialled = digits.len() > 1 && digits.bytes().all(|c| c.is_ascii_digit());
-        let rest = digits.strip_prefix('0').filter(|_| is_dialled);
-        // Of these, numbers are dialled with a 0 in front within the United Kingdom and Australia.
-        let countries = [Country::UnitedKingdom, Country::Australia].map(Country::calling_code);
-        let dialled =
-            |rest: &str| countries.map(|code| format!("{}{rest}", code.trim_start_matches('+'))).to_vec();
-        Self { dialled: rest.map(dialled).unwrap_or_default(), text }
+        Self { number: TypedNumber::parse(&text), text }
     }
 
     fn finds(&self, call: &Call) -> bool {
         let is_in =
             |place: Option<&str>| place.is_some_and(|place| place.to_lowercase().contains(&self.text));
-        let number = phone_number(call);
-        let digits = number.map(|number| number.trim_start_matches('+'));
-        let begins = |start: &String| digits.is_some_and(|digits| digits.starts_with(start.as_str()));
-        is_in(number)
-            || self.dialled.iter().any(begins)
+        let number = call.parties.customer_number.as_ref().map(Personal::reveal);
+        self.number.as_ref().zip(number).is_some_and(|(typed, number)| typed.is_in(number))
+            || is_in(number.map(PhoneNumber::as_str))
             || is_in(Some(call.call_id.as_str()))
             || is_in(call.ended_reason.as_deref())
     }

@@ -164,7 +164,7 @@ async fn following(
 }
 
 /// Where a call stands in the list.
-fn place(call: &Call) -> (Timestamp, CallId) {
+pub fn place(call: &Call) -> (Timestamp, CallId) {
     (call.created_at, call.call_id.clone())
 }
 
@@ -208,7 +208,11 @@ fn cursor(text: &str) -> Result<Option<(Timestamp, CallId)>, Problem> {
     read().map(Some).ok_or_else(|| Problem::new(Code::InvalidCursor))
 }
 
-fn count(name: &str, text: &str, largest: usize) -> Result<usize, Problem> {
+/// A number of the query, from 1 to `largest`.
+///
+/// # Errors
+/// When the text is none.
+pub fn count(name: &str, text: &str, largest: usize) -> Result<usize, Problem> {
     text.parse().ok().filter(|count| (1..=largest).contains(count)).ok_or_else(|| {
         let detail = format!("{name} is a whole number from 1 to {largest}.");
         Problem::new(Code::InvalidValue).saying(detail)

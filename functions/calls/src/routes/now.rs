@@ -205,7 +205,7 @@ impl Money {
 }
 
 /// How a number begins and ends: `+44…23`.
-fn masked(number: &PhoneNumber) -> String {
+pub fn masked(number: &PhoneNumber) -> String {
     let text = number.as_str();
     let begin: String = text.chars().take(3).collect();
     let end: String = text.chars().skip(text.chars().count().saturating_sub(2)).collect();

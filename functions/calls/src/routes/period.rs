@@ -1,7 +1,8 @@
 //! The time that a list covers.
 
-use domain::{call::Call, clinic::ClinicZone, ids::OrgId, time::whole_millis};
+use domain::{call::Call, clinic::ClinicZone, ids::OrgId, ledger::Entry, time::whole_millis};
 use jiff::{SignedDuration, Timestamp, civil::Date};
+use store::ledger::StatementError;
 use web::problem::{Code, Problem};
 
 use crate::Deps;
@@ -13,7 +14,7 @@ const DEFAULT: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// The longest period: 92 days, one of which may have an hour more where the clocks go back.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 92 + 1);
 /// How far another function's clock may be ahead of ours.
-const LARGEST_SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub const LARGEST_SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How a day is written: 2026-01-31.
 const DAY_LENGTH: usize = 10;
 
@@ -49,8 +50,7 @@ impl Period {
             return Err(Problem::new(Code::InvalidValue).saying("startDate must lie before endDate."));
         }
         if last.duration_since(period.from) > LONGEST {
-            return Err(Problem::new(Code::PeriodTooLarge)
-                .saying("The period is longer than 92 days. Ask for a shorter one."));
+            return Err(too_long());
         }
         Ok(period)
     }
@@ -59,6 +59,18 @@ impl Period {
     pub fn last_hours(hours: i64, now: Timestamp) -> Self {
         let from = now - SignedDuration::from_hours(hours);
         Self { from: whole_millis(from), to: whole_millis(now + LARGEST_SKEW) }
+    }
+
+    /// The whole days from `first` to `last`, both included, in the clinic's zone.
+    ///
+    /// # Errors
+    /// When they are in the wrong order, more than 92, or beyond all that can be written.
+    pub fn of_days((first, last): (Date, Date), zone: &ClinicZone) -> Result<Self, Problem> {
+        match (zone.start_of(first), zone.end_of(last)) {
+            (Some(from), Some(to)) if to.duration_since(from) > LONGEST => Err(too_long()),
+            (Some(from), Some(to)) if from < to => Ok(Self { from, to }),
+            _ => Err(Problem::new(Code::InvalidValue).saying("The first day must not lie after the last.")),
+        }
     }
 
     /// Whether `at` lies inside.
@@ -82,6 +94,43 @@ impl Period {
     pub async fn newest(&self, deps: &Deps, org: OrgId) -> Result<(Vec<Call>, bool), Problem> {
         Ok(deps.charging.calls.between(org, self.from, self.to, MOST_CALLS).await?)
     }
+
+    /// The org's ledger entries inside, the oldest first.
+    ///
+    /// # Errors
+    /// When there are more than one answer can look at, or the store does not answer.
+    pub async fn entries(&self, deps: &Deps, org: OrgId) -> Result<Vec<Entry>, StatementError> {
+        let last = deps.charging.wallets.ensure(org).await?.ledger.seq;
+        let mut run = deps.ledger.statement(org, last, self.from, self.to, MOST_CALLS).await?;
+        // A statement has no gaps, so it may hold entries from outside.
+        run.retain(|entry| self.holds(entry.created_at));
+        Ok(run)
+    }
+}
+
+/// What an answer is whose ledger entries cannot be read.
+pub fn unreadable(error: StatementError) -> Problem {
+    match error {
+        StatementError::TooMany { .. } => Problem::new(Code::PeriodTooLarge),
+        StatementError::Store(error) => error.into(),
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(Code::PeriodTooLarge).saying("The period is longer than 92 days. Ask for a shorter one.")
+}
+
+/// A day of the query.
+///
+/// # Errors
+/// When it is none.
+pub fn day(name: &str, text: &str) -> Result<Date, Problem> {
+    // Within these centuries no sum leaves what a day can be.
+    let read = Some(text).filter(|text| text.len() == DAY_LENGTH).and_then(|text| text.parse::<Date>().ok());
+    read.filter(|day| (1970..2199).contains(&day.year())).ok_or_else(|| {
+        let detail = format!("{name} is a day, such as 2026-01-31, between 1970 and 2199.");
+        Problem::new(Code::InvalidValue).saying(detail)
+    })
 }
 
 /// An instant, or a day, which stands for the instant that `of_day` says.

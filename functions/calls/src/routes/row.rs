@@ -165,11 +165,6 @@ pub const fn cost_of(call: &Call) -> Option<Amount> {
     }
 }
 
-/// The other side's number; none for a call from a web page.
-pub fn phone_number(call: &Call) -> Option<&str> {
-    call.parties.customer_number.as_ref().map(|number| number.reveal().as_str())
-}
-
 /// How long they talked; none while that is not known.
 fn duration_secs(call: &Call) -> Option<u32> {
     match &call.state {

@@ -3,12 +3,11 @@
 use domain::{
     call::{Call, Direction, State},
     clinic::ClinicZone,
-    ledger::{self, Entry, Kind},
+    ledger::Entry,
 };
 use futures::future::try_join;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use store::ledger::StatementError;
 use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
@@ -17,7 +16,7 @@ use web::{
 };
 
 use super::{
-    period::{MOST_CALLS, Period},
+    period::{Period, unreadable},
     row::Status,
 };
 use crate::Deps;
@@ -61,20 +60,11 @@ pub async fn show(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<A
     let hours = hours(input.query.time_window.as_deref().unwrap_or(DEFAULT_WINDOW))?;
     let now = deps.platform.clock.now();
     let period = Period::last_hours(hours, now);
-    let wallet = deps.charging.wallets.ensure(caller.org).await?;
-    let statement = async {
-        let last = wallet.ledger.seq;
-        let read = deps.ledger.statement(caller.org, last, period.from, period.to, MOST_CALLS).await;
-        read.map_err(|error| match error {
-            StatementError::TooMany { .. } => Problem::new(Code::PeriodTooLarge),
-            StatementError::Store(error) => error.into(),
-        })
-    };
     let zone = deps.clinics.zone(caller.org).await?;
-    let (calls, entries) = try_join(period.calls(deps, caller.org), statement).await?;
-    // A statement has no gaps, so it may hold entries from outside.
-    let inside = entries.iter().filter(|entry| period.holds(entry.created_at));
-    Ok(Answer::ok(figures(&calls, zone.day_of(now), &zone, spent_pence(inside))))
+    let entries = async { period.entries(deps, caller.org).await.map_err(unreadable) };
+    let (calls, entries) = try_join(period.calls(deps, caller.org), entries).await?;
+    let spent = spent_pence(&entries);
+    Ok(Answer::ok(figures(&calls, zone.day_of(now), &zone, spent)))
 }
 
 fn figures(calls: &[Call], today: Date, zone: &ClinicZone, spent_pence: i64) -> Figures {
@@ -94,7 +84,8 @@ fn figures(calls: &[Call], today: Date, zone: &ClinicZone, spent_pence: i64) -> 
     }
 }
 
-fn billed_secs(call: &Call) -> Option<u64> {
+/// How long they talked, by the bill; none of a call that has none.
+pub fn billed_secs(call: &Call) -> Option<u64> {
     match &call.state {
         State::Settled(bill) => Some(bill.duration_secs.into()),
         State::Authorizing
@@ -107,15 +98,8 @@ fn billed_secs(call: &Call) -> Option<u64> {
 }
 
 /// Debits less credits of what an org spends money on.
-fn spent_pence<'a>(entries: impl Iterator<Item = &'a Entry>) -> i64 {
-    let is_spend = |kind| match kind {
-        Kind::Call | Kind::PhoneNumber | Kind::Sms => true,
-        Kind::TopUp | Kind::Refund | Kind::Dispute | Kind::DisputeReversal | Kind::Adjustment => false,
-    };
-    entries.filter(|entry| is_spend(entry.kind)).fold(0, |sum: i64, entry| match entry.direction {
-        ledger::EntrySide::Debit => sum.saturating_add(entry.amount.pence()),
-        ledger::EntrySide::Credit => sum.saturating_sub(entry.amount.pence()),
-    })
+pub fn spent_pence(entries: &[Entry]) -> i64 {
+    entries.iter().fold(0, |sum: i64, entry| sum.saturating_add(entry.spent_pence()))
 }
 
 fn hours(window: &str) -> Result<i64, Problem> {

@@ -202,6 +202,19 @@ export function More({ pages }) {
 
 // ---- Forms ----------------------------------------------------------------------------------------------------------
 
+/** What is typed is looked for when the typing rests. */
+export function Search({ label, value, onInput }) {
+  const id = useId();
+  const [text, setText] = useState(value);
+  useEffect(() => {
+    if (text === value) return undefined;
+    const timer = setTimeout(() => onInput(text.trim()), 350);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return html`<div class="field field-search"><label for=${id}>${label}</label>
+    <input class="input" id=${id} type="search" autocomplete="off" value=${text} maxlength="100" onInput=${(event) => setText(event.currentTarget.value)} /></div>`;
+}
+
 export function Field({ label, hint = '', error = '', children, wide = false }) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined;

@@ -6,7 +6,7 @@ import { money } from '../lib/money.js';
 import { phone } from '../lib/phone.js';
 import { go, useRoute } from '../lib/router.js';
 import { duration, shortMoment } from '../lib/time.js';
-import { Button, Card, Dialog, Empty, Form, Icon, Loaded, PageHead, Problem, Select, Skeleton, Table, Text, toast } from '../lib/ui.js';
+import { Button, Card, Dialog, Empty, Form, Icon, Loaded, PageHead, Problem, Search, Select, Skeleton, Table, Text, toast } from '../lib/ui.js';
 import { CALL_STATUSES, ENDINGS, callBadge, ended } from '../lib/words.js';
 
 const A_PAGE = 25;
@@ -14,18 +14,6 @@ const A_PAGE = 25;
 const COSTS = [['', 'Any'], ['0-0', 'Nothing'], ['1-99', 'Under £1'], ['100-499', '£1 to £4.99'], ['500-', '£5 and more']];
 /** The cursor of the first page. */
 const FIRST = 'first';
-
-/** What is typed is looked for when the typing rests. */
-function Search({ value, onInput }) {
-  const [text, setText] = useState(value);
-  useEffect(() => {
-    if (text === value) return undefined;
-    const timer = setTimeout(() => onInput(text.trim()), 350);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return html`<div class="field field-search"><label for="call-search">Number, id or reason</label>
-    <input class="input" id="call-search" type="search" value=${text} maxlength="100" onInput=${(event) => setText(event.currentTarget.value)} /></div>`;
-}
 
 function Ring({ contactId, onClose }) {
   const known = useGet(contactId ? `/api/contacts/${encodeURIComponent(contactId)}` : null);
@@ -222,7 +210,7 @@ export default function Calls() {
       actions=${here.mayChange && html`<${Button} icon="phoneOut" onClick=${() => route.set({ ring: '1' })}>Ring somebody<//>`}
     />
     <div class="filters">
-      <${Search} key=${clears} value=${sought} onInput=${seek} />
+      <${Search} key=${clears} label="Number, id or reason" value=${sought} onInput=${seek} />
       <${Select} label="Outcome" value=${of('status')} onInput=${(status) => set({ status })} options=${[['', 'Any'], ...CALL_STATUSES]} />
       <${Select} label="Direction" value=${of('direction')} onInput=${(direction) => set({ direction })} options=${[['', 'Both'], ['inbound', 'Inbound'], ['outbound', 'Outbound']]} />
       <${Select} label="How it ended" value=${of('ended')} onInput=${(reason) => set({ ended: reason })} options=${[['', 'Any way'], ...ENDINGS]} />

@@ -6,9 +6,9 @@ use domain::{
         appointment::{Patient, PatientName},
         intake::Answered,
     },
-    contact::Contact,
+    contact::{Contact, Search},
     email::EmailAddress,
-    ids::ContactId,
+    ids::{ContactId, OrgId},
     personal::{Personal, Words},
     time::{rfc3339_millis, whole_millis},
 };
@@ -16,7 +16,10 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Attempt, contacts::Place};
+use store::{
+    Attempt, StoreError,
+    contacts::{Listed as Page, Place},
+};
 use utoipa::{IntoParams, ToSchema};
 use web::{
     auth::Caller,
@@ -29,6 +32,11 @@ use crate::Deps;
 
 /// The longest notes, in characters.
 const LONGEST_NOTES: usize = 2_000;
+/// The longest text that is looked for, in characters.
+const LONGEST_SEARCH: usize = 100;
+/// Among how many contacts one answer looks at the most: so many reads of so many.
+const MOST_READS: u8 = 10;
+const A_READ: u16 = 500;
 
 /// Which are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,6 +46,10 @@ pub struct Asked {
     cursor: Option<String>,
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
+    /// The beginning of any word of the name, whatever its capitals and accents, of each word that is given; a number or a part of it, as
+    /// it is dialled (`07700…`) or in E.164; or the beginning of the address.
+    #[param(max_length = 100)]
+    search: Option<String>,
 }
 web::query_values!(Asked);
 
@@ -85,7 +97,11 @@ pub struct Listed {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Pagination {
+    /// Where the next page begins, or the search goes on; null after the last.
     next_cursor: Option<String>,
+    /// Whether the search has looked at as many contacts as one answer does, 5,000, and not found enough for the page: there are others,
+    /// among which it goes on from `next_cursor`.
+    is_cut: bool,
 }
 
 /// A contact as the dashboard knows it.
@@ -122,17 +138,43 @@ impl From<Contact> for Shown {
     }
 }
 
-/// Lists whom the clinic knows, the one that was changed last first, page by page.
+/// Lists whom the clinic knows, the one that was changed last first, page by page; of a search, those whom it finds.
 ///
 /// # Errors
 /// When a query value is not usable, or the store does not answer.
 pub async fn list(deps: &Deps, caller: &Caller, input: Input<Asked>) -> Result<Answer<Listed>, Problem> {
     let limit = limit(input.query.limit.as_deref())?;
     let after = input.query.cursor.as_deref().map(place).transpose()?;
-    let page = deps.contacts.last(caller.org, after.as_ref(), limit).await?;
+    let (page, is_cut) = match search(input.query.search.as_deref())? {
+        Some(search) => found(deps, caller.org, &search, (after, limit)).await?,
+        None => (deps.contacts.last(caller.org, after.as_ref(), limit).await?, false),
+    };
     let next_cursor = page.next.map(|next| format!("{}.{}", next.updated_at, next.contact_id));
     let contacts = page.contacts.into_iter().map(Shown::from).collect();
-    Ok(Answer::ok(Listed { contacts, pagination: Pagination { next_cursor } }))
+    Ok(Answer::ok(Listed { contacts, pagination: Pagination { next_cursor, is_cut } }))
+}
+
+/// A page of those whom a search finds, and whether it ended before it was full, because so many had been looked at.
+async fn found(
+    deps: &Deps,
+    org: OrgId,
+    search: &Search,
+    (mut after, limit): (Option<Place>, u16),
+) -> Result<(Page, bool), StoreError> {
+    let limit = usize::from(limit);
+    let mut contacts: Vec<Contact> = Vec::new();
+    for _ in 0..MOST_READS {
+        let page = deps.contacts.last(org, after.as_ref(), A_READ).await?;
+        let mut rest = page.contacts.into_iter().filter(|contact| search.finds(contact)).peekable();
+        contacts.extend(rest.by_ref().take(limit.saturating_sub(contacts.len())));
+        let is_full = contacts.len() >= limit;
+        let has_others = is_full && rest.peek().is_some();
+        after = if has_others { contacts.last().map(Place::of) } else { page.next };
+        if is_full || after.is_none() {
+            return Ok((Page { contacts, next: after }, false));
+        }
+    }
+    Ok((Page { contacts, next: after }, true))
 }
 
 /// Adds a person whom the clinic does not know. One of this number and name that it knows is shown instead, after what is said anew of
@@ -272,6 +314,14 @@ fn notes(text: &str) -> Result<Option<Personal<String, Words>>, Problem> {
         return Err(invalid(format!("notes have at most {LONGEST_NOTES} characters.")));
     }
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(Personal::new))
+}
+
+fn search(text: Option<&str>) -> Result<Option<Search>, Problem> {
+    let text = text.unwrap_or_default();
+    if text.chars().count() > LONGEST_SEARCH {
+        return Err(invalid(format!("search is at most {LONGEST_SEARCH} characters.")));
+    }
+    Ok(Search::parse(text))
 }
 
 fn limit(text: Option<&str>) -> Result<u16, Problem> {

@@ -31,6 +31,21 @@ fn book(movements: &[(bool, u32)]) -> Vec<Entry> {
 }
 
 #[test]
+fn debits_of_calls_numbers_and_texts_are_spent_and_what_is_given_back_is_taken_off() {
+    let moved = book(&[(false, 70)]).remove(0);
+    for kind in Kind::ALL {
+        let spent = match kind {
+            Kind::Call | Kind::PhoneNumber | Kind::Sms => 70,
+            Kind::TopUp | Kind::Refund | Kind::Dispute | Kind::DisputeReversal | Kind::Adjustment => 0,
+        };
+        for (direction, expected) in [(EntrySide::Debit, spent), (EntrySide::Credit, -spent)] {
+            let entry = Entry { kind, direction, ..moved.clone() };
+            assert_eq!(entry.spent_pence(), expected, "{kind:?} {direction:?}");
+        }
+    }
+}
+
+#[test]
 fn the_hash_is_over_lengths_and_bytes_as_the_docs_say() {
     // sha256sum of the seven bytes `1:a2:bc`.
     let expected = "5310a58788781ab25d5ad7c3f85035824b4eb7bdfa394e0ac2186271472b5492";

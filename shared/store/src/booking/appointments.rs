@@ -8,7 +8,7 @@ use domain::{
 };
 use jiff::Timestamp;
 
-use super::Bookings;
+use super::{Bookings, SORT};
 use crate::{
     dynamo::Read,
     error::StoreError,
@@ -21,6 +21,8 @@ const BY_START: &str = "by_start";
 
 /// The index of appointments by the patient's number.
 const BY_NUMBER: &str = "by_number";
+/// How many digits the first group of a UUID has.
+const FIRST_GROUP: usize = 8;
 
 /// Which appointments are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -116,4 +118,47 @@ impl Bookings {
         let last = appointments.last().map(|last| (last.interval.from, last.appointment_id.clone()));
         Ok(Listed { appointments, next: last.filter(|_| has_more) })
     }
+
+    /// A page of an org's appointments that were made from `from` until before `to`, the newest first, consistently, after the one
+    /// that `after` names: at most `most`, and whether more follow. An appointment's id begins with the millisecond at which it was
+    /// made, so that they are a range of the table's own key.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a record does not decode.
+    pub async fn made(
+        &self,
+        org: OrgId,
+        (from, to): (Timestamp, Timestamp),
+        after: Option<&AppointmentId>,
+        most: i32,
+    ) -> Result<(Vec<Appointment>, bool), StoreError> {
+        let values =
+            [(":org", text(org.to_string())), (":from", text(ids_since(from))), (":to", text(ids_since(to)))];
+        let read = Read {
+            // What was made at `to` itself has an id that begins with the upper end, and sorts after it.
+            condition: Some("org_id = :org AND #item BETWEEN :from AND :to"),
+            names: &[("#item", SORT)],
+            values: &values,
+            backwards: true,
+            limit: Some(most),
+            ..Read::default()
+        };
+        let start = after.map(|id| {
+            let key = [("org_id", org.to_string()), (SORT, id.to_string())];
+            key.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect::<Item>()
+        });
+        let mut pages = self.db.of_org(org).pages(Table::Appointments, read).from(start);
+        let Some(page) = pages.next().await? else { return Ok((Vec::new(), false)) };
+        let has_more = page.next.is_some();
+        let made = page.items.into_iter().map(|item| decode(Table::Appointments, item));
+        Ok((made.collect::<Result<_, _>>()?, has_more))
+    }
+}
+
+/// How the least id begins that is made at `at`: 48 bits of milliseconds, as a UUID of version 7 is written (RFC 9562, 5.7).
+fn ids_since(at: Timestamp) -> String {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or_default();
+    let digits = format!("{millis:012x}");
+    let (first, second) = digits.split_at(FIRST_GROUP);
+    format!("{first}-{second}")
 }
