@@ -139,7 +139,10 @@ async fn signed_for(
 fn problem(error: TextError) -> Problem {
     match error {
         TextError::Store(error) => error.into(),
-        other => Problem::new(Code::Internal).because(&other),
+        error @ (TextError::Keyring(_)
+        | TextError::NotNow(_)
+        | TextError::Unsearched(_)
+        | TextError::NoAccount) => Problem::new(Code::Internal).because(&error),
     }
 }
 
