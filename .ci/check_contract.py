@@ -82,6 +82,8 @@ NEVER_DONE = {
     "POST /api/vapi/webhook": "it is signed",
     "POST /api/webhooks/google-calendar": "its channel has a token",
     "POST /api/webhooks/stripe": "it is signed",
+    "POST /api/webhooks/twilio/statuses": "it is signed",
+    "POST /api/webhooks/twilio/texts": "it is signed",
     "POST /api/operations/doubts/{orgId}/{callId}/accept": "no vendor of the stack states too much",
     "POST /api/operations/orphans/give-back": "every number of the stack has a record",
     "DELETE /api/operations/orphans/give-back": "every number of the stack has a record",

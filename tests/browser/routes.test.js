@@ -18,7 +18,7 @@ const ELSEWHERE = [
   [/^GET \/api\/phone-settings\/status$/, 'the dashboard that was there before: phone-status has the same numbers, and the purchases'],
   [/^GET \/api\/analytics\//, 'the dashboard that was there before: the console has no screen of figures yet'],
   [/^POST \/api\/vapi\/webhook$/, 'Vapi'],
-  [/^POST \/api\/webhooks\/(stripe|google-calendar)$/, 'Stripe and Google'],
+  [/^POST \/api\/webhooks\/(stripe|google-calendar|twilio\/(statuses|texts))$/, 'Stripe, Google and Twilio'],
 ];
 
 const document = JSON.parse(await readFile(join(root, 'docs/openapi.json'), 'utf8'));
