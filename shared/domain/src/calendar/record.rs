@@ -126,6 +126,9 @@ pub struct Calendar {
     /// Until when no other process reads it.
     #[serde(with = "crate::time::millis")]
     pub lease_until: Timestamp,
+    /// The lease whose end a message waits for already.
+    #[serde(default, with = "crate::time::millis::option", skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Timestamp>,
     /// Raised by every word that it changed: a reading goes on until this is what it was when it began.
     pub dirty: u64,
     /// The channel by which it tells us.

@@ -378,6 +378,7 @@ fn unused(org_id: OrgId, id: &CalendarId, time_zone: &ClinicZone, now: Timestamp
         generation: 0,
         synced_at: None,
         lease_until: now,
+        awaited: None,
         dirty: 0,
         channel: None,
         poll_shard: None,

@@ -23,6 +23,9 @@ pub(super) struct Reading {
     generation: u64,
 }
 
+/// The longest that a queue keeps a message back (SQS, `DelaySeconds`).
+const LONGEST_DELAY_SECS: i64 = 900;
+
 impl CalendarSync {
     /// Reads what has changed in a calendar, and again while it changes meanwhile. One that is not used any more gives back what its
     /// events had taken.
@@ -54,17 +57,23 @@ impl CalendarSync {
     }
 
     /// Takes the lease of a calendar; none where there is no such calendar, or another process reads it. That one reads it again when it
-    /// gives the lease back: a message for each word that comes meanwhile would wait with all others, and they would never be fewer.
+    /// gives the lease back, and one message waits for the lease's end: if each word had its own, they would never be fewer.
     pub(super) async fn leased(&self, org: OrgId, id: &CalendarId) -> Result<Option<Calendar>, SyncError> {
         let take = || async {
             let now = self.clock.now();
             let Some(there) = self.calendars.calendar(org, id).await? else { return Ok(Attempt::Done(None)) };
             if there.lease_until > now {
-                self.calendars.raise_dirty(org, id).await?;
-                let there = self.calendars.calendar(org, id).await?;
-                let is_leased = there.is_some_and(|there| there.lease_until > now);
-                // Whoever has given it back in between has not seen this word.
-                return Ok(if is_leased { Attempt::Done(None) } else { Attempt::Moved });
+                if there.awaited == Some(there.lease_until) {
+                    return Ok(Attempt::Done(None));
+                }
+                // Who has the lease may have died.
+                let again = CalendarTask::Pull { org_id: org, calendar_id: id.clone() };
+                let secs = there.lease_until.duration_since(now).as_secs().clamp(1, LONGEST_DELAY_SECS);
+                self.queue.send(&again, i32::try_from(secs).unwrap_or(i32::MAX)).await?;
+                let (awaited, dirty) = (Some(there.lease_until), there.dirty.saturating_add(1));
+                let waits = Calendar { awaited, dirty, ..there };
+                let saved = self.calendars.save_calendar(&waits, None).await;
+                return Ok(Attempt::of(saved)?.map(|_| None));
             }
             let leased = Calendar { lease_until: now + LEASE, ..there };
             Ok::<_, StoreError>(Attempt::of(self.calendars.save_calendar(&leased, None).await)?.map(Some))

@@ -96,6 +96,7 @@ fn calendar() -> Calendar {
         generation: 0,
         synced_at: None,
         lease_until: at(),
+        awaited: None,
         dirty: 0,
         channel: None,
         poll_shard: None,
