@@ -178,8 +178,12 @@ async fn mirrors(harness: &Harness, one: &Value) -> Vec<Mirror> {
 
 /// When the practitioner's time is taken by others on a day, in order.
 async fn busy(harness: &Harness, day: &str) -> Vec<String> {
-    let all = resources(harness, ORG).await;
-    let resource = ResourceId::parse(all[0].as_str().unwrap()).unwrap();
+    busy_of(harness, &resources(harness, ORG).await[0], day).await
+}
+
+/// The same of a practitioner.
+async fn busy_of(harness: &Harness, resource: &Value, day: &str) -> Vec<String> {
+    let resource = ResourceId::parse(resource.as_str().unwrap()).unwrap();
     let day: Date = day.parse().unwrap();
     let diary = Bookings::new(harness.stack.db()).diary(ORG, &[&resource], &[day]).await.unwrap();
     let entries = diary.days.iter().flat_map(|day| &day.entries);

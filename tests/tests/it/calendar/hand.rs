@@ -217,6 +217,18 @@ async fn what_is_given_to_another_practitioners_calendar_is_not_cancelled() {
     assert_eq!((&now["status"], &now["calendar"]), (&json!("confirmed"), &json!("attention")), "{now}");
     assert_eq!(told(&harness).await.len(), 1);
     assert_eq!(mirrors(&harness, &one).await.len(), 2);
+    // It takes time there, however often that calendar is read.
+    let (_, listed) = harness.get("/api/resources", &harness.owner()).await;
+    let second =
+        listed["resources"].as_array().unwrap().iter().find(|one| one["name"] == "Dr Second").unwrap();
+    for _ in 0..2 {
+        assert_eq!(busy_of(&harness, &second["id"], "2026-01-12").await.len(), 1);
+        harness.stack.google.expire_sync_tokens(SECOND);
+        harness.pass(3_700).await;
+        schedule(&harness, "poll").await;
+        harness.pass(60).await;
+    }
+    assert_eq!(told(&harness).await.len(), 1);
 }
 
 #[tokio::test]
